@@ -1,0 +1,118 @@
+"""What a dataset and a field are.
+
+A field is declared once, with its words and its expression. The expression is written over *partials*: the
+mergeable states of a bar that the engine computes (`catalog/partials.py` names them).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from aperiodic.market import Stream
+
+__all__ = ["Category", "Dataset", "Field", "MonthProduct", "Unit"]
+
+
+class Category(StrEnum):
+    """Groups of datasets, in the order of the site."""
+
+    TRADES = "Trades"
+    DERIVATIVES = "Derivatives"
+    MARKET_DATA = "Market Data"
+    L1 = "L1 (Top of Book)"
+    L2 = "L2 (Order Book)"
+
+
+class Unit(StrEnum):
+    """Units of fields, as printed in tables."""
+
+    BASE = "base units"
+    QUOTE = "quote units"
+    PRICE = "quote units per base unit"
+    COUNT = "count"
+    RATIO = "ratio"
+    FRACTION = "fraction of 1"
+    NATS = "nats"
+    SCORE = "score"
+    QUOTE_PER_BASE = "quote units ÷ base units"
+
+
+@dataclass(frozen=True, slots=True)
+class MonthProduct:
+    """A field that looks back over its calendar month: the product of two past-normalised bar quantities.
+
+    Each quantity x becomes (x - mean) / sample std over the bars of the UTC month up to and including its own.
+    Null on the first bar of the month and where either std is 0.
+    """
+
+    x: pl.Expr
+    y: pl.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a dataset.
+
+    Attributes:
+        name: Column name.
+        label: Short name for people.
+        unit: Unit of the values.
+        description: What it tells, in one or two sentences.
+        formula: The definition in mathematical notation.
+        value: Polars expression over partials, or a month quantity.
+        null: When the value is null.
+        highlight: Why a reader should look at it first; only for the fields that the site shows off.
+        integer: True for counts (Int64); everything else is Float64.
+    """
+
+    name: str
+    label: str
+    unit: Unit
+    description: str
+    formula: str
+    value: pl.Expr | MonthProduct
+    null: str = "never"
+    highlight: str | None = None
+    integer: bool = False
+
+    @property
+    def dtype(self) -> pl.DataType:
+        """Column type in the published file."""
+        return pl.Int64() if self.integer else pl.Float64()
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A metric dataset: one row an interval, `time` and the fields in this order.
+
+    Attributes:
+        id: Name in URLs, paths and functions.
+        name: Title for people.
+        category: Group on the site.
+        tier: Lowest plan tier that includes it (1, 2 or 3).
+        driving: The tick stream whose events decide which bars exist.
+        description: One line.
+        fields: In file order.
+    """
+
+    id: str
+    name: str
+    category: Category
+    tier: int
+    driving: Stream
+    description: str
+    fields: tuple[Field, ...]
+
+    @property
+    def schema(self) -> pl.Schema:
+        """Columns of the published file."""
+        return pl.Schema({TIME_COLUMN: pl.Datetime("us"), **{field.name: field.dtype for field in self.fields}})
+
+
+TIME_COLUMN: Final = "time"
+"""Start of the interval: timezone-naive UTC, ascending, unique."""

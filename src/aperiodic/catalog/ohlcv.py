@@ -1,0 +1,31 @@
+"""Candlesticks."""
+
+from __future__ import annotations
+
+from aperiodic.catalog import partials as p
+from aperiodic.catalog.model import Category, Dataset, Field, Unit
+from aperiodic.market import Stream
+
+OHLCV = Dataset(
+    id="ohlcv",
+    name="Candlesticks",
+    category=Category.MARKET_DATA,
+    tier=1,
+    driving=Stream.TRADES,
+    description="Open, high, low and close of the trades in the interval, with volume in base and in quote units.",
+    fields=(
+        Field("open", "Open", Unit.PRICE, "Price of the first trade.", "p₁", p.open_price),
+        Field("high", "High", Unit.PRICE, "Highest trade price.", "max p", p.high_price),
+        Field("low", "Low", Unit.PRICE, "Lowest trade price.", "min p", p.low_price),
+        Field("close", "Close", Unit.PRICE, "Price of the last trade.", "pₙ", p.close_price),
+        Field("volume", "Volume", Unit.BASE, "Amount traded, in base units.", "Σ q", p.volume),
+        Field(
+            "volume_notional",
+            "Notional Volume",
+            Unit.QUOTE,
+            "Amount traded, in quote units: the sum of price times amount.",
+            "Σ v",
+            p.notional,
+        ),
+    ),
+)

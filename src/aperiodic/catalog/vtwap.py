@@ -1,0 +1,35 @@
+"""Average trade prices."""
+
+from __future__ import annotations
+
+from aperiodic.catalog import partials as p
+from aperiodic.catalog.expressions import ratio
+from aperiodic.catalog.model import Category, Dataset, Field, Unit
+from aperiodic.market import Stream
+
+VTWAP = Dataset(
+    id="vtwap",
+    name="VWAP & TWAP",
+    category=Category.MARKET_DATA,
+    tier=1,
+    driving=Stream.TRADES,
+    description="Average trade price of the interval, weighted by amount and unweighted.",
+    fields=(
+        Field(
+            "vwap",
+            "VWAP",
+            Unit.PRICE,
+            "Volume-weighted average price: what one base unit cost on average.",
+            "Σ v / Σ q",
+            ratio(p.notional, p.volume),
+        ),
+        Field(
+            "twap",
+            "TWAP",
+            Unit.PRICE,
+            "Arithmetic mean of the trade prices, every trade counting once whatever its size.",
+            "Σ p / n",
+            ratio(p.price_sum, p.n_trades),
+        ),
+    ),
+)
