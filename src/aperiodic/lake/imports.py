@@ -1,0 +1,87 @@
+"""The ledger's record of imported files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select
+
+from aperiodic.lake.schema import imports
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["ImportRecord", "find_import", "read_imports", "record_import"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRecord:
+    """One imported file.
+
+    Attributes:
+        source: `recording` or `tardis`.
+        exchange: Venue.
+        sha256: Digest of the file as it lay on disk.
+        name: File name, without folders.
+        size: Bytes.
+        version: Version of the importer that read it.
+        lines: Lines read.
+        first_received: Earliest arrival time, µs; None if no line had one.
+        last_received: Latest arrival time, µs.
+        ticks: Ticks of each stream that the file holds.
+        rejected: Lines that became no tick, by machine code.
+        notes: What a reader of the data should know (`aggregated_trades`, `modelled_exchange_time`).
+        finished_at: When the import was committed, µs.
+    """
+
+    source: str
+    exchange: str
+    sha256: str
+    name: str
+    size: int
+    version: int
+    lines: int
+    first_received: int | None
+    last_received: int | None
+    ticks: dict[str, int]
+    rejected: dict[str, int]
+    notes: list[str]
+    finished_at: int
+
+
+_NAMES = tuple(field.name for field in fields(ImportRecord))
+
+
+def find_import(connection: Connection, source: str, exchange: str, sha256: str) -> ImportRecord | None:
+    """Return the record of a file's import, or None."""
+    found = (
+        connection.execute(
+            select(imports).where(
+                imports.c.source == source, imports.c.exchange == exchange, imports.c.sha256 == sha256
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if found is None else ImportRecord(**{name: found[name] for name in _NAMES})
+
+
+def read_imports(connection: Connection, exchange: str | None = None) -> list[ImportRecord]:
+    """Return all imports, or those of one exchange, in the order they were made."""
+    query = select(imports).order_by(imports.c.id)
+    if exchange is not None:
+        query = query.where(imports.c.exchange == exchange)
+    return [ImportRecord(**{name: row[name] for name in _NAMES}) for row in connection.execute(query).mappings()]
+
+
+def record_import(connection: Connection, record: ImportRecord) -> None:
+    """Record an import; an earlier one of the same file gives way to it."""
+    connection.execute(
+        delete(imports).where(
+            imports.c.source == record.source,
+            imports.c.exchange == record.exchange,
+            imports.c.sha256 == record.sha256,
+        )
+    )
+    connection.execute(insert(imports).values(**{name: getattr(record, name) for name in _NAMES}))

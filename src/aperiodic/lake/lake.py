@@ -1,0 +1,193 @@
+"""The lake: store and ledger together, with one way to write: objects first, then one ledger transaction."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import TYPE_CHECKING, Final, Self
+
+from aperiodic.lake.errors import LakeError
+from aperiodic.lake.layout import ObjectKey, ObjectKind
+from aperiodic.lake.ledger import begin_write, open_ledger
+from aperiodic.lake.objects import ObjectRecord, current_objects, find_object, latest_revision, replace_object
+from aperiodic.lake.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    import polars as pl
+    from sqlalchemy import Connection, Engine
+
+    from aperiodic.lake.settings import Settings
+    from aperiodic.market import Source
+
+__all__ = ["Batch", "Lake", "NewObject", "now_us", "parquet_bytes"]
+
+_ROW_GROUP_ROWS: Final = 131_072
+_KEEP_SUPERSEDED: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
+
+
+def now_us() -> int:
+    """The time now, µs since the epoch."""
+    return time.time_ns() // 1000
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """Return a frame as Parquet: the same frame always gives the same bytes."""
+    buffer = BytesIO()
+    frame.write_parquet(
+        buffer, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROW_GROUP_ROWS
+    )
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """What a writer says of an object besides its content; see `ObjectRecord`."""
+
+    key: ObjectKey
+    rows: int
+    source: Source
+    fingerprint: str
+    reason: str
+    first_exchange: int | None = None
+    last_exchange: int | None = None
+    first_local: int | None = None
+    last_local: int | None = None
+
+
+class Batch:
+    """Objects and ledger changes that become true together, or not at all."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._records: list[tuple[NewObject, str, int, str]] = []
+        self._changes: list[Callable[[Connection], None]] = []
+
+    def put(self, new: NewObject, data: bytes) -> str:
+        """Write an object to the store; the ledger learns of it at `commit`. Returns its SHA-256."""
+        digest = hashlib.sha256(data).hexdigest()
+        stored = self._lake.store.put(new.key.path(digest), data, sha256=digest)
+        self._records.append((new, stored.path, stored.size, digest))
+        return digest
+
+    def change(self, action: Callable[[Connection], None]) -> None:
+        """Add a change of the ledger, made in the same transaction."""
+        self._changes.append(action)
+
+    def commit(self) -> None:
+        """Make everything true in one ledger transaction, then remove intermediate objects that were replaced.
+
+        An object with the same content as its current revision keeps that revision.
+        """
+        replaced: list[str] = []
+        with begin_write(self._lake.engine) as connection:
+            for new, path, size, digest in self._records:
+                replaced += _record(connection, new, path, size, digest)
+            for action in self._changes:
+                action(connection)
+        for path in replaced:
+            self._lake.store.delete(path)
+        self._records.clear()
+        self._changes.clear()
+
+
+class Lake:
+    """Store and ledger of one installation."""
+
+    def __init__(self, store: Store, engine: Engine, home: Path) -> None:
+        self.store = store
+        self.engine = engine
+        self.home = home
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """Open an installation, creating an empty one where there is none.
+
+        Raises:
+            LakeError: `store_unavailable`, `ledger_unavailable` or `ledger_newer`.
+        """
+        try:
+            settings.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LakeError(
+                f"The folder {settings.home} cannot be made: {error.strerror}.",
+                code="home_unavailable",
+                hint="Set APERIODIC_HOME to a folder that you can write.",
+            ) from error
+        return cls(Store(settings.store_url), open_ledger(settings.ledger_url), settings.home)
+
+    def close(self) -> None:
+        """Let go of the ledger's connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the installation's writer lock; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            LakeError: `busy` when another import or build runs.
+        """
+        descriptor = os.open(self.home / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LakeError(
+                    "Another import or build is running on this installation.",
+                    code="busy",
+                    hint="Wait for it to finish, then run the command again.",
+                ) from None
+            yield
+        finally:
+            os.close(descriptor)
+
+    def batch(self) -> Batch:
+        """Begin a batch of writes."""
+        return Batch(self)
+
+    def find(self, key: ObjectKey) -> ObjectRecord | None:
+        """Return the current revision of an object, or None."""
+        with self.engine.connect() as connection:
+            return find_object(connection, key)
+
+    def current(self, kind: ObjectKind, **filters: str | Sequence[str] | None) -> list[ObjectRecord]:
+        """Return the current objects of a kind; see `objects.current_objects`."""
+        with self.engine.connect() as connection:
+            return current_objects(connection, kind, **filters)
+
+
+def _record(connection: Connection, new: NewObject, path: str, size: int, digest: str) -> list[str]:
+    before = find_object(connection, new.key)
+    unchanged = before is not None and before.sha256 == digest
+    if before is not None and unchanged and before.fingerprint == new.fingerprint:
+        return []
+    revision = before.revision if before is not None and unchanged else latest_revision(connection, new.key) + 1
+    replace_object(
+        connection,
+        ObjectRecord(
+            key=new.key,
+            path=path,
+            revision=revision,
+            size=size,
+            sha256=digest,
+            rows=new.rows,
+            first_exchange=new.first_exchange,
+            last_exchange=new.last_exchange,
+            first_local=new.first_local,
+            last_local=new.last_local,
+            source=new.source,
+            fingerprint=new.fingerprint,
+            reason=before.reason if before is not None and unchanged else new.reason,
+            created_at=now_us(),
+        ),
+    )
+    if before is None or unchanged or new.key.kind in _KEEP_SUPERSEDED:
+        return []
+    return [before.path]

@@ -1,0 +1,97 @@
+"""Paths of objects. Every path is built here, from validated nouns, never from a user's text.
+
+A path ends in the first digits of the object's SHA-256, so that an object is written once and never changed: a new
+revision is a new path, and the ledger says which one is current.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Self
+
+from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
+
+if TYPE_CHECKING:
+    from datetime import date
+
+__all__ = ["ObjectKey", "ObjectKind"]
+
+_DIGEST_DIGITS: Final = 16
+
+
+class ObjectKind(StrEnum):
+    """What an object holds; also the first folder of its path."""
+
+    TICKS = "ticks"
+    DAY_BARS = "day_bars"
+    BARS = "bars"
+    BOOK_STATE = "book_state"
+    QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """Names one thing that the ledger knows, whatever its revision.
+
+    Attributes:
+        kind: What it holds.
+        dataset: Tick stream, driving stream of day bars, or metric dataset; empty where it has none.
+        exchange: Venue.
+        symbol: Atlas symbol; empty where it has none.
+        clock: Clock of published bars; empty elsewhere.
+        interval: Interval of published bars; empty elsewhere.
+        period: `YYYY-MM-DD`, `YYYY-MM`, an update id (book state) or a file digest (quarantine).
+    """
+
+    kind: ObjectKind
+    dataset: str
+    exchange: str
+    symbol: str
+    clock: str
+    interval: str
+    period: str
+
+    @classmethod
+    def ticks(cls, stream: Stream, exchange: Exchange, symbol: Symbol, day: date) -> Self:
+        """Ticks of one stream and UTC day."""
+        return cls(ObjectKind.TICKS, stream, exchange, str(symbol), "", "", day.isoformat())
+
+    @classmethod
+    def day_bars(cls, driving: Stream, exchange: Exchange, symbol: Symbol, day: date) -> Self:
+        """Partials of one UTC day: all intervals, both clocks, of the datasets that `driving` drives."""
+        return cls(ObjectKind.DAY_BARS, driving, exchange, str(symbol), "", "", day.isoformat())
+
+    @classmethod
+    def bars(
+        cls, dataset: str, clock: Clock, interval: Interval, exchange: Exchange, symbol: Symbol, month: date
+    ) -> Self:
+        """A published month; `month` is any day of it."""
+        return cls(ObjectKind.BARS, dataset, exchange, str(symbol), clock, interval, f"{month:%Y-%m}")
+
+    @classmethod
+    def book_state(cls, exchange: Exchange, symbol: Symbol, sequence: int) -> Self:
+        """The whole order book after the update `sequence`, to carry on from."""
+        return cls(ObjectKind.BOOK_STATE, Stream.BOOK, exchange, str(symbol), "", "", f"{sequence:020d}")
+
+    @classmethod
+    def quarantine(cls, exchange: Exchange, file_sha256: str) -> Self:
+        """Frames of one imported file that became no ticks, with their bytes and the reason."""
+        return cls(ObjectKind.QUARANTINE, "", exchange, "", "", "", file_sha256)
+
+    def path(self, sha256: str) -> str:
+        """Path of the revision with this content."""
+        parts: list[str] = [self.kind]
+        if self.dataset:
+            parts.append(self.dataset)
+        if self.kind is ObjectKind.BARS:
+            parts += [f"timestamp={self.clock}", f"interval={self.interval}"]
+        parts.append(f"exchange={self.exchange}")
+        if self.symbol:
+            parts.append(f"symbol={self.symbol}")
+        if self.kind in {ObjectKind.TICKS, ObjectKind.DAY_BARS, ObjectKind.BARS}:
+            names = ("year", "month", "day")
+            parts += [f"{name}={value}" for name, value in zip(names, self.period.split("-"), strict=False)]
+        else:
+            parts.append(self.period)
+        return "/".join([*parts, f"data-{sha256[:_DIGEST_DIGITS]}.parquet"])

@@ -1,0 +1,105 @@
+"""Opening the ledger database and keeping its schema up to date."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from aperiodic.lake.errors import LakeError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy import Connection
+
+__all__ = ["begin_write", "open_ledger"]
+
+_BUSY_TIMEOUT_MS: Final = 30_000
+_WRITES: Final = "aperiodic_writes"
+
+
+def open_ledger(url: str) -> Engine:
+    """Open the ledger, creating or upgrading its tables when they are not the current ones.
+
+    Args:
+        url: SQLAlchemy URL. For SQLite the folder is made when it is missing.
+
+    Raises:
+        LakeError: `ledger_unavailable` when it cannot be opened, `ledger_newer` when a newer version wrote it.
+    """
+    location = make_url(url)
+    try:
+        if location.drivername.startswith("sqlite") and location.database:
+            Path(location.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(location)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _tune_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        with engine.connect() as connection:
+            current = _is_current(connection)
+        if not current:
+            with begin_write(engine) as connection:
+                _upgrade(connection)
+    except (SQLAlchemyError, OSError) as error:
+        raise LakeError(
+            f"The ledger ({location.get_backend_name()}) cannot be opened: {type(error).__name__}.",
+            code="ledger_unavailable",
+            hint="Check APERIODIC_HOME or APERIODIC_LEDGER, and that the database can be written.",
+        ) from error
+    return engine
+
+
+def begin_write(engine: Engine) -> AbstractContextManager[Connection]:
+    """Begin a transaction that will write; it commits at the end of the `with` block.
+
+    SQLite takes the write lock at once here: two transactions that read first and write later would deadlock.
+    """
+    return engine.execution_options(**{_WRITES: True}).begin()
+
+
+def _scripts() -> tuple[Config, ScriptDirectory]:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("aperiodic.lake") / "migrations"))
+    return config, ScriptDirectory.from_config(config)
+
+
+def _is_current(connection: Connection) -> bool:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    return revision == _scripts()[1].get_current_head()
+
+
+def _upgrade(connection: Connection) -> None:
+    config, scripts = _scripts()
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+        raise LakeError(
+            "The ledger was written by a newer version of aperiodic.",
+            code="ledger_newer",
+            hint="Upgrade with pip install -U 'aperiodic[server]'.",
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _tune_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy hands over the driver's own types
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

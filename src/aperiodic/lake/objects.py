@@ -1,0 +1,113 @@
+"""Rows of the ledger about objects, and how a new revision takes the place of the old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, func, insert, select, update
+
+from aperiodic.lake.layout import ObjectKey, ObjectKind
+from aperiodic.lake.schema import objects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection, Row
+
+__all__ = ["ObjectRecord", "current_objects", "find_object", "latest_revision", "replace_object"]
+
+_KEY: Final = ("kind", "dataset", "exchange", "symbol", "clock", "interval", "period")
+_DATA: Final = (
+    *("path", "revision", "size", "sha256", "rows", "first_exchange", "last_exchange", "first_local", "last_local"),
+    *("source", "fingerprint", "reason", "created_at"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRecord:
+    """One revision of an object.
+
+    Attributes:
+        key: What it is.
+        path: Where it lies in the store.
+        revision: 1 for the first, counting up.
+        size: Bytes.
+        sha256: Hex digest of the content.
+        rows: Number of rows.
+        first_exchange: Earliest exchange time, µs; for published bars the first bar's start.
+        last_exchange: Latest exchange time, µs; for published bars the last bar's start.
+        first_local: Earliest arrival time of ticks, µs; None for other kinds.
+        last_local: Latest arrival time of ticks, µs; None for other kinds.
+        source: Where the ticks came from (`recording`, `tardis`, `simulated`).
+        fingerprint: Digest of everything the content was computed from; equal means up to date.
+        reason: Why this revision was made.
+        created_at: When, µs.
+    """
+
+    key: ObjectKey
+    path: str
+    revision: int
+    size: int
+    sha256: str
+    rows: int
+    first_exchange: int | None
+    last_exchange: int | None
+    first_local: int | None
+    last_local: int | None
+    source: str
+    fingerprint: str
+    reason: str
+    created_at: int
+
+
+def find_object(connection: Connection, key: ObjectKey) -> ObjectRecord | None:
+    """Return the current revision, or None."""
+    query = select(objects).where(objects.c.is_current, *_same_key(key))
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _record(row)
+
+
+def current_objects(
+    connection: Connection, kind: ObjectKind, **filters: str | Sequence[str] | None
+) -> list[ObjectRecord]:
+    """Return the current objects of a kind, ordered by key.
+
+    Args:
+        connection: Open connection to the ledger.
+        kind: Kind of object.
+        **filters: Key columns to match, each by one value or any of several; None matches all.
+    """
+    query = select(objects).where(objects.c.is_current, objects.c.kind == kind)
+    for name, wanted in filters.items():
+        if wanted is None:
+            continue
+        column = objects.c[name]
+        query = query.where(column == wanted if isinstance(wanted, str) else column.in_(list(wanted)))
+    rows = connection.execute(query.order_by(*(objects.c[name] for name in _KEY)))
+    return [_record(row) for row in rows]
+
+
+def latest_revision(connection: Connection, key: ObjectKey) -> int:
+    """Return the highest revision number there has been, 0 if none."""
+    highest: int | None = connection.execute(select(func.max(objects.c.revision)).where(*_same_key(key))).scalar_one()
+    return highest or 0
+
+
+def replace_object(connection: Connection, record: ObjectRecord) -> None:
+    """Make `record` the current revision of its key."""
+    connection.execute(update(objects).where(objects.c.is_current, *_same_key(record.key)).values(is_current=False))
+    key: dict[str, Any] = {name: getattr(record.key, name) for name in _KEY}
+    data: dict[str, Any] = {name: getattr(record, name) for name in _DATA}
+    connection.execute(insert(objects).values(**key, **data, is_current=True))
+
+
+def _same_key(key: ObjectKey) -> list[Any]:
+    return [and_(*(objects.c[name] == getattr(key, name) for name in _KEY))]
+
+
+def _record(row: Row[Any]) -> ObjectRecord:
+    values = row._mapping  # noqa: SLF001 - the documented way to read a row by name
+    key = {name: values[name] for name in _KEY}
+    key["kind"] = ObjectKind(key["kind"])
+    return ObjectRecord(key=ObjectKey(**key), **{name: values[name] for name in _DATA})

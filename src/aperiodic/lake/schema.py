@@ -1,0 +1,132 @@
+"""Tables of the ledger. Times are int64 microseconds since the Unix epoch, UTC."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    text,
+)
+
+__all__ = ["api_keys", "gaps", "imports", "metadata", "objects", "spans"]
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+objects: Final = Table(
+    "objects",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("dataset", String(32), nullable=False),
+    Column("exchange", String(32), nullable=False),
+    Column("symbol", String(100), nullable=False),
+    Column("clock", String(8), nullable=False),
+    Column("interval", String(4), nullable=False),
+    Column("period", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("is_current", Boolean, nullable=False),
+    Column("path", String(512), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("first_exchange", BigInteger),
+    Column("last_exchange", BigInteger),
+    Column("first_local", BigInteger),
+    Column("last_local", BigInteger),
+    Column("source", String(16), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("reason", String(200), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index(
+        "ix_objects_current",
+        *("kind", "exchange", "symbol", "dataset", "clock", "interval", "period"),
+        unique=True,
+        sqlite_where=text("is_current"),
+        postgresql_where=text("is_current"),
+    ),
+    Index("ix_objects_path", "path"),
+)
+"""Every revision of every object; the current one of each key is the truth."""
+
+imports: Final = Table(
+    "imports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source", String(16), nullable=False),
+    Column("exchange", String(32), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("first_received", BigInteger),
+    Column("last_received", BigInteger),
+    Column("ticks", JSON, nullable=False),
+    Column("rejected", JSON, nullable=False),
+    Column("notes", JSON, nullable=False),
+    Column("finished_at", BigInteger, nullable=False),
+    UniqueConstraint("source", "exchange", "sha256"),
+)
+"""Files that have been imported: how many lines, how many ticks of each stream, how many rejected and why."""
+
+spans: Final = Table(
+    "spans",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", String(32), nullable=False),
+    Column("symbol", String(100), nullable=False),
+    Column("stream", String(32), nullable=False),
+    Column("after_sequence", BigInteger, nullable=False),
+    Column("last_sequence", BigInteger, nullable=False),
+    Column("first_time", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("begins", String(32), nullable=False),
+    Index("ix_spans_series", "exchange", "symbol", "stream"),
+)
+"""Unbroken stretches of a numbered stream: events in (after_sequence, last_sequence]. Gaps lie between them."""
+
+gaps: Final = Table(
+    "gaps",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", String(32), nullable=False),
+    Column("symbol", String(100), nullable=False),
+    Column("stream", String(32), nullable=False),
+    Column("after_sequence", BigInteger, nullable=False),
+    Column("before_sequence", BigInteger, nullable=False),
+    Column("first_time", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("cause", String(32), nullable=False),
+    Index("ix_gaps_series", "exchange", "symbol", "stream", "first_time"),
+)
+"""What is missing between spans: from the last event before the gap to the first after it, exchange time."""
+
+api_keys: Final = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("public_id", String(32), nullable=False, unique=True),
+    Column("secret_hash", String(64), nullable=False),
+    Column("plan", String(32), nullable=False),
+    Column("label", String(100), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+"""API keys. Only a keyed hash of the secret part is kept."""

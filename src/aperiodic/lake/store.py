@@ -1,0 +1,199 @@
+"""The object store behind all paths: a folder, or a bucket by URL."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import obstore
+import polars as pl
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, from_url
+
+from aperiodic.lake.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+__all__ = ["Store", "StoredObject"]
+
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """What a write put in place.
+
+    Attributes:
+        path: Path in the store.
+        size: Bytes.
+        sha256: Hex digest of the content.
+    """
+
+    path: str
+    size: int
+    sha256: str
+
+
+class Store:
+    """Objects by path. Writing is write-once: an object appears whole or not at all and is never changed."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parts = urlsplit(url)
+        self._folder = Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+        try:
+            if self._folder is None:
+                self._store = from_url(url)
+            else:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                self._store = LocalStore(prefix=self._folder)
+        except (BaseError, ValueError, OSError) as error:
+            raise LakeError(
+                f"The object store {parts.scheme}://… cannot be opened: {type(error).__name__}.",
+                code="store_unavailable",
+                hint="Check APERIODIC_HOME or APERIODIC_STORE, and that the folder can be written.",
+            ) from error
+
+    def put(self, path: str, data: bytes, *, sha256: str | None = None) -> StoredObject:
+        """Write `data` at `path`, read it back and compare; a folder is synced to disk before this returns.
+
+        Writing the same content again is no error. Left-overs of an interrupted write with other content are replaced.
+
+        Raises:
+            LakeError: `store_write_failed` when the store refuses or the bytes read back differ.
+        """
+        digest = sha256 or hashlib.sha256(data).hexdigest()
+        try:
+            try:
+                obstore.put(self._store, path, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                if self._digest(path) == digest:
+                    return StoredObject(path, len(data), digest)
+                obstore.put(self._store, path, data, use_multipart=False)
+            self._sync(path)
+            written = self._digest(path)
+        except (BaseError, OSError) as error:
+            raise _write_failed(path, type(error).__name__) from error
+        if written != digest:
+            raise _write_failed(path, "the bytes read back differ")
+        return StoredObject(path, len(data), digest)
+
+    def read(self, path: str) -> bytes:
+        """Return a whole object.
+
+        Raises:
+            LakeError: `object_missing` or `store_unavailable`.
+        """
+        try:
+            return obstore.get(self._store, path).bytes().to_bytes()
+        except FileNotFoundError as error:
+            raise _missing(path) from error
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
+
+    async def stream(self, path: str, start: int, length: int) -> AsyncIterator[bytes]:
+        """Yield `length` bytes of an object from offset `start`, in pieces of a bounded size.
+
+        Raises:
+            LakeError: `object_missing` or `store_unavailable`.
+        """
+        try:
+            for offset in range(start, start + length, _CHUNK):
+                piece = await obstore.get_range_async(
+                    self._store, path, start=offset, length=min(_CHUNK, start + length - offset)
+                )
+                yield piece.to_bytes()
+        except FileNotFoundError as error:
+            raise _missing(path) from error
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
+
+    def read_parquet(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return a Parquet object as a frame, or only some of its columns.
+
+        Raises:
+            LakeError: `object_missing` or `store_unavailable`.
+        """
+        names = None if columns is None else list(columns)
+        if self._folder is None:
+            return pl.read_parquet(BytesIO(self.read(path)), columns=names)
+        try:
+            return pl.read_parquet(self._folder / path, columns=names, glob=False, hive_partitioning=False)
+        except FileNotFoundError as error:
+            raise _missing(path) from error
+
+    def scan_parquet(self, path: str) -> pl.LazyFrame:
+        """Return a lazy frame over a Parquet object, so that only what a query needs is read."""
+        if self._folder is None:
+            return pl.scan_parquet(BytesIO(self.read(path)))
+        return pl.scan_parquet(self._folder / path, glob=False, hive_partitioning=False)
+
+    def exists(self, path: str) -> bool:
+        """Whether an object is there."""
+        try:
+            obstore.head(self._store, path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def delete(self, path: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        try:
+            obstore.delete(self._store, path)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
+
+    def paths(self, prefix: str = "") -> list[str]:
+        """All paths below a prefix, sorted."""
+        listed = obstore.list(self._store, prefix=prefix or None)
+        return sorted(item["path"] for batch in listed for item in batch)
+
+    def _digest(self, path: str) -> str:
+        digest = hashlib.sha256()
+        for piece in obstore.get(self._store, path).stream(min_chunk_size=_CHUNK):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def _sync(self, path: str) -> None:
+        if self._folder is None:
+            return
+        file = self._folder / path
+        for target in (file, file.parent):
+            descriptor = os.open(target, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
+def _write_failed(path: str, why: str) -> LakeError:
+    return LakeError(
+        f"Writing {path} failed: {why}.",
+        code="store_write_failed",
+        hint="Nothing was changed. Check free space and permissions, then run the command again.",
+    )
+
+
+def _missing(path: str) -> LakeError:
+    return LakeError(
+        f"The object {path} is in the ledger but not in the store.",
+        code="object_missing",
+        hint="Restore the store from a backup, or import the source again.",
+    )
+
+
+def _unavailable(path: str, error: Exception) -> LakeError:
+    return LakeError(
+        f"The object store did not answer for {path}: {type(error).__name__}.",
+        code="store_unavailable",
+        hint="Check that the store can be reached, then try again.",
+    )
