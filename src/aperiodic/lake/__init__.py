@@ -5,6 +5,17 @@ from aperiodic.lake.lake import Batch, Lake, NewObject
 from aperiodic.lake.layout import ObjectKey, ObjectKind
 from aperiodic.lake.objects import ObjectRecord
 from aperiodic.lake.settings import Settings
-from aperiodic.lake.store import Store
+from aperiodic.lake.store import Store, StoredObject
 
-__all__ = ["Batch", "Lake", "LakeError", "NewObject", "ObjectKey", "ObjectKind", "ObjectRecord", "Settings", "Store"]
+__all__ = [
+    "Batch",
+    "Lake",
+    "LakeError",
+    "NewObject",
+    "ObjectKey",
+    "ObjectKind",
+    "ObjectRecord",
+    "Settings",
+    "Store",
+    "StoredObject",
+]

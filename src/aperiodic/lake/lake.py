@@ -14,8 +14,15 @@ from typing import TYPE_CHECKING, Final, Self
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.layout import ObjectKey, ObjectKind
 from aperiodic.lake.ledger import begin_write, open_ledger
-from aperiodic.lake.objects import ObjectRecord, current_objects, find_object, latest_revision, replace_object
-from aperiodic.lake.store import Store
+from aperiodic.lake.objects import (
+    ObjectRecord,
+    current_objects,
+    find_object,
+    latest_revision,
+    replace_object,
+    retire_object,
+)
+from aperiodic.lake.store import Store, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.settings import Settings
     from aperiodic.market import Source
 
-__all__ = ["Batch", "Lake", "NewObject", "now_us", "parquet_bytes"]
+__all__ = ["Batch", "Lake", "NewObject", "now_us", "parquet_bytes", "put_object"]
 
 _ROW_GROUP_ROWS: Final = 131_072
 _KEEP_SUPERSEDED: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
@@ -62,6 +69,12 @@ class NewObject:
     last_local: int | None = None
 
 
+def put_object(store: Store, key: ObjectKey, data: bytes) -> StoredObject:
+    """Write the content of `key` to the store under its content's path; the ledger does not know of it yet."""
+    digest = hashlib.sha256(data).hexdigest()
+    return store.put(key.path(digest), data, sha256=digest)
+
+
 class Batch:
     """Objects and ledger changes that become true together, or not at all."""
 
@@ -72,10 +85,17 @@ class Batch:
 
     def put(self, new: NewObject, data: bytes) -> str:
         """Write an object to the store; the ledger learns of it at `commit`. Returns its SHA-256."""
-        digest = hashlib.sha256(data).hexdigest()
-        stored = self._lake.store.put(new.key.path(digest), data, sha256=digest)
-        self._records.append((new, stored.path, stored.size, digest))
-        return digest
+        stored = put_object(self._lake.store, new.key, data)
+        self.adopt(new, stored)
+        return stored.sha256
+
+    def adopt(self, new: NewObject, stored: StoredObject) -> None:
+        """Take in an object that another process has written with `put_object`."""
+        self._records.append((new, stored.path, stored.size, stored.sha256))
+
+    def retire(self, key: ObjectKey) -> None:
+        """Let a key have no current revision any more."""
+        self._changes.append(lambda connection: retire_object(connection, key))
 
     def change(self, action: Callable[[Connection], None]) -> None:
         """Add a change of the ledger, made in the same transaction."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-__all__ = ["ObjectRecord", "current_objects", "find_object", "latest_revision", "replace_object"]
+__all__ = ["ObjectRecord", "current_objects", "find_object", "latest_revision", "replace_object", "retire_object"]
 
 _KEY: Final = ("kind", "dataset", "exchange", "symbol", "clock", "interval", "period")
 _DATA: Final = (
@@ -96,10 +96,15 @@ def latest_revision(connection: Connection, key: ObjectKey) -> int:
 
 def replace_object(connection: Connection, record: ObjectRecord) -> None:
     """Make `record` the current revision of its key."""
-    connection.execute(update(objects).where(objects.c.is_current, *_same_key(record.key)).values(is_current=False))
+    retire_object(connection, record.key)
     key: dict[str, Any] = {name: getattr(record.key, name) for name in _KEY}
     data: dict[str, Any] = {name: getattr(record, name) for name in _DATA}
     connection.execute(insert(objects).values(**key, **data, is_current=True))
+
+
+def retire_object(connection: Connection, key: ObjectKey) -> None:
+    """Let a key have no current revision; its history stays."""
+    connection.execute(update(objects).where(objects.c.is_current, *_same_key(key)).values(is_current=False))
 
 
 def _same_key(key: ObjectKey) -> list[Any]:

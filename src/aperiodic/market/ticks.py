@@ -37,11 +37,12 @@ class Stream(StrEnum):
 
 
 class Source(StrEnum):
-    """Where ticks come from. One tick day never mixes sources."""
+    """Where data comes from. One tick day never mixes sources; bars over several days may be `MIXED`."""
 
     RECORDING = "recording"
     TARDIS = "tardis"
     SIMULATED = "simulated"
+    MIXED = "mixed"
 
 
 def book_columns(side: str, what: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Recordings become ticks, ticks become bars, bars become published months."""
