@@ -62,17 +62,19 @@ def build(
     files = 0
     with lake.writing(), _runner(lake.store.url, workers) as run:
         days = plan_days(lake, selection)
-        report("days", 0, len(days))
-        for done, written in enumerate(run(_day, days), 1):
+        _retire(lake, days.stale)
+        report("days", 0, len(days.tasks))
+        for done, written in enumerate(run(_day, days.tasks), 1):
             _commit(lake, written)
-            report("days", done, len(days))
+            report("days", done, len(days.tasks))
         months = plan_months(lake, selection)
-        report("months", 0, len(months))
-        for done, (task, written) in enumerate(zip(months, run(_month, months), strict=True), 1):
+        _retire(lake, months.stale)
+        report("months", 0, len(months.tasks))
+        for done, (task, written) in enumerate(zip(months.tasks, run(_month, months.tasks), strict=True), 1):
             _commit(lake, written, replaces=_published(lake, task))
             files += len(written)
-            report("months", done, len(months))
-    return BuildReport(len(days), len(months), files)
+            report("months", done, len(months.tasks))
+    return BuildReport(len(days.tasks), len(months.tasks), files)
 
 
 def _day(store_url: str, task: DayTask) -> Written:
@@ -99,6 +101,11 @@ def _commit(lake: Lake, written: Written, replaces: Sequence[ObjectKey] = ()) ->
     for key in set(replaces) - {new.key for new, _ in written}:
         batch.retire(key)
     batch.commit()
+
+
+def _retire(lake: Lake, keys: Sequence[ObjectKey]) -> None:
+    if keys:
+        _commit(lake, [], replaces=keys)
 
 
 def _published(lake: Lake, task: MonthTask) -> list[ObjectKey]:

@@ -22,7 +22,7 @@ __all__ = ["DayTask", "compute_day", "day_number", "select_bars"]
 _CLOCK_CODES: Final = {Clock.EXCHANGE: 0, Clock.TRUE: 1}
 
 _EPOCH: Final = date(1970, 1, 1)
-_COLUMNS: Final = ("exchange_timestamp", "local_timestamp", "side", "price", "amount")
+_COLUMNS: Final = ("exchange_timestamp", "local_timestamp", "side", "price", "amount", "sequence")
 _NO_TICKS: Final = pl.DataFrame(schema=tick_schema(Stream.TRADES)).select(_COLUMNS)
 
 
@@ -61,12 +61,9 @@ def compute_day(store: Store, task: DayTask) -> pl.DataFrame:
 
     Rows are ordered by clock, interval and time.
     """
-    own = _read(store, [task.own] if task.own else [])
-    before, after = _read(store, task.before), _read(store, task.after)
-    begin = day_number(task.day) * DAY_US
-    arrived = pl.concat([before, own, after]).filter(
-        pl.col("local_timestamp").to_physical().is_between(begin, begin + DAY_US, closed="left")
-    )
+    own = _read(store, task.own)
+    before, after = ([_read(store, path) for path in paths] for paths in (task.before, task.after))
+    arrived = _in_venue_order([_arrived(ticks, task.day) for ticks in (*before, own, *after)])
     frames = []
     for clock, ticks in ((Clock.EXCHANGE, own), (Clock.TRUE, arrived)):
         for interval, bars in trade_bars(*_sorted_arrays(ticks, clock)).items():
@@ -86,8 +83,23 @@ def select_bars(bars: pl.LazyFrame, clock: Clock, intervals: list[Interval]) -> 
     return bars.filter(pl.col("clock") == _CLOCK_CODES[clock], pl.col("interval").is_in(seconds))
 
 
-def _read(store: Store, paths: list[str] | tuple[str, ...]) -> pl.DataFrame:
-    return pl.concat([_NO_TICKS, *(store.read_parquet(path, _COLUMNS) for path in paths)])
+def _read(store: Store, path: str | None) -> pl.DataFrame:
+    return _NO_TICKS if path is None else store.read_parquet(path, _COLUMNS)
+
+
+def _arrived(ticks: pl.DataFrame, day: date) -> pl.DataFrame:
+    begin = day_number(day) * DAY_US
+    arrival = pl.col("local_timestamp").to_physical()
+    return ticks.filter(arrival.is_between(begin, begin + DAY_US, closed="left"))
+
+
+def _in_venue_order(files: list[pl.DataFrame]) -> pl.DataFrame:
+    """Join ticks of several days; numbered events are put in the order of their numbers, as within one file."""
+    filled = [ticks for ticks in files if ticks.height]
+    if len(filled) == 1:
+        return filled[0]
+    joined = pl.concat([_NO_TICKS, *filled])
+    return joined if joined["sequence"].has_nulls() else joined.sort("sequence", maintain_order=True)
 
 
 def _sorted_arrays(

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 __all__ = ["MonthTask", "publish_month"]
 
 # Seconds are read apart from the rest: together they would be most of a month's memory.
-_PASSES: Final[tuple[list[Interval], ...]] = ([Interval.S1], [interval for interval in Interval if interval is not Interval.S1])
+_PASSES: Final[tuple[list[Interval], ...]] = (
+    [Interval.S1],
+    [interval for interval in Interval if interval is not Interval.S1],
+)
 
 
 @dataclass(frozen=True, slots=True)

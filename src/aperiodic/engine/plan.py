@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from aperiodic.catalog import DATASETS, Field, MonthProduct
 from aperiodic.engine.day import DayTask
@@ -17,7 +17,9 @@ from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Selection", "plan_days", "plan_months"]
+__all__ = ["Plan", "Selection", "plan_days", "plan_months"]
+
+Task = TypeVar("Task", DayTask, MonthTask)
 
 PARTIALS_VERSION: Final = 1
 """Raised whenever a kernel would give other numbers or other columns for the same ticks."""
@@ -51,49 +53,67 @@ class Selection:
         return {"exchange": self.exchange, "symbol": None if self.symbol is None else str(self.symbol)}
 
 
-def plan_days(lake: Lake, selection: Selection) -> list[DayTask]:
-    """Return a task for every selected day whose bars are missing or were made from something else."""
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[Task]):
+    """What a step has to do.
+
+    Attributes:
+        tasks: What to compute: it is missing, or was made from something else.
+        stale: Objects whose inputs are gone.
+    """
+
+    tasks: list[Task]
+    stale: list[ObjectKey]
+
+
+def plan_days(lake: Lake, selection: Selection) -> Plan[DayTask]:
+    """Compare the bars of all selected days with the ticks that are there."""
     ticks = lake.current(ObjectKind.TICKS, dataset=Stream.TRADES, **selection.filters)
     made = {
         record.key: record.fingerprint
         for record in lake.current(ObjectKind.DAY_BARS, dataset=Stream.TRADES, **selection.filters)
     }
-    tasks = []
+    wanted = {}
     for (exchange, symbol), files in _by_instrument(ticks):
         for task in _day_tasks(Exchange(exchange), Symbol.parse(symbol), files):
-            key = ObjectKey.day_bars(Stream.TRADES, task.exchange, task.symbol, task.day)
-            if selection.holds(task.day) and made.get(key) != task.fingerprint:
-                tasks.append(task)
-    return tasks
+            wanted[ObjectKey.day_bars(Stream.TRADES, task.exchange, task.symbol, task.day)] = task
+    return Plan(
+        tasks=[task for key, task in wanted.items() if selection.holds(task.day) and made.get(key) != task.fingerprint],
+        stale=[key for key in made if key not in wanted and selection.holds(date.fromisoformat(key.period))],
+    )
 
 
-def plan_months(lake: Lake, selection: Selection) -> list[MonthTask]:
-    """Return a task for every selected month whose files are missing or were made from something else."""
+def plan_months(lake: Lake, selection: Selection) -> Plan[MonthTask]:
+    """Compare the published files of all selected months with the day bars that are there."""
     days = lake.current(ObjectKind.DAY_BARS, dataset=Stream.TRADES, **selection.filters)
-    published: dict[tuple[str, str, str], set[str]] = {}
+    published: dict[tuple[str, str, str], list[ObjectRecord]] = {}
     for record in lake.current(ObjectKind.BARS, **selection.filters):
-        key = record.key
-        published.setdefault((key.exchange, key.symbol, key.period), set()).add(record.fingerprint)
+        published.setdefault((record.key.exchange, record.key.symbol, record.key.period), []).append(record)
     catalog = _catalog_digest()
     tasks = []
     for (exchange, symbol), records in _by_instrument(days):
-        for period, month in groupby(records, key=lambda record: record.key.period[:7]):
-            members = list(month)
+        for period, group in groupby(records, key=lambda record: record.key.period[:7]):
+            members = list(group)
             fingerprint = _digest([catalog, *(record.sha256 for record in members)])
-            first = date.fromisoformat(f"{period}-01")
-            if selection.holds(first) and published.get((exchange, symbol, period)) != {fingerprint}:
-                tasks.append(
-                    MonthTask(
-                        exchange=Exchange(exchange),
-                        symbol=Symbol.parse(symbol),
-                        month=first,
-                        driving=Stream.TRADES,
-                        days=tuple(record.path for record in members),
-                        source=_source(members),
-                        fingerprint=fingerprint,
-                    )
+            made = published.pop((exchange, symbol, period), [])
+            month = _first_day(period)
+            if selection.holds(month) and {record.fingerprint for record in made} != {fingerprint}:
+                task = MonthTask(
+                    exchange=Exchange(exchange),
+                    symbol=Symbol.parse(symbol),
+                    month=month,
+                    driving=Stream.TRADES,
+                    days=tuple(record.path for record in members),
+                    source=_source(members),
+                    fingerprint=fingerprint,
                 )
-    return tasks
+                tasks.append(task)
+    stale = [record.key for records in published.values() for record in records]
+    return Plan(tasks, [key for key in stale if selection.holds(_first_day(key.period))])
+
+
+def _first_day(period: str) -> date:
+    return date.fromisoformat(f"{period}-01")
 
 
 def _by_instrument(records: list[ObjectRecord]) -> Iterator[tuple[tuple[str, str], list[ObjectRecord]]]:

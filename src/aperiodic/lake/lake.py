@@ -80,7 +80,8 @@ class Batch:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._records: list[tuple[NewObject, str, int, str]] = []
+        self._records: list[tuple[NewObject, StoredObject]] = []
+        self._retired: list[ObjectKey] = []
         self._changes: list[Callable[[Connection], None]] = []
 
     def put(self, new: NewObject, data: bytes) -> str:
@@ -91,11 +92,11 @@ class Batch:
 
     def adopt(self, new: NewObject, stored: StoredObject) -> None:
         """Take in an object that another process has written with `put_object`."""
-        self._records.append((new, stored.path, stored.size, stored.sha256))
+        self._records.append((new, stored))
 
     def retire(self, key: ObjectKey) -> None:
         """Let a key have no current revision any more."""
-        self._changes.append(lambda connection: retire_object(connection, key))
+        self._retired.append(key)
 
     def change(self, action: Callable[[Connection], None]) -> None:
         """Add a change of the ledger, made in the same transaction."""
@@ -108,13 +109,16 @@ class Batch:
         """
         replaced: list[str] = []
         with begin_write(self._lake.engine) as connection:
-            for new, path, size, digest in self._records:
-                replaced += _record(connection, new, path, size, digest)
+            for key in self._retired:
+                replaced += _retire(connection, key)
+            for new, stored in self._records:
+                replaced += _record(connection, new, stored)
             for action in self._changes:
                 action(connection)
         for path in replaced:
             self._lake.store.delete(path)
         self._records.clear()
+        self._retired.clear()
         self._changes.clear()
 
 
@@ -183,31 +187,36 @@ class Lake:
             return current_objects(connection, kind, **filters)
 
 
-def _record(connection: Connection, new: NewObject, path: str, size: int, digest: str) -> list[str]:
+def _record(connection: Connection, new: NewObject, stored: StoredObject) -> list[str]:
+    """Enter an object into the ledger; return the paths that are of no use any more."""
     before = find_object(connection, new.key)
-    unchanged = before is not None and before.sha256 == digest
+    unchanged = before is not None and before.sha256 == stored.sha256
     if before is not None and unchanged and before.fingerprint == new.fingerprint:
         return []
     revision = before.revision if before is not None and unchanged else latest_revision(connection, new.key) + 1
-    replace_object(
-        connection,
-        ObjectRecord(
-            key=new.key,
-            path=path,
-            revision=revision,
-            size=size,
-            sha256=digest,
-            rows=new.rows,
-            first_exchange=new.first_exchange,
-            last_exchange=new.last_exchange,
-            first_local=new.first_local,
-            last_local=new.last_local,
-            source=new.source,
-            fingerprint=new.fingerprint,
-            reason=before.reason if before is not None and unchanged else new.reason,
-            created_at=now_us(),
-        ),
+    record = ObjectRecord(
+        key=new.key,
+        path=stored.path,
+        revision=revision,
+        size=stored.size,
+        sha256=stored.sha256,
+        rows=new.rows,
+        first_exchange=new.first_exchange,
+        last_exchange=new.last_exchange,
+        first_local=new.first_local,
+        last_local=new.last_local,
+        source=new.source,
+        fingerprint=new.fingerprint,
+        reason=before.reason if before is not None and unchanged else new.reason,
+        created_at=now_us(),
     )
+    replace_object(connection, record)
     if before is None or unchanged or new.key.kind in _KEEP_SUPERSEDED:
         return []
     return [before.path]
+
+
+def _retire(connection: Connection, key: ObjectKey) -> list[str]:
+    before = find_object(connection, key)
+    retire_object(connection, key)
+    return [] if before is None or key.kind in _KEEP_SUPERSEDED else [before.path]

@@ -1,0 +1,42 @@
+"""`aperiodic build`."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from aperiodic.cli.console import open_lake, out, steps
+from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
+from aperiodic.engine.build import build as run_build
+from aperiodic.engine.plan import Selection
+
+__all__ = ["build"]
+
+
+def build(
+    *,
+    exchange: ExchangeName | None = None,
+    symbol: SymbolName | None = None,
+    start: Day | None = None,
+    end: Day | None = None,
+    workers: Annotated[int, Parameter(validator=Number(gte=1, lte=256))] = os.cpu_count() or 1,
+) -> None:
+    """Compute the metrics that are out of date, and nothing else, and publish the months they belong to.
+
+    Args:
+        exchange: Only this exchange.
+        symbol: Only this symbol, in Atlas symbology (perpetual-BTC-USDT:USDT).
+        start: First day; the range is widened to whole months.
+        end: Last day, inclusive.
+        workers: Processes to use. The files are the same whatever their number.
+    """
+    check_range(start, end)
+    with open_lake() as lake, steps() as progress:
+        report = run_build(lake, Selection(exchange, symbol, start, end), workers=workers, progress=progress)
+    if report.days or report.months:
+        out.print(f"Built {report.days} days and published {report.months} months ({report.files} files).")
+    else:
+        out.print("Everything is up to date.")

@@ -1,0 +1,45 @@
+"""Terminal output: results on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from aperiodic.lake import Lake, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["errors", "open_lake", "out", "steps"]
+
+out = Console()
+errors = Console(stderr=True)
+
+
+@contextmanager
+def open_lake() -> Iterator[Lake]:
+    """Open the installation that the settings name, and close it afterwards."""
+    lake = Lake.open(Settings())
+    try:
+        yield lake
+    finally:
+        lake.close()
+
+
+@contextmanager
+def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+    """Show one progress bar a step; yields a function to call with (step, done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors, disable=quiet) as progress:
+        bars = {}
+
+        def report(step: str, done: int, total: int) -> None:
+            if step not in bars and total:
+                bars[step] = progress.add_task(step, total=total)
+            if step in bars:
+                progress.update(bars[step], completed=done, total=total)
+
+        yield report

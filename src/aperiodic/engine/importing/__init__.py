@@ -1,0 +1,7 @@
+"""Importing files: recordings of raw frames, and Tardis CSV files."""
+
+from aperiodic.engine.importing.files import Progress
+from aperiodic.engine.importing.recordings import import_recordings
+from aperiodic.engine.importing.report import IMPORTER_VERSION, FileReport
+
+__all__ = ["IMPORTER_VERSION", "FileReport", "Progress", "import_recordings"]

@@ -1,0 +1,162 @@
+"""What is collected while one file is read: ticks, stretches of numbers, frames kept aside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from aperiodic.lake.coverage import Span, merge_spans
+from aperiodic.market import tick_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aperiodic.market import Stream
+    from aperiodic.venues import Row
+
+__all__ = ["Quarantine", "SpanBuilder", "TickBuffer"]
+
+_MAX_CELLS: Final = 2_000_000
+_MAX_SPANS: Final = 4_096
+_MAX_FRAME: Final = 1 << 20
+_MAX_QUARANTINED: Final = 256 << 20
+_CHUNK_ROWS: Final = 100_000
+
+
+class TickBuffer:
+    """Ticks of one series: rows as they are read, packed into columns now and then."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._schema = tick_schema(stream)
+        self._rows: list[Row] = []
+        self._chunks: list[pl.DataFrame] = []
+        self._limit = _MAX_CELLS // len(self._schema)
+        self.append: Callable[[Row], None] = self._rows.append
+
+    def pack(self, *, everything: bool = False) -> None:
+        """Turn waiting rows into columns if there are many, or in any case."""
+        if not self._rows or (len(self._rows) < self._limit and not everything):
+            return
+        columns = zip(*self._rows, strict=True)
+        self._chunks.append(
+            pl.DataFrame(
+                [
+                    _series(name, values, dtype)
+                    for (name, dtype), values in zip(self._schema.items(), columns, strict=True)
+                ]
+            )
+        )
+        self._rows.clear()
+
+    def frame(self) -> pl.DataFrame:
+        """All ticks, in the order they were appended."""
+        self.pack(everything=True)
+        return pl.concat(self._chunks) if self._chunks else pl.DataFrame(schema=self._schema)
+
+
+def _series(name: str, values: tuple[Any, ...], dtype: pl.DataType) -> pl.Series:
+    if isinstance(dtype, pl.Datetime):
+        return pl.Series(name, values, dtype=pl.Int64).cast(dtype)
+    return pl.Series(name, values, dtype=dtype)
+
+
+class SpanBuilder:
+    """Unbroken stretches of one numbered series, in whatever order the numbers come."""
+
+    def __init__(self, count: Callable[[str], None]) -> None:
+        """Begin empty.
+
+        Args:
+            count: Called with `duplicate` for an event that was seen before and `late` for one that comes after
+                a higher number.
+        """
+        self._count = count
+        self._done: list[Span] = []
+        self._after = self._last = self._highest = -1
+        self._first_time = self._last_time = 0
+        self._begins = ""
+
+    def see(self, after: int, last: int, time: int, begins: str) -> None:
+        """Everything numbered in (after, last] was seen; see `aperiodic.venues.events.SpanRecorder`."""
+        if self._begins and self._after <= after <= self._last:
+            if last <= self._last:
+                self._count("duplicate")
+                return
+        else:
+            if last <= self._highest:
+                self._count("late")
+            self._close()
+            self._begins = "sequence_break" if self._begins else begins
+            self._after, self._first_time = after, time
+        self._last, self._last_time = last, time
+        self._highest = max(self._highest, last)
+
+    def spans(self) -> list[Span]:
+        """All stretches, joined and ascending."""
+        self._close()
+        self._done = merge_spans(self._done)
+        return self._done
+
+    def _close(self) -> None:
+        if self._begins:
+            self._done.append(Span(self._after, self._last, self._first_time, self._last_time, self._begins))
+        if len(self._done) > _MAX_SPANS:
+            self._done = merge_spans(self._done)
+
+
+class Quarantine:
+    """Lines that became no tick, with their bytes and the reason.
+
+    At most 1 MiB is kept of a line and 256 MiB of a file; every line is counted and listed all the same.
+
+    Attributes:
+        counts: Lines by code.
+    """
+
+    SCHEMA: Final = pl.Schema(
+        {
+            "line": pl.Int64(),
+            "local_timestamp": pl.Datetime("us", "UTC"),
+            "code": pl.String(),
+            "reason": pl.String(),
+            "frame": pl.Binary(),
+        }
+    )
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._kept = 0
+        self._rows: list[tuple[int, int | None, str, str, bytes]] = []
+        self._chunks: list[pl.DataFrame] = []
+
+    def add(self, line: int, local: int | None, code: str, reason: str, frame: bytes) -> None:
+        """Keep a line.
+
+        Args:
+            line: Its number in the file, from 1.
+            local: Arrival time, µs, if it could be read.
+            code: Machine-readable reason.
+            reason: The same in words.
+            frame: The line's bytes.
+        """
+        self.counts[code] += 1
+        kept = frame[: min(_MAX_FRAME, _MAX_QUARANTINED - self._kept)]
+        self._kept += len(kept)
+        self._rows.append((line, local, code, reason, kept))
+        if len(self._rows) >= _CHUNK_ROWS:
+            self._pack()
+
+    def frame(self) -> pl.DataFrame:
+        """All lines kept aside, ascending by number."""
+        self._pack()
+        together = pl.concat(self._chunks) if self._chunks else pl.DataFrame(schema=self.SCHEMA)
+        return together.sort("line", maintain_order=True).rechunk()
+
+    def _pack(self) -> None:
+        if self._rows:
+            columns = zip(*self._rows, strict=True)
+            named = zip(self.SCHEMA.items(), columns, strict=True)
+            self._chunks.append(pl.DataFrame([_series(name, values, dtype) for (name, dtype), values in named]))
+            self._rows.clear()

@@ -1,0 +1,186 @@
+"""What an import says of a file, and how it becomes true: one batch a file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.engine.importing.book_state import book_frame
+from aperiodic.engine.ticks import merge_ticks
+from aperiodic.lake import NewObject, ObjectKey
+from aperiodic.lake.coverage import Gap, add_spans, gaps_between
+from aperiodic.lake.imports import ImportRecord, find_import, record_import
+from aperiodic.lake.lake import now_us, parquet_bytes
+from aperiodic.market import Exchange, Source, Stream, Symbol
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from aperiodic.engine.importing.collect import Quarantine
+    from aperiodic.engine.importing.files import SourceFile
+    from aperiodic.lake import Batch, Lake
+    from aperiodic.lake.coverage import Span
+    from aperiodic.venues import Levels
+
+__all__ = ["IMPORTER_VERSION", "FileReport", "Findings", "commit", "earlier_report", "find_earlier"]
+
+IMPORTER_VERSION: Final = 1
+"""Goes up whenever the same file would become other ticks: then files are imported anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """What became of one file.
+
+    Attributes:
+        name: File name, without folders.
+        exchange: Venue.
+        source: `recording` or `tardis`.
+        already_imported: Whether nothing was done, because the same content had been imported before.
+        lines: Lines read.
+        ticks: Ticks by stream; events that the file holds twice are counted twice.
+        rejected: Lines that became no tick, by machine code; they are kept in the quarantine.
+        ignored: Lines of known kinds that no tick is made of, by kind.
+        duplicates: Events that the file holds more than once, by stream.
+        late: Events older than one before them in the file, by stream.
+        gaps: What is missing inside the file.
+        notes: What a reader of the data should know.
+    """
+
+    name: str
+    exchange: Exchange
+    source: Source
+    already_imported: bool
+    lines: int
+    ticks: dict[str, int]
+    rejected: dict[str, int]
+    ignored: dict[str, int]
+    duplicates: dict[str, int]
+    late: dict[str, int]
+    gaps: list[Gap]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class Findings:
+    """Everything read out of one file, before it is written.
+
+    Attributes:
+        file: The file.
+        exchange: Venue.
+        source: Kind of file.
+        quarantine: Lines kept aside.
+        lines: Lines read.
+        first_received: Earliest arrival time, µs.
+        last_received: Latest arrival time, µs.
+        frames: Ticks by series.
+        spans: Stretches of numbers by series.
+        books: Last update id and whole order book by symbol.
+        ignored: As in `FileReport`, like the following.
+        duplicates: See there.
+        late: See there.
+        notes: See there.
+    """
+
+    file: SourceFile
+    exchange: Exchange
+    source: Source
+    quarantine: Quarantine
+    lines: int = 0
+    first_received: int | None = None
+    last_received: int | None = None
+    frames: dict[tuple[Stream, Symbol], pl.DataFrame] = field(default_factory=dict)
+    spans: dict[tuple[Stream, Symbol], list[Span]] = field(default_factory=dict)
+    books: dict[Symbol, tuple[int, Levels]] = field(default_factory=dict)
+    ignored: dict[str, int] = field(default_factory=dict)
+    duplicates: dict[str, int] = field(default_factory=dict)
+    late: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_earlier(lake: Lake, source: Source, exchange: Exchange, file: SourceFile) -> ImportRecord | None:
+    """Return the record of an import of the same content by this version, or None."""
+    with lake.engine.connect() as connection:
+        record = find_import(connection, source, exchange, file.sha256)
+    return record if record is not None and record.version == IMPORTER_VERSION else None
+
+
+def earlier_report(record: ImportRecord, name: str) -> FileReport:
+    """Report a file that had been imported before."""
+    return FileReport(
+        name=name,
+        exchange=Exchange(record.exchange),
+        source=Source(record.source),
+        already_imported=True,
+        lines=record.lines,
+        ticks=record.ticks,
+        rejected=record.rejected,
+        ignored={},
+        duplicates={},
+        late={},
+        gaps=[],
+        notes=record.notes,
+    )
+
+
+def commit(lake: Lake, found: Findings) -> FileReport:
+    """Write everything found in a file and make it true in one ledger transaction.
+
+    Raises:
+        ImportSourceError: `source_conflict`; then nothing of the file was taken over.
+    """
+    batch = lake.batch()
+    ticks: dict[str, int] = {}
+    for (stream, symbol), frame in sorted(found.frames.items()):
+        if frame.is_empty():
+            continue
+        ticks[stream] = ticks.get(stream, 0) + frame.height
+        merge_ticks(lake, batch, stream, found.exchange, symbol, frame, found.source)
+    for symbol, (sequence, levels) in sorted(found.books.items()):
+        key = ObjectKey.book_state(found.exchange, symbol, sequence)
+        _put(batch, found, key, book_frame(levels), "end of a recording")
+    kept_aside = ObjectKey.quarantine(found.exchange, found.file.sha256)
+    if found.quarantine.counts or lake.find(kept_aside) is not None:
+        _put(batch, found, kept_aside, found.quarantine.frame(), "lines that became no tick")
+    for (stream, symbol), spans in found.spans.items():
+        batch.change(partial(add_spans, exchange=found.exchange, symbol=symbol, stream=stream, stretches=spans))
+    record = ImportRecord(
+        source=found.source,
+        exchange=found.exchange,
+        sha256=found.file.sha256,
+        name=found.file.name,
+        size=found.file.size,
+        version=IMPORTER_VERSION,
+        lines=found.lines,
+        first_received=found.first_received,
+        last_received=found.last_received,
+        ticks=ticks,
+        rejected=dict(sorted(found.quarantine.counts.items())),
+        notes=sorted(found.notes),
+        finished_at=now_us(),
+    )
+    batch.change(partial(record_import, record=record))
+    batch.commit()
+    gaps = [gap for (stream, symbol), spans in found.spans.items() for gap in gaps_between(str(symbol), stream, spans)]
+    return FileReport(
+        name=record.name,
+        exchange=found.exchange,
+        source=found.source,
+        already_imported=False,
+        lines=record.lines,
+        ticks=ticks,
+        rejected=record.rejected,
+        ignored=dict(sorted(found.ignored.items())),
+        duplicates=dict(sorted(found.duplicates.items())),
+        late=dict(sorted(found.late.items())),
+        gaps=gaps,
+        notes=record.notes,
+    )
+
+
+def _put(batch: Batch, found: Findings, key: ObjectKey, frame: pl.DataFrame, reason: str) -> None:
+    data = parquet_bytes(frame)
+    fingerprint = hashlib.sha256(data).hexdigest()
+    batch.put(NewObject(key, frame.height, found.source, fingerprint, reason), data)

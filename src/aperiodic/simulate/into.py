@@ -1,0 +1,110 @@
+"""Writing simulated days into the lake, labelled as simulated."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.lake import Lake, NewObject, ObjectKey
+from aperiodic.lake.coverage import Span, add_spans
+from aperiodic.lake.lake import Batch, parquet_bytes
+from aperiodic.market import InvalidInputError, Source, Stream
+from aperiodic.simulate.market import MarketSpec, simulate_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    import polars as pl
+
+__all__ = ["simulate_into"]
+
+_VERSION: Final = 1
+"""Raised whenever the simulator would give other ticks for the same arguments."""
+
+
+def simulate_into(
+    lake: Lake,
+    spec: MarketSpec,
+    start: date,
+    end: date,
+    streams: Collection[Stream],
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> int:
+    """Simulate the days from `start` to `end` inclusive; days that are there already are left alone.
+
+    Args:
+        lake: The installation.
+        spec: The market.
+        start: First UTC day.
+        end: Last UTC day.
+        streams: Tick streams to write.
+        progress: Called with a title, the days done and the days in all.
+
+    Returns:
+        The number of days that were written.
+
+    Raises:
+        InvalidInputError: `source_conflict` when a day holds ticks that were not simulated.
+        LakeError: When the store or the ledger fails or another writer runs; finished days stay.
+    """
+    days = [start + timedelta(days=offset) for offset in range((end - start).days + 1)]
+    title = f"simulate {spec.symbol}"
+    made = 0
+    with lake.writing():
+        for done, day in enumerate(days, 1):
+            missing = [stream for stream in streams if not _is_there(lake, spec, day, stream)]
+            if missing:
+                _write_day(lake.batch(), spec, day, simulate_day(spec, day, missing))
+                made += 1
+            if progress:
+                progress(title, done, len(days))
+    return made
+
+
+def _is_there(lake: Lake, spec: MarketSpec, day: date, stream: Stream) -> bool:
+    found = lake.find(ObjectKey.ticks(stream, spec.exchange, spec.symbol, day))
+    if found is None:
+        return False
+    if found.source != Source.SIMULATED:
+        raise InvalidInputError(
+            f"{spec.symbol} on {spec.exchange} already has {stream} of {day} from a {found.source}.",
+            code="source_conflict",
+            hint="Simulate other days, or another symbol, or use another APERIODIC_HOME.",
+        )
+    return found.fingerprint == _fingerprint(spec, day, stream)
+
+
+def _write_day(batch: Batch, spec: MarketSpec, day: date, ticks: dict[Stream, pl.DataFrame]) -> None:
+    for stream, frame in ticks.items():
+        times = {name: frame[name].to_physical() for name in ("exchange_timestamp", "local_timestamp")}
+        bounds = {name: (values.min(), values.max()) for name, values in times.items()}
+        batch.put(
+            NewObject(
+                key=ObjectKey.ticks(stream, spec.exchange, spec.symbol, day),
+                rows=frame.height,
+                source=Source.SIMULATED,
+                fingerprint=_fingerprint(spec, day, stream),
+                reason="simulated",
+                first_exchange=bounds["exchange_timestamp"][0],
+                last_exchange=bounds["exchange_timestamp"][1],
+                first_local=bounds["local_timestamp"][0],
+                last_local=bounds["local_timestamp"][1],
+            ),
+            parquet_bytes(frame),
+        )
+        sequence = frame["sequence"]
+        if stream is Stream.TRADES and not sequence.has_nulls():
+            first, last = bounds["exchange_timestamp"]
+            span = Span(sequence[0] - 1, sequence[-1], first, last, "not_recorded")
+            batch.change(
+                partial(add_spans, exchange=spec.exchange, symbol=spec.symbol, stream=stream, stretches=[span])
+            )
+    batch.commit()
+
+
+def _fingerprint(spec: MarketSpec, day: date, stream: Stream) -> str:
+    text = f"{_VERSION} {spec.exchange} {spec.symbol} {spec.seed} {spec.trades_per_day} {day} {stream}"
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,27 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aperiodic.lake import Lake, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _no_installation_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "STORE", "LEDGER", "PORT", "PUBLIC_URL", "SECRET", "API_KEY", "API_URL"):
+        monkeypatch.delenv(f"APERIODIC_{name}", raising=False)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Lake]:
+    """An empty installation in a folder of its own."""
+    opened = Lake.open(Settings(home=tmp_path / "home"))
+    yield opened
+    opened.close()

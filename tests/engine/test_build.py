@@ -1,0 +1,151 @@
+"""Building: the same bytes every time, and never more work than is needed."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.lakes import hashes, published, put_trades
+from tests.oracle import assert_bars_equal, bars_python, random_trades, trades_frame
+
+from aperiodic.engine.build import BuildReport, build
+from aperiodic.engine.plan import Selection
+from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
+from aperiodic.market import Exchange, Symbol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+ETH = Symbol.parse("perpetual-ETH-USDT:USDT")
+DAYS = 4
+
+
+@pytest.fixture
+def trades() -> pl.DataFrame:
+    return random_trades(1, 4_000, date(2025, 4, 29), days=DAYS)
+
+
+def lakes(tmp_path: Path, count: int) -> list[Lake]:
+    return [Lake.open(Settings(home=tmp_path / str(number))) for number in range(count)]
+
+
+def test_one_and_two_workers_write_the_same_bytes(tmp_path: Path, trades: pl.DataFrame) -> None:
+    first, second = lakes(tmp_path, 2)
+    for lake, workers in ((first, 1), (second, 2)):
+        put_trades(lake, trades)
+        build(lake, workers=workers)
+    assert hashes(first) == hashes(second)
+    assert len(hashes(first, ObjectKind.BARS)) == 2 * 3 * 2 * 10
+
+
+def test_a_second_build_does_nothing(lake: Lake, trades: pl.DataFrame) -> None:
+    put_trades(lake, trades)
+    assert build(lake) == BuildReport(days=DAYS, months=2, files=120)
+    before = hashes(lake)
+    assert build(lake) == BuildReport(days=0, months=0, files=0)
+    assert hashes(lake) == before
+
+
+def test_files_rebuilt_from_nothing_but_ticks_are_the_same(lake: Lake, trades: pl.DataFrame) -> None:
+    put_trades(lake, trades)
+    build(lake)
+    before = hashes(lake)
+    batch = lake.batch()
+    for kind in (ObjectKind.DAY_BARS, ObjectKind.BARS):
+        for record in lake.current(kind):
+            batch.retire(record.key)
+    batch.commit()
+    build(lake)
+    assert hashes(lake) == before
+
+
+def test_a_new_day_rebuilds_its_neighbours_and_months_only(lake: Lake, trades: pl.DataFrame) -> None:
+    days = trades["exchange_timestamp"].dt.date()
+    put_trades(lake, trades.filter(days < date(2025, 5, 2)))
+    build(lake)
+    april = {path: digest for path, digest in hashes(lake).items() if "month=04" in path}
+    put_trades(lake, trades.filter(days == date(2025, 5, 2)))
+    report = build(lake)
+    assert report.days <= 3
+    assert report.months == 1
+    assert april.items() <= hashes(lake).items()
+    assert build(lake).files == 0
+
+
+def test_building_in_steps_ends_where_building_at_once_does(tmp_path: Path, trades: pl.DataFrame) -> None:
+    stepwise, at_once = lakes(tmp_path, 2)
+    days = trades["exchange_timestamp"].dt.date()
+    for day in days.unique().sort(descending=True):
+        put_trades(stepwise, trades.filter(days == day))
+        build(stepwise)
+    put_trades(at_once, trades)
+    build(at_once)
+    assert hashes(stepwise) == hashes(at_once)
+
+
+def test_only_the_selection_is_built(lake: Lake, trades: pl.DataFrame) -> None:
+    put_trades(lake, trades)
+    put_trades(lake, trades, symbol=ETH)
+    build(lake, Selection(symbol=ETH, start=date(2025, 4, 30), end=date(2025, 4, 30)))
+    assert {(record.key.symbol, record.key.period) for record in lake.current(ObjectKind.BARS)} == {
+        (str(ETH), "2025-04")
+    }
+    build(lake, Selection(exchange=Exchange.OKX_PERPS))
+    assert {record.key.symbol for record in lake.current(ObjectKind.BARS)} == {str(ETH)}
+
+
+def test_republishing_keeps_the_file_that_was_published_before(lake: Lake, trades: pl.DataFrame) -> None:
+    put_trades(lake, trades.head(2_000))
+    build(lake)
+    old = lake.current(ObjectKind.BARS, dataset="ohlcv", clock="exchange", interval="1d")[0]
+    put_trades(lake, trades)
+    build(lake)
+    new = lake.find(old.key)
+    assert new is not None
+    assert (old.revision, new.revision) == (1, 2)
+    assert lake.store.exists(old.path)
+    assert lake.store.exists(new.path)
+
+
+def test_replaced_ticks_and_day_bars_leave_no_files_behind(lake: Lake, trades: pl.DataFrame) -> None:
+    put_trades(lake, trades.head(2_000))
+    build(lake)
+    put_trades(lake, trades)
+    build(lake)
+    for kind in (ObjectKind.TICKS, ObjectKind.DAY_BARS):
+        assert lake.store.paths(kind) == sorted(record.path for record in lake.current(kind))
+
+
+def test_a_bar_that_vanishes_on_one_clock_is_no_longer_published(lake: Lake) -> None:
+    last_of_april, first_of_may = 1_746_057_599_999_000, 1_746_057_600_500_000
+    put_trades(lake, trades_frame([(last_of_april, first_of_may, "buy", 100.0, 1.0)]))
+    build(lake)
+    assert {record.key.period for record in lake.current(ObjectKind.BARS, clock="true")} == {"2025-05"}
+    put_trades(lake, trades_frame([(last_of_april, last_of_april + 10, "buy", 100.0, 1.0)]))
+    build(lake)
+    trues = lake.current(ObjectKind.BARS, clock="true")
+    assert {record.key.period for record in trues} == {"2025-04"}
+
+
+def test_ties_in_arrival_across_days_keep_the_venues_order(lake: Lake) -> None:
+    midnight = 1_746_144_000_000_000
+    trades = trades_frame(
+        [
+            (midnight + 1_000, midnight + 9_000, "buy", 101.0, 1.0),
+            (midnight - 1_000, midnight + 9_000, "sell", 99.0, 1.0),
+            (midnight + 2_000, midnight + 9_000, "sell", 100.0, 1.0),
+        ]
+    )
+    put_trades(lake, trades)
+    build(lake)
+    assert_bars_equal(published(lake, "ohlcv", "true", "1s"), bars_python(trades, "true", "1s")["ohlcv"])
+    assert published(lake, "ohlcv", "true", "1s")["open"].item() == 101.0
+
+
+def test_a_second_writer_is_turned_away(lake: Lake) -> None:
+    with lake.writing(), pytest.raises(LakeError) as refused:
+        build(lake)
+    assert refused.value.code == "busy"

@@ -1,0 +1,70 @@
+"""Putting ticks into a lake and getting published bars out, the way the program does it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from aperiodic.engine.build import build
+from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind
+from aperiodic.lake.lake import parquet_bytes
+from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOAK: Final = int(os.environ.get("APERIODIC_SOAK", "1"))
+"""How many times longer than usual the random tests run (`make soak`)."""
+
+BTC: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
+VENUE: Final = Exchange.BINANCE_FUTURES
+
+
+def put_trades(lake: Lake, trades: pl.DataFrame, *, exchange: Exchange = VENUE, symbol: Symbol = BTC) -> None:
+    """Write trades, in file order, as tick objects of their UTC days."""
+    batch = lake.batch()
+    days = trades["exchange_timestamp"].dt.date()
+    for day in days.unique(maintain_order=True):
+        part = trades.filter(days == day).cast(tick_schema(Stream.TRADES))
+        data = parquet_bytes(part)
+        bounds = part.select(
+            pl.col("exchange_timestamp", "local_timestamp").to_physical().min().name.prefix("first_"),
+            pl.col("exchange_timestamp", "local_timestamp").to_physical().max().name.prefix("last_"),
+        ).row(0)
+        new = NewObject(
+            key=ObjectKey.ticks(Stream.TRADES, exchange, symbol, day),
+            rows=part.height,
+            source=Source.SIMULATED,
+            fingerprint=hashlib.sha256(data).hexdigest(),
+            reason="test",
+            first_exchange=bounds[0],
+            first_local=bounds[1],
+            last_exchange=bounds[2],
+            last_local=bounds[3],
+        )
+        batch.put(new, data)
+    batch.commit()
+
+
+def published(lake: Lake, dataset: str, clock: str, interval: str) -> pl.DataFrame:
+    """All published rows of one instrument's dataset, months joined."""
+    records = lake.current(ObjectKind.BARS, dataset=dataset, clock=clock, interval=interval)
+    return pl.concat([lake.store.read_parquet(record.path) for record in records])
+
+
+def hashes(lake: Lake, *kinds: ObjectKind) -> dict[str, str]:
+    """Digest of every current object of these kinds (default: ticks and bars) by its path without the digest."""
+    wanted = kinds or (ObjectKind.TICKS, ObjectKind.DAY_BARS, ObjectKind.BARS)
+    return {record.key.path("-" * 16): record.sha256 for kind in wanted for record in lake.current(kind)}
+
+
+def built(lake: Lake, trades: pl.DataFrame) -> Iterator[tuple[Clock, Interval]]:
+    """Put trades, build, and yield every clock and interval to look at."""
+    put_trades(lake, trades)
+    build(lake)
+    for clock in Clock:
+        for interval in Interval:
+            yield clock, interval
