@@ -12,7 +12,14 @@ BTC = Symbol.parse("perpetual-BTC-USDT:USDT")
 
 
 def test_exported_names() -> None:
-    assert set(simulate.__all__) == {"MAX_TRADES_PER_DAY", "MarketSpec", "simulate_day", "streams_of"}
+    assert set(simulate.__all__) == {
+        "DEFAULT_TRADES_PER_DAY",
+        "MAX_TRADES_PER_DAY",
+        "MarketSpec",
+        "simulate_day",
+        "simulate_into",
+        "streams_of",
+    }
 
 
 def test_spot_has_three_streams_and_perpetuals_all() -> None:

@@ -30,7 +30,9 @@ def _day(_type: Any, tokens: Sequence[Token]) -> date:  # noqa: ANN401 - cyclopt
         return date.fromisoformat(tokens[0].value)
     except ValueError:
         raise InvalidInputError(
-            f"{tokens[0].value[:40]!r} is not a date.", code="bad_date", hint="Write YYYY-MM-DD, for example 2025-05-01."
+            f"{tokens[0].value[:40]!r} is not a date.",
+            code="bad_date",
+            hint="Write YYYY-MM-DD, for example 2025-05-01.",
         ) from None
 
 

@@ -1,5 +1,14 @@
 """A market made from a seed: tick frames of any instrument and day, for trials, demonstrations and benchmarks."""
 
-from aperiodic.simulate.market import MAX_TRADES_PER_DAY, MarketSpec, simulate_day, streams_of
+from aperiodic.simulate.into import simulate_into
+from aperiodic.simulate.market import simulate_day, streams_of
+from aperiodic.simulate.session import DEFAULT_TRADES_PER_DAY, MAX_TRADES_PER_DAY, MarketSpec
 
-__all__ = ["MAX_TRADES_PER_DAY", "MarketSpec", "simulate_day", "streams_of"]
+__all__ = [
+    "DEFAULT_TRADES_PER_DAY",
+    "MAX_TRADES_PER_DAY",
+    "MarketSpec",
+    "simulate_day",
+    "simulate_into",
+    "streams_of",
+]

@@ -11,14 +11,18 @@ from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.lake import Batch, parquet_bytes
 from aperiodic.market import InvalidInputError, Source, Stream
-from aperiodic.simulate.market import MarketSpec, simulate_day
+from aperiodic.simulate.market import simulate_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     import polars as pl
 
+    from aperiodic.simulate.session import MarketSpec
+
 __all__ = ["simulate_into"]
+
+_TIMES: Final = ("exchange_timestamp", "local_timestamp")
 
 _VERSION: Final = 1
 """Raised whenever the simulator would give other ticks for the same arguments."""
@@ -79,8 +83,8 @@ def _is_there(lake: Lake, spec: MarketSpec, day: date, stream: Stream) -> bool:
 
 def _write_day(batch: Batch, spec: MarketSpec, day: date, ticks: dict[Stream, pl.DataFrame]) -> None:
     for stream, frame in ticks.items():
-        times = {name: frame[name].to_physical() for name in ("exchange_timestamp", "local_timestamp")}
-        bounds = {name: (values.min(), values.max()) for name, values in times.items()}
+        exchange_times, local_times = (frame[name].to_physical().to_numpy() for name in _TIMES)
+        first, last = int(exchange_times.min()), int(exchange_times.max())
         batch.put(
             NewObject(
                 key=ObjectKey.ticks(stream, spec.exchange, spec.symbol, day),
@@ -88,16 +92,15 @@ def _write_day(batch: Batch, spec: MarketSpec, day: date, ticks: dict[Stream, pl
                 source=Source.SIMULATED,
                 fingerprint=_fingerprint(spec, day, stream),
                 reason="simulated",
-                first_exchange=bounds["exchange_timestamp"][0],
-                last_exchange=bounds["exchange_timestamp"][1],
-                first_local=bounds["local_timestamp"][0],
-                last_local=bounds["local_timestamp"][1],
+                first_exchange=first,
+                last_exchange=last,
+                first_local=int(local_times.min()),
+                last_local=int(local_times.max()),
             ),
             parquet_bytes(frame),
         )
         sequence = frame["sequence"]
         if stream is Stream.TRADES and not sequence.has_nulls():
-            first, last = bounds["exchange_timestamp"]
             span = Span(sequence[0] - 1, sequence[-1], first, last, "not_recorded")
             batch.change(
                 partial(add_spans, exchange=spec.exchange, symbol=spec.symbol, stream=stream, stretches=[span])

@@ -13,7 +13,7 @@ from aperiodic.simulate.derivatives import (
     open_interest_frame,
 )
 from aperiodic.simulate.quotes import quotes_frame
-from aperiodic.simulate.session import MAX_TRADES_PER_DAY, MarketSpec, Session
+from aperiodic.simulate.session import Session
 from aperiodic.simulate.trades import trades_frame
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["MAX_TRADES_PER_DAY", "MarketSpec", "simulate_day", "streams_of"]
+    from aperiodic.simulate.session import MarketSpec
+
+__all__ = ["simulate_day", "streams_of"]
 
 _FIRST_YEAR: Final = 1970
 

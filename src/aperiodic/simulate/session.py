@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from aperiodic.simulate.arrays import FloatArray, IntArray
 
-__all__ = ["MAX_TRADES_PER_DAY", "MarketSpec", "Session"]
+__all__ = ["DEFAULT_TRADES_PER_DAY", "MAX_TRADES_PER_DAY", "MarketSpec", "Session"]
+
+DEFAULT_TRADES_PER_DAY: Final = 20_000
 
 MAX_TRADES_PER_DAY: Final = 20_000_000
 """The most trades a simulated day may have; its quotes are about three times as many."""
@@ -45,7 +47,7 @@ class MarketSpec:
     exchange: Exchange
     symbol: Symbol
     seed: int
-    trades_per_day: int = 20_000
+    trades_per_day: int = DEFAULT_TRADES_PER_DAY
 
     def __post_init__(self) -> None:
         self.symbol.native(self.exchange)

@@ -1,0 +1,71 @@
+# Everything runs in .venv, which the first target that needs it creates from the lock files.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+PYTEST_ARGS ?= -n auto
+DEMO_ARGS ?=
+CLIENTS := 3.1.1 4.3.1
+
+.PHONY: help install demo test check format conformance bench soak lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/uv: requirements/bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	@touch $@
+
+$(VENV)/.server: $(BIN)/uv requirements/server.lock pyproject.toml
+	$(UV) --require-hashes -r requirements/server.lock
+	$(UV) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.server requirements/dev.lock
+	$(UV) --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)-client-%/.done: $(BIN)/uv requirements/client-%.lock
+	$(PYTHON) -m venv --without-pip $(VENV)-client-$*
+	$(BIN)/uv pip install --quiet --python $(VENV)-client-$*/bin/python --require-hashes -r requirements/client-$*.lock
+	@touch $@
+
+install: $(VENV)/.dev ## Set up .venv with everything, development tools included
+
+demo: $(VENV)/.server ## Simulate a market, build it, serve it and fetch it; DEMO_ARGS=--once stops after printing
+	$(BIN)/aperiodic demo $(DEMO_ARGS)
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(VENV)/.dev ## Lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+conformance: $(VENV)/.dev $(CLIENTS:%=$(VENV)-client-%/.done) ## Run the originally published clients against the server
+	$(BIN)/python -m pytest -m conformance tests/conformance
+
+bench: $(VENV)/.dev ## Measure speed and memory, side by side with peers
+	$(BIN)/python benchmarks/run.py
+
+soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long
+	APERIODIC_SOAK=10 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine tests/crash
+
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
+
+lock: $(VENV)/.dev ## Renew the lock files
+	printf 'uv\nhatchling\neditables\n' | $(LOCK) - -o requirements/bootstrap.lock
+	$(LOCK) --extra server pyproject.toml -o requirements/server.lock
+	$(LOCK) --extra server --group dev pyproject.toml -o requirements/dev.lock
+	for version in $(CLIENTS); do printf "aperiodic[polars]==$$version\n" | sed 's/\[polars\]==3/==3/' | $(LOCK) - -o requirements/client-$$version.lock; done
+
+clean: ## Remove the environments and caches
+	rm -rf $(VENV) $(VENV)-client-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

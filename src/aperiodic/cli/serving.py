@@ -1,0 +1,32 @@
+"""`aperiodic serve`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from aperiodic.cli.console import errors
+from aperiodic.lake import Settings
+from aperiodic.server import serve as run_server
+
+__all__ = ["serve"]
+
+
+def serve(
+    *, host: str = "127.0.0.1", port: Annotated[int | None, Parameter(validator=Number(gte=0, lte=65535))] = None
+) -> None:
+    """Serve the REST API and the files behind its links until Ctrl-C.
+
+    Args:
+        host: Address to listen on. 0.0.0.0 listens on all; put a reverse proxy with TLS in front then.
+        port: Port to listen on; by default APERIODIC_PORT, else 8000. 0 takes a free one.
+    """
+    settings = Settings()
+    run_server(
+        settings,
+        host,
+        settings.port if port is None else port,
+        ready=lambda url: errors.print(f"Serving {url}/api/v1 (Ctrl-C stops)", highlight=False),
+    )

@@ -1,0 +1,98 @@
+"""`aperiodic status`: what is held, what is missing, what was rejected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from aperiodic.cli.console import open_lake, out
+from aperiodic.cli.parameters import ExchangeName
+from aperiodic.lake import ObjectKind
+from aperiodic.lake.coverage import read_gaps
+from aperiodic.lake.imports import read_imports
+
+if TYPE_CHECKING:
+    from aperiodic.lake import Lake, ObjectRecord
+    from aperiodic.lake.coverage import Gap
+    from aperiodic.lake.imports import ImportRecord
+
+__all__ = ["status"]
+
+_MOST_GAPS = 20
+
+
+def status(*, exchange: ExchangeName | None = None) -> None:
+    """Show the ticks held, their gaps, the lines that were rejected, and the months published.
+
+    Args:
+        exchange: Only this exchange.
+    """
+    with open_lake() as lake:
+        ticks = lake.current(ObjectKind.TICKS, exchange=exchange)
+        bars = lake.current(ObjectKind.BARS, exchange=exchange)
+        gaps = _gaps(lake, ticks)
+        with lake.engine.connect() as connection:
+            imports = read_imports(connection, exchange)
+    if not ticks:
+        out.print("No ticks yet. Try: aperiodic import recording --exchange binance-futures FILE")
+        return
+    out.print(_series(ticks, bars, gaps))
+    _print_gaps(gaps)
+    _print_rejected(imports)
+
+
+def _gaps(lake: Lake, ticks: list[ObjectRecord]) -> dict[tuple[str, str, str], list[Gap]]:
+    found: dict[tuple[str, str, str], list[Gap]] = {}
+    with lake.engine.connect() as connection:
+        for exchange in sorted({record.key.exchange for record in ticks}):
+            for gap in read_gaps(connection, exchange):
+                found.setdefault((exchange, gap.symbol, gap.stream), []).append(gap)
+    return found
+
+
+def _series(ticks: list[ObjectRecord], bars: list[ObjectRecord], gaps: dict[tuple[str, str, str], list[Gap]]) -> Table:
+    published = {(record.key.exchange, record.key.symbol, record.key.period) for record in bars}
+    months = Counter((exchange, symbol) for exchange, symbol, _ in published)
+    table = Table("Exchange", "Symbol", "Ticks", "Days", "From", "To", "Rows", "Source", "Gaps", "Months", box=None)
+    by_series = groupby(ticks, key=lambda record: (record.key.exchange, record.key.symbol, record.key.dataset))
+    for series, group in by_series:
+        days = list(group)
+        table.add_row(
+            *series,
+            str(len(days)),
+            days[0].key.period,
+            days[-1].key.period,
+            f"{sum(day.rows for day in days):,}",
+            "+".join(sorted({day.source for day in days})),
+            str(len(gaps.get(series, []))),
+            str(months[series[0], series[1]]),
+        )
+    return table
+
+
+def _print_gaps(gaps: dict[tuple[str, str, str], list[Gap]]) -> None:
+    listed = [(series, gap) for series, found in gaps.items() for gap in found]
+    for (exchange, symbol, stream), gap in listed[:_MOST_GAPS]:
+        out.print(
+            f"gap: {exchange} {symbol} {stream} {_time(gap.first_time)} to {_time(gap.last_time)}: "
+            f"{gap.before_sequence - gap.after_sequence:,} numbers missing ({gap.cause})",
+            highlight=False,
+        )
+    if len(listed) > _MOST_GAPS:
+        out.print(f"… and {len(listed) - _MOST_GAPS:,} more gaps")
+
+
+def _print_rejected(imports: list[ImportRecord]) -> None:
+    rejected = Counter[str]()
+    for record in imports:
+        rejected.update(record.rejected)
+    for code, count in sorted(rejected.items()):
+        out.print(f"rejected: {code} {count:,} (kept in quarantine)", highlight=False)
+
+
+def _time(us: int) -> str:
+    return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
