@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,3 +26,10 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
     opened = Lake.open(Settings(home=tmp_path / "home"))
     yield opened
     opened.close()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let `.ci/run` fail when a test that it prepared for was skipped after all."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("APERIODIC_FORBID_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

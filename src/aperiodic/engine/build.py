@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any
 
 from aperiodic.engine.day import DayTask, compute_day
@@ -120,6 +121,18 @@ def _store(url: str) -> Store:
     return Store(url)
 
 
+def _end_with_parent() -> None:
+    """Make this worker end when its parent is killed; it would wait for tasks for ever."""
+
+    def wait() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 @contextmanager
 def _runner(store_url: str, workers: int) -> Iterator[Run]:
     """Yield a function that runs tasks and returns their results in the order of the tasks."""
@@ -129,7 +142,7 @@ def _runner(store_url: str, workers: int) -> Iterator[Run]:
     # One Polars thread a worker: the processes are the parallelism. Children read this before they import Polars.
     before = os.environ.get("POLARS_MAX_THREADS")
     os.environ["POLARS_MAX_THREADS"] = "1"
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
     try:
         yield lambda function, tasks: pool.map(function, [store_url] * len(tasks), tasks)
     finally:

@@ -57,7 +57,7 @@ objects: Final = Table(
         "ix_objects_current",
         *("kind", "exchange", "symbol", "dataset", "clock", "interval", "period"),
         unique=True,
-        sqlite_where=text("is_current"),
+        sqlite_where=text("is_current = 1"),
         postgresql_where=text("is_current"),
     ),
     Index("ix_objects_path", "path"),

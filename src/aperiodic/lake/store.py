@@ -141,6 +141,8 @@ class Store:
             obstore.head(self._store, path)
         except FileNotFoundError:
             return False
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
         return True
 
     def delete(self, path: str) -> None:

@@ -61,7 +61,7 @@ def unknown_value(kind: str, value: str, choices: Iterable[str]) -> InvalidInput
         value: What was given.
         choices: All valid values, in the order to show them.
     """
-    valid = list(choices)
+    valid = [str(choice) for choice in choices]
     guess = nearest(value, valid)
     listed = ", ".join(valid)
     hint = f"Did you mean {guess!r}? Valid values: {listed}." if guess else f"Valid values: {listed}."

@@ -90,7 +90,7 @@ def upgrade() -> None:
         "objects",
         ["kind", "exchange", "symbol", "dataset", "clock", "interval", "period"],
         unique=True,
-        sqlite_where=sa.text("is_current"),
+        sqlite_where=sa.text("is_current = 1"),
         postgresql_where=sa.text("is_current"),
     )
     op.create_index("ix_objects_path", "objects", ["path"], unique=False)
@@ -118,7 +118,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_objects_current",
         table_name="objects",
-        sqlite_where=sa.text("is_current"),
+        sqlite_where=sa.text("is_current = 1"),
         postgresql_where=sa.text("is_current"),
     )
     op.drop_table("objects")

@@ -1,0 +1,85 @@
+"""Telling the caller when part of the requested data does not exist."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.client.errors import IncompleteDataWarning, period_name
+from aperiodic.market import IncompleteDataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+
+    from aperiodic.client.links import Links
+    from aperiodic.client.request import DataRequest
+
+__all__ = ["Shortfall"]
+
+_LISTED: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """What the delivered data lacks.
+
+    Attributes:
+        series: The dataset and the instrument.
+        missing: Months (or days) without a file.
+        incomplete: Files that lack part of their period, with the number of gaps where it is known.
+    """
+
+    series: str
+    missing: tuple[str, ...]
+    incomplete: tuple[str, ...]
+
+    @classmethod
+    def of(cls, request: DataRequest, links: Links) -> Shortfall | None:
+        """Return what the answer lacks, or None when the server has all that was asked for."""
+        files = links.files()
+        missing = links.missing
+        if missing is None:
+            present = {link.key[:2] for link in files}
+            missing = tuple(
+                period_name(*month) for month in _months(request.start, request.end) if month not in present
+            )
+        incomplete = tuple(
+            f"{link.period} ({link.gaps} gap{'s' if link.gaps > 1 else ''})" if link.gaps else link.period
+            for link in files
+            if not link.complete
+        )
+        if not missing and not incomplete:
+            return None
+        return cls(f"{request.dataset.id} of {request.symbol} on {request.exchange}", missing, incomplete)
+
+    def __str__(self) -> str:
+        sentences = [f"The data is not complete: {self.series}."]
+        if self.missing:
+            sentences.append(f"No data for {_listing(self.missing)}.")
+        if self.incomplete:
+            sentences.append(f"Incomplete: {_listing(self.incomplete)}.")
+        return " ".join(sentences)
+
+    def error(self) -> IncompleteDataError:
+        """Build the error for callers who do not accept it."""
+        return IncompleteDataError(
+            str(self),
+            code="incomplete_data",
+            hint='Ask for days that exist, or accept the rest with on_incomplete="warn" or "ignore".',
+        )
+
+    def warn(self, stacklevel: int) -> None:
+        """Warn; the stack level counts from the caller, as in `warnings.warn`."""
+        warnings.warn(f'{self} Silence this with on_incomplete="ignore".', IncompleteDataWarning, stacklevel + 1)
+
+
+def _months(start: date, end: date) -> Iterator[tuple[int, int]]:
+    for number in range(start.year * 12 + start.month - 1, end.year * 12 + end.month):
+        yield number // 12, number % 12 + 1
+
+
+def _listing(periods: Sequence[str]) -> str:
+    shown = ", ".join(periods[:_LISTED])
+    return shown if len(periods) <= _LISTED else f"{shown} and {len(periods) - _LISTED} more"

@@ -1,0 +1,167 @@
+"""The server's answer to a data request: links to files, and what is known to be missing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from aperiodic.client.errors import DownloadError, period_name
+from aperiodic.client.rest import bad_response, get_json
+from aperiodic.market import AperiodicDataError
+
+if TYPE_CHECKING:
+    from aperiodic.client.request import DataRequest
+    from aperiodic.client.transport import Transport
+
+__all__ = ["FileKey", "FileLink", "Links"]
+
+FileKey = tuple[int, int, int]
+"""Year, month and day of a file; day 0 for a whole month, which sorts before the days of that month."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLink:
+    """One file and where to fetch it.
+
+    Attributes:
+        key: Which file it is; stays the same when the link is renewed.
+        url: Signed address, not to be shown to anyone.
+        size: Bytes, or None when the server does not say.
+        sha256: Hash of the file in lower-case hexadecimal digits, or None.
+        complete: False when the server says that the file lacks part of its period.
+        gaps: Number of known gaps.
+    """
+
+    key: FileKey
+    url: str = field(repr=False)
+    size: int | None = None
+    sha256: str | None = None
+    complete: bool = True
+    gaps: int = 0
+
+    @property
+    def day(self) -> int | None:
+        """Day of the month, or None when the file holds a whole month."""
+        return self.key[2] or None
+
+    @property
+    def period(self) -> str:
+        """The month or the day that the file holds, as text."""
+        return period_name(*self.key[:2], self.day)
+
+    def failed(self, error: Exception, status_code: int | None = None) -> DownloadError:
+        """Build the error that names this file."""
+        return DownloadError(*self.key[:2], self.day, error, status_code)
+
+
+class Links:
+    """The links of one request; they can be renewed when they expire.
+
+    Attributes:
+        missing: Periods that the server says it has no file for; None when it does not say.
+    """
+
+    def __init__(self, transport: Transport, request: DataRequest) -> None:
+        self.missing: tuple[str, ...] | None = None
+        self._transport = transport
+        self._request = request
+        self._files: dict[FileKey, FileLink] = {}
+        self._renewal = asyncio.Lock()
+
+    @classmethod
+    async def ask(cls, transport: Transport, request: DataRequest) -> Self:
+        """Ask the server for the links.
+
+        Raises:
+            APIError: The server answered with an error or with something else than links.
+            AperiodicDataError: The server could not be reached.
+        """
+        links = cls(transport, request)
+        await links._load()
+        return links
+
+    def files(self) -> list[FileLink]:
+        """All files, in order of time."""
+        return [self._files[key] for key in sorted(self._files)]
+
+    def current(self, key: FileKey) -> FileLink:
+        """The newest link to a file."""
+        return self._files[key]
+
+    async def renew(self, refused: FileLink) -> FileLink:
+        """Return a newer link than the refused one; downloads that come here together share one request.
+
+        Raises:
+            DownloadError: The server no longer lists the file.
+            APIError: As `ask`.
+        """
+        async with self._renewal:
+            if self._files.get(refused.key) is refused:
+                await self._load()
+        renewed = self._files.get(refused.key)
+        if renewed is None:
+            raise refused.failed(
+                AperiodicDataError(
+                    "It was withdrawn during the download.", code="file_withdrawn", hint="Send the request again."
+                )
+            )
+        return renewed
+
+    async def _load(self) -> None:
+        request = self._request
+        body = await get_json(self._transport, request.url, params=request.params, api_key=request.account.api_key)
+        files = body.get("files")
+        if not isinstance(files, list):
+            raise bad_response("The answer lists no files.")
+        links = [_file_link(item) for item in files]
+        self._files = {link.key: link for link in links}
+        if len(self._files) < len(links):
+            raise bad_response("The answer lists a file twice.")
+        missing = body.get("missing")
+        self.missing = tuple(_period(item) for item in missing) if isinstance(missing, list) else None
+
+
+def _file_link(item: Any) -> FileLink:  # noqa: ANN401 (not checked before here)
+    if not isinstance(item, dict):
+        raise bad_response("The answer lists a file that is not an object.")
+    size, sha256, gaps = item.get("size"), item.get("sha256"), item.get("gaps")
+    return FileLink(
+        key=_key(item),
+        url=_url(item.get("url")),
+        size=size if isinstance(size, int) and size >= 0 else None,
+        sha256=sha256.lower() if isinstance(sha256, str) and sha256 else None,
+        complete=item.get("complete") is not False,
+        gaps=len(gaps) if isinstance(gaps, list) else 0,
+    )
+
+
+def _key(item: dict[str, Any]) -> FileKey:
+    year, month, day = item.get("year"), item.get("month"), item.get("day")
+    try:
+        date(year, month, 1 if day is None else day)  # type: ignore[arg-type]  # checked by the call itself
+    except (TypeError, ValueError):
+        raise bad_response("The answer lists a file without a valid year and month.") from None
+    return year, month, day or 0  # type: ignore[return-value]
+
+
+def _url(url: object) -> str:
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+    except ValueError:
+        parts = None
+    if not isinstance(url, str) or parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise bad_response("The answer holds a link that is not an http or https address.")
+    return url
+
+
+def _period(item: object) -> str:
+    """Read a missing period, written as text or with year, month and perhaps day."""
+    if isinstance(item, str):
+        return item[:10]
+    if isinstance(item, dict):
+        year, month, day = _key(item)
+        return period_name(year, month, day or None)
+    raise bad_response("The answer lists a missing period that cannot be read.")

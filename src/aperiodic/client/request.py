@@ -1,0 +1,251 @@
+"""What the caller asked for, checked before anything is sent."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
+from urllib.parse import urlsplit
+
+from aperiodic.client.types import OnIncomplete, OutputFormat
+from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
+from aperiodic.market.errors import unknown_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aperiodic.catalog import Dataset
+
+__all__ = ["REQUIRED", "Account", "DataRequest", "parse_choice", "parse_text"]
+
+DEFAULT_BASE_URL: Final = "https://aperiodic.io/api/v1"
+DEMO_KEY: Final = "DEMO-KEY"
+_CONCURRENT: Final = range(1, 101)
+_PRINTABLE: Final = re.compile(r"[!-~]{1,500}")
+
+
+class _Required:
+    """Default of a parameter that has to be given although it follows optional ones."""
+
+    def __repr__(self) -> str:
+        return "<required>"
+
+
+REQUIRED: Final[Any] = _Required()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where to ask, and as whom.
+
+    Attributes:
+        base_url: Address of the API, without a slash at the end.
+        api_key: Sent to that address only.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, api_key: str | None, base_url: str | None, *, preview: bool = False) -> Self:
+        """Fill in what was left out from the environment, read at this moment.
+
+        Raises:
+            InvalidInputError: `missing_api_key`, `bad_api_key` or `bad_base_url`.
+        """
+        if api_key is None:
+            api_key = DEMO_KEY if preview else os.environ.get("APERIODIC_API_KEY")
+        if not api_key:
+            raise InvalidInputError(
+                "No API key was given.",
+                code="missing_api_key",
+                hint="Pass api_key, set APERIODIC_API_KEY, or use preview=True for the free sample.",
+            )
+        if not _PRINTABLE.fullmatch(parse_text("api_key", api_key)):
+            raise InvalidInputError(
+                "The API key holds characters that no key has.", code="bad_api_key", hint="Copy the key once more."
+            )
+        return cls(_parse_base_url(base_url or os.environ.get("APERIODIC_API_URL") or DEFAULT_BASE_URL), api_key)
+
+
+@dataclass(frozen=True, slots=True)
+class DataRequest:
+    """A request for one dataset of one instrument, and how to deliver it.
+
+    Attributes:
+        account: Where to ask, and as whom.
+        dataset: What to fetch.
+        clock: Which time orders the events.
+        interval: Bar length.
+        exchange: Venue.
+        symbol: Instrument.
+        start: First UTC day.
+        end: Last UTC day, included.
+        preview: Ask for the free sample.
+        show_progress: Draw a progress bar.
+        max_concurrent: Downloads at the same time.
+        output: Library of the returned frame.
+        on_incomplete: What to do when data is missing.
+    """
+
+    account: Account
+    dataset: Dataset
+    clock: Clock
+    interval: Interval
+    exchange: Exchange
+    symbol: Symbol
+    start: date
+    end: date
+    preview: bool
+    show_progress: bool
+    max_concurrent: int
+    output: OutputFormat
+    on_incomplete: OnIncomplete
+
+    @classmethod
+    def parse(
+        cls,
+        dataset: Dataset,
+        *,
+        api_key: str | None,
+        timestamp: str,
+        interval: str,
+        exchange: str,
+        symbol: str,
+        start_date: date | str,
+        end_date: date | str,
+        base_url: str | None,
+        show_progress: bool,
+        max_concurrent: int,
+        output: OutputFormat,
+        preview: bool,
+        on_incomplete: OnIncomplete,
+    ) -> Self:
+        """Check every value.
+
+        Raises:
+            InvalidInputError: A value is missing or not valid; its `code` says which and how.
+        """
+        start, end = _parse_day("start_date", start_date), _parse_day("end_date", end_date)
+        if start > end:
+            raise InvalidInputError(
+                f"start_date {start} is after end_date {end}.",
+                code="inverted_range",
+                hint="Swap them; both days are included.",
+            )
+        if max_concurrent not in _CONCURRENT:
+            raise InvalidInputError(
+                f"max_concurrent is {max_concurrent!r}.",
+                code="bad_max_concurrent",
+                hint=f"Give a whole number from 1 to {_CONCURRENT[-1]}.",
+            )
+        parse_choice("output", output, get_args(OutputFormat))
+        parse_choice("on_incomplete", on_incomplete, get_args(OnIncomplete))
+        if output == "pandas":
+            _require_pandas()
+        return cls(
+            account=Account.parse(api_key, base_url, preview=preview),
+            dataset=dataset,
+            clock=Clock.parse(parse_text("timestamp", timestamp)),
+            interval=Interval.parse(parse_text("interval", interval)),
+            exchange=Exchange.parse(parse_text("exchange", exchange)),
+            symbol=Symbol.parse(parse_text("symbol", symbol)),
+            start=start,
+            end=end,
+            preview=preview,
+            show_progress=show_progress,
+            max_concurrent=max_concurrent,
+            output=output,
+            on_incomplete=on_incomplete,
+        )
+
+    @property
+    def url(self) -> str:
+        """Address of the endpoint that answers with links."""
+        return f"{self.account.base_url}/data/{'preview/' if self.preview else ''}{self.dataset.id}"
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Query parameters of that endpoint."""
+        return {
+            "timestamp": self.clock.value,
+            "interval": self.interval.value,
+            "exchange": self.exchange.value,
+            "symbol": str(self.symbol),
+            "start_date": self.start.isoformat(),
+            "end_date": self.end.isoformat(),
+        }
+
+
+def parse_text(name: str, value: object) -> str:
+    """Return the value if it is text.
+
+    Raises:
+        InvalidInputError: `missing_<name>` when it was left out, `bad_<name>` when it is something else.
+    """
+    _require(name, value)
+    if not isinstance(value, str):
+        raise InvalidInputError(f"{name} has to be text, not {type(value).__name__}.", code=f"bad_{name}")
+    return value
+
+
+def parse_choice(name: str, value: object, choices: Iterable[str]) -> str:
+    """Return the value if it is one of the choices.
+
+    Raises:
+        InvalidInputError: As `parse_text`, or `unknown_<name>` with the nearest valid value.
+    """
+    text, valid = parse_text(name, value), tuple(choices)
+    if text not in valid:
+        raise unknown_value(name, text, valid)
+    return text
+
+
+def _require(name: str, value: object) -> None:
+    if value is REQUIRED or value is None:
+        raise InvalidInputError(f"{name} was not given.", code=f"missing_{name}", hint=f"Pass {name}=….")
+
+
+def _parse_day(name: str, value: object) -> date:
+    _require(name, value)
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(moment, datetime):
+            return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
+    except (ValueError, OverflowError):
+        moment = None
+    if isinstance(moment, date):
+        return moment
+    raise InvalidInputError(
+        f"{name} {str(value)[:100]!r} is not a day.",
+        code=f"bad_{name}",
+        hint="Give a date, a datetime or an ISO 8601 string such as '2025-05-01'.",
+    )
+
+
+def _parse_base_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InvalidInputError(
+            f"base_url {text[:200]!r} is not the address of an API.",
+            code="bad_base_url",
+            hint=f"Write it like {DEFAULT_BASE_URL}.",
+        )
+    return text.rstrip("/")
+
+
+def _require_pandas() -> None:
+    missing = [name for name in ("pandas", "pyarrow") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InvalidInputError(
+            f'output="pandas" needs {" and ".join(missing)}, not installed here.',
+            code="missing_package",
+            hint="Install with: pip install pandas pyarrow.",
+        )

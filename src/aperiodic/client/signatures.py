@@ -1,0 +1,115 @@
+"""The public functions' signatures as types: each frame library and each of call and await, from one declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, overload
+
+from aperiodic.client.request import REQUIRED
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
+    import polars as pl
+
+    from aperiodic.client.types import Day, Exchange, Interval, OnIncomplete, TimestampType
+
+__all__ = ["MetricAsync", "MetricBlocking", "SeriesAsync", "SeriesBlocking"]
+
+Metric_contra = TypeVar("Metric_contra", contravariant=True)
+Polars_co = TypeVar("Polars_co", covariant=True)
+Pandas_co = TypeVar("Pandas_co", covariant=True)
+
+
+class SeriesFunction(Protocol[Polars_co, Pandas_co]):
+    """Fetches one fixed dataset."""
+
+    @overload
+    def __call__(
+        self,
+        api_key: str | None = None,
+        timestamp: TimestampType = "exchange",
+        interval: Interval = REQUIRED,
+        exchange: Exchange = REQUIRED,
+        symbol: str = REQUIRED,
+        start_date: Day = REQUIRED,
+        end_date: Day = REQUIRED,
+        base_url: str | None = None,
+        show_progress: bool = True,
+        max_concurrent: int = 10,
+        *,
+        output: Literal["polars"] = "polars",
+        preview: bool = False,
+        on_incomplete: OnIncomplete = "warn",
+    ) -> Polars_co: ...
+
+    @overload
+    def __call__(
+        self,
+        api_key: str | None = None,
+        timestamp: TimestampType = "exchange",
+        interval: Interval = REQUIRED,
+        exchange: Exchange = REQUIRED,
+        symbol: str = REQUIRED,
+        start_date: Day = REQUIRED,
+        end_date: Day = REQUIRED,
+        base_url: str | None = None,
+        show_progress: bool = True,
+        max_concurrent: int = 10,
+        *,
+        output: Literal["pandas"],
+        preview: bool = False,
+        on_incomplete: OnIncomplete = "warn",
+    ) -> Pandas_co: ...
+
+
+class MetricFunction(Protocol[Metric_contra, Polars_co, Pandas_co]):
+    """Fetches the dataset that the caller names."""
+
+    @overload
+    def __call__(
+        self,
+        api_key: str | None = None,
+        metric: Metric_contra = REQUIRED,
+        timestamp: TimestampType = "exchange",
+        interval: Interval = REQUIRED,
+        exchange: Exchange = REQUIRED,
+        symbol: str = REQUIRED,
+        start_date: Day = REQUIRED,
+        end_date: Day = REQUIRED,
+        base_url: str | None = None,
+        show_progress: bool = True,
+        max_concurrent: int = 10,
+        *,
+        output: Literal["polars"] = "polars",
+        preview: bool = False,
+        on_incomplete: OnIncomplete = "warn",
+    ) -> Polars_co: ...
+
+    @overload
+    def __call__(
+        self,
+        api_key: str | None = None,
+        metric: Metric_contra = REQUIRED,
+        timestamp: TimestampType = "exchange",
+        interval: Interval = REQUIRED,
+        exchange: Exchange = REQUIRED,
+        symbol: str = REQUIRED,
+        start_date: Day = REQUIRED,
+        end_date: Day = REQUIRED,
+        base_url: str | None = None,
+        show_progress: bool = True,
+        max_concurrent: int = 10,
+        *,
+        output: Literal["pandas"],
+        preview: bool = False,
+        on_incomplete: OnIncomplete = "warn",
+    ) -> Pandas_co: ...
+
+
+SeriesBlocking: TypeAlias = "SeriesFunction[pl.DataFrame, pd.DataFrame]"
+SeriesAsync: TypeAlias = "SeriesFunction[Coroutine[Any, Any, pl.DataFrame], Coroutine[Any, Any, pd.DataFrame]]"
+MetricBlocking: TypeAlias = "MetricFunction[Metric_contra, pl.DataFrame, pd.DataFrame]"
+MetricAsync: TypeAlias = (
+    "MetricFunction[Metric_contra, Coroutine[Any, Any, pl.DataFrame], Coroutine[Any, Any, pd.DataFrame]]"
+)

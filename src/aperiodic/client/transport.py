@@ -1,0 +1,125 @@
+"""The seam to the HTTP library: what the SDK needs from one, and that need met with httpx.
+
+No other module knows httpx. Environment proxies and certificates are honoured, redirects are not followed.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+import httpx
+
+from aperiodic._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+__all__ = ["BodyTooLargeError", "Response", "Transport", "TransportError", "open_transport"]
+
+_TIMEOUT: Final = httpx.Timeout(60.0, connect=15.0, pool=None)
+
+_fetching: ContextVar[bool] = ContextVar("aperiodic_fetching", default=False)
+
+
+class TransportError(Exception):
+    """No whole answer came: no connection, a broken one, a truncated body or a timeout."""
+
+
+class BodyTooLargeError(Exception):
+    """The body is longer than the caller allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer.
+
+    Attributes:
+        status: HTTP status.
+        headers: Looked up without regard to case.
+        body: Decoded content.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport(Protocol):
+    """Fetches over one pool of connections."""
+
+    async def get(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Fetch `url`, to which `params` are added as a query string.
+
+        Raises:
+            TransportError: When no whole answer came.
+            BodyTooLargeError: When the body has more than `max_bytes`; no more than that was read.
+        """
+        ...
+
+
+@asynccontextmanager
+async def open_transport(max_connections: int) -> AsyncIterator[Transport]:
+    """Open a pool of at most `max_connections` connections and close it at the end."""
+    async with httpx.AsyncClient(
+        headers={"User-Agent": f"aperiodic/{__version__}"},
+        timeout=_TIMEOUT,
+        limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+    ) as client:
+        yield _HttpxTransport(client)
+
+
+class _HttpxTransport:
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def get(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        _fetching.set(True)
+        try:
+            async with self._client.stream("GET", url, params=params, headers=headers) as answer:
+                body = await _read(answer, max_bytes)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TransportError(str(error) or type(error).__name__) from error
+        finally:
+            _fetching.set(False)
+        return Response(answer.status_code, answer.headers, body)
+
+
+async def _read(answer: httpx.Response, max_bytes: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in answer.aiter_bytes():
+        size += len(chunk)
+        if size > max_bytes:
+            raise BodyTooLargeError(f"The answer has more than {max_bytes:,} bytes.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+class _WithoutQuery(logging.Filter):
+    """Leaves the query string out of httpx's log of our requests: in a link it is the permission to read."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _fetching.get() and isinstance(record.args, tuple):
+            record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+        return True
+
+
+logging.getLogger("httpx").addFilter(_WithoutQuery())

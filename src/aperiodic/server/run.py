@@ -1,0 +1,105 @@
+"""Running the application on granian, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from aperiodic.lake import Lake, LakeError
+from aperiodic.server.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar import Litestar
+
+    from aperiodic.lake import Settings
+
+__all__ = ["serve"]
+
+_GRACE_S: Final = 5
+_POLL_S: Final = 0.02
+
+
+def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
+    """Serve an installation until SIGINT or SIGTERM; call it from the main thread.
+
+    Requests under way get 5 s to finish. Nothing is printed; defects are logged by the logger `aperiodic.server`.
+
+    Args:
+        settings: The installation.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        ready: Called once with the server's URL when it answers.
+
+    Raises:
+        LakeError: The installation cannot be opened, or `address_unavailable`.
+    """
+    with closing(Lake.open(settings)) as lake:
+        app = create_app(lake, settings)
+        address, bound = _free_address(host, port)
+        url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+        asyncio.run(_serve(app, address, bound, lambda: None if ready is None else ready(url)))
+
+
+def _free_address(host: str, port: int) -> tuple[str, int]:
+    """Return the numeric address and the port after making sure that nobody listens there.
+
+    granian shares its port (SO_REUSEPORT), so a second server on the same port would silently take half the requests.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            name = probe.getsockname()
+            return str(name[0]), int(name[1])
+    except OSError as error:
+        raise LakeError(
+            f"Cannot listen on {host}, port {port}: {error.strerror}.",
+            code="address_unavailable",
+            hint="Choose another port or address, or stop the program that uses it.",
+        ) from error
+
+
+async def _serve(app: Litestar, address: str, port: int, ready: Callable[[], None]) -> None:
+    server = Server(
+        app,
+        address=address,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        log_enabled=False,
+    )
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    serving = asyncio.create_task(server.serve())
+    watching = asyncio.create_task(_announce_and_wait(address, port, ready, stopping))
+    await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+    server.stop()  # type: ignore[no-untyped-call] # granian does not annotate it
+    done, _ = await asyncio.wait({serving}, timeout=_GRACE_S)
+    for task in done:
+        task.result()
+    if watching.done():
+        watching.result()
+
+
+async def _announce_and_wait(address: str, port: int, ready: Callable[[], None], stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        try:
+            _, writer = await asyncio.open_connection(address, port)
+        except OSError:
+            await asyncio.sleep(_POLL_S)
+        else:
+            writer.close()
+            ready()
+            await stopping.wait()
