@@ -5,7 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from aperiodic._version import __version__
-from aperiodic.cli import building, demo, keys, serving, simulating, status
+from aperiodic.cli import building, demo, importing, keys, serving, simulating, status
 from aperiodic.cli.console import errors
 from aperiodic.market import AperiodicDataError
 
@@ -16,6 +16,7 @@ app = App(
     help="Recorded exchange data in, microstructure metrics out. Settings: APERIODIC_HOME, APERIODIC_PORT.",
     version=__version__,
 )
+app.command(importing.app)
 app.command(building.build)
 app.command(serving.serve)
 app.command(keys.app)
