@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["errors", "open_lake", "out", "steps"]
 
-out = Console()
+_WIDTH_OF_A_FILE = 200
+
+# Tables that go to a file or a pipe must not be cut to the width of a terminal that is not there.
+out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 errors = Console(stderr=True)
 
 

@@ -37,7 +37,7 @@ def _day(_type: Any, tokens: Sequence[Token]) -> date:  # noqa: ANN401 - cyclopt
 
 
 ExchangeName = Annotated[Exchange, Parameter(converter=_exchange)]
-SymbolName = Annotated[Symbol, Parameter(converter=_symbol)]
+SymbolName = Annotated[Symbol, Parameter(converter=_symbol, n_tokens=1, accepts_keys=False)]
 Day = Annotated[date, Parameter(converter=_day)]
 
 
