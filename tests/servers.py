@@ -38,9 +38,10 @@ class Api:
 
     def metrics(self, metric: Any, **parameters: Any) -> pl.DataFrame:
         """Fetch a dataset through the SDK; gaps and missing days are what these tests are made of."""
-        return aperiodic.get_metrics(
+        frame: pl.DataFrame = aperiodic.get_metrics(
             self.key, metric=metric, base_url=self.url, show_progress=False, on_incomplete="ignore", **parameters
         )
+        return frame
 
 
 def make_key(home: Path, plan: str = "prime") -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cyclopts import App
 
 from aperiodic._version import __version__
-from aperiodic.cli import building, demo, importing, keys, serving, simulating, status
 from aperiodic.cli.console import errors
 from aperiodic.market import AperiodicDataError
 
@@ -16,13 +15,15 @@ app = App(
     help="Recorded exchange data in, microstructure metrics out. Settings: APERIODIC_HOME, APERIODIC_PORT.",
     version=__version__,
 )
-app.command(importing.app)
-app.command(building.build)
-app.command(serving.serve)
-app.command(keys.app)
-app.command(simulating.simulate)
-app.command(status.status)
-app.command(demo.demo)
+
+# By name, so that a command loads only what it needs itself.
+app.command("aperiodic.cli.importing:app", name="import", help="Read recorded or bought files into ticks.")
+app.command("aperiodic.cli.building:build", help="Compute the metrics that are out of date, and publish them.")
+app.command("aperiodic.cli.serving:serve", help="Serve the REST API and the files behind its links.")
+app.command("aperiodic.cli.keys:app", name="keys", help="API keys: create, list, revoke.")
+app.command("aperiodic.cli.simulating:simulate", help="Generate ticks of a simulated market.")
+app.command("aperiodic.cli.status:status", help="Show what is held, what is missing, what was rejected.")
+app.command("aperiodic.cli.demo:demo", help="Simulate, build, serve and fetch: the whole path at once.")
 
 _INTERRUPTED = 130
 

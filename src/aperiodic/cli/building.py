@@ -8,7 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from aperiodic.cli.console import open_lake, out, steps
+from aperiodic.cli.console import out, steps
+from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.engine.build import build as run_build
 from aperiodic.engine.plan import Selection

@@ -9,28 +9,16 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from aperiodic.lake import Lake, Settings
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["errors", "open_lake", "out", "steps"]
+__all__ = ["errors", "out", "steps"]
 
 _WIDTH_OF_A_FILE = 200
 
 # Tables that go to a file or a pipe must not be cut to the width of a terminal that is not there.
 out = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE)
 errors = Console(stderr=True)
-
-
-@contextmanager
-def open_lake() -> Iterator[Lake]:
-    """Open the installation that the settings name, and close it afterwards."""
-    lake = Lake.open(Settings())
-    try:
-        yield lake
-    finally:
-        lake.close()
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import Final
 import polars as pl
 
 from aperiodic import get_metrics
-from aperiodic.cli.console import errors, open_lake, out, steps
+from aperiodic.cli.console import errors, out, steps
+from aperiodic.cli.installation import open_lake
 from aperiodic.cli.keys import make_key
 from aperiodic.engine.build import build
 from aperiodic.lake import Settings

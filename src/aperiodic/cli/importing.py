@@ -10,7 +10,8 @@ from cyclopts import App
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from aperiodic.cli.console import errors, open_lake, out
+from aperiodic.cli.console import errors, out
+from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.engine.importing import FileReport, import_recordings, import_tardis
 

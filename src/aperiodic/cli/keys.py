@@ -9,7 +9,8 @@ from cyclopts import App
 from rich.markup import escape
 from rich.table import Table
 
-from aperiodic.cli.console import errors, open_lake, out
+from aperiodic.cli.console import errors, out
+from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import Day
 from aperiodic.lake import Settings
 from aperiodic.lake.keys import create_key, list_keys, revoke_key

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from aperiodic.cli.console import open_lake, out, steps
+from aperiodic.cli.console import out, steps
+from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.market import Stream
 from aperiodic.simulate import DEFAULT_TRADES_PER_DAY, MarketSpec, simulate_into, streams_of

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from aperiodic.cli.console import open_lake, out
+from aperiodic.cli.console import out
+from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.coverage import read_gaps

@@ -6,15 +6,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, column, create_engine, event, inspect, select, table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic.lake.errors import LakeError
+from aperiodic.lake.schema import SCHEMA_REVISION
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["begin_write", "open_ledger"]
 
 _BUSY_TIMEOUT_MS: Final = 30_000
+_VERSION_TABLE: Final = "alembic_version"
 _WRITES: Final = "aperiodic_writes"
 
 
@@ -66,21 +64,27 @@ def begin_write(engine: Engine) -> AbstractContextManager[Connection]:
     return engine.execution_options(**{_WRITES: True}).begin()
 
 
-def _scripts() -> tuple[Config, ScriptDirectory]:
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("aperiodic.lake") / "migrations"))
-    return config, ScriptDirectory.from_config(config)
-
-
 def _is_current(connection: Connection) -> bool:
-    revision = MigrationContext.configure(connection).get_current_revision()
-    return revision == _scripts()[1].get_current_head()
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return False
+    versions: list[str] = list(
+        connection.execute(select(column("version_num")).select_from(table(_VERSION_TABLE))).scalars()
+    )
+    return versions == [SCHEMA_REVISION]
 
 
 def _upgrade(connection: Connection) -> None:
-    config, scripts = _scripts()
+    # Alembic takes half a second to import and is needed once in a version's life.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("aperiodic.lake") / "migrations"))
     revision = MigrationContext.configure(connection).get_current_revision()
-    if revision is not None and revision not in {script.revision for script in scripts.walk_revisions()}:
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
         raise LakeError(
             "The ledger was written by a newer version of aperiodic.",
             code="ledger_newer",

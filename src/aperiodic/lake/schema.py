@@ -18,7 +18,10 @@ from sqlalchemy import (
     text,
 )
 
-__all__ = ["api_keys", "gaps", "imports", "metadata", "objects", "spans"]
+__all__ = ["SCHEMA_REVISION", "api_keys", "gaps", "imports", "metadata", "objects", "spans"]
+
+SCHEMA_REVISION: Final = "0001"
+"""The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
     naming_convention={
