@@ -21,11 +21,14 @@ import polars as pl
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.lake import Batch, Lake, NewObject, ObjectKey
 from aperiodic.lake.lake import parquet_bytes
-from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
+from aperiodic.market import BOOK_DEPTH, Exchange, Source, Stream, Symbol, book_columns, tick_schema
 
 __all__ = ["merge_frames", "merge_ticks"]
 
 _TIMES: Final = ("exchange_timestamp", "local_timestamp")
+_SHALLOW: Final = 5
+"""Levels of the shallower of the two kinds of book snapshots that can be imported."""
+
 _STATES: Final = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST})
 
 
@@ -44,8 +47,8 @@ def merge_ticks(
         source: Where they come from.
 
     Raises:
-        ImportSourceError: `source_conflict` when a day holds ticks of another source, or single trades where these
-            are aggregated (or the other way round).
+        ImportSourceError: `source_conflict` when a day holds ticks of another source, single trades where these
+            are aggregated, or book snapshots of 5 levels where these have 25 (or the other way round).
     """
     days = frame["exchange_timestamp"].dt.date()
     for day in days.unique().sort():
@@ -62,8 +65,8 @@ def _merge_day(lake: Lake, batch: Batch, stream: Stream, key: ObjectKey, part: p
         if held.source != source:
             raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
         before = lake.store.read_parquet(held.path)
-        if stream is Stream.TRADES and _kind(before) != _kind(part):
-            raise _conflict(key, _kind(before), _kind(part))
+        if _kind(stream, before) != _kind(stream, part):
+            raise _conflict(key, _kind(stream, before), _kind(stream, part))
         merged = merge_frames(stream, [before, part])
     data = parquet_bytes(merged)
     first_exchange, last_exchange, first_local, last_local = _bounds(merged)
@@ -119,10 +122,17 @@ def _bounds(ticks: pl.DataFrame) -> tuple[int, int, int, int]:
     ).row(0)
 
 
-def _kind(trades: pl.DataFrame) -> str:
-    # An aggregate is numbered by its last trade, but has an id of its own.
-    single = (trades["id"] == trades["sequence"].cast(pl.String)).all()
-    return "single trades" if single else "aggregated trades"
+def _kind(stream: Stream, ticks: pl.DataFrame) -> str:
+    """Say what is counted as one event, where a source has more than one way to count."""
+    if stream is Stream.TRADES:
+        # An aggregate is numbered by its last trade, but has an id of its own.
+        single = (ticks["id"] == ticks["sequence"].cast(pl.String)).all()
+        return "single trades" if single else "aggregated trades"
+    if stream is Stream.BOOK and ticks["sequence"].null_count():
+        deep = [name for side in ("bid", "ask") for name in book_columns(side, "price")[_SHALLOW:]]
+        shallow = all(ticks[name].null_count() == ticks.height for name in deep)
+        return f"snapshots of {_SHALLOW if shallow else BOOK_DEPTH} levels"
+    return ""
 
 
 def _conflict(key: ObjectKey, held: str, given: str) -> ImportSourceError:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aperiodic.lake import Lake
     from aperiodic.lake.imports import ImportRecord
-    from aperiodic.venues import Book, Levels, Row
+    from aperiodic.venues import Book, Row
     from aperiodic.venues.events import SpanRecorder
 
 __all__ = ["import_recordings", "read_recording"]
@@ -107,13 +107,11 @@ def read_recording(
             local = None
             try:
                 local = _receive_time(stamp)
-                if local < first:
-                    first = local
-                if local > last:
-                    last = local
+                first = min(first, local)
+                last = max(last, local)
                 mapper.read(local, frame)
             except RejectedFrameError as refusal:
-                cut_off = lines.open_end and refusal.code == "malformed"
+                cut_off = lines.open_end and refusal.code in {"malformed", "bad_receive_time"}
                 code = "truncated_file" if cut_off else refusal.code
                 put_aside(number, local, code, refusal.reason, line)
         sink.pack()

@@ -1,0 +1,241 @@
+"""Tardis CSV files → ticks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from aperiodic.engine.errors import ImportSourceError
+from aperiodic.engine.importing.collect import Quarantine
+from aperiodic.engine.importing.files import Lines, Progress, SourceFile
+from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
+from aperiodic.engine.importing.tardis_tables import EXCHANGES, Check, complete, recognise, time_column
+from aperiodic.lake.coverage import Span
+from aperiodic.market import Exchange, InvalidInputError, Source, Stream, Symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from aperiodic.lake import Lake
+
+__all__ = ["import_tardis"]
+
+_TIMES: Final = ("exchange_timestamp", "local_timestamp")
+
+
+def import_tardis(
+    lake: Lake,
+    paths: Sequence[Path],
+    *,
+    progress: Callable[[Progress], None] | None = None,
+    again: bool = False,
+) -> list[FileReport]:
+    """Import Tardis CSV files, in the order given; type, exchange and symbols are read from the files.
+
+    Args:
+        lake: Where to.
+        paths: Files as downloaded, plain, gzip or zstd.
+        progress: Called with the bytes read of the file at work.
+        again: Also read files that have been imported before.
+
+    Returns:
+        A report of every file.
+
+    Raises:
+        ImportSourceError: `file_unreadable`, `empty_file`, `unknown_table`, `unknown_tardis_exchange`,
+            `contract_size_needed` (before anything is imported), or `source_conflict`.
+        LakeError: `busy`, or the store or ledger failed.
+    """
+    readers = [_Reader(SourceFile.look_at(path)) for path in paths]
+    reports = []
+    with lake.writing():
+        for reader in readers:
+            earlier = find_earlier(lake, Source.TARDIS, reader.exchange, reader.file)
+            if earlier is not None and not again:
+                reports.append(earlier_report(earlier, reader.file.name))
+            else:
+                reports.append(commit(lake, reader.read(progress)))
+    return reports
+
+
+class _Reader:
+    """Reads one file."""
+
+    def __init__(self, file: SourceFile) -> None:
+        """Look at the first two lines, which say what the file holds."""
+        self.file = file
+        self._header, self.exchange, self._name = _look_inside(file)
+        self._table = recognise(self._header, self.exchange)
+        self._symbols: dict[str, Symbol | None] = {}
+        self._parts: defaultdict[Symbol, list[pl.DataFrame]] = defaultdict(list)
+
+    def read(self, progress: Callable[[Progress], None] | None) -> Findings:
+        """Read the file and write nothing."""
+        found = Findings(self.file, self.exchange, Source.TARDIS, Quarantine(), notes=list(self._table.left_out))
+        put_aside = found.quarantine.add
+        lines = Lines(
+            self.file,
+            progress=progress,
+            overlong=lambda number, start: put_aside(number, None, "overlong_line", "the line is over 16 MiB", start),
+        )
+        for start, batch in lines:
+            if lines.open_end and lines.damage is not None:
+                # The cut may lie within a number: what is left of it would look like a good one.
+                put_aside(start, None, lines.damage, "the compressed file ends or breaks here", batch[0])
+                continue
+            skipped = 1 if start == 1 else 0
+            self._read_batch(start + skipped, batch[skipped:], found.quarantine)
+        if lines.damage is not None and not found.quarantine.counts[lines.damage]:
+            lines.count += 1
+            put_aside(lines.count, None, lines.damage, "the compressed file ends or breaks here", b"")
+        found.lines = lines.count
+        for symbol, parts in self._parts.items():
+            self._finish(symbol, pl.concat(parts), found)
+        return found
+
+    def _read_batch(self, start: int, lines: list[bytes], quarantine: Quarantine) -> None:
+        rows = (
+            pl.DataFrame({"_frame": lines, "_text": _texts(lines)}, schema={"_frame": pl.Binary, "_text": pl.String})
+            .with_row_index("_line", start)
+            .with_columns(pl.col("_text").str.strip_chars_end("\r"))
+            .filter(pl.col("_text").is_null() | (pl.col("_text") != ""))
+            .with_columns(pl.col("_text").str.split(",").alias("_fields"))
+        )
+        whole = (pl.col("_fields").list.len() == len(self._header)).fill_null(value=False)
+        malformed = rows.filter(~whole).with_columns(_refused=pl.lit(0, pl.Int32), local_timestamp=None)
+        shape = Check("malformed", f"the line is not UTF-8 text of {len(self._header)} fields", pl.lit(value=True))
+        _set_aside(malformed, [shape], quarantine)
+        named = rows.filter(whole).select(
+            "_line",
+            "_frame",
+            *(pl.col("_fields").list.get(place).alias(name) for place, name in enumerate(self._header)),
+        )
+        if named.is_empty():
+            return
+        self._learn_symbols(named["symbol"])
+        checks = [*self._common_checks(), *self._table.checks]
+        first_failed = pl.coalesce(pl.when(check.fails).then(pl.lit(place)) for place, check in enumerate(checks))
+        judged = named.with_columns(_refused=first_failed)
+        refused = judged.filter(pl.col("_refused").is_not_null())
+        _set_aside(refused.with_columns(time_column("local_timestamp")), checks, quarantine)
+        good = judged.filter(pl.col("_refused").is_null()).select(
+            "symbol",
+            time_column("timestamp").alias("exchange_timestamp"),
+            time_column("local_timestamp"),
+            *(value for values in self._table.streams.values() for value in values),
+        )
+        for (native,), part in good.partition_by(
+            "symbol", as_dict=True, include_key=False, maintain_order=True
+        ).items():
+            symbol = self._symbols[str(native)]
+            if symbol is not None:
+                self._parts[symbol].append(part)
+
+    def _learn_symbols(self, natives: pl.Series) -> None:
+        for native in natives.unique():
+            if native not in self._symbols:
+                try:
+                    self._symbols[native] = Symbol.from_native(self.exchange, native)
+                except InvalidInputError:
+                    self._symbols[native] = None
+
+    def _common_checks(self) -> list[Check]:
+        known = [native for native, symbol in self._symbols.items() if symbol is not None]
+        bad_time = time_column("timestamp").is_null() | time_column("local_timestamp").is_null()
+        return [
+            Check("other_exchange", "the row is of another exchange than the first", pl.col("exchange") != self._name),
+            Check("unknown_symbol", "the symbol cannot be split into its assets", ~pl.col("symbol").is_in(known)),
+            Check("bad_time", "a time is not µs between 2009 and 2100", bad_time),
+        ]
+
+    def _finish(self, symbol: Symbol, rows: pl.DataFrame, found: Findings) -> None:
+        received = pl.col("local_timestamp").to_physical()
+        earliest, latest = rows.select(received.min().alias("first"), received.max().alias("last")).row(0)
+        found.first_received = min(earliest, found.first_received or earliest)
+        found.last_received = max(latest, found.last_received or latest)
+        for stream, values in self._table.streams.items():
+            names = [value.meta.output_name() for value in values]
+            ticks = rows.select(*_TIMES, *names)
+            if self._table.only_changes:
+                # The first row of a file is a change: what the file before ended with need not be known here.
+                ticks = ticks.filter(pl.col(names[0]).is_not_null())
+                ticks = ticks.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names))
+            found.frames[stream, symbol] = complete(stream, ticks)
+            if "sequence" in names:
+                self._number(stream, symbol, ticks, found)
+
+    @staticmethod
+    def _number(stream: Stream, symbol: Symbol, ticks: pl.DataFrame, found: Findings) -> None:
+        highest_before = pl.col("sequence").cum_max().shift()
+        unique = ticks.unique("sequence", keep="first", maintain_order=True)
+        late = unique.filter(pl.col("sequence") < highest_before).height
+        if duplicates := ticks.height - unique.height:
+            found.duplicates[stream] = found.duplicates.get(stream, 0) + duplicates
+        if late:
+            found.late[stream] = found.late.get(stream, 0) + late
+        found.spans[stream, symbol] = _runs(unique)
+
+
+def _look_inside(file: SourceFile) -> tuple[list[str], Exchange, str]:
+    """Return a file's column names, its exchange and Tardis' name of that."""
+    first: list[str] = []
+    for _, batch in Lines(file):
+        first += [line.decode(errors="replace").rstrip("\r") for line in batch[:2]]
+        if len(first) > 1:
+            break
+    if len(first) <= 1:
+        raise ImportSourceError(
+            f"{file.name} holds no rows.", code="empty_file", hint="Give a Tardis CSV file with a header and rows."
+        )
+    header, row = (line.split(",") for line in first[:2])
+    name = dict(zip(header, row, strict=False)).get("exchange", "")
+    if "exchange" in header and name not in EXCHANGES:
+        raise ImportSourceError(
+            f"{file.name} holds data of {name[:100]!r}, an exchange that is not supported.",
+            code="unknown_tardis_exchange",
+            hint=f"Supported: {', '.join(EXCHANGES)}.",
+        )
+    return header, EXCHANGES.get(name, Exchange.BINANCE_FUTURES), name
+
+
+def _texts(lines: list[bytes]) -> list[str] | list[str | None]:
+    """Return lines as text, None where one is not UTF-8."""
+    try:
+        return b"\n".join(lines).decode().split("\n") if lines else []
+    except UnicodeDecodeError:
+        return [_text(line) for line in lines]
+
+
+def _text(line: bytes) -> str | None:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _set_aside(refused: pl.DataFrame, checks: Sequence[Check], quarantine: Quarantine) -> None:
+    times = refused.select(pl.col("local_timestamp").cast(pl.Int64)).to_series()
+    for line, frame, place, local in zip(refused["_line"], refused["_frame"], refused["_refused"], times, strict=True):
+        quarantine.add(line, local, checks[place].code, checks[place].reason, frame)
+
+
+def _runs(trades: pl.DataFrame) -> list[Span]:
+    """Return the stretches of consecutive ids."""
+    ordered = trades.sort("sequence")
+    runs = (
+        ordered.group_by((pl.col("sequence").diff() != 1).fill_null(value=False).cum_sum().alias("run"))
+        .agg(
+            after=pl.col("sequence").min() - 1,
+            last=pl.col("sequence").max(),
+            first_time=pl.col("exchange_timestamp").first().to_physical(),
+            last_time=pl.col("exchange_timestamp").last().to_physical(),
+        )
+        .sort("run")
+    )
+    return [
+        Span(after, last, first_time, last_time, "sequence_break" if run else "not_recorded")
+        for run, after, last, first_time, last_time in runs.rows()
+    ]

@@ -1,0 +1,204 @@
+"""What the columns of Tardis CSV files mean, and which values are refused.
+
+| type | columns besides exchange, symbol, timestamp, local_timestamp | becomes | source |
+|---|---|---|---|
+| `trades` | id, side, price, amount | trades; `sequence` = id where the venue counts trades up by one | docs.tardis.dev, Downloadable CSV files |
+| `quotes` | ask_amount, ask_price, bid_price, bid_amount; empty where a side is empty | quotes | the same |
+| `book_snapshot_5`, `book_snapshot_25` | asks[i].price, asks[i].amount, bids[i].price, bids[i].amount | book, further levels null | the same |
+| `derivative_ticker` | funding_timestamp, funding_rate, open_interest, index_price, mark_price; empty where unknown | one tick of each that changed | the same |
+
+Times are µs. Amounts are as the venue sends them: base units, but contracts on OKX, which therefore gives prices and
+rates only.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from aperiodic.engine.errors import ImportSourceError
+from aperiodic.market import BOOK_DEPTH, SIDE, Exchange, Stream, tick_schema
+from aperiodic.venues import EARLIEST_US, LATEST_US
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["COMMON", "EXCHANGES", "Check", "Table", "complete", "recognise", "time_column"]
+
+EXCHANGES: Final = {
+    "binance-futures": Exchange.BINANCE_FUTURES,
+    "binance": Exchange.BINANCE,
+    "okex-swap": Exchange.OKX_PERPS,
+    "hyperliquid": Exchange.HYPERLIQUID_PERPS,
+}
+"""Tardis' names of the exchanges."""
+
+COMMON: Final = ("exchange", "symbol", "timestamp", "local_timestamp")
+"""Columns that every type begins with."""
+
+_TIME: Final = pl.Datetime("us", "UTC")
+_LEVEL: Final = re.compile(r"(ask|bid)s\[(\d{1,3})\]\.(price|amount)")
+_TRADES: Final = frozenset({"id", "side", "price", "amount"})
+_QUOTES: Final = frozenset({"ask_amount", "ask_price", "bid_price", "bid_amount"})
+_DERIVATIVES: Final = frozenset({"funding_timestamp", "funding_rate", "open_interest", "index_price", "mark_price"})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Refuses rows.
+
+    Attributes:
+        code: Machine-readable reason.
+        reason: The same in words.
+        fails: True for a row that is refused.
+    """
+
+    code: str
+    reason: str
+    fails: pl.Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a type of file is read. Expressions see the file's columns as text.
+
+    Attributes:
+        checks: Made in this order, after those common to all types.
+        streams: Value columns of the ticks by stream, without the two times; a missing one stays null.
+        only_changes: Whether a row makes a tick only where the values differ from the symbol's row before.
+        left_out: Notes on what is not taken over.
+    """
+
+    checks: Sequence[Check]
+    streams: dict[Stream, Sequence[pl.Expr]]
+    only_changes: bool = False
+    left_out: Sequence[str] = ()
+
+
+def recognise(header: Sequence[str], exchange: Exchange) -> Table:
+    """Return how to read a file with these columns.
+
+    Raises:
+        ImportSourceError: `unknown_table` when it is none of the known types, `contract_size_needed` when amounts are
+            contracts.
+    """
+    columns = frozenset(header) - frozenset(COMMON)
+    if len(set(header)) == len(header) and set(COMMON) <= set(header):
+        contracts = exchange is Exchange.OKX_PERPS
+        if columns >= _DERIVATIVES:
+            return _derivatives(contracts=contracts)
+        levels = sorted(columns)
+        table = None
+        if columns >= _TRADES:
+            table = _trades(numbered=exchange.sequential_trade_ids)
+        elif columns >= _QUOTES:
+            table = _quotes()
+        elif levels and all(_is_level(name) for name in levels):
+            table = _book(levels)
+        if table is not None and contracts:
+            raise ImportSourceError(
+                f"The amounts in this file are contracts, whose size on {exchange} the file does not tell.",
+                code="contract_size_needed",
+                hint="Of this exchange, import derivative_ticker files.",
+            )
+        if table is not None:
+            return table
+    raise ImportSourceError(
+        f"The columns {', '.join(header)[:200]!r} are no known type of Tardis file.",
+        code="unknown_table",
+        hint="Known types: trades, quotes, book_snapshot_5, book_snapshot_25, derivative_ticker.",
+    )
+
+
+def time_column(name: str) -> pl.Expr:
+    """Read a column of µs; null where it is no number or no time between 2009 and 2100."""
+    number = pl.col(name).cast(pl.Int64, strict=False)
+    return pl.when(number.is_between(EARLIEST_US, LATEST_US, closed="left")).then(number).cast(_TIME).alias(name)
+
+
+def _is_level(name: str) -> bool:
+    match = _LEVEL.fullmatch(name)
+    return match is not None and int(match[2]) < BOOK_DEPTH
+
+
+def _number(name: str) -> pl.Expr:
+    return pl.col(name).cast(pl.Float64, strict=False)
+
+
+def _not_finite(name: str) -> pl.Expr:
+    """Whether a text that is not empty is no finite number."""
+    return (pl.col(name) != "") & ~_number(name).is_finite().fill_null(value=False)
+
+
+def _finite(*names: str) -> Check:
+    return Check("bad_number", "a value is not a finite number", pl.any_horizontal(_not_finite(name) for name in names))
+
+
+def _not_negative(*names: str) -> Check:
+    fails = pl.any_horizontal((_number(name) < 0).fill_null(value=False) for name in names)
+    return Check("bad_number", "a price or amount is negative", fails)
+
+
+def _positive(*names: str) -> Check:
+    fails = pl.any_horizontal(~(_number(name) > 0).fill_null(value=False) for name in names)
+    return Check("not_positive", "a price or amount is not a positive number", fails)
+
+
+def _trades(*, numbered: bool) -> Table:
+    number = pl.col("id").cast(pl.Int64, strict=False)
+    checks = [
+        Check("unknown_side", "the side is neither 'buy' nor 'sell'", ~pl.col("side").is_in(["buy", "sell"])),
+        _finite("price", "amount"),
+        _positive("price", "amount"),
+    ]
+    values = [pl.col("id"), pl.col("side").cast(SIDE, strict=False), _number("price"), _number("amount")]
+    if numbered:
+        checks.append(Check("bad_id", "the id is not a whole number", ~(number >= 0).fill_null(value=False)))
+        values.append(number.alias("sequence"))
+    return Table(checks, {Stream.TRADES: values})
+
+
+def _quotes() -> Table:
+    names = sorted(_QUOTES)
+    return Table([_finite(*names), _not_negative(*names)], {Stream.QUOTES: [_number(name) for name in names]})
+
+
+def _book(levels: Sequence[str]) -> Table:
+    values = []
+    for name in levels:
+        match = _LEVEL.fullmatch(name)
+        if match is not None:
+            values.append(_number(name).alias(f"{match[1]}_{match[3]}_{int(match[2]) + 1:02d}"))
+    return Table([_finite(*levels), _not_negative(*levels)], {Stream.BOOK: values})
+
+
+def _derivatives(*, contracts: bool) -> Table:
+    streams: dict[Stream, Sequence[pl.Expr]] = {
+        Stream.MARK_PRICE: [_number("mark_price")],
+        Stream.INDEX_PRICE: [_number("index_price")],
+        Stream.FUNDING_RATE: [_number("funding_rate"), time_column("funding_timestamp").alias("next_funding_time")],
+        Stream.OPEN_INTEREST: [_number("open_interest")],
+    }
+    bad_time = (pl.col("funding_timestamp") != "") & time_column("funding_timestamp").is_null()
+    if contracts:
+        del streams[Stream.OPEN_INTEREST]
+    return Table(
+        [
+            _finite("mark_price", "index_price", "funding_rate", "open_interest"),
+            _not_negative("mark_price", "index_price", "open_interest"),
+            Check("bad_time", "the funding time is not µs between 2009 and 2100", bad_time),
+        ],
+        streams,
+        only_changes=True,
+        left_out=["open_interest_in_contracts_left_out"] if contracts else [],
+    )
+
+
+def complete(stream: Stream, ticks: pl.DataFrame) -> pl.DataFrame:
+    """Return ticks with all columns of their stream, in order; missing ones are null."""
+    schema = tick_schema(stream)
+    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in ticks.columns]
+    return ticks.with_columns(missing).select(schema.names())
