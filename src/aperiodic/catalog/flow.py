@@ -6,8 +6,7 @@ from typing import Final
 
 from aperiodic.catalog import partials as p
 from aperiodic.catalog.expressions import entropy, ratio
-from aperiodic.catalog.model import Category, Dataset, Field, MonthProduct, Unit
-from aperiodic.market import Stream
+from aperiodic.catalog.model import Category, Dataset, Family, Field, MonthProduct, Unit
 
 _BUCKET_WORDS: Final = {
     "small": "worth less than 100 quote units",
@@ -88,7 +87,7 @@ FLOW = Dataset(
     name="Flow Metrics",
     category=Category.TRADES,
     tier=1,
-    driving=Stream.TRADES,
+    family=Family.TRADES,
     description="Taker buying and selling: volumes, counts, imbalance, toxicity and the split by trade size.",
     fields=(
         Field(

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
-if TYPE_CHECKING:
-    from aperiodic.market import Stream
+from aperiodic.market import Stream
 
-__all__ = ["Category", "Dataset", "Field", "MonthProduct", "Unit"]
+__all__ = ["Category", "Dataset", "Family", "Field", "MonthProduct", "Unit"]
 
 
 class Category(StrEnum):
@@ -40,6 +39,35 @@ class Unit(StrEnum):
     NATS = "nats"
     SCORE = "score"
     QUOTE_PER_BASE = "quote units ÷ base units"
+
+
+class Family(StrEnum):
+    """Datasets that are computed together: bars of the same driving events, joined to the same other streams."""
+
+    TRADES = "trades"
+    SLIPPAGE = "slippage"
+    QUOTES = "quotes"
+    BOOK = "book"
+    MARK_PRICE = "mark_price"
+    FUNDING_RATE = "funding_rate"
+    OPEN_INTEREST = "open_interest"
+
+    @property
+    def driving(self) -> Stream:
+        """The stream whose events decide which bars exist."""
+        return Stream.TRADES if self is Family.SLIPPAGE else Stream(self)
+
+    @property
+    def joined(self) -> tuple[Stream, ...]:
+        """Streams looked up as of each driving event."""
+        return _JOINED.get(self, ())
+
+
+_JOINED: Final = {
+    Family.SLIPPAGE: (Stream.QUOTES,),
+    Family.MARK_PRICE: (Stream.INDEX_PRICE, Stream.TRADES),
+    Family.OPEN_INTEREST: (Stream.MARK_PRICE,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +123,7 @@ class Dataset:
         name: Title for people.
         category: Group on the site.
         tier: Lowest plan tier that includes it (1, 2 or 3).
-        driving: The tick stream whose events decide which bars exist.
+        family: What it is computed with, and from which streams.
         description: One line.
         fields: In file order.
     """
@@ -104,9 +132,14 @@ class Dataset:
     name: str
     category: Category
     tier: int
-    driving: Stream
+    family: Family
     description: str
     fields: tuple[Field, ...]
+
+    @property
+    def driving(self) -> Stream:
+        """The tick stream whose events decide which bars exist."""
+        return self.family.driving
 
     @property
     def schema(self) -> pl.Schema:

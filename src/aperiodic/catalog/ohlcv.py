@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from aperiodic.catalog import partials as p
-from aperiodic.catalog.model import Category, Dataset, Field, Unit
-from aperiodic.market import Stream
+from aperiodic.catalog.model import Category, Dataset, Family, Field, Unit
 
 OHLCV = Dataset(
     id="ohlcv",
     name="Candlesticks",
     category=Category.MARKET_DATA,
     tier=1,
-    driving=Stream.TRADES,
+    family=Family.TRADES,
     description="Open, high, low and close of the trades in the interval, with volume in base and in quote units.",
     fields=(
         Field("open", "Open", Unit.PRICE, "Price of the first trade.", "p₁", p.open_price),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from aperiodic.catalog import partials as p
 from aperiodic.catalog.expressions import ratio
-from aperiodic.catalog.model import Category, Dataset, Field, Unit
-from aperiodic.market import Stream
+from aperiodic.catalog.model import Category, Dataset, Family, Field, Unit
 
 VTWAP = Dataset(
     id="vtwap",
     name="VWAP & TWAP",
     category=Category.MARKET_DATA,
     tier=1,
-    driving=Stream.TRADES,
+    family=Family.TRADES,
     description="Average trade price of the interval, weighted by amount and unweighted.",
     fields=(
         Field(

@@ -13,11 +13,11 @@ from multiprocessing import get_context, parent_process
 from typing import Any
 
 from aperiodic.engine.day import DayTask, compute_day
+from aperiodic.engine.families import datasets_of
 from aperiodic.engine.month import MonthTask, publish_month
 from aperiodic.engine.plan import Selection, plan_days, plan_months
 from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind, Store, StoredObject
 from aperiodic.lake.lake import parquet_bytes, put_object
-from aperiodic.market import Stream
 
 __all__ = ["BuildReport", "build"]
 
@@ -82,7 +82,7 @@ def _day(store_url: str, task: DayTask) -> Written:
     store = _store(store_url)
     bars = compute_day(store, task)
     new = NewObject(
-        key=ObjectKey.day_bars(Stream.TRADES, task.exchange, task.symbol, task.day),
+        key=ObjectKey.day_bars(task.family, task.exchange, task.symbol, task.day),
         rows=bars.height,
         source=task.source,
         fingerprint=task.fingerprint,
@@ -111,7 +111,11 @@ def _retire(lake: Lake, keys: Sequence[ObjectKey]) -> None:
 
 def _published(lake: Lake, task: MonthTask) -> list[ObjectKey]:
     records = lake.current(
-        ObjectKind.BARS, exchange=task.exchange, symbol=str(task.symbol), period=f"{task.month:%Y-%m}"
+        ObjectKind.BARS,
+        exchange=task.exchange,
+        symbol=str(task.symbol),
+        period=f"{task.month:%Y-%m}",
+        dataset=[dataset.id for dataset in datasets_of(task.family)],
     )
     return [record.key for record in records]
 

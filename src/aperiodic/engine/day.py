@@ -1,4 +1,4 @@
-"""One task of the engine: the bars of one instrument and UTC day, all intervals, both clocks."""
+"""One task of the engine: a day of one instrument and family of datasets, all intervals, both clocks."""
 
 from __future__ import annotations
 
@@ -6,24 +6,35 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
 
-from aperiodic.engine.partials.trades import to_frame, trade_bars
+from aperiodic.engine.families import KERNELS
+from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Sequence
 
+    from aperiodic.catalog import Family
     from aperiodic.lake import Store
 
-__all__ = ["DayTask", "compute_day", "day_number", "select_bars"]
+__all__ = ["DayTask", "StreamFiles", "compute_day", "day_number", "select_bars"]
 
 _CLOCK_CODES: Final = {Clock.EXCHANGE: 0, Clock.TRUE: 1}
-
 _EPOCH: Final = date(1970, 1, 1)
-_COLUMNS: Final = ("exchange_timestamp", "local_timestamp", "side", "price", "amount", "sequence")
-_NO_TICKS: Final = pl.DataFrame(schema=tick_schema(Stream.TRADES)).select(_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFiles:
+    """Tick files that matter for a day on one clock, as paths in order of days.
+
+    Attributes:
+        day: Files that hold events of the day.
+        before: Files that can hold the latest event before the day.
+    """
+
+    day: tuple[str, ...]
+    before: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +42,20 @@ class DayTask:
     """What to compute and from what.
 
     Attributes:
+        family: Which datasets.
         exchange: Venue.
         symbol: Instrument.
         day: UTC day.
-        own: Path of the tick file of that exchange-time day; None when there is none.
-        before: Paths of earlier tick files that hold events which arrived on this day, in order of days.
-        after: The same for later tick files.
+        files: Inputs by clock and stream.
         source: Where the ticks came from.
-        fingerprint: Digest of inputs and engine.
+        fingerprint: Digest of inputs and kernel.
     """
 
+    family: Family
     exchange: Exchange
     symbol: Symbol
     day: date
-    own: str | None
-    before: tuple[str, ...]
-    after: tuple[str, ...]
+    files: dict[Clock, dict[Stream, StreamFiles]]
     source: Source
     fingerprint: str
 
@@ -61,54 +70,73 @@ def compute_day(store: Store, task: DayTask) -> pl.DataFrame:
 
     Rows are ordered by clock, interval and time.
     """
-    own = _read(store, task.own)
-    before, after = ([_read(store, path) for path in paths] for paths in (task.before, task.after))
-    arrived = _in_venue_order([_arrived(ticks, task.day) for ticks in (*before, own, *after)])
+    kernel = KERNELS[task.family]
+    reader = _Reader(store, kernel)
     frames = []
-    for clock, ticks in ((Clock.EXCHANGE, own), (Clock.TRUE, arrived)):
-        for interval, bars in trade_bars(*_sorted_arrays(ticks, clock)).items():
-            frames.append(
-                to_frame(bars).select(
-                    pl.lit(_CLOCK_CODES[clock], pl.Int8).alias("clock"),
-                    pl.lit(interval.seconds, pl.Int32).alias("interval"),
-                    pl.all(),
-                )
-            )
+    for clock in Clock:
+        for interval, bars in kernel.bars(_day_ticks(reader, kernel, task, clock)).items():
+            code = pl.lit(_CLOCK_CODES[clock], pl.Int8).alias("clock")
+            frames.append(bars.select(code, pl.lit(interval.seconds, pl.Int32).alias("interval"), pl.all()))
     return pl.concat(frames)
 
 
-def select_bars(bars: pl.LazyFrame, clock: Clock, intervals: list[Interval]) -> pl.LazyFrame:
+def select_bars(bars: pl.LazyFrame, clock: Clock, intervals: Sequence[Interval]) -> pl.LazyFrame:
     """The rows of day bars of one clock and some intervals."""
     seconds = [interval.seconds for interval in intervals]
     return bars.filter(pl.col("clock") == _CLOCK_CODES[clock], pl.col("interval").is_in(seconds))
 
 
-def _read(store: Store, path: str | None) -> pl.DataFrame:
-    return _NO_TICKS if path is None else store.read_parquet(path, _COLUMNS)
+class _Reader:
+    """Reads the ticks of a task; each file is decoded once, though both clocks may need it."""
+
+    def __init__(self, store: Store, kernel: FamilyKernel) -> None:
+        self._store = store
+        self._kernel = kernel
+        self._files: dict[str, pl.DataFrame] = {}
+
+    def events(self, stream: Stream, paths: tuple[str, ...], clock: Clock, within: pl.Expr) -> pl.DataFrame:
+        """Return events that fulfil a condition on `time`, in order of time, ties in the venue's order."""
+        columns = self._kernel.columns[stream]
+        parts = [self._read(stream, path).select(_time(clock), *columns, "sequence").filter(within) for path in paths]
+        joined = _in_venue_order([part for part in parts if part.height])
+        if joined is None:
+            nothing = pl.DataFrame(schema=tick_schema(stream))
+            return nothing.select(_time(clock), *columns)
+        ordered = joined if joined["time"].is_sorted() else joined.sort("time", maintain_order=True)
+        return ordered.drop("sequence")
+
+    def _read(self, stream: Stream, path: str) -> pl.DataFrame:
+        if path not in self._files:
+            columns = ("exchange_timestamp", "local_timestamp", *self._kernel.columns[stream], "sequence")
+            ticks = self._store.read_parquet(path, columns)
+            usable = self._kernel.usable.get(stream)
+            self._files[path] = ticks if usable is None else ticks.filter(usable)
+        return self._files[path]
 
 
-def _arrived(ticks: pl.DataFrame, day: date) -> pl.DataFrame:
-    begin = day_number(day) * DAY_US
-    arrival = pl.col("local_timestamp").to_physical()
-    return ticks.filter(arrival.is_between(begin, begin + DAY_US, closed="left"))
+def _time(clock: Clock) -> pl.Expr:
+    return pl.col(clock.column).to_physical().alias("time")
 
 
-def _in_venue_order(files: list[pl.DataFrame]) -> pl.DataFrame:
-    """Join ticks of several days; numbered events are put in the order of their numbers, as within one file."""
-    filled = [ticks for ticks in files if ticks.height]
-    if len(filled) == 1:
-        return filled[0]
-    joined = pl.concat([_NO_TICKS, *filled])
+def _in_venue_order(parts: list[pl.DataFrame]) -> pl.DataFrame | None:
+    """Join ticks of several files; numbered events are put in the order of their numbers, as within one file."""
+    if len(parts) <= 1:
+        return parts[0] if parts else None
+    joined = pl.concat(parts)
     return joined if joined["sequence"].has_nulls() else joined.sort("sequence", maintain_order=True)
 
 
-def _sorted_arrays(
-    ticks: pl.DataFrame, clock: Clock
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
-    times = ticks[clock.column].to_physical().to_numpy()
-    sides = ticks["side"].to_physical().cast(pl.UInt8).to_numpy()
-    prices, amounts = ticks["price"].to_numpy(), ticks["amount"].to_numpy()
-    if np.all(times[1:] >= times[:-1]):
-        return times, sides, prices, amounts
-    order = np.argsort(times, kind="stable")
-    return times[order], sides[order], prices[order], amounts[order]
+def _day_ticks(reader: _Reader, kernel: FamilyKernel, task: DayTask, clock: Clock) -> DayTicks:
+    begin = day_number(task.day) * DAY_US
+    within = pl.col("time").is_between(begin, begin + DAY_US, closed="left")
+    files = task.files[clock]
+    return DayTicks(
+        exchange=task.exchange,
+        clock=clock,
+        begin=begin,
+        day={stream: reader.events(stream, files[stream].day, clock, within) for stream in kernel.columns},
+        before={
+            stream: reader.events(stream, files[stream].before, clock, pl.col("time") < begin).tail(1)
+            for stream in kernel.looks_back
+        },
+    )

@@ -1,32 +1,30 @@
-"""The other task of the engine: a published month of one instrument, from the bars of its days."""
+"""The other task of the engine: a published month of one instrument and family, from the bars of its days."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
-from aperiodic.catalog import DATASETS, TIME_COLUMN
+from aperiodic.catalog import TIME_COLUMN, Family
 from aperiodic.engine.day import select_bars
-from aperiodic.engine.fields import dataset_frame
+from aperiodic.engine.families import datasets_of
+from aperiodic.engine.fields import dataset_frame, dataset_frames, partials_of
 from aperiodic.lake import NewObject, ObjectKey, StoredObject
-from aperiodic.lake.lake import parquet_bytes, put_object
-from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
+from aperiodic.lake.lake import PARQUET_OPTIONS, parquet_bytes, put_object
+from aperiodic.market import Clock, Exchange, Interval, Source, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date
 
+    from aperiodic.catalog import Dataset
     from aperiodic.lake import Store
 
 __all__ = ["MonthTask", "publish_month"]
-
-# Seconds are read apart from the rest: together they would be most of a month's memory.
-_PASSES: Final[tuple[list[Interval], ...]] = (
-    [Interval.S1],
-    [interval for interval in Interval if interval is not Interval.S1],
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +32,19 @@ class MonthTask:
     """What to publish and from what.
 
     Attributes:
+        family: Which datasets.
         exchange: Venue.
         symbol: Instrument.
         month: First day of the month.
-        driving: Stream that drives the datasets.
         days: Paths of the day bars, in order of days.
         source: Where the ticks came from.
         fingerprint: Digest of inputs and catalog.
     """
 
+    family: Family
     exchange: Exchange
     symbol: Symbol
     month: date
-    driving: Stream
     days: tuple[str, ...]
     source: Source
     fingerprint: str
@@ -54,37 +52,67 @@ class MonthTask:
 
 def publish_month(store: Store, task: MonthTask) -> list[tuple[NewObject, StoredObject]]:
     """Write the month's files of every dataset, clock and interval that has rows; the ledger is the caller's."""
-    datasets = [dataset for dataset in DATASETS.values() if dataset.driving is task.driving]
     written = []
-    for clock, interval, partials in _bars(store, task):
-        for dataset in datasets:
-            key = ObjectKey.bars(dataset.id, clock, interval, task.exchange, task.symbol, task.month)
-            new = _describe(key, task, partials)
-            written.append((new, put_object(store, key, parquet_bytes(dataset_frame(dataset, partials)))))
+    for clock in Clock:
+        for publish in (_publish_seconds, _publish_longer):
+            written += publish(store, task, clock)
     return written
 
 
-def _bars(store: Store, task: MonthTask) -> Iterator[tuple[Clock, Interval, pl.DataFrame]]:
-    for clock in Clock:
-        for intervals in _PASSES:
-            scans = [select_bars(store.scan_parquet(path), clock, intervals) for path in task.days]
-            bars = pl.concat(scans).collect()
-            for interval in intervals:
-                partials = bars.filter(pl.col("interval") == interval.seconds).drop("clock", "interval")
-                if partials.height:
-                    # One chunk: Polars divides by a chunk of one row as by a constant, which rounds differently, and
-                    # how rows fall into chunks depends on the number of threads.
-                    yield clock, interval, partials.sort(TIME_COLUMN).rechunk()
+def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[NewObject, StoredObject]]:
+    """Publish 15s to 1d: a month of them fits into memory, so the days are read once for all datasets."""
+    intervals = [interval for interval in Interval if interval is not Interval.S1]
+    bars = pl.concat([select_bars(store.scan_parquet(path), clock, intervals) for path in task.days]).collect()
+    written = []
+    for interval in intervals:
+        partials = bars.filter(pl.col("interval") == interval.seconds).sort(TIME_COLUMN)
+        for dataset in datasets_of(task.family) if partials.height else []:
+            key = ObjectKey.bars(dataset.id, clock, interval, task.exchange, task.symbol, task.month)
+            data = parquet_bytes(dataset_frame(dataset, partials))
+            written.append((_describe(key, task, partials[TIME_COLUMN]), put_object(store, key, data)))
+    return written
 
 
-def _describe(key: ObjectKey, task: MonthTask, partials: pl.DataFrame) -> NewObject:
-    times = partials[TIME_COLUMN].to_physical()
+def _publish_seconds(store: Store, task: MonthTask, clock: Clock) -> list[tuple[NewObject, StoredObject]]:
+    """Publish 1s: a month of them need not fit into memory, so files are written a day at a time."""
+    days = [select_bars(store.scan_parquet(path), clock, [Interval.S1]) for path in task.days]
+    times = pl.concat([day.select(TIME_COLUMN) for day in days]).collect()[TIME_COLUMN]
+    written = []
+    for dataset in datasets_of(task.family) if times.len() else []:
+        key = ObjectKey.bars(dataset.id, clock, Interval.S1, task.exchange, task.symbol, task.month)
+        data = _stream(dataset, days)
+        written.append((_describe(key, task, times), put_object(store, key, data)))
+    return written
+
+
+def _stream(dataset: Dataset, days: Sequence[pl.LazyFrame]) -> bytes:
+    """Return a dataset's rows as Parquet, computed and written day by day; the same rows always give the same bytes."""
+
+    def pieces() -> Iterator[pl.DataFrame]:
+        for day in days:
+            partials = day.select(TIME_COLUMN, *partials_of(dataset)).collect()
+            if partials.height:
+                yield partials
+
+    def rows(
+        _columns: list[str] | None, _predicate: pl.Expr | None, _rows: int | None, _batch: int | None
+    ) -> Iterator[pl.DataFrame]:
+        yield from dataset_frames(dataset, pieces)
+
+    with TemporaryFile() as file:
+        register_io_source(rows, schema=dataset.schema).sink_parquet(file, maintain_order=True, **PARQUET_OPTIONS)
+        file.seek(0)
+        return file.read()
+
+
+def _describe(key: ObjectKey, task: MonthTask, times: pl.Series) -> NewObject:
+    starts = times.to_physical()
     return NewObject(
         key=key,
-        rows=partials.height,
+        rows=times.len(),
         source=task.source,
         fingerprint=task.fingerprint,
         reason="inputs or definitions changed",
-        first_exchange=times[0],
-        last_exchange=times[-1],
+        first_exchange=starts[0],
+        last_exchange=starts[-1],
     )

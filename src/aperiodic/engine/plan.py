@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from aperiodic.catalog import DATASETS, Field, MonthProduct
+from aperiodic.catalog import DATASETS, Family, Field, MonthProduct
 from aperiodic.engine.day import DayTask
+from aperiodic.engine.families import KERNELS, datasets_of
+from aperiodic.engine.inputs import common_source, day_tasks, digest
 from aperiodic.engine.month import MonthTask
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
-from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
+from aperiodic.market import Exchange, Stream, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 __all__ = ["Plan", "Selection", "plan_days", "plan_months"]
 
 Task = TypeVar("Task", DayTask, MonthTask)
-
-PARTIALS_VERSION: Final = 1
-"""Raised whenever a kernel would give other numbers or other columns for the same ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +66,17 @@ class Plan(Generic[Task]):
 
 def plan_days(lake: Lake, selection: Selection) -> Plan[DayTask]:
     """Compare the bars of all selected days with the ticks that are there."""
-    ticks = lake.current(ObjectKind.TICKS, dataset=Stream.TRADES, **selection.filters)
-    made = {
-        record.key: record.fingerprint
-        for record in lake.current(ObjectKind.DAY_BARS, dataset=Stream.TRADES, **selection.filters)
-    }
+    instruments: dict[tuple[str, str], dict[Stream, list[ObjectRecord]]] = {}
+    for record in lake.current(ObjectKind.TICKS, **selection.filters):
+        streams = instruments.setdefault((record.key.exchange, record.key.symbol), {})
+        streams.setdefault(Stream(record.key.dataset), []).append(record)
     wanted = {}
-    for (exchange, symbol), files in _by_instrument(ticks):
-        for task in _day_tasks(Exchange(exchange), Symbol.parse(symbol), files):
-            wanted[ObjectKey.day_bars(Stream.TRADES, task.exchange, task.symbol, task.day)] = task
+    for (exchange, symbol), streams in instruments.items():
+        for family in KERNELS:
+            for task in day_tasks(family, Exchange(exchange), Symbol.parse(symbol), streams):
+                wanted[ObjectKey.day_bars(family, task.exchange, task.symbol, task.day)] = task
+    records = lake.current(ObjectKind.DAY_BARS, **selection.filters)
+    made = {record.key: record.fingerprint for record in records}
     return Plan(
         tasks=[task for key, task in wanted.items() if selection.holds(task.day) and made.get(key) != task.fingerprint],
         stale=[key for key in made if key not in wanted and selection.holds(date.fromisoformat(key.period))],
@@ -85,79 +85,50 @@ def plan_days(lake: Lake, selection: Selection) -> Plan[DayTask]:
 
 def plan_months(lake: Lake, selection: Selection) -> Plan[MonthTask]:
     """Compare the published files of all selected months with the day bars that are there."""
-    days = lake.current(ObjectKind.DAY_BARS, dataset=Stream.TRADES, **selection.filters)
-    published: dict[tuple[str, str, str], list[ObjectRecord]] = {}
+    published: dict[tuple[str, str, str, str], list[ObjectRecord]] = {}
     for record in lake.current(ObjectKind.BARS, **selection.filters):
-        published.setdefault((record.key.exchange, record.key.symbol, record.key.period), []).append(record)
-    catalog = _catalog_digest()
+        made_of = DATASETS[record.key.dataset].family if record.key.dataset in DATASETS else ""
+        group = (record.key.exchange, record.key.symbol, made_of, record.key.period)
+        published.setdefault(group, []).append(record)
     tasks = []
-    for (exchange, symbol), records in _by_instrument(days):
-        for period, group in groupby(records, key=lambda record: record.key.period[:7]):
-            members = list(group)
-            fingerprint = _digest([catalog, *(record.sha256 for record in members)])
-            made = published.pop((exchange, symbol, period), [])
-            month = _first_day(period)
-            if selection.holds(month) and {record.fingerprint for record in made} != {fingerprint}:
-                task = MonthTask(
-                    exchange=Exchange(exchange),
-                    symbol=Symbol.parse(symbol),
-                    month=month,
-                    driving=Stream.TRADES,
-                    days=tuple(record.path for record in members),
-                    source=_source(members),
-                    fingerprint=fingerprint,
-                )
-                tasks.append(task)
+    for group, members in _months(lake.current(ObjectKind.DAY_BARS, **selection.filters)):
+        exchange, symbol, family, period = group
+        fingerprint = digest([_definitions(Family(family)), *(record.sha256 for record in members)])
+        made = published.pop(group, [])
+        if selection.holds(_first_day(period)) and not _is_up_to_date(made, members, fingerprint):
+            task = MonthTask(
+                family=Family(family),
+                exchange=Exchange(exchange),
+                symbol=Symbol.parse(symbol),
+                month=_first_day(period),
+                days=tuple(record.path for record in members),
+                source=common_source(members),
+                fingerprint=fingerprint,
+            )
+            tasks.append(task)
     stale = [record.key for records in published.values() for record in records]
     return Plan(tasks, [key for key in stale if selection.holds(_first_day(key.period))])
 
 
-def _first_day(period: str) -> date:
-    return date.fromisoformat(f"{period}-01")
+def _months(days: list[ObjectRecord]) -> Iterator[tuple[tuple[str, str, str, str], list[ObjectRecord]]]:
+    def month(record: ObjectRecord) -> tuple[str, str, str, str]:
+        key = record.key
+        return key.exchange, key.symbol, key.dataset, key.period[:7]
+
+    for group, members in groupby(sorted(days, key=lambda record: (*month(record), record.key.period)), key=month):
+        yield group, list(members)
 
 
-def _by_instrument(records: list[ObjectRecord]) -> Iterator[tuple[tuple[str, str], list[ObjectRecord]]]:
-    for instrument, group in groupby(records, key=lambda record: (record.key.exchange, record.key.symbol)):
-        yield instrument, list(group)
+def _is_up_to_date(made: list[ObjectRecord], days: list[ObjectRecord], fingerprint: str) -> bool:
+    if not any(day.rows for day in days):
+        return not made
+    return {record.fingerprint for record in made} == {fingerprint}
 
 
-def _day_tasks(exchange: Exchange, symbol: Symbol, files: list[ObjectRecord]) -> Iterator[DayTask]:
-    arrivals: dict[date, list[ObjectRecord]] = {}
-    own = {date.fromisoformat(file.key.period): file for file in files}
-    for day, file in own.items():
-        for arrival in {day, *_arrival_days(file)}:
-            arrivals.setdefault(arrival, []).append(file)
-    for day in sorted(arrivals):
-        inputs = arrivals[day]
-        period = day.isoformat()
-        yield DayTask(
-            exchange=exchange,
-            symbol=symbol,
-            day=day,
-            own=own[day].path if day in own else None,
-            before=tuple(file.path for file in inputs if file.key.period < period),
-            after=tuple(file.path for file in inputs if file.key.period > period),
-            source=_source(inputs),
-            fingerprint=_digest([str(PARTIALS_VERSION), *(f"{file.key.period}={file.sha256}" for file in inputs)]),
-        )
-
-
-def _arrival_days(file: ObjectRecord) -> Iterator[date]:
-    if file.first_local is None or file.last_local is None:
-        return
-    for number in range(file.first_local // DAY_US, file.last_local // DAY_US + 1):
-        yield date(1970, 1, 1) + timedelta(days=number)
-
-
-def _source(records: Iterable[ObjectRecord]) -> Source:
-    sources = {record.source for record in records}
-    return Source(sources.pop()) if len(sources) == 1 else Source.MIXED
-
-
-def _catalog_digest() -> str:
-    return _digest(
+def _definitions(family: Family) -> str:
+    return digest(
         f"{dataset.id}.{field.name}:{field.dtype}={_definition(field)}"
-        for dataset in DATASETS.values()
+        for dataset in datasets_of(family)
         for field in dataset.fields
     )
 
@@ -168,5 +139,5 @@ def _definition(field: Field) -> str:
     return str(field.value)
 
 
-def _digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _first_day(period: str) -> date:
+    return date.fromisoformat(f"{period}-01")

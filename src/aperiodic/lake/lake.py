@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.layout import ObjectKey, ObjectKind
@@ -34,9 +34,16 @@ if TYPE_CHECKING:
     from aperiodic.lake.settings import Settings
     from aperiodic.market import Source
 
-__all__ = ["Batch", "Lake", "NewObject", "now_us", "parquet_bytes", "put_object"]
+__all__ = ["PARQUET_OPTIONS", "Batch", "Lake", "NewObject", "now_us", "parquet_bytes", "put_object"]
 
-_ROW_GROUP_ROWS: Final = 131_072
+PARQUET_OPTIONS: Final[dict[str, Any]] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "statistics": True,
+    "row_group_size": 131_072,
+}
+"""How every Parquet object is written; changing it changes the bytes of all that is written afterwards."""
+
 _KEEP_SUPERSEDED: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
 
 
@@ -48,9 +55,7 @@ def now_us() -> int:
 def parquet_bytes(frame: pl.DataFrame) -> bytes:
     """Return a frame as Parquet: the same frame always gives the same bytes."""
     buffer = BytesIO()
-    frame.write_parquet(
-        buffer, compression="zstd", compression_level=3, statistics=True, row_group_size=_ROW_GROUP_ROWS
-    )
+    frame.write_parquet(buffer, **PARQUET_OPTIONS)
     return buffer.getvalue()
 
 
@@ -115,8 +120,10 @@ class Batch:
                 replaced += _record(connection, new, stored)
             for action in self._changes:
                 action(connection)
+        written = {stored.path for _, stored in self._records}
         for path in replaced:
-            self._lake.store.delete(path)
+            if path not in written:
+                self._lake.store.delete(path)
         self._records.clear()
         self._retired.clear()
         self._changes.clear()
@@ -135,7 +142,7 @@ class Lake:
         """Open an installation, creating an empty one where there is none.
 
         Raises:
-            LakeError: `store_unavailable`, `ledger_unavailable` or `ledger_newer`.
+            LakeError: `home_unavailable`, `store_unavailable`, `ledger_unavailable` or `ledger_newer`.
         """
         try:
             settings.home.mkdir(parents=True, exist_ok=True)

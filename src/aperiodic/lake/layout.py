@@ -36,7 +36,7 @@ class ObjectKey:
 
     Attributes:
         kind: What it holds.
-        dataset: Tick stream, driving stream of day bars, or metric dataset; empty where it has none.
+        dataset: Tick stream, family of day bars, or metric dataset; empty where it has none.
         exchange: Venue.
         symbol: Atlas symbol; empty where it has none.
         clock: Clock of published bars; empty elsewhere.
@@ -58,9 +58,9 @@ class ObjectKey:
         return cls(ObjectKind.TICKS, stream, exchange, str(symbol), "", "", day.isoformat())
 
     @classmethod
-    def day_bars(cls, driving: Stream, exchange: Exchange, symbol: Symbol, day: date) -> Self:
-        """Partials of one UTC day: all intervals, both clocks, of the datasets that `driving` drives."""
-        return cls(ObjectKind.DAY_BARS, driving, exchange, str(symbol), "", "", day.isoformat())
+    def day_bars(cls, family: str, exchange: Exchange, symbol: Symbol, day: date) -> Self:
+        """Partials of one UTC day: all intervals, both clocks, of the datasets of one family."""
+        return cls(ObjectKind.DAY_BARS, family, exchange, str(symbol), "", "", day.isoformat())
 
     @classmethod
     def bars(

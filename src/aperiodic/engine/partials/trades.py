@@ -15,12 +15,13 @@ import polars as pl
 from aperiodic.catalog.partials import LARGE_FROM, MEDIUM_FROM, SIZE_BUCKETS
 from aperiodic.engine.partials.compensated import add, add_pair
 from aperiodic.engine.partials.jit import inlined, kernel
-from aperiodic.market import DAY_US, Interval
+from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.market import DAY_US, Interval, Stream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TradeBars", "fold_trades", "merge_bars", "to_frame", "trade_bars"]
+__all__ = ["KERNEL", "TradeBars", "fold_trades", "merge_bars", "to_frame", "trade_bars"]
 
 _SECOND_US: Final = 1_000_000
 
@@ -195,6 +196,20 @@ def to_frame(bars: TradeBars) -> pl.DataFrame:
             columns[f"{side}_{bucket}_count"] = bars.counts[:, k]
     frame = pl.DataFrame({name: np.ascontiguousarray(values) for name, values in columns.items()})
     return frame.insert_column(0, pl.Series("time", bars.start).cast(pl.Datetime("us")))
+
+
+def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
+    trades = ticks.day[Stream.TRADES]
+    tree = trade_bars(
+        trades["time"].to_numpy(),
+        trades["side"].to_physical().cast(pl.UInt8).to_numpy(),
+        trades["price"].to_numpy(),
+        trades["amount"].to_numpy(),
+    )
+    return {interval: to_frame(bars) for interval, bars in tree.items()}
+
+
+KERNEL: Final = FamilyKernel(version=1, columns={Stream.TRADES: ("side", "price", "amount")}, bars=_bars)
 
 
 @inlined
