@@ -25,17 +25,24 @@ VENUE: Final = Exchange.BINANCE_FUTURES
 
 def put_trades(lake: Lake, trades: pl.DataFrame, *, exchange: Exchange = VENUE, symbol: Symbol = BTC) -> None:
     """Write trades, in file order, as tick objects of their UTC days."""
+    put_ticks(lake, Stream.TRADES, trades, exchange=exchange, symbol=symbol)
+
+
+def put_ticks(
+    lake: Lake, stream: Stream, ticks: pl.DataFrame, *, exchange: Exchange = VENUE, symbol: Symbol = BTC
+) -> None:
+    """Write ticks, in file order, as tick objects of their UTC days."""
     batch = lake.batch()
-    days = trades["exchange_timestamp"].dt.date()
+    days = ticks["exchange_timestamp"].dt.date()
     for day in days.unique(maintain_order=True):
-        part = trades.filter(days == day).cast(tick_schema(Stream.TRADES))
+        part = ticks.filter(days == day).cast(tick_schema(stream))
         data = parquet_bytes(part)
         bounds = part.select(
             pl.col("exchange_timestamp", "local_timestamp").to_physical().min().name.prefix("first_"),
             pl.col("exchange_timestamp", "local_timestamp").to_physical().max().name.prefix("last_"),
         ).row(0)
         new = NewObject(
-            key=ObjectKey.ticks(Stream.TRADES, exchange, symbol, day),
+            key=ObjectKey.ticks(stream, exchange, symbol, day),
             rows=part.height,
             source=Source.SIMULATED,
             fingerprint=hashlib.sha256(data).hexdigest(),
