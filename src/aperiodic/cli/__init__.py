@@ -11,6 +11,8 @@ def main() -> None:
     """Run the command line; say plainly what to install where only the SDK is present."""
     try:
         from aperiodic.cli.app import run  # noqa: PLC0415 - the SDK alone comes without what this needs
+
+        run()
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("aperiodic"):
             raise
@@ -19,4 +21,3 @@ def main() -> None:
             "hint: pip install 'aperiodic[server]'\n"
         )
         raise SystemExit(1) from None
-    run()

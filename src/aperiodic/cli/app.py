@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cyclopts import App
+from rich.markup import escape
 
 from aperiodic._version import __version__
 from aperiodic.cli.console import errors
@@ -33,9 +34,9 @@ def run() -> None:
     try:
         app()
     except AperiodicDataError as error:
-        errors.print(f"[bold red]error:[/] {error.message}", highlight=False)
+        errors.print(f"[bold red]error:[/] {escape(error.message)}", highlight=False, soft_wrap=True)
         if error.hint:
-            errors.print(f"[bold]hint:[/] {error.hint}", highlight=False)
+            errors.print(f"[bold]hint:[/] {escape(error.hint)}", highlight=False, soft_wrap=True)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         errors.print("Interrupted. What was finished is kept; run the same command to carry on.")

@@ -38,6 +38,6 @@ def build(
     with open_lake() as lake, steps() as progress:
         report = run_build(lake, Selection(exchange, symbol, start, end), workers=workers, progress=progress)
     if report.days or report.months:
-        out.print(f"Built {report.days} days and published {report.months} months ({report.files} files).")
+        out.print(f"Built days: {report.days}, published months: {report.months} ({report.files} files).")
     else:
         out.print("Everything is up to date.")

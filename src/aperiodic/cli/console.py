@@ -22,16 +22,20 @@ errors = Console(stderr=True)
 
 
 @contextmanager
-def steps(*, quiet: bool = False) -> Iterator[Callable[[str, int, int], None]]:
+def steps() -> Iterator[Callable[[str, int, int], None]]:
     """Show one progress bar a step; yields a function to call with (step, done, total)."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=errors, disable=quiet) as progress:
-        bars = {}
+    progress = Progress(*columns, TimeRemainingColumn(), console=errors)
+    bars = {}
 
-        def report(step: str, done: int, total: int) -> None:
-            if step not in bars and total:
-                bars[step] = progress.add_task(step, total=total)
-            if step in bars:
-                progress.update(bars[step], completed=done, total=total)
+    def report(step: str, done: int, total: int) -> None:
+        if step not in bars and total:
+            progress.start()
+            bars[step] = progress.add_task(step, total=total)
+        if step in bars:
+            progress.update(bars[step], completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        progress.stop()

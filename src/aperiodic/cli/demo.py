@@ -12,10 +12,9 @@ import polars as pl
 
 from aperiodic import get_metrics
 from aperiodic.cli.console import errors, out, steps
-from aperiodic.cli.installation import open_lake
+from aperiodic.cli.installation import open_lake, read_settings
 from aperiodic.cli.keys import make_key
 from aperiodic.engine.build import build
-from aperiodic.lake import Settings
 from aperiodic.market import AperiodicDataError, Exchange, Stream, Symbol
 from aperiodic.server import serve
 from aperiodic.simulate import MarketSpec, simulate_into
@@ -38,7 +37,7 @@ def demo(*, once: bool = False) -> None:
     Args:
         once: Stop after the frame is printed, instead of serving until Ctrl-C.
     """
-    settings = Settings()
+    settings = read_settings()
     with open_lake() as lake:
         with steps() as progress:
             for name in _SYMBOLS:

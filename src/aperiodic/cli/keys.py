@@ -10,9 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from aperiodic.cli.console import errors, out
-from aperiodic.cli.installation import open_lake
+from aperiodic.cli.installation import open_lake, read_settings
 from aperiodic.cli.parameters import Day
-from aperiodic.lake import Settings
 from aperiodic.lake.keys import create_key, list_keys, revoke_key
 from aperiodic.lake.lake import now_us
 from aperiodic.lake.ledger import begin_write
@@ -77,7 +76,7 @@ def make_key(lake: Lake, plan_name: str, label: str, expires: date | None = None
     end = None if expires is None else datetime.combine(expires + timedelta(days=1), time(), UTC)
     expires_at = None if end is None else int(end.timestamp()) * 1_000_000
     with begin_write(lake.engine) as connection:
-        return create_key(connection, Secrets.load(Settings()).pepper, chosen.name, label, expires_at)
+        return create_key(connection, Secrets.load(read_settings()).pepper, chosen.name, label, expires_at)
 
 
 def _state(key: ApiKey) -> str:

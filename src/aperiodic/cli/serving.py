@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from aperiodic.cli.console import errors
-from aperiodic.lake import Settings
+from aperiodic.cli.installation import read_settings
 from aperiodic.server import serve as run_server
 
 __all__ = ["serve"]
@@ -23,7 +23,7 @@ def serve(
         host: Address to listen on. 0.0.0.0 listens on all; put a reverse proxy with TLS in front then.
         port: Port to listen on; by default APERIODIC_PORT, else 8000. 0 takes a free one.
     """
-    settings = Settings()
+    settings = read_settings()
     run_server(
         settings,
         host,

@@ -19,7 +19,7 @@ from typing import Final
 import polars as pl
 
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.lake import Batch, Lake, NewObject, ObjectKey
+from aperiodic.lake import Batch, Lake, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import BOOK_DEPTH, Exchange, Source, Stream, Symbol, book_columns, tick_schema
 
@@ -47,9 +47,12 @@ def merge_ticks(
         source: Where they come from.
 
     Raises:
-        ImportSourceError: `source_conflict` when a day holds ticks of another source, single trades where these
-            are aggregated, or book snapshots of 5 levels where these have 25 (or the other way round).
+        ImportSourceError: `source_conflict` when a day holds ticks of another source, or any day simulated ones where
+            these are not (or the other way round); when there are single trades where these are aggregated, or book snapshots of 5 levels where these have 25 (or the other way round).
     """
+    for held in lake.current(ObjectKind.TICKS, dataset=stream, exchange=exchange, symbol=str(symbol)):
+        if (held.source == Source.SIMULATED) != (source is Source.SIMULATED):
+            raise _conflict(held.key, f"{held.source} ticks", f"{source} ticks")
     days = frame["exchange_timestamp"].dt.date()
     for day in days.unique().sort():
         _merge_day(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _GRACE_S: Final = 5
+_THREADS_END_S: Final = 1.0
 _POLL_S: Final = 0.02
 
 
@@ -45,7 +48,24 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
         app = create_app(lake, settings)
         address, bound = _free_address(host, port)
         url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+        threads = _threads()
         asyncio.run(_serve(app, address, bound, lambda: None if ready is None else ready(url)))
+        _wait_for_threads(threads)
+
+
+def _threads() -> int | None:
+    """Return the number of the process's threads, native ones included, where the system tells."""
+    try:
+        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - only counted
+    except OSError:
+        return None
+
+
+def _wait_for_threads(before: int | None) -> None:
+    """Let granian's native threads end: one that still runs while the interpreter shuts down aborts the process."""
+    deadline = time.monotonic() + _THREADS_END_S
+    while time.monotonic() < deadline and (before is None or (_threads() or 0) > before):
+        time.sleep(_POLL_S)
 
 
 def _free_address(host: str, port: int) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.lake import Lake, NewObject, ObjectKey
+from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.lake import Batch, parquet_bytes
 from aperiodic.market import InvalidInputError, Source, Stream
@@ -51,15 +51,17 @@ def simulate_into(
         The number of days that were written.
 
     Raises:
-        InvalidInputError: `source_conflict` when a day holds ticks that were not simulated.
+        InvalidInputError: `source_conflict` when the instrument holds ticks that were recorded, bought or simulated
+            with other arguments.
         LakeError: When the store or the ledger fails or another writer runs; finished days stay.
     """
     days = [start + timedelta(days=offset) for offset in range((end - start).days + 1)]
     title = f"simulate {spec.symbol}"
     made = 0
     with lake.writing():
+        there = _simulated_before(lake, spec)
         for done, day in enumerate(days, 1):
-            missing = [stream for stream in streams if not _is_there(lake, spec, day, stream)]
+            missing = [stream for stream in streams if (stream, day.isoformat()) not in there]
             if missing:
                 _write_day(lake.batch(), spec, day, simulate_day(spec, day, missing))
                 made += 1
@@ -68,17 +70,21 @@ def simulate_into(
     return made
 
 
-def _is_there(lake: Lake, spec: MarketSpec, day: date, stream: Stream) -> bool:
-    found = lake.find(ObjectKey.ticks(stream, spec.exchange, spec.symbol, day))
-    if found is None:
-        return False
-    if found.source != Source.SIMULATED:
-        raise InvalidInputError(
-            f"{spec.symbol} on {spec.exchange} already has {stream} of {day} from a {found.source}.",
-            code="source_conflict",
-            hint="Simulate other days, or another symbol, or use another APERIODIC_HOME.",
-        )
-    return found.fingerprint == _fingerprint(spec, day, stream)
+def _simulated_before(lake: Lake, spec: MarketSpec) -> set[tuple[str, str]]:
+    """Return which streams and days of this simulation are there; an instrument holds one simulation or none."""
+    there: set[tuple[str, str]] = set()
+    for record in lake.current(ObjectKind.TICKS, exchange=spec.exchange, symbol=str(spec.symbol)):
+        stream, period = Stream(record.key.dataset), record.key.period
+        if record.fingerprint != _fingerprint(spec, date.fromisoformat(period), stream):
+            simulated = record.source == Source.SIMULATED
+            held = "another simulation" if simulated else f"{stream} from a {record.source}"
+            raise InvalidInputError(
+                f"{spec.symbol} on {spec.exchange} already holds {held} ({period}).",
+                code="source_conflict",
+                hint="Simulate another symbol, or use another APERIODIC_HOME.",
+            )
+        there.add((stream, period))
+    return there
 
 
 def _write_day(batch: Batch, spec: MarketSpec, day: date, ticks: dict[Stream, pl.DataFrame]) -> None:

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import re
+import signal
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
+
+
+def test_serve_says_where_and_ends_in_peace_at_ctrl_c(shell: Shell) -> None:
+    process = shell.start("serve", "--port", "0")
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    found = re.fullmatch(r"Serving (http://127\.0\.0\.1:\d+)/api/v1 \(Ctrl-C stops\)\n", line)
+    assert found is not None
+    assert httpx.get(f"{found[1]}/healthz").status_code == 200
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=20)
+    assert (process.returncode, output, errors) == (0, "", "")
+
+
+def test_a_port_in_use_is_said_in_plain_words(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = shell.run("serve", "--port", str(port))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"Cannot listen on 127.0.0.1, port {port}" in done.stderr
+    assert "Choose another port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_shows_a_frame_that_went_the_whole_way(shell: Shell) -> None:
+    done = replace(shell, env={"APERIODIC_PORT": "0"}).run("demo", "--once")
+    assert done.returncode == 0, done.stderr
+    assert "Simulated data: flow of perpetual-BTC-USDT:USDT on binance-futures" in done.stdout
+    assert "shape: (744, 37)" in done.stdout
+    assert re.search(r"export APERIODIC_API_URL=http://127\.0\.0\.1:\d+/api/v1 APERIODIC_API_KEY=ap_live_", done.stdout)
