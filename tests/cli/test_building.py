@@ -18,7 +18,7 @@ def test_results_are_on_stdout_and_progress_on_stderr(market: Market) -> None:
         "Simulated 2 days of perpetual-BTC-USDT:USDT on binance-futures (seed 1)."
     )
     assert market.built.returncode == 0
-    assert market.built.stdout.startswith("Built 3 days and published 1 month")
+    assert market.built.stdout.startswith("Built days: 3, published months: 1")
     assert "days" in market.built.stderr
 
 
