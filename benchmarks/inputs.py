@@ -1,0 +1,118 @@
+"""What is measured on: a UTC day of trades, made from a fixed seed and kept between runs."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from aperiodic.lake.lake import parquet_bytes
+from aperiodic.market import DAY_US, Stream, tick_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["FULL", "QUICK", "SEED", "Inputs", "day_of_trades"]
+
+FULL: Final = 5_000_000
+QUICK: Final = 500_000
+SEED: Final = 20_250_501
+
+_GENERATOR: Final = 1
+"""Raised whenever the generator would make other trades, so that no run uses a stale file."""
+
+_DAY_MS: Final = 86_400_000
+_FIRST_DAY_US: Final = 20_209 * DAY_US  # 2025-05-01
+_SINGLE_FILLS: Final = 0.8
+_TICK: Final = 0.1
+_STEP: Final = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Where inputs are kept and how large they are.
+
+    Attributes:
+        folder: Kept between runs; may be deleted at any time.
+        trades: Trades of the day.
+        pairs: Interleaved pairs of each row.
+    """
+
+    folder: Path
+    trades: int
+    pairs: int
+
+    @property
+    def store_url(self) -> str:
+        """The folder as an object store."""
+        return self.folder.as_uri()
+
+    @property
+    def trades_path(self) -> str:
+        """Path of the day's trades in that store."""
+        return f"trades-{self.trades}-seed{SEED}-v{_GENERATOR}.parquet"
+
+    @property
+    def trades_file(self) -> Path:
+        """The day's trades, written with the settings of a tick file."""
+        return self.folder / self.trades_path
+
+    def make(self) -> None:
+        """Make the trades unless they are there."""
+        if self.trades_file.exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        draft = self.folder / f".draft-{secrets.token_hex(4)}"
+        draft.write_bytes(parquet_bytes(day_of_trades(np.random.default_rng(SEED), self.trades, _FIRST_DAY_US)))
+        draft.replace(self.trades_file)
+
+
+def day_of_trades(rng: np.random.Generator, count: int, begin_us: int) -> pl.DataFrame:
+    """Make the trades of one UTC day, with the columns of a tick file.
+
+    About half of the trades share their millisecond with another, since a taker order fills against several makers.
+    Orders come in bursts around a daily rhythm, their side persists, and the price moves along the taker's side.
+
+    Args:
+        rng: Source of randomness.
+        count: How many.
+        begin_us: Start of the day.
+    """
+    fills = np.where(rng.random(count) < _SINGLE_FILLS, 1, 2 + rng.geometric(0.5, count))
+    orders = int(np.searchsorted(np.cumsum(fills), count)) + 1
+    order = np.repeat(np.arange(orders), fills[:orders])[:count]
+
+    sent = begin_us + 1000 * _order_times(rng, orders)
+    delay = (3_500 * np.exp(0.35 * rng.standard_normal(orders))).astype(np.int64)
+    arrived = np.maximum.accumulate(sent + delay)  # one connection delivers in the order sent
+    side = np.cumsum(rng.random(orders) < 0.3) % 2
+    towards = 1 - 2 * side
+    move = towards * (rng.random(orders) < 0.2) * rng.geometric(0.12, orders)
+    ticks = 940_000 + np.cumsum(move)[order] + towards[order] * (rng.random(count) < 0.1)
+    steps = np.ceil(np.exp(2.0 + 1.7 * rng.standard_normal(count)))
+    columns = pl.DataFrame(
+        {
+            "exchange_timestamp": sent[order],
+            "local_timestamp": arrived[order],
+            "id": pl.int_range(1, count + 1, eager=True).cast(pl.String),
+            "side": pl.Series(side[order]).replace_strict([0, 1], ["buy", "sell"]),
+            "price": np.round(ticks * _TICK, 1),
+            "amount": np.round(steps * _STEP, 3),
+            "sequence": np.arange(1, count + 1),
+        }
+    )
+    return columns.cast(tick_schema(Stream.TRADES))
+
+
+def _order_times(rng: np.random.Generator, orders: int) -> NDArray[np.int64]:
+    """Milliseconds of the day, ascending: busy and quiet seconds within a daily rhythm."""
+    rhythm = 1.2 + np.sin(np.linspace(0, 2 * np.pi, 86_400))
+    mass = np.concatenate(([0.0], np.cumsum(rhythm * rng.gamma(0.5, size=86_400))))
+    drawn = np.interp(np.sort(rng.random(orders)) * mass[-1], mass, np.linspace(0, _DAY_MS, 86_401))
+    times: NDArray[np.int64] = np.minimum(drawn, _DAY_MS - 1).astype(np.int64)
+    return times

@@ -1,0 +1,120 @@
+"""An installation to serve: two years of published `flow` bars, and servers of it in processes of their own."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from contextlib import closing, contextmanager
+from datetime import date, timedelta
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from aperiodic.catalog import DATASETS
+from aperiodic.engine.fields import dataset_frame
+from aperiodic.engine.partials.trades import to_frame, trade_bars
+from aperiodic.lake import Lake, NewObject, ObjectKey, Settings, StoredObject
+from aperiodic.lake.keys import create_key
+from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.ledger import begin_write
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol
+from aperiodic.server import Secrets, serve
+from benchmarks.inputs import SEED, day_of_trades
+from benchmarks.trade_bars import sorted_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+
+    from benchmarks.inputs import Inputs
+
+__all__ = ["FIRST", "LAST", "SYMBOL", "VENUE", "make_installation", "new_key", "running", "serve_ours", "settings_of"]
+
+VENUE: Final = Exchange.BINANCE_FUTURES
+SYMBOL: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
+FIRST: Final = date(2023, 5, 1)
+LAST: Final = date(2025, 4, 30)
+
+_EPOCH: Final = date(1970, 1, 1)
+_TRADES_A_DAY: Final = 30_000
+_VERSION: Final = 1
+_START_S: Final = 60
+_STOP_S: Final = 10
+
+
+def make_installation(inputs: Inputs) -> Path:
+    """Return the folder of the installation, after publishing its 24 months of `flow` at 1m unless they are there."""
+    home = inputs.folder / f"installation-{_TRADES_A_DAY}-seed{SEED}-v{_VERSION}"
+    if not home.exists():
+        draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
+        with closing(Lake.open(settings_of(draft))) as lake:
+            _publish(lake)
+        draft.rename(home)
+    return home
+
+
+def settings_of(home: Path) -> Settings:
+    """Settings of an installation in a folder, whatever the environment says."""
+    return Settings(home=home, store=None, ledger=None, public_url=None, secret=None)
+
+
+def new_key(home: Path) -> str:
+    """Make a key that may read `flow` at 1m."""
+    settings = settings_of(home)
+    with closing(Lake.open(settings)) as lake, begin_write(lake.engine) as connection:
+        return create_key(connection, Secrets.load(settings).pepper, "starter", "benchmark")
+
+
+def serve_ours(home: Path, ready: Connection) -> None:
+    """Serve an installation until SIGTERM, and send the URL."""
+    serve(settings_of(home), "127.0.0.1", 0, ready=ready.send)
+
+
+@contextmanager
+def running(server: Callable[[Path, Connection], None], home: Path) -> Iterator[str]:
+    """Run a server in a process of its own and yield its URL."""
+    context = get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=server, args=(home, sending))
+    process.start()
+    sending.close()
+    try:
+        if not receiving.poll(_START_S):
+            raise TimeoutError(f"the server did not start within {_START_S} s")
+        yield receiving.recv()
+    finally:
+        process.terminate()
+        process.join(_STOP_S)
+        process.kill()
+        process.join()
+
+
+def _publish(lake: Lake) -> None:
+    rng = np.random.default_rng(SEED)
+    month: list[pl.DataFrame] = []
+    batch = lake.batch()
+    day = FIRST
+    while day <= LAST:
+        ticks = day_of_trades(rng, _TRADES_A_DAY, (day - _EPOCH).days * DAY_US)
+        month.append(to_frame(trade_bars(*sorted_arrays(ticks, Clock.EXCHANGE))[Interval.M1]))
+        # The ledger must hold the ticks' days for the months to be complete; nobody reads the ticks themselves.
+        key = ObjectKey.ticks(Stream.TRADES, VENUE, SYMBOL, day)
+        digest = hashlib.sha256(day.isoformat().encode()).hexdigest()
+        batch.adopt(_described(key, ticks), StoredObject(key.path(digest), 0, digest))
+        following = day + timedelta(days=1)
+        if following.month != day.month:
+            bars = dataset_frame(DATASETS["flow"], pl.concat(month, rechunk=True))
+            month = []
+            batch.put(
+                _described(ObjectKey.bars("flow", Clock.EXCHANGE, Interval.M1, VENUE, SYMBOL, day), bars),
+                parquet_bytes(bars),
+            )
+        day = following
+    batch.commit()
+
+
+def _described(key: ObjectKey, frame: pl.DataFrame) -> NewObject:
+    return NewObject(key=key, rows=frame.height, source=Source.SIMULATED, fingerprint=str(_VERSION), reason="benchmark")

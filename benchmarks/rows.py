@@ -1,0 +1,179 @@
+"""The rows of the table: what is measured, how, and what is aimed at. A new figure is one more row."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from benchmarks import peers, serving, trade_bars
+from benchmarks.measure import Pairs, in_fresh_process, timed_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.inputs import Inputs
+
+__all__ = ["ROWS", "Result", "Row"]
+
+_ROOT: Final = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A figure and what it was made of.
+
+    Attributes:
+        figure: In the row's unit; None when it could not be measured here.
+        detail: Medians of the two sides, or why there is no figure.
+    """
+
+    figure: float | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        name: Selects the row.
+        what: What is measured, against what.
+        unit: Of figure, goal and stretch.
+        goal: What the figure should reach.
+        stretch: What it had better reach; None where none is set.
+        measure: Takes the figure.
+        more_is_better: Whether goals are lower bounds.
+    """
+
+    name: str
+    what: str
+    unit: str
+    goal: float
+    stretch: float | None
+    measure: Callable[[Inputs], Result]
+    more_is_better: bool = False
+
+    def reaches(self, figure: float, goal: float) -> bool:
+        """Whether a figure reaches a goal."""
+        return figure >= goal if self.more_is_better else figure <= goal
+
+
+def _all_over_scan(inputs: Inputs) -> Result:
+    pairs = _trades_and_scan(inputs)[0]
+    return Result(pairs.cost, _milliseconds(pairs))
+
+
+def _flow_over_scan(inputs: Inputs) -> Result:
+    pairs = _trades_and_scan(inputs)[1]
+    return Result(pairs.cost, _milliseconds(pairs))
+
+
+@cache
+def _trades_and_scan(inputs: Inputs) -> tuple[Pairs, Pairs]:
+    return in_fresh_process(trade_bars.compared_with_scan, inputs)
+
+
+def _memory(inputs: Inputs) -> Result:
+    peaks = [in_fresh_process(trade_bars.memory_of_all_bars, inputs) for _ in range(inputs.pairs)]
+    after, before = (median(figures) for figures in zip(*peaks, strict=True))
+    return Result(after, f"whole process; {after - before:,.0f} MB more than after the imports")
+
+
+def _all_over_duckdb(inputs: Inputs) -> Result:
+    pairs = in_fresh_process(peers.all_against_duckdb_flow, inputs)
+    return Result(pairs.gain, _milliseconds(pairs))
+
+
+def _both_clocks(inputs: Inputs) -> Result:
+    pairs = in_fresh_process(trade_bars.both_clocks_and_one, inputs)
+    return Result(pairs.cost, _milliseconds(pairs))
+
+
+def _ohlcv_over_duckdb(inputs: Inputs) -> Result:
+    pairs = in_fresh_process(peers.ohlcv_against_duckdb, inputs)
+    return Result(pairs.gain, _milliseconds(pairs))
+
+
+def _ohlcv_over_pandas(inputs: Inputs) -> Result:
+    if not peers.installed("pandas"):
+        return Result(None, "pandas is not installed")
+    pairs = in_fresh_process(peers.ohlcv_against_pandas, inputs)
+    return Result(pairs.gain, _milliseconds(pairs))
+
+
+def _cold_start(inputs: Inputs) -> Result:
+    def run(*arguments: str) -> None:
+        subprocess.run([sys.executable, *arguments], cwd=_ROOT, check=True)
+
+    pairs = timed_pairs(lambda: run("-m", "benchmarks.worker"), lambda: run("-c", "import polars"), inputs.pairs)
+    return Result(pairs.excess, _milliseconds(pairs))
+
+
+def _sdk_time(inputs: Inputs) -> Result:
+    if not serving.ORIGINAL.exists():
+        return Result(None, "the original client is not there: make conformance")
+    times, _ = _sdk(inputs)
+    return Result(times.gain, _milliseconds(times))
+
+
+def _sdk_memory(inputs: Inputs) -> Result:
+    if not serving.ORIGINAL.exists():
+        return Result(None, "the original client is not there: make conformance")
+    _, memory = _sdk(inputs)
+    return Result(memory.cost, f"{median(memory.ours):,.0f} MB : {median(memory.theirs):,.0f} MB")
+
+
+@cache
+def _sdk(inputs: Inputs) -> tuple[Pairs, Pairs]:
+    return in_fresh_process(serving.sdk_against_original, inputs)
+
+
+def _links(inputs: Inputs) -> Result:
+    if not (peers.installed("fastapi") and peers.installed("uvicorn")):
+        rate = median(in_fresh_process(serving.links_alone, inputs))
+        return Result(None, f"{rate:,.0f} requests/s; FastAPI and uvicorn are not installed to compare with")
+    pairs = in_fresh_process(serving.links_against_fastapi, inputs)
+    rates = [f"{1 / median(side):,.0f}" for side in (pairs.ours, pairs.theirs)]
+    return Result(pairs.gain, f"{rates[0]} : {rates[1]} requests/s")
+
+
+def _milliseconds(pairs: Pairs) -> str:
+    return f"{median(pairs.ours) * 1e3:,.0f} ms : {median(pairs.theirs) * 1e3:,.0f} ms"
+
+
+ROWS: Final = (
+    Row("trades-all", "all trade datasets, 10 intervals, one clock ÷ scan", "x", 6, 3.5, _all_over_scan),
+    Row("trades-memory", "the same: peak memory of a fresh process", "MB", 700, 400, _memory),
+    Row(
+        "trades-duckdb",
+        "the same: times faster than DuckDB on flow 1m alone",
+        "x",
+        1,
+        3,
+        _all_over_duckdb,
+        more_is_better=True,
+    ),
+    Row("trades-clocks", "the same: both clocks from one decode ÷ one clock", "x", 1.8, 1.5, _both_clocks),
+    Row("flow", "flow 1m alone ÷ scan", "x", 2, 1.2, _flow_over_scan),
+    Row("ohlcv-duckdb", "ohlcv 1m alone: times faster than DuckDB", "x", 2, 4, _ohlcv_over_duckdb, more_is_better=True),
+    Row(
+        "ohlcv-pandas", "ohlcv 1m alone: times faster than pandas", "x", 5, 10, _ohlcv_over_pandas, more_is_better=True
+    ),
+    Row("cold-start", "new build worker, less importing Polars", "s", 2.5, 1, _cold_start),
+    Row(
+        "sdk-time",
+        "SDK, 24 months of flow 1m: times faster than client 4.3.1",
+        "x",
+        2,
+        3,
+        _sdk_time,
+        more_is_better=True,
+    ),
+    Row("sdk-memory", "the same: peak memory ÷ that of client 4.3.1", "x", 0.6, None, _sdk_memory),
+    Row("links", "links to 12 months: times the rate on FastAPI", "x", 1.3, None, _links, more_is_better=True),
+)

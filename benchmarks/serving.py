@@ -1,0 +1,147 @@
+"""What a user of the server sees: how long a download takes, and how many requests for links are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from aperiodic.lake import Lake
+from aperiodic.server import Secrets
+from aperiodic.server.data import get_data
+from aperiodic.server.service import Service
+from benchmarks.installation import (
+    FIRST,
+    LAST,
+    SYMBOL,
+    VENUE,
+    make_installation,
+    new_key,
+    running,
+    serve_ours,
+    settings_of,
+)
+from benchmarks.load import visit
+from benchmarks.measure import Pairs, seconds
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from benchmarks.inputs import Inputs
+
+__all__ = ["ORIGINAL", "links_against_fastapi", "links_alone", "sdk_against_original"]
+
+_ROOT: Final = Path(__file__).resolve().parents[1]
+ORIGINAL: Final = _ROOT / ".venv-client-4.3.1" / "bin" / "python"
+"""Interpreter with the originally published client; `make conformance` makes it."""
+
+_REQUESTS: Final = 2_000
+_ROUTE: Final = "/api/v1/data/{metric}"
+
+
+def sdk_against_original(inputs: Inputs) -> tuple[Pairs, Pairs]:
+    """Fetch 24 months of `flow` at 1m in fresh processes in turns; return pairs of seconds and of peak MB."""
+    home = make_installation(inputs)
+    key = new_key(home)
+    with running(serve_ours, home) as url:
+        # -E: whatever PYTHONPATH says, this interpreter's own client is meant.
+        turns = [
+            (_fetch([sys.executable], url, key), _fetch([str(ORIGINAL), "-E"], url, key))
+            for _ in range(inputs.pairs + 1)
+        ]
+    if any(ours["rows"] != theirs["rows"] for ours, theirs in turns):
+        raise RuntimeError("the two clients returned different numbers of rows")
+    counted = turns[1:]  # the first turn compiles byte code and fills the page cache
+    times, memory = (
+        Pairs.of((ours[what], theirs[what]) for ours, theirs in counted) for what in ("seconds", "memory_mb")
+    )
+    return times, memory
+
+
+def _fetch(python: list[str], url: str, key: str) -> dict[str, float]:
+    arguments = [f"{url}/api/v1", str(SYMBOL), FIRST.isoformat(), LAST.isoformat()]
+    done = subprocess.run(
+        [*python, "-m", "benchmarks.fetch", *arguments],
+        cwd=_ROOT,
+        env={**os.environ, "APERIODIC_API_KEY": key},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer
+
+
+def links_alone(inputs: Inputs) -> list[float]:
+    """Return requests per second of `/data/flow` over 12 months, one figure a turn."""
+    home = make_installation(inputs)
+    request = _request(new_key(home))
+    with running(serve_ours, home) as url:
+        return [_rate(url, request) for _ in range(inputs.pairs + 1)][1:]
+
+
+def links_against_fastapi(inputs: Inputs) -> Pairs:
+    """Answer `/data/flow` over 12 months in turns with the same route on FastAPI and uvicorn; seconds a request."""
+    home = make_installation(inputs)
+    request = _request(new_key(home))
+    with running(serve_ours, home) as ours, running(serve_with_fastapi, home) as theirs:
+        if _body(ours, request).keys() != _body(theirs, request).keys():
+            raise RuntimeError("the two servers answered differently")
+        turns = [(1 / _rate(ours, request), 1 / _rate(theirs, request)) for _ in range(inputs.pairs + 1)]
+    return Pairs.of(turns[1:])
+
+
+def serve_with_fastapi(home: Path, ready: Connection) -> None:
+    """Serve the links of an installation with our own code under FastAPI, and send the URL."""
+    fastapi, cors, uvicorn = (
+        importlib.import_module(name) for name in ("fastapi", "fastapi.middleware.cors", "uvicorn")
+    )
+    settings = settings_of(home)
+    with closing(Lake.open(settings)) as lake, closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        service = Service(lake, Secrets.load(settings), settings.public_url)
+
+        def links(request: Any, metric: str) -> Any:  # noqa: ANN401 - FastAPI need not be installed
+            request.scope.setdefault("state", {})
+            answer: Any = get_data.fn(request, metric, service)
+            return fastapi.Response(
+                msgspec.json.encode(answer.content),
+                media_type="application/json",
+                headers={**answer.headers, "X-Request-ID": answer.content.request_id},
+            )
+
+        links.__annotations__ = {"request": fastapi.Request, "metric": str}
+        app = fastapi.FastAPI(openapi_url=None)
+        app.add_api_route(_ROUTE, links, response_class=fastapi.Response)
+        app.add_middleware(cors.CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "HEAD"])
+        ready.send(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _request(key: str) -> bytes:
+    first = LAST.replace(year=LAST.year - 1, month=LAST.month + 1, day=1)
+    query = (
+        f"timestamp=exchange&interval=1m&exchange={VENUE}&symbol={SYMBOL}"
+        f"&start_date={first.isoformat()}&end_date={LAST.isoformat()}"
+    )
+    target = f"{_ROUTE.format(metric='flow')}?{query}"
+    return f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-API-KEY: {key}\r\n\r\n".encode()
+
+
+def _body(url: str, request: bytes) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(asyncio.run(visit(url, request, 1)))
+    if len(body["files"]) != 12:
+        raise RuntimeError(f"the server answered with {len(body['files'])} months instead of 12")
+    return body
+
+
+def _rate(url: str, request: bytes) -> float:
+    return _REQUESTS / seconds(lambda: asyncio.run(visit(url, request, _REQUESTS)))

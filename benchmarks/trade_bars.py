@@ -1,0 +1,90 @@
+"""Bars of one day of trades: what the engine does, composed of its public pieces, and what that is measured against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from aperiodic.catalog import DATASETS
+from aperiodic.engine.fields import dataset_frame
+from aperiodic.engine.partials.trades import TradeBars, fold_trades, merge_bars, to_frame, trade_bars
+from aperiodic.lake import Store
+from aperiodic.market import DAY_US, Clock, Interval, Stream
+from benchmarks.measure import Pairs, peak_memory_mb, timed_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from benchmarks.inputs import Inputs
+
+__all__ = ["all_bars", "both_clocks_and_one", "compared_with_scan", "memory_of_all_bars", "one_dataset", "scan"]
+
+_VALUES: Final = ("side", "price", "amount")
+_JOINED: Final = "slippage"  # needs quotes too
+_SECOND_US: Final = 1_000_000
+
+Frames = dict[tuple[str, Clock, Interval], pl.DataFrame]
+
+
+def scan(inputs: Inputs) -> pl.DataFrame:
+    """Read four columns with Polars and do nothing with them: the unit of the figures."""
+    return pl.read_parquet(inputs.trades_file, columns=[Clock.EXCHANGE.column, *_VALUES])
+
+
+def all_bars(inputs: Inputs, clocks: Sequence[Clock]) -> Frames:
+    """Compute all trade datasets of all intervals from the file."""
+    ticks = Store(inputs.store_url).read_parquet(inputs.trades_path, [*(clock.column for clock in clocks), *_VALUES])
+    datasets = [dataset for name, dataset in DATASETS.items() if dataset.driving is Stream.TRADES and name != _JOINED]
+    frames = {}
+    for clock in clocks:
+        for interval, bars in trade_bars(*sorted_arrays(ticks, clock)).items():
+            partials = to_frame(bars)
+            for dataset in datasets:
+                frames[dataset.id, clock, interval] = dataset_frame(dataset, partials)
+    return frames
+
+
+def one_dataset(inputs: Inputs, name: str, interval: Interval) -> pl.DataFrame:
+    """Compute one dataset of one interval from the file."""
+    ticks = Store(inputs.store_url).read_parquet(inputs.trades_path, [Clock.EXCHANGE.column, *_VALUES])
+    seconds = TradeBars.empty(DAY_US // _SECOND_US)
+    seconds = seconds.head(fold_trades(*sorted_arrays(ticks, Clock.EXCHANGE), seconds, 0))
+    bars = TradeBars.empty(DAY_US // interval.microseconds)
+    bars = bars.head(merge_bars(seconds, interval.microseconds, bars))
+    return dataset_frame(DATASETS[name], to_frame(bars))
+
+
+def compared_with_scan(inputs: Inputs) -> tuple[Pairs, Pairs]:
+    """Time all datasets and intervals, and `flow` at 1m alone, each against the scan."""
+    everything = timed_pairs(lambda: all_bars(inputs, [Clock.EXCHANGE]), lambda: scan(inputs), inputs.pairs)
+    flow = timed_pairs(lambda: one_dataset(inputs, "flow", Interval.M1), lambda: scan(inputs), inputs.pairs)
+    return everything, flow
+
+
+def both_clocks_and_one(inputs: Inputs) -> Pairs:
+    """Time both clocks from one decode against one clock."""
+    return timed_pairs(lambda: all_bars(inputs, list(Clock)), lambda: all_bars(inputs, [Clock.EXCHANGE]), inputs.pairs)
+
+
+def memory_of_all_bars(inputs: Inputs) -> tuple[float, float]:
+    """Return this process's peak memory after all datasets and intervals of one clock, and before, MB."""
+    before = peak_memory_mb()
+    all_bars(inputs, [Clock.EXCHANGE])
+    return peak_memory_mb(), before
+
+
+def sorted_arrays(
+    ticks: pl.DataFrame, clock: Clock
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
+    """The columns as arrays in order of the clock, as `engine.day` hands them to the kernels."""
+    times = ticks[clock.column].to_physical().to_numpy()
+    sides = ticks["side"].to_physical().cast(pl.UInt8).to_numpy()
+    prices, amounts = ticks["price"].to_numpy(), ticks["amount"].to_numpy()
+    if np.all(times[1:] >= times[:-1]):
+        return times, sides, prices, amounts
+    order = np.argsort(times, kind="stable")
+    return times[order], sides[order], prices[order], amounts[order]

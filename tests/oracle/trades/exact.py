@@ -1,0 +1,92 @@
+"""Sample statistics of doubles as exact ratios of integers, rounded once at the end.
+
+Every double is an integer multiple of a power of two, so on the finest scale among them a sample's values, its sums of
+powers and its centred moments n·x - Σx are all integers, and no level, however large beside the spread, costs a digit.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def variance(values: Sequence[float]) -> float | None:
+    """Sample variance; null below two values."""
+    squares = _sum_of_squares(values)
+    return None if squares is None else float(squares / (len(values) - 1))
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """Sample standard deviation; null below two values."""
+    squares = variance(values)
+    return None if squares is None else math.sqrt(squares)
+
+
+def skewness(values: Sequence[float]) -> float | None:
+    """Bias-corrected skewness; null below three values or when they are all the same."""
+    n = len(values)
+    deviations = _deviations(values)[0]
+    second, third = (sum(d**power for d in deviations) for power in (2, 3))
+    if n < 3 or second == 0:
+        return None
+    # sqrt(n(n-1))/(n-2) · m₃/m₂^1.5 with mₖ = Σdᵏ/n, squared to stay rational.
+    return _root(third, Fraction(n * n * (n - 1) * third * third, (n - 2) ** 2 * second**3))
+
+
+def kurtosis(values: Sequence[float]) -> float | None:
+    """Bias-corrected excess kurtosis; null below four values or when they are all the same."""
+    n = len(values)
+    deviations = _deviations(values)[0]
+    second, fourth = (sum(d**power for d in deviations) for power in (2, 4))
+    if n < 4 or second == 0:
+        return None
+    excess = Fraction(n * fourth, second * second) - 3
+    return float(((n + 1) * excess + 6) * (n - 1) / ((n - 2) * (n - 3)))
+
+
+def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Pearson's correlation of pairs; null below two pairs or when either side is constant."""
+    ours, theirs = _deviations(first)[0], _deviations(second)[0]
+    product = sum(d * e for d, e in zip(ours, theirs, strict=True))
+    squares = sum(d * d for d in ours) * sum(e * e for e in theirs)
+    return None if squares == 0 else _root(product, Fraction(product * product, squares))
+
+
+def regression(outcomes: Sequence[float], causes: Sequence[float], population: Sequence[float]) -> float | None:
+    """Sample covariance of (outcome, cause) pairs ÷ sample variance of a population of causes.
+
+    Null below two pairs, below two of the population, or when the population is constant.
+    """
+    squares = _sum_of_squares(population)
+    if len(outcomes) < 2 or not squares:
+        return None
+    (ours, our_unit), (theirs, their_unit) = _deviations(outcomes), _deviations(causes)
+    product = Fraction(sum(d * e for d, e in zip(ours, theirs, strict=True)), our_unit * their_unit)
+    return float(product / (len(outcomes) - 1) / (squares / (len(population) - 1)))
+
+
+def _sum_of_squares(values: Sequence[float]) -> Fraction | None:
+    """Exact Σ(x - mean)²; null below two values."""
+    if len(values) < 2:
+        return None
+    deviations, unit = _deviations(values)
+    return Fraction(sum(d * d for d in deviations), unit * unit)
+
+
+def _deviations(values: Sequence[float]) -> tuple[list[int], int]:
+    """Return integers and the number by which they exceed the deviations from the mean."""
+    ratios = [value.as_integer_ratio() for value in values]
+    scale = max(
+        (denominator for _, denominator in ratios), default=1
+    )  # powers of two: the largest is a multiple of all
+    scaled = [numerator * (scale // denominator) for numerator, denominator in ratios]
+    n, total = len(values), sum(scaled)
+    return [n * value - total for value in scaled], n * scale
+
+
+def _root(sign: int, square: Fraction) -> float:
+    return math.copysign(math.sqrt(square), sign)
