@@ -36,7 +36,7 @@ _TRADES: Final = (
 )
 # Seconds, bid price, bid amount, ask price, ask amount.
 _QUOTES: Final = (
-    *((0, 99.5, 4.0, 100.0, 2.0), (4, 100.0, 3.0, 101.0, 5.0), (11, 100.0, 6.0, 100.5, 2.0)),
+    *((0, 99.5, 4.0, 100.0, 2.0), (4, 100.0, 3.0, 100.5, 5.0), (11, 100.0, 6.0, 100.5, 2.0)),
     *((30, 98.0, 5.0, 99.0, 5.0), (46, 97.0, 8.0, 98.0, 1.0), (60, 98.0, 7.0, 98.5, 3.0)),
     *((74, 98.0, 2.0, 99.0, 6.0), (109, 99.0, 4.0, 99.5, 4.0)),
 )
@@ -79,7 +79,7 @@ def _partials(family: Family) -> Mapping[Interval, pl.DataFrame]:
 
 
 def _frame(stream: Stream) -> pl.DataFrame:
-    rows: list[dict[str, Any]] = {
+    rows: dict[Stream, list[dict[str, Any]]] = {
         Stream.TRADES: [
             {"id": str(number), "side": side, "price": price, "amount": amount, "second": second}
             for number, (second, side, price, amount) in enumerate(_TRADES, 1)
@@ -93,11 +93,12 @@ def _frame(stream: Stream) -> pl.DataFrame:
         Stream.INDEX_PRICE: [{"second": second, "index_price": value} for second, value in _INDEX],
         Stream.FUNDING_RATE: [{"second": second, "funding_rate": value} for second, value in _FUNDING],
         Stream.OPEN_INTEREST: [{"second": second, "open_interest": value} for second, value in _OPEN_INTEREST],
-    }[stream]
+    }
     schema = tick_schema(stream)
     times = {"exchange_timestamp", "local_timestamp"}
     filled = [
-        {name: _BEGIN + row["second"] * _SECOND if name in times else row.get(name) for name in schema} for row in rows
+        {name: _BEGIN + row["second"] * _SECOND if name in times else row.get(name) for name in schema}
+        for row in rows[stream]
     ]
     return pl.DataFrame(filled, schema=schema, orient="row")
 

@@ -78,6 +78,8 @@ def merge_spans(stretches: Iterable[Span]) -> list[Span]:
                 last_sequence=max(last.last_sequence, span.last_sequence),
                 first_time=min(last.first_time, span.first_time),
                 last_time=max(last.last_time, span.last_time),
+                # Of two reasons for the same beginning any will do, as long as the order of imports does not choose.
+                begins=min(last.begins, span.begins) if span.after_sequence == last.after_sequence else last.begins,
             )
         else:
             merged.append(span)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,6 +25,7 @@ __all__ = ["begin_write", "open_ledger"]
 
 _BUSY_TIMEOUT_MS: Final = 30_000
 _VERSION_TABLE: Final = "alembic_version"
+_BUSY_PAUSE_S: Final = 0.01
 _WRITES: Final = "aperiodic_writes"
 
 
@@ -34,22 +38,27 @@ def open_ledger(url: str) -> Engine:
     Raises:
         LakeError: `ledger_unavailable` when it cannot be opened, `ledger_newer` when a newer version wrote it.
     """
-    location = make_url(url)
+    kind = "unknown kind"
     try:
+        location = make_url(url)
+        kind = location.get_backend_name()
         if location.drivername.startswith("sqlite") and location.database:
             Path(location.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(location)
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _tune_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-        with engine.connect() as connection:
-            current = _is_current(connection)
-        if not current:
-            with begin_write(engine) as connection:
-                _upgrade(connection)
-    except (SQLAlchemyError, OSError) as error:
+        with ExitStack() as on_failure:
+            on_failure.callback(engine.dispose)
+            if engine.dialect.name == "sqlite":
+                event.listen(engine, "connect", _tune_sqlite)
+                event.listen(engine, "begin", _begin_sqlite)
+            with engine.connect() as connection:
+                current = _is_current(connection)
+            if not current:
+                with begin_write(engine) as connection:
+                    _upgrade(connection)
+            on_failure.pop_all()
+    except (SQLAlchemyError, ImportError, OSError) as error:
         raise LakeError(
-            f"The ledger ({location.get_backend_name()}) cannot be opened: {type(error).__name__}.",
+            f"The ledger ({kind}) cannot be opened: {type(error).__name__}.",
             code="ledger_unavailable",
             hint="Check APERIODIC_HOME or APERIODIC_LEDGER, and that the database can be written.",
         ) from error
@@ -98,10 +107,25 @@ def _tune_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAl
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _use_write_ahead_log(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+    """Switch to the write-ahead log; SQLite's own busy timeout does not wait when several processes do so at once."""
+    deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE_S)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

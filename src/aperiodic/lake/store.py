@@ -48,6 +48,7 @@ class Store:
         self.url = url
         parts = urlsplit(url)
         self._folder = Path(url2pathname(parts.path)) if parts.scheme == "file" else None
+        self._lasting: set[Path] = set()
         try:
             if self._folder is None:
                 self._store = from_url(url)
@@ -74,9 +75,8 @@ class Store:
             try:
                 obstore.put(self._store, path, data, mode="create", use_multipart=False)
             except AlreadyExistsError:
-                if self._digest(path) == digest:
-                    return StoredObject(path, len(data), digest)
-                obstore.put(self._store, path, data, use_multipart=False)
+                if self._digest(path) != digest:
+                    obstore.put(self._store, path, data, use_multipart=False)
             self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
@@ -125,15 +125,17 @@ class Store:
         if self._folder is None:
             return pl.read_parquet(BytesIO(self.read(path)), columns=names)
         try:
-            return pl.read_parquet(self._folder / path, columns=names, glob=False, hive_partitioning=False)
+            return pl.read_parquet(_inside(self._folder, path), columns=names, glob=False, hive_partitioning=False)
         except FileNotFoundError as error:
             raise _missing(path) from error
+        except OSError as error:
+            raise _unavailable(path, error) from error
 
     def scan_parquet(self, path: str) -> pl.LazyFrame:
         """Return a lazy frame over a Parquet object, so that only what a query needs is read."""
         if self._folder is None:
             return pl.scan_parquet(BytesIO(self.read(path)))
-        return pl.scan_parquet(self._folder / path, glob=False, hive_partitioning=False)
+        return pl.scan_parquet(_inside(self._folder, path), glob=False, hive_partitioning=False)
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
@@ -168,13 +170,25 @@ class Store:
     def _sync(self, path: str) -> None:
         if self._folder is None:
             return
-        file = self._folder / path
-        for target in (file, file.parent):
+        file = _inside(self._folder, path)
+        # A new folder is only there after a power cut when the folder that holds it was synced too.
+        folders = [file.parent]
+        while folders[-1] != self._folder and folders[-1] not in self._lasting:
+            folders.append(folders[-1].parent)
+        for target in (file, *folders):
             descriptor = os.open(target, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+        self._lasting.update(folders)
+
+
+def _inside(folder: Path, path: str) -> Path:
+    """Return where an object of a folder lies; the object store itself refuses the same paths."""
+    if ".." in path.split("/"):
+        raise ValueError(f"Not the path of an object: {path!r}.")
+    return folder / path.lstrip("/")
 
 
 def _write_failed(path: str, why: str) -> LakeError:

@@ -46,6 +46,9 @@ class IncompleteDataError(AperiodicDataError):
     """Part of the requested data does not exist and the caller asked for an error instead of a warning."""
 
 
+_MOST_LISTED = 25
+
+
 def nearest(value: str, choices: Iterable[str]) -> str | None:
     """Return the choice most like `value` in spelling, or None when nothing comes close."""
     by_folded = {choice.casefold(): choice for choice in choices}
@@ -63,6 +66,6 @@ def unknown_value(kind: str, value: str, choices: Iterable[str]) -> InvalidInput
     """
     valid = [str(choice) for choice in choices]
     guess = nearest(value, valid)
-    listed = ", ".join(valid)
-    hint = f"Did you mean {guess!r}? Valid values: {listed}." if guess else f"Valid values: {listed}."
+    listed = f"Valid values: {', '.join(valid)}." if len(valid) <= _MOST_LISTED else f"There are {len(valid)} of them."
+    hint = f"Did you mean {guess!r}? {listed}" if guess else listed
     return InvalidInputError(f"Unknown {kind} {value[:100]!r}.", code=f"unknown_{kind.replace(' ', '_')}", hint=hint)

@@ -17,11 +17,12 @@ from aperiodic.market.exchange import Exchange
 
 __all__ = ["Symbol"]
 
+# In bytes: a symbol is part of file names, which have at most 255.
 _MAX_LENGTH: Final = 100
 _ASSET: Final = r"[^\W_]\w*"
 _GRAMMAR: Final = re.compile(
     rf"(?P<kind>spot|perpetual|future)-(?P<base>{_ASSET}(?::{_ASSET})?)-(?P<quote>{_ASSET})"
-    rf"(?::(?P<settle>{_ASSET}))?(?:-(?P<delivery>\d{{8}}))?"
+    rf"(?::(?P<settle>{_ASSET}))?(?:-(?P<delivery>20\d{{6}}))?"
 )
 
 # Binance writes base and quote in one word, so the quote has to be known; longest match first.
@@ -60,7 +61,7 @@ class Symbol:
         Raises:
             InvalidInputError: `bad_symbol` when the text does not follow the grammar.
         """
-        match = _GRAMMAR.fullmatch(text) if len(text) <= _MAX_LENGTH else None
+        match = _GRAMMAR.fullmatch(text) if len(text.encode(errors="replace")) <= _MAX_LENGTH else None
         if match is None:
             raise _bad_symbol(text)
         kind, settle, delivery = match["kind"], match["settle"], match["delivery"]
@@ -92,15 +93,14 @@ class Symbol:
             Exchange.OKX_PERPS: _from_okx,
             Exchange.HYPERLIQUID_PERPS: _from_hyperliquid,
         }[exchange]
-        text = reader(native) if len(native) <= _MAX_LENGTH else None
-        match = None if text is None else _GRAMMAR.fullmatch(text)
-        if text is None or match is None:
+        try:
+            return cls.parse(reader(native[: _MAX_LENGTH + 1]) or "")
+        except InvalidInputError:
             raise InvalidInputError(
                 f"{exchange} does not trade an instrument named {native[:_MAX_LENGTH]!r} that this version understands.",
                 code="unknown_native_symbol",
                 hint="Give the venue's own name, for example BTCUSDT, BTC-USDT-SWAP or BTC.",
-            )
-        return cls.parse(text)
+            ) from None
 
     def native(self, exchange: Exchange) -> str:
         """Return the name that `exchange` uses for this instrument.
