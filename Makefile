@@ -7,7 +7,7 @@ PYTEST_ARGS ?= -n auto
 DEMO_ARGS ?=
 CLIENTS := 3.1.1 4.3.1
 
-.PHONY: help install demo test check format conformance bench soak lock clean
+.PHONY: help install demo test check format conformance docs bench soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,10 @@ format: $(VENV)/.dev ## Format the code
 
 conformance: $(VENV)/.dev $(CLIENTS:%=$(VENV)-client-%/.done) ## Run the originally published clients against the server
 	$(BIN)/python -m pytest -m conformance tests/conformance
+
+docs: $(VENV)/.dev ## Write the pages that are made from the catalog
+	$(BIN)/python -m aperiodic.catalog.reference > docs/datasets.md
+	mkdir -p docs/datasets && $(BIN)/python -m aperiodic.engine.reference docs/datasets
 
 bench: $(VENV)/.dev ## Measure speed and memory, side by side with peers
 	$(BIN)/python benchmarks/run.py

@@ -14,7 +14,7 @@ import polars as pl
 
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
-from aperiodic.engine.partials.trades import to_frame, trade_bars
+from aperiodic.engine.partials.trades import trade_frames
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings, StoredObject
 from aperiodic.lake.keys import create_key
 from aperiodic.lake.lake import parquet_bytes
@@ -99,7 +99,7 @@ def _publish(lake: Lake) -> None:
     day = FIRST
     while day <= LAST:
         ticks = day_of_trades(rng, _TRADES_A_DAY, (day - _EPOCH).days * DAY_US)
-        month.append(to_frame(trade_bars(*sorted_arrays(ticks, Clock.EXCHANGE))[Interval.M1]))
+        month.append(trade_frames(*sorted_arrays(ticks, Clock.EXCHANGE))[Interval.M1])
         # The ledger must hold the ticks' days for the months to be complete; nobody reads the ticks themselves.
         key = ObjectKey.ticks(Stream.TRADES, VENUE, SYMBOL, day)
         digest = hashlib.sha256(day.isoformat().encode()).hexdigest()

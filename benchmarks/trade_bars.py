@@ -9,7 +9,8 @@ import polars as pl
 
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
-from aperiodic.engine.partials.trades import TradeBars, fold_trades, merge_bars, to_frame, trade_bars
+from aperiodic.engine.partials.trade_sums import TradeBars, fold_trades, merge_bars, to_frame
+from aperiodic.engine.partials.trades import trade_frames
 from aperiodic.lake import Store
 from aperiodic.market import DAY_US, Clock, Interval, Stream
 from benchmarks.measure import Pairs, peak_memory_mb, timed_pairs
@@ -41,8 +42,7 @@ def all_bars(inputs: Inputs, clocks: Sequence[Clock]) -> Frames:
     datasets = [dataset for name, dataset in DATASETS.items() if dataset.driving is Stream.TRADES and name != _JOINED]
     frames = {}
     for clock in clocks:
-        for interval, bars in trade_bars(*sorted_arrays(ticks, clock)).items():
-            partials = to_frame(bars)
+        for interval, partials in trade_frames(*sorted_arrays(ticks, clock)).items():
             for dataset in datasets:
                 frames[dataset.id, clock, interval] = dataset_frame(dataset, partials)
     return frames

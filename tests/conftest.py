@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.checked import CHECKED, table
 
+from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake, Settings
 
 if TYPE_CHECKING:
@@ -33,3 +35,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("APERIODIC_FORBID_SKIPS") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["checked"] = sorted(CHECKED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Gather from the worker processes which fields they compared."""
+    CHECKED.update(tuple(entry) for entry in getattr(node, "workeroutput", {}).get("checked", []))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print which fields were compared with an oracle, on which intervals and clocks."""
+    if CHECKED:
+        terminalreporter.section("fields compared with the oracles")
+        contract = {name: [field.name for field in dataset.fields] for name, dataset in DATASETS.items()}
+        for line in table(CHECKED, contract):
+            terminalreporter.write_line(line)

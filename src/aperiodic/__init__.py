@@ -2,6 +2,12 @@
 
 from aperiodic._version import __version__
 from aperiodic.client.api import (
+    get_derivative_metrics,
+    get_derivative_metrics_async,
+    get_l1_metrics,
+    get_l1_metrics_async,
+    get_l2_metrics,
+    get_l2_metrics_async,
     get_metrics,
     get_metrics_async,
     get_ohlcv,
@@ -16,23 +22,42 @@ from aperiodic.client.api import (
     get_vwap_async,
 )
 from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning
-from aperiodic.client.types import Exchange, Interval, OnIncomplete, OutputFormat, TimestampType, TradeMetric
+from aperiodic.client.types import (
+    DerivativeMetric,
+    Exchange,
+    Interval,
+    L1Metric,
+    L2Metric,
+    OnIncomplete,
+    OutputFormat,
+    TimestampType,
+    TradeMetric,
+)
 from aperiodic.market.errors import AperiodicDataError, IncompleteDataError, InvalidInputError
 
 __all__ = [
     "APIError",
     "AperiodicDataError",
+    "DerivativeMetric",
     "DownloadError",
     "Exchange",
     "IncompleteDataError",
     "IncompleteDataWarning",
     "Interval",
     "InvalidInputError",
+    "L1Metric",
+    "L2Metric",
     "OnIncomplete",
     "OutputFormat",
     "TimestampType",
     "TradeMetric",
     "__version__",
+    "get_derivative_metrics",
+    "get_derivative_metrics_async",
+    "get_l1_metrics",
+    "get_l1_metrics_async",
+    "get_l2_metrics",
+    "get_l2_metrics_async",
     "get_metrics",
     "get_metrics_async",
     "get_ohlcv",

@@ -38,17 +38,26 @@ def test_the_package_exports_exactly_these_names() -> None:
     assert sorted(aperiodic.__all__) == [
         "APIError",
         "AperiodicDataError",
+        "DerivativeMetric",
         "DownloadError",
         "Exchange",
         "IncompleteDataError",
         "IncompleteDataWarning",
         "Interval",
         "InvalidInputError",
+        "L1Metric",
+        "L2Metric",
         "OnIncomplete",
         "OutputFormat",
         "TimestampType",
         "TradeMetric",
         "__version__",
+        "get_derivative_metrics",
+        "get_derivative_metrics_async",
+        "get_l1_metrics",
+        "get_l1_metrics_async",
+        "get_l2_metrics",
+        "get_l2_metrics_async",
         "get_metrics",
         "get_metrics_async",
         "get_ohlcv",
@@ -73,6 +82,9 @@ def test_the_package_exports_exactly_these_names() -> None:
         ("get_twap", SERIES),
         ("get_metrics", METRIC),
         ("get_trade_metrics", METRIC),
+        ("get_l1_metrics", METRIC),
+        ("get_l2_metrics", METRIC),
+        ("get_derivative_metrics", METRIC),
     ],
 )
 @pytest.mark.parametrize("suffix", ["", "_async"])
@@ -105,17 +117,35 @@ def test_help_names_every_column_and_every_parameter() -> None:
     text = inspect.getdoc(aperiodic.get_ohlcv) or ""
     for name in [*DATASETS["ohlcv"].schema.names()[1:], *inspect.signature(aperiodic.get_ohlcv).parameters]:
         assert f"    {name}: " in text
-    for metric in DATASETS:
-        assert f"{metric}: {DATASETS[metric].description}" in (inspect.getdoc(aperiodic.get_trade_metrics) or "")
+
+
+@pytest.mark.parametrize(
+    ("name", "streams"),
+    [
+        ("get_metrics", {Stream.TRADES, Stream.QUOTES, Stream.BOOK}),
+        ("get_trade_metrics", {Stream.TRADES}),
+        ("get_l1_metrics", {Stream.QUOTES}),
+        ("get_l2_metrics", {Stream.BOOK}),
+        ("get_derivative_metrics", {Stream.MARK_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST}),
+    ],
+)
+def test_help_names_the_metrics_of_the_family_and_no_other(name: str, streams: set[Stream]) -> None:
+    text = inspect.getdoc(getattr(aperiodic, name)) or ""
+    for metric, dataset in DATASETS.items():
+        assert (f"{metric}: {dataset.description}" in text) is (dataset.driving in streams)
 
 
 def test_literal_types_repeat_what_the_code_accepts() -> None:
     assert set(get_args(types.Exchange)) == set(Exchange)
     assert get_args(types.Interval) == tuple(Interval)
     assert set(get_args(types.TimestampType)) == set(Clock)
-    assert set(get_args(types.TradeMetric)) == {
-        dataset.id for dataset in DATASETS.values() if dataset.driving is Stream.TRADES
-    }
+    for literal, streams in (
+        (types.TradeMetric, {Stream.TRADES}),
+        (types.L1Metric, {Stream.QUOTES}),
+        (types.L2Metric, {Stream.BOOK}),
+        (types.DerivativeMetric, {Stream.MARK_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST}),
+    ):
+        assert set(get_args(literal)) == {dataset.id for dataset in DATASETS.values() if dataset.driving in streams}
 
 
 def test_importing_the_package_leaves_heavy_modules_out() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from aperiodic.engine.importing import import_recordings
+from aperiodic.engine.importing.answers import read_answers
 from aperiodic.engine.importing.files import SourceFile
 from aperiodic.engine.importing.recordings import read_recording
 from aperiodic.engine.importing.report import commit
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 SET_A = ("binance-usdm/ws_raw/btcusdt_20230404.dat.gz", "binance-usdm/ws_raw/btcusdt_20230405.dat.gz")
 SET_B = ("binance-usdm/ws_raw/btcusdt_20240808.gz",)
+SET_C = tuple(f"binance-usdm/ws_raw_cryptofeed/BINANCE_FUTURES.{part}" for part in ("ws.1.0", "http.0.0", "0"))
 SET_B_SPOT = ("binance-spot/ws_raw/btcusdt_20240808.gz", "binance-spot/ws_raw/btcusdt_20240809.gz")
 
 Quote = tuple[float | None, ...]
@@ -63,6 +66,31 @@ def test_the_rebuilt_book_agrees_with_the_exchanges_own_best_quote(
     assert (agreeing, len(tops)) == (equal, events)
     with lake.engine.connect() as connection:
         assert read_gaps(connection, exchange) == []
+
+
+def test_rest_answers_beside_a_cryptofeed_dump_seed_its_books(lake: Lake, real_data: Path) -> None:
+    files = [SourceFile.look_at(real_data / name) for name in SET_C]
+    tops: list[tuple[Symbol, int, Quote]] = []
+    found = read_recording(
+        lake,
+        Exchange.BINANCE_FUTURES,
+        files[0],
+        answers=read_answers(Exchange.BINANCE_FUTURES, files),
+        on_book=lambda symbol, number, book: tops.append((symbol, number, (*book.bids.best[:2], *book.asks.best[:2]))),
+    )
+    quotes = {symbol: frame.sort("sequence") for (stream, symbol), frame in found.frames.items() if stream == "quotes"}
+    agreeing: Counter[str] = Counter()
+    for symbol, number, top in tops:
+        before = quotes[symbol].filter(pl.col("sequence") <= number)
+        if before.height:
+            assert before.row(-1)[2:6] == top
+            agreeing[symbol.base] += 1
+    assert agreeing == {
+        "SUSHI": 252,
+        "AKRO": 182,
+        "KEEP": 130,
+        "CTK": 179,
+    }  # CTK: one more update ends with the answer itself
 
 
 @pytest.fixture(scope="module")

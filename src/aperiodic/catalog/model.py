@@ -39,6 +39,18 @@ class Unit(StrEnum):
     NATS = "nats"
     SCORE = "score"
     QUOTE_PER_BASE = "quote units ÷ base units"
+    BASIS_POINTS = "basis points"
+    SECONDS = "seconds"
+    PERCENT = "percent"
+    PER_SECOND = "per second"
+    PRICE_PER_BASE = "quote units ÷ base units²"
+    SQUARED_BASE = "base units²"
+    SQUARED_PRICE = "(quote units per base unit)²"
+    RETURN = "simple return"
+    RETURN_PER_BASE = "simple return per base unit"
+    RETURN_PER_QUOTE = "simple return per quote unit"
+    LOG_RETURN = "log return"
+    SQUARED_LOG_RETURN = "log return²"
 
 
 class Family(StrEnum):

@@ -5,9 +5,25 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.catalog.basis import BASIS
+from aperiodic.catalog.derivative_price import DERIVATIVE_PRICE
 from aperiodic.catalog.flow import FLOW
+from aperiodic.catalog.funding import FUNDING
+from aperiodic.catalog.impact import IMPACT
+from aperiodic.catalog.l1_imbalance import L1_IMBALANCE
+from aperiodic.catalog.l1_liquidity import L1_LIQUIDITY
+from aperiodic.catalog.l1_price import L1_PRICE
+from aperiodic.catalog.l2_imbalance import L2_IMBALANCE
+from aperiodic.catalog.l2_liquidity import L2_LIQUIDITY
 from aperiodic.catalog.model import Category, Dataset
 from aperiodic.catalog.ohlcv import OHLCV
+from aperiodic.catalog.open_interest import OPEN_INTEREST
+from aperiodic.catalog.range import RANGE
+from aperiodic.catalog.returns import RETURNS
+from aperiodic.catalog.run_structure import RUN_STRUCTURE
+from aperiodic.catalog.slippage import SLIPPAGE
+from aperiodic.catalog.trade_size import TRADE_SIZE
+from aperiodic.catalog.updownticks import UPDOWNTICKS
 from aperiodic.catalog.vtwap import VTWAP
 from aperiodic.market.errors import unknown_value
 
@@ -18,8 +34,30 @@ __all__ = ["DATASETS", "dataset"]
 
 _ORDER: Final = tuple(Category)
 
+_DECLARED: Final = (
+    FLOW,
+    TRADE_SIZE,
+    RANGE,
+    IMPACT,
+    UPDOWNTICKS,
+    RUN_STRUCTURE,
+    RETURNS,
+    OHLCV,
+    VTWAP,
+    SLIPPAGE,
+    L1_PRICE,
+    L1_IMBALANCE,
+    L1_LIQUIDITY,
+    L2_IMBALANCE,
+    L2_LIQUIDITY,
+    BASIS,
+    FUNDING,
+    OPEN_INTEREST,
+    DERIVATIVE_PRICE,
+)
+
 DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType(
-    {declared.id: declared for declared in sorted((FLOW, OHLCV, VTWAP), key=lambda item: _ORDER.index(item.category))}
+    {declared.id: declared for declared in sorted(_DECLARED, key=lambda item: _ORDER.index(item.category))}
 )
 """Every dataset by id, grouped by category in the order of the site."""
 

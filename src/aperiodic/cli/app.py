@@ -23,6 +23,7 @@ app.command("aperiodic.cli.building:build", help="Compute the metrics that are o
 app.command("aperiodic.cli.serving:serve", help="Serve the REST API and the files behind its links.")
 app.command("aperiodic.cli.keys:app", name="keys", help="API keys: create, list, revoke.")
 app.command("aperiodic.cli.simulating:simulate", help="Generate ticks of a simulated market.")
+app.command("aperiodic.cli.explaining:explain", help="Say what a field means, with an example.")
 app.command("aperiodic.cli.status:status", help="Show what is held, what is missing, what was rejected.")
 app.command("aperiodic.cli.demo:demo", help="Simulate, build, serve and fetch: the whole path at once.")
 

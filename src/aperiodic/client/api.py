@@ -18,9 +18,15 @@ from aperiodic.market import Stream
 
 if TYPE_CHECKING:
     from aperiodic.client.signatures import MetricAsync, MetricBlocking
-    from aperiodic.client.types import Exchange, TradeMetric
+    from aperiodic.client.types import DerivativeMetric, Exchange, L1Metric, L2Metric, TradeMetric
 
 __all__ = [
+    "get_derivative_metrics",
+    "get_derivative_metrics_async",
+    "get_l1_metrics",
+    "get_l1_metrics_async",
+    "get_l2_metrics",
+    "get_l2_metrics_async",
     "get_metrics",
     "get_metrics_async",
     "get_ohlcv",
@@ -47,8 +53,8 @@ get_twap, get_twap_async = series_functions(
     "get_twap", dataset("vtwap"), "Fetch average trade prices; the frame holds the volume-weighted average as well."
 )
 
-get_metrics: MetricBlocking[TradeMetric]
-get_metrics_async: MetricAsync[TradeMetric]
+get_metrics: MetricBlocking[TradeMetric | L1Metric | L2Metric]
+get_metrics_async: MetricAsync[TradeMetric | L1Metric | L2Metric]
 get_metrics, get_metrics_async = metric_functions(
     "get_metrics",
     frozenset({Stream.TRADES, Stream.QUOTES, Stream.BOOK}),
@@ -59,6 +65,26 @@ get_trade_metrics: MetricBlocking[TradeMetric]
 get_trade_metrics_async: MetricAsync[TradeMetric]
 get_trade_metrics, get_trade_metrics_async = metric_functions(
     "get_trade_metrics", frozenset({Stream.TRADES}), "Fetch a dataset made from trades."
+)
+
+get_l1_metrics: MetricBlocking[L1Metric]
+get_l1_metrics_async: MetricAsync[L1Metric]
+get_l1_metrics, get_l1_metrics_async = metric_functions(
+    "get_l1_metrics", frozenset({Stream.QUOTES}), "Fetch a dataset made from best quotes."
+)
+
+get_l2_metrics: MetricBlocking[L2Metric]
+get_l2_metrics_async: MetricAsync[L2Metric]
+get_l2_metrics, get_l2_metrics_async = metric_functions(
+    "get_l2_metrics", frozenset({Stream.BOOK}), "Fetch a dataset made from order book snapshots."
+)
+
+get_derivative_metrics: MetricBlocking[DerivativeMetric]
+get_derivative_metrics_async: MetricAsync[DerivativeMetric]
+get_derivative_metrics, get_derivative_metrics_async = metric_functions(
+    "get_derivative_metrics",
+    frozenset({Stream.MARK_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST}),
+    "Fetch a dataset made from mark prices, funding rates or open interest.",
 )
 
 

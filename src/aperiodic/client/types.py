@@ -9,7 +9,18 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Literal
 
-__all__ = ["Day", "Exchange", "Interval", "OnIncomplete", "OutputFormat", "TimestampType", "TradeMetric"]
+__all__ = [
+    "Day",
+    "DerivativeMetric",
+    "Exchange",
+    "Interval",
+    "L1Metric",
+    "L2Metric",
+    "OnIncomplete",
+    "OutputFormat",
+    "TimestampType",
+    "TradeMetric",
+]
 
 Exchange = Literal["binance-futures", "okx-perps", "hyperliquid-perps", "binance"]
 """Venue."""
@@ -20,8 +31,19 @@ Interval = Literal["1s", "15s", "30s", "1m", "5m", "15m", "30m", "1h", "4h", "1d
 TimestampType = Literal["exchange", "true"]
 """Clock: the venue's event time, or the arrival time at the capture host."""
 
-TradeMetric = Literal["flow", "ohlcv", "vtwap"]
+TradeMetric = Literal[
+    "flow", "trade_size", "range", "impact", "updownticks", "run_structure", "returns", "slippage", "ohlcv", "vtwap"
+]
 """Datasets with a row for every interval that holds a trade."""
+
+L1Metric = Literal["l1_price", "l1_imbalance", "l1_liquidity"]
+"""Datasets with a row for every interval that holds a quote of both sides."""
+
+L2Metric = Literal["l2_imbalance", "l2_liquidity"]
+"""Datasets with a row for every interval that holds an order book snapshot."""
+
+DerivativeMetric = Literal["basis", "funding", "open_interest", "derivative_price"]
+"""Datasets with a row for every interval that holds a mark price, a funding rate or an open interest."""
 
 OutputFormat = Literal["polars", "pandas"]
 """Library of the returned data frame."""

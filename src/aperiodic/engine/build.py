@@ -30,8 +30,8 @@ class BuildReport:
     """What a build did.
 
     Attributes:
-        days: Days computed.
-        months: Months published.
+        days: Days of an instrument that were computed, in whole or in part.
+        months: Months of an instrument that were published, in whole or in part.
         files: Published files written, whether or not their content changed.
     """
 
@@ -75,7 +75,11 @@ def build(
             _commit(lake, written, replaces=_published(lake, task))
             files += len(written)
             report("months", done, len(months.tasks))
-    return BuildReport(len(days.tasks), len(months.tasks), files)
+    return BuildReport(
+        days=len({(task.exchange, task.symbol, task.day) for task in days.tasks}),
+        months=len({(task.exchange, task.symbol, task.month) for task in months.tasks}),
+        files=files,
+    )
 
 
 def _day(store_url: str, task: DayTask) -> Written:

@@ -30,7 +30,7 @@ _SECOND: Final = 1_000_000
 
 # Seconds after midnight, side, price, amount. The first minute holds the runs B B S S S B S B.
 _TRADES: Final = (
-    *((1, "buy", 100.0, 1.0), (5, "buy", 101.0, 2.0), (12, "sell", 100.0, 0.5), (20, "sell", 99.0, 15.0)),
+    *((1, "buy", 100.0, 1.0), (5, "buy", 101.0, 30.0), (12, "sell", 100.0, 0.5), (20, "sell", 99.0, 15.0)),
     *((31, "sell", 98.0, 3.0), (40, "buy", 99.0, 1.0), (47, "sell", 97.0, 20.0), (55, "buy", 98.0, 4.0)),
     *((61, "buy", 98.5, 12.0), (75, "sell", 98.0, 6.0), (90, "buy", 99.0, 0.5), (110, "buy", 99.5, 11.0)),
 )

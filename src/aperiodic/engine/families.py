@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import DATASETS, Family
-from aperiodic.engine.partials import trades
+from aperiodic.engine.partials import book, derivatives, quotes, slippage, trades
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 __all__ = ["KERNELS", "datasets_of"]
 
-KERNELS: Final[Mapping[Family, FamilyKernel]] = MappingProxyType({Family.TRADES: trades.KERNEL})
+KERNELS: Final[Mapping[Family, FamilyKernel]] = MappingProxyType(
+    {
+        Family.TRADES: trades.KERNEL,
+        Family.QUOTES: quotes.KERNEL,
+        Family.BOOK: book.KERNEL,
+        Family.SLIPPAGE: slippage.KERNEL,
+        Family.MARK_PRICE: derivatives.MARK_PRICE,
+        Family.FUNDING_RATE: derivatives.FUNDING_RATE,
+        Family.OPEN_INTEREST: derivatives.OPEN_INTEREST,
+    }
+)
 """How each family is computed."""
 
 

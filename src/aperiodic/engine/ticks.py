@@ -5,6 +5,7 @@ What an event is, so that the same one is kept once however many files hold it:
 | ticks | the same event | kept |
 |---|---|---|
 | numbered by the venue | same `sequence` | the row that arrived first |
+| other trades (ids that order nothing) | same `id` | the row that arrived first |
 | mark price, index price, funding rate, open interest | same exchange time and values | the row that arrived first |
 | others | all columns equal; equal rows of one file are counted | as many as the file with the most of them |
 
@@ -68,8 +69,9 @@ def _merge_day(lake: Lake, batch: Batch, stream: Stream, key: ObjectKey, part: p
         if held.source != source:
             raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
         before = lake.store.read_parquet(held.path)
-        if _kind(stream, before) != _kind(stream, part):
-            raise _conflict(key, _kind(stream, before), _kind(stream, part))
+        kinds = _kind(stream, before, source), _kind(stream, part, source)
+        if kinds[0] != kinds[1]:
+            raise _conflict(key, *kinds)
         merged = merge_frames(stream, [before, part])
     data = parquet_bytes(merged)
     first_exchange, last_exchange, first_local, last_local = _bounds(merged)
@@ -102,6 +104,8 @@ def merge_frames(stream: Stream, frames: list[pl.DataFrame]) -> pl.DataFrame:
         merged = ordered.unique(["exchange_timestamp", *values], keep="first", maintain_order=True)
     else:
         merged = _merge_unnumbered(frames, list(schema))
+        if stream is Stream.TRADES and not merged["id"].null_count():
+            merged = merged.unique("id", keep="first", maintain_order=True)
     return merged.select(schema.names()).rechunk()
 
 
@@ -125,13 +129,13 @@ def _bounds(ticks: pl.DataFrame) -> tuple[int, int, int, int]:
     ).row(0)
 
 
-def _kind(stream: Stream, ticks: pl.DataFrame) -> str:
+def _kind(stream: Stream, ticks: pl.DataFrame, source: Source) -> str:
     """Say what is counted as one event, where a source has more than one way to count."""
     if stream is Stream.TRADES:
         # An aggregate is numbered by its last trade, but has an id of its own.
         single = (ticks["id"] == ticks["sequence"].cast(pl.String)).all()
         return "single trades" if single else "aggregated trades"
-    if stream is Stream.BOOK and ticks["sequence"].null_count():
+    if stream is Stream.BOOK and source is Source.TARDIS:
         deep = [name for side in ("bid", "ask") for name in book_columns(side, "price")[_SHALLOW:]]
         shallow = all(ticks[name].null_count() == ticks.height for name in deep)
         return f"snapshots of {_SHALLOW if shallow else BOOK_DEPTH} levels"

@@ -275,8 +275,7 @@ def _fail(*_arguments: object, **_named: object) -> None:
 @pytest.mark.parametrize(
     ("exchange", "lines", "code"),
     [
-        (Exchange.OKX_PERPS, [trade(1)], "recording_not_supported"),
-        (Exchange.HYPERLIQUID_PERPS, [trade(1)], "recording_not_supported"),
+        (Exchange.HYPERLIQUID_PERPS, [b"exchange,symbol\nhyperliquid,BTC\n"], "not_a_recording"),
         (FUTURES, [b"exchange,symbol\nbinance,BTCUSDT\n"], "not_a_recording"),
     ],
 )

@@ -1,37 +1,44 @@
-"""Recordings → ticks: lines of `<receive time> <frame as the venue sent it>`."""
+"""Recordings → ticks: frames as the venues sent them, each after its receive time; see `lines` for the forms."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aperiodic.engine.errors import ImportSourceError
+from aperiodic.engine.importing.answers import Answers, answer_frame, contracts_in, read_answers
 from aperiodic.engine.importing.book_state import BookStates
-from aperiodic.engine.importing.collect import Quarantine, SpanBuilder, TickBuffer
+from aperiodic.engine.importing.collect import Quarantine
+from aperiodic.engine.importing.collector import Collector
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
+from aperiodic.engine.importing.lines import Line, read_line
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
+from aperiodic.lake import ObjectKind
 from aperiodic.market import Exchange, Source, Stream, Symbol
-from aperiodic.venues import EARLIEST_US, LATEST_US, RejectedFrameError
+from aperiodic.venues import LATEST_US, RejectedFrameError
 from aperiodic.venues.binance import BinanceMapper
+from aperiodic.venues.hyperliquid import HyperliquidMapper
+from aperiodic.venues.okx import OkxMapper, UnknownContractError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from aperiodic.lake import Lake
     from aperiodic.lake.imports import ImportRecord
-    from aperiodic.venues import Book, Row
-    from aperiodic.venues.events import SpanRecorder
+    from aperiodic.venues import Book
 
 __all__ = ["import_recordings", "read_recording"]
 
-_SUPPORTED: Final = frozenset({Exchange.BINANCE_FUTURES, Exchange.BINANCE})
 _PROBED_LINES: Final = 1_000
-_MAX_STAMP_DIGITS: Final = 20
-_BOOK_UPDATE: Final = re.compile(rb'"e"\s*:\s*"depthUpdate"[^\[]{0,300}?"s"\s*:\s*"(\w{1,100})"')
-_AWAITS: Final = "book_awaits"
+_BOOK_AWAITS: Final = "book_awaits"
+_BACKLOG_DROPPED: Final = "backlog_dropped"
+
+
+class _Mapper(Protocol):
+    def read(self, local: int, frame: bytes) -> None: ...
+
+    def books(self) -> Iterable[tuple[Symbol, int, Book]]: ...
 
 
 def import_recordings(
@@ -44,12 +51,14 @@ def import_recordings(
 ) -> list[FileReport]:
     """Import recorded frames of one exchange, file by file in the order of their first receive time.
 
-    Each file is committed as a whole before the next begins: after a crash, run the same call again.
+    Each file is committed as a whole before the next begins: after a crash, run the same call again. Files of REST
+    answers (OKX instruments and books, Binance depth) serve all recordings of the same call.
 
     Args:
         lake: Where to.
         exchange: The venue that sent the frames.
-        paths: Files of lines `<receive time> <raw JSON>`, plain, gzip or zstd; receive times in µs or ns.
+        paths: Files of lines `<receive time> <raw JSON>` (µs or ns), cryptofeed's raw dumps, and REST answers; plain,
+            gzip or zstd.
         progress: Called with the bytes read of the file at work.
         again: Also read files that have been imported before.
 
@@ -57,19 +66,15 @@ def import_recordings(
         A report of every file, in the order they were imported.
 
     Raises:
-        ImportSourceError: `recording_not_supported`, `file_unreadable`, `not_a_recording` (before anything is
-            imported), or `source_conflict`.
+        ImportSourceError: `file_unreadable`, `not_a_recording` (before anything is imported), or, with nothing of
+            that file taken over, `contract_size_needed` or `source_conflict`.
         LakeError: `busy`, or the store or ledger failed.
     """
-    if exchange not in _SUPPORTED:
-        raise ImportSourceError(
-            f"Recordings of {exchange} cannot be imported yet.",
-            code="recording_not_supported",
-            hint=f"Recordings of {' and '.join(sorted(_SUPPORTED))} can; for others, import Tardis files.",
-        )
-    files = sorted((_first_received(file), place, file) for place, file in enumerate(map(SourceFile.look_at, paths)))
+    looked_at = [SourceFile.look_at(path) for path in paths]
+    files = sorted((_first_received(file, exchange), place, file) for place, file in enumerate(looked_at))
+    answers = read_answers(exchange, looked_at)
     with lake.writing():
-        return [_import_one(lake, exchange, file, progress, again=again) for _, _, file in files]
+        return [_import_one(lake, exchange, file, answers, progress, again=again) for _, _, file in files]
 
 
 def read_recording(
@@ -77,6 +82,7 @@ def read_recording(
     exchange: Exchange,
     file: SourceFile,
     *,
+    answers: Answers | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_book: Callable[[Symbol, int, Book], None] | None = None,
 ) -> Findings:
@@ -86,12 +92,18 @@ def read_recording(
         lake: Where the order books lie at which earlier recordings ended.
         exchange: The venue that sent the frames.
         file: The recording.
+        answers: REST answers from files beside it.
         progress: Called with the bytes read.
-        on_book: Called with symbol, update id and book after every update that was applied to a book.
+        on_book: Called with symbol, update id and book after every update that was applied to a numbered book.
+
+    Raises:
+        ImportSourceError: `contract_size_needed` when the size of an OKX swap's contract is not known.
     """
     found = Findings(file, exchange, Source.RECORDING, Quarantine())
-    sink = _Collector(BookStates(lake, exchange), file)
-    mapper = BinanceMapper(exchange, sink, on_book=on_book)
+    sink = Collector(BookStates(lake, exchange), file)
+    given = answers or Answers()
+    mapper = _mapper(lake, exchange, sink, given, on_book)
+    waiting = list(reversed(given.snapshots))
     put_aside = found.quarantine.add
     first, last = LATEST_US, 0
     lines = Lines(
@@ -100,20 +112,26 @@ def read_recording(
         overlong=lambda number, start: put_aside(number, None, "overlong_line", "the line is over 16 MiB", start),
     )
     for start, batch in lines:
-        for number, line in enumerate(batch, start):
-            if not line or line == b"\r":
+        for number, text in enumerate(batch, start):
+            if not text or text == b"\r":
                 continue
-            stamp, _, frame = line.partition(b" ")
             local = None
             try:
-                local = _receive_time(stamp)
-                first = min(first, local)
-                last = max(last, local)
-                mapper.read(local, frame)
+                line = read_line(text)
+                if line.local is not None:
+                    local = line.local
+                    first = min(first, local)
+                    last = max(last, local)
+                    while waiting and not line.url and waiting[-1][0] <= local:
+                        with suppress(RejectedFrameError):  # it is put aside where it lies
+                            mapper.read(*waiting.pop())
+                _read_frame(mapper, sink, exchange, line)
             except RejectedFrameError as refusal:
                 cut_off = lines.open_end and refusal.code in {"malformed", "bad_receive_time"}
                 code = "truncated_file" if cut_off else refusal.code
-                put_aside(number, local, code, refusal.reason, line)
+                put_aside(number, local, code, refusal.reason, text)
+            except UnknownContractError as unknown:
+                raise _contract_size_needed(file, unknown.name) from None
         sink.pack()
     if lines.damage is not None and not found.quarantine.counts["truncated_file"]:
         lines.count += 1
@@ -126,10 +144,42 @@ def read_recording(
     return found
 
 
+def _mapper(
+    lake: Lake,
+    exchange: Exchange,
+    sink: Collector,
+    answers: Answers,
+    on_book: Callable[[Symbol, int, Book], None] | None,
+) -> _Mapper:
+    if exchange is Exchange.OKX_PERPS:
+        before = _TradesHeld(lake, exchange).before
+        return OkxMapper(sink, answers.contracts, recorded_before=before, on_book=on_book)
+    if exchange is Exchange.HYPERLIQUID_PERPS:
+        return HyperliquidMapper(sink, recorded_before=_TradesHeld(lake, exchange).before)
+    return BinanceMapper(exchange, sink, on_book=on_book)
+
+
+def _read_frame(mapper: _Mapper, sink: Collector, exchange: Exchange, line: Line) -> None:
+    if line.ignored:
+        sink.count("ignored", line.ignored)
+        return
+    frame = answer_frame(exchange, line.url, line.frame) if line.url else line.frame
+    if frame is None:
+        sink.count("ignored", "rest_answer")
+    elif line.local is not None:
+        mapper.read(line.local, frame)
+    elif exchange is Exchange.OKX_PERPS:
+        contracts_in(frame)
+        sink.count("ignored", "instruments")
+    else:
+        raise RejectedFrameError("malformed", "the line does not begin with a receive time and a space")
+
+
 def _import_one(
     lake: Lake,
     exchange: Exchange,
     file: SourceFile,
+    answers: Answers,
     progress: Callable[[Progress], None] | None,
     *,
     again: bool,
@@ -137,42 +187,62 @@ def _import_one(
     earlier = find_earlier(lake, Source.RECORDING, exchange, file)
     if earlier is not None and not again and not _can_know_more(lake, exchange, earlier):
         return earlier_report(earlier, file.name)
-    return commit(lake, read_recording(lake, exchange, file, progress=progress))
+    return commit(lake, read_recording(lake, exchange, file, answers=answers, progress=progress))
 
 
 def _can_know_more(lake: Lake, exchange: Exchange, earlier: ImportRecord) -> bool:
-    """Whether a book that was unknown where this file began has become known, through an import since."""
-    states = BookStates(lake, exchange)
+    """Whether what was unknown where this file began has become known, through an import since."""
+    states, held = BookStates(lake, exchange), _TradesHeld(lake, exchange)
     for note in earlier.notes:
         kind, _, rest = note.partition(":")
-        symbol, _, sequence = rest.rpartition(":")
-        if kind == _AWAITS and states.find(Symbol.parse(symbol), int(sequence)) is not None:
+        symbol, _, number = rest.rpartition(":")
+        if kind == _BOOK_AWAITS and states.find(Symbol.parse(symbol), int(number)) is not None:
+            return True
+        if kind == _BACKLOG_DROPPED and held.before(Symbol.parse(symbol), int(number)):
             return True
     return False
 
 
-def _receive_time(stamp: bytes) -> int:
-    """Return a receive time as µs; recorders write µs or ns, told apart by magnitude."""
-    if not stamp.isdigit() or len(stamp) > _MAX_STAMP_DIGITS:
-        raise RejectedFrameError("malformed", "the line does not begin with a receive time and a space")
-    time = int(stamp)
-    if time >= LATEST_US:
-        time //= 1000
-    if not EARLIEST_US <= time < LATEST_US:
-        raise RejectedFrameError("bad_receive_time", "the receive time is not µs or ns between 2009 and 2100")
-    return time
+class _TradesHeld:
+    """When the trades that the lake holds of each symbol begin."""
+
+    def __init__(self, lake: Lake, exchange: Exchange) -> None:
+        self._lake = lake
+        self._exchange = exchange
+        self._first: dict[Symbol, int] = {}
+
+    def before(self, symbol: Symbol, local: int) -> bool:
+        """Return whether a trade of `symbol` arrived before `local` (µs)."""
+        if symbol not in self._first:
+            held = self._lake.current(
+                ObjectKind.TICKS, dataset=Stream.TRADES, exchange=self._exchange, symbol=str(symbol)
+            )
+            self._first[symbol] = min((day.first_local for day in held if day.first_local is not None), default=local)
+        return self._first[symbol] < local
 
 
-def _first_received(file: SourceFile) -> int:
-    """Return the first receive time in a file, 0 if it is empty."""
+def _contract_size_needed(file: SourceFile, name: str) -> ImportSourceError:
+    return ImportSourceError(
+        f"{file.name} counts {name[:100]} in contracts, and the size of its contract is not known.",
+        code="contract_size_needed",
+        hint="Give a file with the exchange's answer to /api/v5/public/instruments?instType=SWAP of that time as well.",
+    )
+
+
+def _first_received(file: SourceFile, exchange: Exchange) -> int:
+    """Return the first receive time in a file, 0 if it is empty or holds answers without one."""
     probed = 0
     for _, batch in Lines(file):
-        for line in batch:
+        for text in batch:
             probed += 1
             try:
-                return _receive_time(line.partition(b" ")[0])
+                line = read_line(text)
             except RejectedFrameError:
                 continue
+            if line.local is not None:
+                return line.local
+            if exchange is Exchange.OKX_PERPS:
+                return 0
         if probed >= _PROBED_LINES:
             break
     if not probed:
@@ -182,66 +252,3 @@ def _first_received(file: SourceFile) -> int:
         code="not_a_recording",
         hint="Each line must be a receive time in µs or ns, a space, and the JSON text as the exchange sent it.",
     )
-
-
-class _Collector:
-    """The sink of one recording; see `aperiodic.venues.Sink`."""
-
-    def __init__(self, states: BookStates, file: SourceFile) -> None:
-        self.checkpoint = states.find
-        self._file = file
-        self._buffers: dict[tuple[Stream, Symbol, bool], TickBuffer] = {}
-        self._spans: dict[tuple[Stream, Symbol, bool], SpanBuilder] = {}
-        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._notes: set[str] = set()
-        self._book_symbols: frozenset[str] | None = None
-
-    def rows(self, stream: Stream, symbol: Symbol, *, aggregated: bool = False) -> Callable[[Row], None]:
-        key = (stream, symbol, aggregated)
-        if key not in self._buffers:
-            self._buffers[key] = TickBuffer(stream)
-        return self._buffers[key].append
-
-    def spans(self, stream: Stream, symbol: Symbol, *, aggregated: bool = False) -> SpanRecorder:
-        key = (stream, symbol, aggregated)
-        if key not in self._spans:
-            self._spans[key] = SpanBuilder(partial(self.count, kind=stream))
-        return self._spans[key].see
-
-    def count(self, what: str, kind: str) -> None:
-        self._counts[what][kind] += 1
-
-    def note(self, code: str) -> None:
-        self._notes.add(code)
-
-    def book_symbols(self) -> frozenset[str]:
-        if self._book_symbols is None:
-            names: set[bytes] = set()
-            for _, batch in Lines(self._file):
-                names.update(match[1] for line in batch if (match := _BOOK_UPDATE.search(line)) is not None)
-            self._book_symbols = frozenset(name.decode() for name in names)
-        return self._book_symbols
-
-    def pack(self) -> None:
-        """Turn rows into columns where many have come together."""
-        for buffer in self._buffers.values():
-            buffer.pack()
-
-    def fill(self, found: Findings) -> None:
-        """Hand over everything collected."""
-        for (stream, symbol, aggregated), buffer in self._buffers.items():
-            frame = buffer.frame()
-            if not aggregated:
-                found.frames[stream, symbol] = frame
-            elif (stream, symbol, False) in self._buffers:
-                self._counts["ignored"]["aggTrade"] += frame.height
-            else:
-                found.frames[stream, symbol] = frame
-                self._notes.add("aggregated_trades")
-        for (stream, symbol, aggregated), spans in self._spans.items():
-            if not aggregated or (stream, symbol, False) not in self._spans:
-                found.spans[stream, symbol] = spans.spans()
-        found.ignored = dict(self._counts["ignored"])
-        found.duplicates = dict(self._counts["duplicate"])
-        found.late = dict(self._counts["late"])
-        found.notes = sorted(self._notes)

@@ -1,221 +1,129 @@
-"""Partials of trades: one pass fills 1-second bars, which merge into every longer interval.
-
-A bar's state is exact under merging: counts are integers, sums are double-double pairs, and the first and last price
-let a merge count the pair of trades that straddles the edge between two inner bars. Pairs that straddle the edge of
-the final bar itself never count: bars are independent.
-"""
+"""Partials of trades: sums, moments, neighbouring trades, quantiles and reversals of every bar of a day."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
 
-from aperiodic.catalog.partials import LARGE_FROM, MEDIUM_FROM, SIZE_BUCKETS
-from aperiodic.engine.partials.compensated import add, add_pair
-from aperiodic.engine.partials.jit import inlined, kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
-from aperiodic.market import DAY_US, Interval, Stream
+from aperiodic.engine.partials.moments import FOURTH, HIGHEST, LOWEST, SECOND, THIRD, fold_moments, merge_moments
+from aperiodic.engine.partials.quantiles import bar_quantiles
+from aperiodic.engine.partials.reversal import mean_reversals
+from aperiodic.engine.partials.trade_pairs import PairBars, fold_pairs, merge_pairs, pair_columns
+from aperiodic.engine.partials.trade_sums import amount_sums, price_sums, to_frame, trade_bars
+from aperiodic.market import Interval, Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["KERNEL", "TradeBars", "fold_trades", "merge_bars", "to_frame", "trade_bars"]
+__all__ = ["KERNEL", "trade_frames"]
 
-_SECOND_US: Final = 1_000_000
+_MEDIAN: Final = 50
+_NINETIETH: Final = 90
 
-# Columns of `prices`.
-_OPEN, _HIGH, _LOW, _CLOSE = range(4)
-
-# Columns of `counts`, and the first six of `sums`: side · bucket.
-_SIDES: Final = ("buy", "sell")
-_BUCKETS: Final = len(SIZE_BUCKETS)
-
-# Further columns of `sums`.
-_VOLUME: Final = 6  # buy, then sell
-_PRICE: Final = 8
-_RETURN_SQUARE: Final = 9
-_SUMS: Final = 10
+Scalar = TypeVar("Scalar", bound="np.generic[Any]")
 
 
-class TradeBars(NamedTuple):
-    """Columns of a run of bars, ascending in time; only the first `n` rows that a kernel returned are filled.
-
-    Attributes:
-        start: Start of the bar, µs.
-        counts: Trades by side and size bucket.
-        sums: Double-double sums: notional by side and bucket, volume by side, price, squared simple return.
-        prices: Open, high, low, close.
-    """
-
-    start: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    sums: NDArray[np.float64]
-    prices: NDArray[np.float64]
-
-    @classmethod
-    def empty(cls, rows: int) -> TradeBars:
-        """Room for `rows` bars."""
-        return cls(
-            start=np.zeros(rows, np.int64),
-            counts=np.zeros((rows, 2 * _BUCKETS), np.int64),
-            sums=np.zeros((rows, _SUMS, 2), np.float64),
-            prices=np.zeros((rows, 4), np.float64),
-        )
-
-    def head(self, rows: int) -> TradeBars:
-        """The first `rows` bars."""
-        return TradeBars(self.start[:rows], self.counts[:rows], self.sums[:rows], self.prices[:rows])
-
-
-@kernel
-def fold_trades(
-    times: NDArray[np.int64],
-    sides: NDArray[np.uint8],
-    prices: NDArray[np.float64],
-    amounts: NDArray[np.float64],
-    bars: TradeBars,
-    used: int,
-) -> int:
-    """Add trades, ascending in time, to 1-second bars, of which `used` are filled already.
-
-    Args:
-        times: µs since the epoch.
-        sides: 0 where the taker bought, 1 where it sold.
-        prices: Quote units per base unit, positive.
-        amounts: Base units, positive.
-        bars: Zeroed from row `used` on, with room for every second that occurs.
-        used: Filled rows; the last of them is continued.
-
-    Returns:
-        The number of filled rows.
-    """
-    row = used - 1
-    for i in range(times.size):
-        time, price, amount, side = times[i], prices[i], amounts[i], sides[i]
-        start = time - time % _SECOND_US
-        if row < 0 or bars.start[row] != start:
-            row += 1
-            bars.start[row] = start
-            bars.prices[row, :] = price
-        else:
-            step = price / bars.prices[row, _CLOSE] - 1.0
-            _add_to(bars.sums, row, _RETURN_SQUARE, step * step)
-            bars.prices[row, _HIGH] = max(bars.prices[row, _HIGH], price)
-            bars.prices[row, _LOW] = min(bars.prices[row, _LOW], price)
-            bars.prices[row, _CLOSE] = price
-        notional = price * amount
-        bucket = side * _BUCKETS + (notional >= MEDIUM_FROM) + (notional >= LARGE_FROM)
-        bars.counts[row, bucket] += 1
-        _add_to(bars.sums, row, bucket, notional)
-        _add_to(bars.sums, row, _VOLUME + side, amount)
-        _add_to(bars.sums, row, _PRICE, price)
-    return row + 1
-
-
-@kernel
-def merge_bars(shorter: TradeBars, length_us: int, bars: TradeBars) -> int:
-    """Merge bars into zeroed bars of `length_us`; return how many those are."""
-    row = -1
-    for i in range(shorter.start.size):
-        start = shorter.start[i] - shorter.start[i] % length_us
-        if row < 0 or bars.start[row] != start:
-            row += 1
-            bars.start[row] = start
-            bars.prices[row, :] = shorter.prices[i, :]
-        else:
-            step = shorter.prices[i, _OPEN] / bars.prices[row, _CLOSE] - 1.0
-            _add_to(bars.sums, row, _RETURN_SQUARE, step * step)
-            bars.prices[row, _HIGH] = max(bars.prices[row, _HIGH], shorter.prices[i, _HIGH])
-            bars.prices[row, _LOW] = min(bars.prices[row, _LOW], shorter.prices[i, _LOW])
-            bars.prices[row, _CLOSE] = shorter.prices[i, _CLOSE]
-        for k in range(shorter.counts.shape[1]):
-            bars.counts[row, k] += shorter.counts[i, k]
-        for k in range(_SUMS):
-            bars.sums[row, k, 0], bars.sums[row, k, 1] = add_pair(
-                bars.sums[row, k, 0], bars.sums[row, k, 1], shorter.sums[i, k, 0], shorter.sums[i, k, 1]
-            )
-    return row + 1
-
-
-@kernel
-def sum_columns(sums: NDArray[np.float64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the correctly rounded total of some columns of `sums`, row by row."""
-    totals = np.empty(sums.shape[0])
-    for i in range(sums.shape[0]):
-        high, low = 0.0, 0.0
-        for k in columns:
-            high, low = add_pair(high, low, sums[i, k, 0], sums[i, k, 1])
-        totals[i] = high
-    return totals
-
-
-def trade_bars(
+def trade_frames(
     times: NDArray[np.int64], sides: NDArray[np.uint8], prices: NDArray[np.float64], amounts: NDArray[np.float64]
-) -> dict[Interval, TradeBars]:
-    """Compute the bars of all intervals of one UTC day.
+) -> dict[Interval, pl.DataFrame]:
+    """Compute `time` and the named partials of `catalog/partials.py` for the bars of one UTC day, of all intervals.
+
+    A partial that is undefined (the reversal of a bar without large trades) is null.
 
     Args:
         times: µs since the epoch, ascending, all within one UTC day.
         sides: 0 where the taker bought, 1 where it sold.
-        prices: Quote units per base unit.
-        amounts: Base units.
+        prices: Quote units per base unit, positive.
+        amounts: Base units, positive.
     """
-    seconds = min(times.size, DAY_US // _SECOND_US)
-    bars = TradeBars.empty(seconds)
-    bars = bars.head(fold_trades(times, sides, prices, amounts, bars, 0))
-    tree = {Interval.S1: bars}
-    for interval in list(Interval)[1:]:
-        merged = TradeBars.empty(min(bars.start.size, DAY_US // interval.microseconds))
-        bars = merged.head(merge_bars(bars, interval.microseconds, merged))
-        tree[interval] = bars
-    return tree
-
-
-def to_frame(bars: TradeBars) -> pl.DataFrame:
-    """Return bars as `time` and the named partials of `catalog/partials.py`."""
-    columns: dict[str, NDArray[np.int64] | NDArray[np.float64]] = {
-        "n_trades": bars.counts.sum(axis=1),
-        "open_price": bars.prices[:, _OPEN],
-        "high_price": bars.prices[:, _HIGH],
-        "low_price": bars.prices[:, _LOW],
-        "close_price": bars.prices[:, _CLOSE],
-        "price_sum": bars.sums[:, _PRICE, 0],
-        "volume": _total(bars, _VOLUME, _VOLUME + 1),
-        "notional": _total(bars, *range(2 * _BUCKETS)),
-        "return_square_sum": bars.sums[:, _RETURN_SQUARE, 0],
+    times, sides, prices, amounts = _frozen(times), _frozen(sides), _frozen(prices), _frozen(amounts)
+    tree = trade_bars(times, sides, prices, amounts)
+    levels = list(tree.values())
+    counts = [bars.counts.sum(axis=1) for bars in levels]
+    ends = [np.cumsum(part) for part in counts]
+    into = [np.searchsorted(longer.start, shorter.start, side="right") - 1 for shorter, longer in pairwise(levels)]
+    pairs = _pairs(sides, prices, amounts, ends[0], into)
+    price_moments = _moments(prices, counts, [price_sums(bars) for bars in levels], into)
+    amount_moments = _moments(amounts, counts, [amount_sums(bars) for bars in levels], into)
+    price_medians = bar_quantiles(prices, ends, [_MEDIAN])
+    amount_quantiles = bar_quantiles(amounts, ends, [_MEDIAN, _NINETIETH])
+    reversals = mean_reversals(prices, amounts, ends, [quantiles[:, 1] for quantiles in amount_quantiles])
+    return {
+        interval: to_frame(bars).hstack(
+            [
+                *(pl.Series(name, values) for name, values in pair_columns(pairs[level]).items()),
+                *_moment_series("price", price_moments[level]),
+                *_moment_series("amount", amount_moments[level]),
+                pl.Series("amount_low", np.ascontiguousarray(amount_moments[level][:, LOWEST])),
+                pl.Series("amount_high", np.ascontiguousarray(amount_moments[level][:, HIGHEST])),
+                pl.Series("price_median", np.ascontiguousarray(price_medians[level][:, 0])),
+                pl.Series("amount_median", np.ascontiguousarray(amount_quantiles[level][:, 0])),
+                pl.Series("large_trade_reversal", reversals[level], nan_to_null=True),
+            ]
+        )
+        for level, (interval, bars) in enumerate(tree.items())
     }
-    for s, side in enumerate(_SIDES):
-        own = range(s * _BUCKETS, (s + 1) * _BUCKETS)
-        columns[f"{side}_volume"] = bars.sums[:, _VOLUME + s, 0]
-        columns[f"{side}_notional"] = _total(bars, *own)
-        columns[f"{side}_count"] = bars.counts[:, own.start : own.stop].sum(axis=1)
-        for k, bucket in zip(own, SIZE_BUCKETS, strict=True):
-            columns[f"{side}_{bucket}_notional"] = bars.sums[:, k, 0]
-            columns[f"{side}_{bucket}_count"] = bars.counts[:, k]
-    frame = pl.DataFrame({name: np.ascontiguousarray(values) for name, values in columns.items()})
-    return frame.insert_column(0, pl.Series("time", bars.start).cast(pl.Datetime("us")))
 
 
 def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
     trades = ticks.day[Stream.TRADES]
-    tree = trade_bars(
+    return trade_frames(
         trades["time"].to_numpy(),
         trades["side"].to_physical().cast(pl.UInt8).to_numpy(),
         trades["price"].to_numpy(),
         trades["amount"].to_numpy(),
     )
-    return {interval: to_frame(bars) for interval, bars in tree.items()}
 
 
-KERNEL: Final = FamilyKernel(version=1, columns={Stream.TRADES: ("side", "price", "amount")}, bars=_bars)
+KERNEL: Final = FamilyKernel(version=2, columns={Stream.TRADES: ("side", "price", "amount")}, bars=_bars)
 
 
-@inlined
-def _add_to(sums: NDArray[np.float64], row: int, column: int, x: float) -> None:
-    sums[row, column, 0], sums[row, column, 1] = add(sums[row, column, 0], sums[row, column, 1], x)
+def _frozen(column: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Make an input read-only, as some of Polars' arrays are anyway: kernels then compile for one type only."""
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
-def _total(bars: TradeBars, *columns: int) -> NDArray[np.float64]:
-    return sum_columns(bars.sums, np.array(columns))
+def _pairs(
+    sides: NDArray[np.uint8],
+    prices: NDArray[np.float64],
+    amounts: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    into: Sequence[NDArray[np.int64]],
+) -> list[PairBars]:
+    """Return the pair state of every level of the merge tree."""
+    levels = [PairBars.empty(ends.size)]
+    fold_pairs(sides, prices, amounts, ends, levels[0])
+    for rows in into:
+        longer = PairBars.empty(rows[-1] + 1 if rows.size else 0)
+        merge_pairs(levels[-1], rows, longer)
+        levels.append(longer)
+    return levels
+
+
+def _moments(
+    values: NDArray[np.float64],
+    counts: Sequence[NDArray[np.int64]],
+    sums: Sequence[NDArray[np.float64]],
+    into: Sequence[NDArray[np.int64]],
+) -> list[NDArray[np.float64]]:
+    """Return the moments of every level of the merge tree."""
+    levels = [fold_moments(values, np.cumsum(counts[0]), sums[0])]
+    for level, rows in enumerate(into):
+        levels.append(merge_moments(counts[level], sums[level], levels[level], rows))
+    return levels
+
+
+def _moment_series(name: str, moments: NDArray[np.float64]) -> list[pl.Series]:
+    powers = {2: SECOND, 3: THIRD, 4: FOURTH}
+    return [
+        pl.Series(f"{name}_moment_{power}", np.ascontiguousarray(moments[:, column]))
+        for power, column in powers.items()
+    ]

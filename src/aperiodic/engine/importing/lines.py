@@ -1,0 +1,104 @@
+"""The forms of a line in a recording, told apart by what the line holds.
+
+| line | form | meaning |
+|---|---|---|
+| `1680652700441533 {…}` | Aperiodic, hftbacktest | a frame after its receive time in µs or ns |
+| `1626995753.3371751: {…}` | cryptofeed | a frame after its receive time in seconds |
+| `https://… -> 1626995750.595871: {…}` | cryptofeed | a REST answer |
+| `wss://… <-> 1626995752.3` | cryptofeed | a connection was opened |
+| `wss://… <- 1626995753.1: {…}` | cryptofeed | a message of the recorder's own |
+| `configuration: {…}` | cryptofeed | the recorder's own |
+| `{…}` | a REST answer saved as it was | has no receive time |
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+from aperiodic.venues import EARLIEST_US, LATEST_US, RejectedFrameError
+
+__all__ = ["Line", "read_line"]
+
+_MAX_STAMP_DIGITS: Final = 20
+_MAX_URL: Final = 2_000
+_MICROSECOND_DIGITS: Final = 6
+_SECONDS: Final = re.compile(rb"(\d{1,12})(?:\.(\d{1,20}))?")
+_SCHEMES: Final = (b"https://", b"http://", b"wss://", b"ws://")
+
+
+class Line(NamedTuple):
+    """What one line holds.
+
+    Attributes:
+        local: Receive time, µs; None where the line has none.
+        frame: JSON text as it was received; empty when the line holds no frame.
+        url: Where a REST answer came from; empty for others.
+        ignored: Kind of a line that holds no frame.
+    """
+
+    local: int | None
+    frame: bytes
+    url: str = ""
+    ignored: str = ""
+
+
+def read_line(line: bytes) -> Line:
+    """Read one line, without its line break.
+
+    Raises:
+        RejectedFrameError: `malformed` when the line has none of the forms, `bad_receive_time` when its time is not
+            between 2009 and 2100.
+    """
+    stamp, _, rest = line.partition(b" ")
+    if stamp.isdigit():
+        return Line(_whole_time(stamp), rest)
+    if stamp.startswith(b"{"):
+        return Line(None, line)
+    if stamp == b"configuration:":
+        return Line(None, b"", ignored="configuration")
+    if stamp.endswith(b":"):
+        return Line(_seconds(stamp[:-1]), rest)
+    if stamp.startswith(_SCHEMES):
+        return _with_address(stamp, rest)
+    raise _no_receive_time()
+
+
+def _with_address(address: bytes, rest: bytes) -> Line:
+    arrow, _, told = rest.partition(b" ")
+    stamp, _, body = told.partition(b" ")
+    time = _seconds(stamp.removesuffix(b":").rstrip(b"\r"))
+    if arrow == b"<->":
+        return Line(time, b"", ignored="connection")
+    if arrow == b"->" and address.startswith(b"http") and len(address) <= _MAX_URL:
+        return Line(time, body, url=address.decode("ascii", "replace"))
+    if arrow in {b"<-", b"->"}:
+        return Line(time, b"", ignored="outgoing")
+    raise _no_receive_time()
+
+
+def _whole_time(stamp: bytes) -> int:
+    """Return a receive time in µs; recorders write µs or ns, told apart by magnitude."""
+    if len(stamp) > _MAX_STAMP_DIGITS:
+        raise _no_receive_time()
+    time = int(stamp)
+    return _checked(time // 1000 if time >= LATEST_US else time)
+
+
+def _seconds(stamp: bytes) -> int:
+    """Return a time in seconds as µs, floored; digit by digit, because a float does not hold them all."""
+    match = _SECONDS.fullmatch(stamp)
+    if match is None:
+        raise _no_receive_time()
+    whole, fraction = match[1], match[2] or b""
+    return _checked(int(whole + fraction[:_MICROSECOND_DIGITS].ljust(_MICROSECOND_DIGITS, b"0")))
+
+
+def _checked(time: int) -> int:
+    if not EARLIEST_US <= time < LATEST_US:
+        raise RejectedFrameError("bad_receive_time", "the receive time is not between 2009 and 2100")
+    return time
+
+
+def _no_receive_time() -> RejectedFrameError:
+    return RejectedFrameError("malformed", "the line does not begin with a receive time and a space")

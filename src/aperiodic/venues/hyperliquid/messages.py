@@ -1,0 +1,97 @@
+"""Hyperliquid messages as typed structs. Numbers come as decimal text and are read as the nearest float64.
+
+A price or amount out of its range makes the message invalid, as does a number that does not fit int64.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
+from msgspec.json import Decoder
+
+__all__ = [
+    "ASSET_CONTEXT",
+    "BEST_QUOTE",
+    "BOOK",
+    "ENVELOPE",
+    "TRADES",
+    "AssetContext",
+    "BestQuote",
+    "BookFrame",
+    "Envelope",
+    "Level",
+    "Trade",
+]
+
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Positive: TypeAlias = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
+Amount: TypeAlias = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+Rate: TypeAlias = Annotated[float, Meta(gt=-1, lt=1)]
+
+
+class Envelope(Struct):
+    """The outside of a frame."""
+
+    channel: str
+    data: Raw | UnsetType = UNSET
+
+
+class Trade(Struct, gc=False):
+    """`trades`: one fill. Side B is a taker who buys, A one who sells; `number` names a fill but orders nothing."""
+
+    coin: str
+    number: Number = field(name="tid")
+    price: Positive = field(name="px")
+    amount: Positive = field(name="sz")
+    side: Literal["A", "B"]
+    time: int
+
+
+class Level(Struct, gc=False):
+    """One level of a book."""
+
+    price: Positive = field(name="px")
+    amount: Amount = field(name="sz")
+
+
+class BookFrame(Struct):
+    """`l2Book`: the best 20 levels, bids and asks."""
+
+    coin: str
+    time: int
+    levels: tuple[list[Level], list[Level]]
+    fast: bool = False
+
+
+class BestQuote(Struct):
+    """`bbo`: best bid and best ask; null, or not there, where a side is empty."""
+
+    coin: str
+    time: int
+    levels: Annotated[list[Level | None], Meta(max_length=2)] = field(name="bbo")
+
+
+class Context(Struct, gc=False):
+    """The numbers of `activeAssetCtx`; open interest in base units, funding per hour."""
+
+    mark_price: Positive | None = field(name="markPx", default=None)
+    oracle_price: Positive | None = field(name="oraclePx", default=None)
+    funding: Rate | None = None
+    open_interest: Amount | None = field(name="openInterest", default=None)
+
+
+class AssetContext(Struct):
+    """`activeAssetCtx`."""
+
+    coin: str
+    context: Context = field(name="ctx")
+
+
+ENVELOPE: Final = Decoder(Envelope)
+# Not strict: numbers written as text are read as numbers, by the decoder and not by Python.
+TRADES: Final = Decoder(list[Trade], strict=False)
+BOOK: Final = Decoder(BookFrame, strict=False)
+BEST_QUOTE: Final = Decoder(BestQuote, strict=False)
+ASSET_CONTEXT: Final = Decoder(AssetContext, strict=False)

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from aperiodic.catalog import DATASETS, Dataset, Field
+from aperiodic.engine.examples import example_bars
+from aperiodic.engine.reference import example_page, explain, find_fields
+from aperiodic.market import InvalidInputError
+
+PAGES = Path(__file__).parents[2] / "docs" / "datasets"
+FIELDS = [
+    pytest.param(dataset, field, id=f"{dataset.id}.{field.name}")
+    for dataset in DATASETS.values()
+    for field in dataset.fields
+]
+
+
+@pytest.mark.parametrize("dataset", DATASETS.values(), ids=list(DATASETS))
+def test_the_pages_in_docs_are_those_made_from_catalog_and_engine(dataset: Dataset) -> None:
+    assert (PAGES / f"{dataset.id}.md").read_text(encoding="utf-8") == example_page(dataset), (
+        "docs/datasets differs from the catalog: run make docs"
+    )
+
+
+def test_docs_hold_no_page_of_a_dataset_that_is_not_there() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} == set(DATASETS)
+
+
+@pytest.mark.parametrize(("dataset", "field"), FIELDS)
+def test_every_field_has_words_and_an_example_with_a_number(dataset: Dataset, field: Field) -> None:
+    facts = dict(explain(dataset, field))
+    assert all(facts[heading].strip() for heading in ("Meaning", "Unit", "Formula", "Null", "Example"))
+    assert example_bars(dataset)[field.name].is_not_null().any()
+
+
+def test_a_field_is_found_by_its_name_alone_or_with_its_dataset() -> None:
+    assert [(dataset.id, field.name) for dataset, field in find_fields("flow.flow_entropy")] == [
+        ("flow", "flow_entropy")
+    ]
+    assert {dataset.id for dataset, _ in find_fields("volume")} >= {"ohlcv"}
+
+
+@pytest.mark.parametrize("name", ["flow_entropi", "flow.flow_entropi"])
+def test_an_unknown_field_names_the_nearest(name: str) -> None:
+    with pytest.raises(InvalidInputError, match=r"Did you mean .*flow_entropy") as refused:
+        find_fields(name)
+    assert refused.value.code == "unknown_field"

@@ -1,0 +1,58 @@
+"""Bars straight from tick frames, day by day as the program computes them, but without a lake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from aperiodic.engine.families import KERNELS, datasets_of
+from aperiodic.engine.fields import dataset_frame
+from aperiodic.engine.partials.kernel import DayTicks
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aperiodic.catalog import Family
+
+
+def bars_in_memory(
+    family: Family, ticks: Mapping[Stream, pl.DataFrame], clock: Clock, exchange: Exchange = Exchange.BINANCE_FUTURES
+) -> dict[Interval, dict[str, pl.DataFrame]]:
+    """Compute the family's datasets on one clock, by interval.
+
+    Args:
+        family: Which datasets.
+        ticks: Frames in file order, of any number of days, of the streams that the family needs.
+        clock: Which times count.
+        exchange: Venue.
+    """
+    kernel = KERNELS[family]
+    time = pl.col(clock.column).to_physical().alias("time")
+    ordered = {
+        stream: ticks[stream]
+        .filter(kernel.usable.get(stream, pl.lit(value=True)))
+        .select(time, *columns)
+        .sort("time", maintain_order=True)
+        for stream, columns in kernel.columns.items()
+    }
+    partials: dict[Interval, list[pl.DataFrame]] = {interval: [] for interval in Interval}
+    days = ticks[family.driving].select(time // DAY_US * DAY_US).to_series()
+    for begin in days.unique().sort():
+        day = DayTicks(
+            exchange=exchange,
+            clock=clock,
+            begin=begin,
+            day={
+                stream: frame.filter(pl.col("time").is_between(begin, begin + DAY_US, closed="left"))
+                for stream, frame in ordered.items()
+            },
+            before={stream: ordered[stream].filter(pl.col("time") < begin).tail(1) for stream in kernel.looks_back},
+        )
+        for interval, bars in kernel.bars(day).items():
+            partials[interval].append(bars)
+    return {
+        interval: {dataset.id: dataset_frame(dataset, pl.concat(frames)) for dataset in datasets_of(family)}
+        for interval, frames in partials.items()
+    }
