@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-TENTHS: Final = [5, 9]
+PERCENTS: Final = [50, 90]
 
 SHAPES: Final[dict[str, Callable[[np.random.Generator, int], Floats]]] = {
     "one value": lambda _, n: np.full(n, 0.1),
@@ -29,6 +29,7 @@ SHAPES: Final[dict[str, Callable[[np.random.Generator, int], Floats]]] = {
     "heavy tail": lambda rng, n: np.ceil(np.exp(2 + 1.7 * rng.standard_normal(n))) / 1_000,
     "all magnitudes": lambda rng, n: 10.0 ** rng.uniform(-300, 300, n),
     "one far above": lambda rng, n: np.where(np.arange(n) == n // 2, 1e9, 1 + rng.random(n) / 1e9),
+    "both signs": lambda rng, n: np.round(rng.standard_normal(n), 2),
     "descending": lambda _, n: np.arange(n, 0, -1) / 100,
 }
 
@@ -37,14 +38,14 @@ def by_sorting(values: Floats, ends: NDArray[np.int64]) -> Floats:
     rows = []
     for part in np.split(values, ends[:-1]):
         ordered = np.sort(part)
-        ranks = [divmod((part.size - 1) * tenth, 10) for tenth in TENTHS]
+        ranks = [divmod((part.size - 1) * percent, 100) for percent in PERCENTS]
         neighbours = [(ordered[below], ordered[min(below + 1, part.size - 1)], rest) for below, rest in ranks]
-        rows.append([low + (high - low) * (rest / 10) for low, high, rest in neighbours])
+        rows.append([low + (high - low) * (rest / 100) for low, high, rest in neighbours])
     return np.array(rows)
 
 
 def check(values: Floats, ends: list[NDArray[np.int64]]) -> None:
-    found = bar_quantiles(values, ends, TENTHS)
+    found = bar_quantiles(values, ends, PERCENTS)
     for bars, edges in zip(found, ends, strict=True):
         np.testing.assert_array_equal(bars, by_sorting(values, edges))
 
@@ -68,4 +69,4 @@ def test_a_long_bar_equals_sorting(shape: str) -> None:
 
 def test_a_day_without_values_has_no_quantiles() -> None:
     nothing = np.array([], np.int64)
-    assert [bars.shape for bars in bar_quantiles(np.array([]), [nothing] * 3, TENTHS)] == [(0, 2)] * 3
+    assert [bars.shape for bars in bar_quantiles(np.array([]), [nothing] * 3, PERCENTS)] == [(0, 2)] * 3
