@@ -1,4 +1,4 @@
-"""What is measured on: a UTC day of trades, made from a fixed seed and kept between runs."""
+"""What is measured on: a UTC day of trades, made from a fixed seed and kept between runs; see also `quoted.py`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FULL", "QUICK", "SEED", "Inputs", "day_of_trades"]
+__all__ = ["FIRST_DAY_US", "FULL", "QUICK", "SEED", "STEP", "TICK", "Inputs", "day_of_trades", "event_times"]
 
 FULL: Final = 5_000_000
 QUICK: Final = 500_000
 SEED: Final = 20_250_501
+FIRST_DAY_US: Final = 20_209 * DAY_US  # 2025-05-01
+TICK: Final = 0.1
+STEP: Final = 0.001
 
 _GENERATOR: Final = 1
 """Raised whenever the generator would make other trades, so that no run uses a stale file."""
 
 _DAY_MS: Final = 86_400_000
-_FIRST_DAY_US: Final = 20_209 * DAY_US  # 2025-05-01
 _SINGLE_FILLS: Final = 0.8
-_TICK: Final = 0.1
-_STEP: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,16 @@ class Inputs:
     folder: Path
     trades: int
     pairs: int
+
+    @property
+    def quotes(self) -> int:
+        """Quotes of the day."""
+        return 4 * self.trades
+
+    @property
+    def snapshots(self) -> int:
+        """Order books of the day."""
+        return self.trades // 10
 
     @property
     def store_url(self) -> str:
@@ -68,7 +78,7 @@ class Inputs:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         draft = self.folder / f".draft-{secrets.token_hex(4)}"
-        draft.write_bytes(parquet_bytes(day_of_trades(np.random.default_rng(SEED), self.trades, _FIRST_DAY_US)))
+        draft.write_bytes(parquet_bytes(day_of_trades(np.random.default_rng(SEED), self.trades, FIRST_DAY_US)))
         draft.replace(self.trades_file)
 
 
@@ -87,9 +97,7 @@ def day_of_trades(rng: np.random.Generator, count: int, begin_us: int) -> pl.Dat
     orders = int(np.searchsorted(np.cumsum(fills), count)) + 1
     order = np.repeat(np.arange(orders), fills[:orders])[:count]
 
-    sent = begin_us + 1000 * _order_times(rng, orders)
-    delay = (3_500 * np.exp(0.35 * rng.standard_normal(orders))).astype(np.int64)
-    arrived = np.maximum.accumulate(sent + delay)  # one connection delivers in the order sent
+    sent, arrived = event_times(rng, orders, begin_us)
     side = np.cumsum(rng.random(orders) < 0.3) % 2
     towards = 1 - 2 * side
     move = towards * (rng.random(orders) < 0.2) * rng.geometric(0.12, orders)
@@ -101,18 +109,27 @@ def day_of_trades(rng: np.random.Generator, count: int, begin_us: int) -> pl.Dat
             "local_timestamp": arrived[order],
             "id": pl.int_range(1, count + 1, eager=True).cast(pl.String),
             "side": pl.Series(side[order]).replace_strict([0, 1], ["buy", "sell"]),
-            "price": np.round(ticks * _TICK, 1),
-            "amount": np.round(steps * _STEP, 3),
+            "price": np.round(ticks * TICK, 1),
+            "amount": np.round(steps * STEP, 3),
             "sequence": np.arange(1, count + 1),
         }
     )
     return columns.cast(tick_schema(Stream.TRADES))
 
 
-def _order_times(rng: np.random.Generator, orders: int) -> NDArray[np.int64]:
-    """Milliseconds of the day, ascending: busy and quiet seconds within a daily rhythm."""
+def event_times(rng: np.random.Generator, events: int, begin_us: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """When events of one UTC day happen and when they arrive, µs since the epoch, both ascending.
+
+    Busy and quiet seconds alternate within a daily rhythm.
+
+    Args:
+        rng: Source of randomness.
+        events: How many.
+        begin_us: Start of the day.
+    """
     rhythm = 1.2 + np.sin(np.linspace(0, 2 * np.pi, 86_400))
     mass = np.concatenate(([0.0], np.cumsum(rhythm * rng.gamma(0.5, size=86_400))))
-    drawn = np.interp(np.sort(rng.random(orders)) * mass[-1], mass, np.linspace(0, _DAY_MS, 86_401))
-    times: NDArray[np.int64] = np.minimum(drawn, _DAY_MS - 1).astype(np.int64)
-    return times
+    drawn = np.interp(np.sort(rng.random(events)) * mass[-1], mass, np.linspace(0, _DAY_MS, 86_401))
+    sent: NDArray[np.int64] = begin_us + 1000 * np.minimum(drawn, _DAY_MS - 1).astype(np.int64)
+    delay = (3_500 * np.exp(0.35 * rng.standard_normal(events))).astype(np.int64)
+    return sent, np.maximum.accumulate(sent + delay)  # one connection delivers in the order sent

@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import peers, serving, trade_bars
+from benchmarks import family_bars, peers, serving, trade_bars
 from benchmarks.measure import Pairs, in_fresh_process, timed_pairs
+from benchmarks.quoted import DAYS, make_book, make_days, make_quotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "Result", "Row"]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
+_SETTLED: Final = 3
+"""Days after which a worker has allocated what a day takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,27 @@ def _ohlcv_over_pandas(inputs: Inputs) -> Result:
     return Result(pairs.gain, _milliseconds(pairs))
 
 
+def _slippage_over_decode(inputs: Inputs) -> Result:
+    pairs = in_fresh_process(family_bars.slippage_and_decode, inputs, make_quotes(inputs))
+    return Result(pairs.cost, _milliseconds(pairs))
+
+
+def _quotes_over_scan(inputs: Inputs) -> Result:
+    pairs = in_fresh_process(family_bars.quotes_and_scan, inputs, make_quotes(inputs))
+    return Result(pairs.cost, _milliseconds(pairs))
+
+
+def _book_over_scan(inputs: Inputs) -> Result:
+    pairs = in_fresh_process(family_bars.book_and_scan, inputs, make_book(inputs))
+    return Result(pairs.cost, _milliseconds(pairs))
+
+
+def _memory_of_days(inputs: Inputs) -> Result:
+    peaks = in_fresh_process(family_bars.peaks_of_days, inputs, make_days(inputs))
+    last, settled = peaks[-1], peaks[_SETTLED - 1]
+    return Result(last / settled, f"{last:,.0f} MB : {settled:,.0f} MB")
+
+
 def _cold_start(inputs: Inputs) -> Result:
     def run(*arguments: str) -> None:
         subprocess.run([sys.executable, *arguments], cwd=_ROOT, check=True)
@@ -164,6 +188,17 @@ ROWS: Final = (
     Row(
         "ohlcv-pandas", "ohlcv 1m alone: times faster than pandas", "x", 5, 10, _ohlcv_over_pandas, more_is_better=True
     ),
+    Row("slippage", "slippage, 10 intervals, one clock ÷ decoding both files", "x", 1.5, None, _slippage_over_decode),
+    Row(
+        "quotes-all",
+        "all quote datasets, 10 intervals, one clock ÷ scan of 5 columns",
+        "x",
+        2.5,
+        1.3,
+        _quotes_over_scan,
+    ),
+    Row("book-all", "all book datasets, 10 intervals, one clock ÷ scan of the file", "x", 3.5, 2, _book_over_scan),
+    Row("days-memory", f"a worker's peak memory after {DAYS} days ÷ after {_SETTLED}", "x", 1.1, None, _memory_of_days),
     Row("cold-start", "new build worker, less importing Polars", "s", 2.5, 1, _cold_start),
     Row(
         "sdk-time",

@@ -59,7 +59,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--rows", nargs="+", default=["*"], metavar="PATTERN", help="rows to run, by name, for example 'trades-*'"
     )
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} trades instead of {FULL:,}: a smoke run")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"{QUICK:,} trades instead of {FULL:,}, and so on: a smoke run"
+    )
     parser.add_argument("--pairs", type=_pairs, default=11, help=f"interleaved pairs a row, at least {_LEAST_PAIRS}")
     parser.add_argument(
         "--data",
@@ -85,7 +87,7 @@ def _machine(inputs: Inputs) -> str:
         (
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {_cpu()}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}",
             f"Python {platform.python_version()}, {', '.join(versions)}",
-            f"{inputs.trades:,} trades, {inputs.pairs} pairs a row, load average before it: {_load()}",
+            f"{inputs.trades:,} trades, {inputs.quotes:,} quotes, {inputs.snapshots:,} books, {inputs.pairs} pairs a row, load average before it: {_load()}",
         )
     )
 
