@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from aperiodic.engine.families import KERNELS
@@ -14,6 +15,8 @@ from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from aperiodic.catalog import Family
     from aperiodic.lake import Store
@@ -71,7 +74,7 @@ def compute_day(store: Store, task: DayTask) -> pl.DataFrame:
     Rows are ordered by clock, interval and time.
     """
     kernel = KERNELS[task.family]
-    reader = _Reader(store, kernel)
+    reader = _Reader(store, kernel, day_number(task.day) * DAY_US)
     frames = []
     for clock in Clock:
         for interval, bars in kernel.bars(_day_ticks(reader, kernel, task, clock)).items():
@@ -87,11 +90,15 @@ def select_bars(bars: pl.LazyFrame, clock: Clock, intervals: Sequence[Interval])
 
 
 class _Reader:
-    """Reads the ticks of a task; each file is decoded once, though both clocks may need it."""
+    """Reads the ticks of a task; each file is decoded once, though both clocks may need it.
 
-    def __init__(self, store: Store, kernel: FamilyKernel) -> None:
+    Of a neighbouring day's file only the few events that matter for this day are kept.
+    """
+
+    def __init__(self, store: Store, kernel: FamilyKernel, begin: int) -> None:
         self._store = store
         self._kernel = kernel
+        self._begin = begin
         self._files: dict[str, pl.DataFrame] = {}
 
     def events(self, stream: Stream, paths: tuple[str, ...], clock: Clock, within: pl.Expr) -> pl.DataFrame:
@@ -110,8 +117,21 @@ class _Reader:
             columns = ("exchange_timestamp", "local_timestamp", *self._kernel.columns[stream], "sequence")
             ticks = self._store.read_parquet(path, columns)
             usable = self._kernel.usable.get(stream)
-            self._files[path] = ticks if usable is None else ticks.filter(usable)
+            ticks = ticks if usable is None else ticks.filter(usable)
+            wanted = self._wanted(ticks, looks_back=stream in self._kernel.looks_back)
+            self._files[path] = ticks if wanted.all() else ticks.filter(wanted)
         return self._files[path]
+
+    def _wanted(self, ticks: pl.DataFrame, *, looks_back: bool) -> NDArray[np.bool_]:
+        """Tell which events lie within the day, or are the latest before it, on either clock."""
+        wanted = np.zeros(ticks.height, np.bool_)
+        for clock in Clock:
+            times = ticks[clock.column].to_physical().to_numpy()
+            wanted |= (times >= self._begin) & (times < self._begin + DAY_US)
+            earlier = times[times < self._begin]
+            if looks_back and earlier.size:
+                wanted[np.flatnonzero(times == earlier.max())[-1]] = True
+        return wanted
 
 
 def _time(clock: Clock) -> pl.Expr:
@@ -130,13 +150,10 @@ def _day_ticks(reader: _Reader, kernel: FamilyKernel, task: DayTask, clock: Cloc
     begin = day_number(task.day) * DAY_US
     within = pl.col("time").is_between(begin, begin + DAY_US, closed="left")
     files = task.files[clock]
-    return DayTicks(
-        exchange=task.exchange,
-        clock=clock,
-        begin=begin,
-        day={stream: reader.events(stream, files[stream].day, clock, within) for stream in kernel.columns},
-        before={
-            stream: reader.events(stream, files[stream].before, clock, pl.col("time") < begin).tail(1)
-            for stream in kernel.looks_back
-        },
-    )
+    # First what was before: reading a neighbour's whole file costs least while the day's own is not in memory yet.
+    before = {
+        stream: reader.events(stream, files[stream].before, clock, pl.col("time") < begin).tail(1)
+        for stream in kernel.looks_back
+    }
+    day = {stream: reader.events(stream, files[stream].day, clock, within) for stream in kernel.columns}
+    return DayTicks(exchange=task.exchange, clock=clock, begin=begin, day=day, before=before)

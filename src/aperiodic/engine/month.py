@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -14,7 +14,7 @@ from aperiodic.engine.day import select_bars
 from aperiodic.engine.families import datasets_of
 from aperiodic.engine.fields import dataset_frame, dataset_frames, partials_of
 from aperiodic.lake import NewObject, ObjectKey, StoredObject
-from aperiodic.lake.lake import PARQUET_OPTIONS, parquet_bytes, put_object
+from aperiodic.lake.lake import PARQUET_OPTIONS, parquet_bytes, put_object, put_object_file
 from aperiodic.market import Clock, Exchange, Interval, Source, Symbol
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from aperiodic.lake import Store
 
 __all__ = ["MonthTask", "publish_month"]
+
+
+_LONGER: Final = [interval for interval in Interval if not interval.sub_minute]
+_TOGETHER: Final[tuple[list[Interval], ...]] = ([Interval.S15], [Interval.S30], _LONGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +64,16 @@ def publish_month(store: Store, task: MonthTask) -> list[tuple[NewObject, Stored
 
 
 def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[NewObject, StoredObject]]:
-    """Publish 15s to 1d: a month of them fits into memory, so the days are read once for all datasets."""
-    intervals = [interval for interval in Interval if interval is not Interval.S1]
-    bars = pl.concat([select_bars(store.scan_parquet(path), clock, intervals) for path in task.days]).collect()
+    """Publish 15s to 1d: a month of one of them fits into memory, and the longer ones together."""
     written = []
-    for interval in intervals:
-        partials = bars.filter(pl.col("interval") == interval.seconds).sort(TIME_COLUMN)
-        for dataset in datasets_of(task.family) if partials.height else []:
-            key = ObjectKey.bars(dataset.id, clock, interval, task.exchange, task.symbol, task.month)
-            data = parquet_bytes(dataset_frame(dataset, partials))
-            written.append((_describe(key, task, partials[TIME_COLUMN]), put_object(store, key, data)))
+    for intervals in _TOGETHER:
+        bars = pl.concat([select_bars(store.scan_parquet(path), clock, intervals) for path in task.days]).collect()
+        for interval in intervals:
+            partials = bars.filter(pl.col("interval") == interval.seconds).sort(TIME_COLUMN)
+            for dataset in datasets_of(task.family) if partials.height else []:
+                key = ObjectKey.bars(dataset.id, clock, interval, task.exchange, task.symbol, task.month)
+                data = parquet_bytes(dataset_frame(dataset, partials))
+                written.append((_describe(key, task, partials[TIME_COLUMN]), put_object(store, key, data)))
     return written
 
 
@@ -80,13 +84,14 @@ def _publish_seconds(store: Store, task: MonthTask, clock: Clock) -> list[tuple[
     written = []
     for dataset in datasets_of(task.family) if times.len() else []:
         key = ObjectKey.bars(dataset.id, clock, Interval.S1, task.exchange, task.symbol, task.month)
-        data = _stream(dataset, days)
-        written.append((_describe(key, task, times), put_object(store, key, data)))
+        with TemporaryFile() as file:
+            _write_seconds(dataset, days, file)
+            written.append((_describe(key, task, times), put_object_file(store, key, file)))
     return written
 
 
-def _stream(dataset: Dataset, days: Sequence[pl.LazyFrame]) -> bytes:
-    """Return a dataset's rows as Parquet, computed and written day by day; the same rows always give the same bytes."""
+def _write_seconds(dataset: Dataset, days: Sequence[pl.LazyFrame], file: BinaryIO) -> None:
+    """Write a dataset's rows as Parquet, computed day by day; the same rows always give the same bytes."""
 
     def pieces() -> Iterator[pl.DataFrame]:
         for day in days:
@@ -99,10 +104,7 @@ def _stream(dataset: Dataset, days: Sequence[pl.LazyFrame]) -> bytes:
     ) -> Iterator[pl.DataFrame]:
         yield from dataset_frames(dataset, pieces)
 
-    with TemporaryFile() as file:
-        register_io_source(rows, schema=dataset.schema).sink_parquet(file, maintain_order=True, **PARQUET_OPTIONS)
-        file.seek(0)
-        return file.read()
+    register_io_source(rows, schema=dataset.schema).sink_parquet(file, maintain_order=True, **PARQUET_OPTIONS)
 
 
 def _describe(key: ObjectKey, task: MonthTask, times: pl.Series) -> NewObject:

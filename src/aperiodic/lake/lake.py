@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.layout import ObjectKey, ObjectKind
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from aperiodic.lake.settings import Settings
     from aperiodic.market import Source
 
-__all__ = ["PARQUET_OPTIONS", "Batch", "Lake", "NewObject", "now_us", "parquet_bytes", "put_object"]
+__all__ = ["PARQUET_OPTIONS", "Batch", "Lake", "NewObject", "now_us", "parquet_bytes", "put_object", "put_object_file"]
+
+_PIECE: Final = 1 << 20
 
 PARQUET_OPTIONS: Final[dict[str, Any]] = {
     "compression": "zstd",
@@ -78,6 +80,16 @@ def put_object(store: Store, key: ObjectKey, data: bytes) -> StoredObject:
     """Write the content of `key` to the store under its content's path; the ledger does not know of it yet."""
     digest = hashlib.sha256(data).hexdigest()
     return store.put(key.path(digest), data, sha256=digest)
+
+
+def put_object_file(store: Store, key: ObjectKey, file: BinaryIO) -> StoredObject:
+    """Do as `put_object` does with what a file holds, for objects that need not fit into memory."""
+    digest = hashlib.sha256()
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        digest.update(piece)
+    sha256 = digest.hexdigest()
+    return store.put_file(key.path(sha256), file, sha256=sha256)
 
 
 class Batch:

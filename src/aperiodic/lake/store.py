@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Store", "StoredObject"]
 
 _CHUNK: Final = 1 << 20
+_PART: Final = 5 << 20  # the least that S3 takes as a part of an object
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,25 @@ class Store:
         if written != digest:
             raise _write_failed(path, "the bytes read back differ")
         return StoredObject(path, len(data), digest)
+
+    def put_file(self, path: str, file: BinaryIO, *, sha256: str) -> StoredObject:
+        """Do as `put` does with what a file holds from its start, a piece at a time.
+
+        Raises:
+            LakeError: `store_write_failed` when the store refuses or the bytes read back differ.
+        """
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        try:
+            if not (self.exists(path) and self._digest(path) == sha256):
+                obstore.put(self._store, path, file, use_multipart=True, chunk_size=_PART)
+            self._sync(path)
+            written = self._digest(path)
+        except (BaseError, OSError) as error:
+            raise _write_failed(path, type(error).__name__) from error
+        if written != sha256:
+            raise _write_failed(path, "the bytes read back differ")
+        return StoredObject(path, size, sha256)
 
     def read(self, path: str) -> bytes:
         """Return a whole object.
