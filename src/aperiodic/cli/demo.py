@@ -27,7 +27,6 @@ _FIRST, _LAST = date(2025, 5, 1), date(2025, 5, 31)
 _SEED: Final = 1
 _HOST: Final = "127.0.0.1"
 _TABLE_WIDTH: Final = 110
-_SHOWN: Final = ("time", "taker_buy_volume", "volume_delta", "flow_entropy", "flow_toxicity_score")
 
 
 def demo(*, once: bool = False) -> None:
@@ -101,9 +100,9 @@ def _fetch(key: str, api: str) -> pl.DataFrame:
 
 def _show(frame: pl.DataFrame, key: str, api: str) -> None:
     out.print(f"\n[bold]Simulated data:[/] flow of {_SYMBOLS[0]} on {_EXCHANGE}, 1h bars, {_FIRST} to {_LAST}")
-    with pl.Config(tbl_width_chars=_TABLE_WIDTH):
-        _print(str(frame.select(_SHOWN)))
-    _print(f"{frame.width - 1} fields in all; the meaning of any: aperiodic explain flow_entropy")
+    with pl.Config(tbl_cols=6, tbl_width_chars=_TABLE_WIDTH):
+        _print(str(frame))
+    _print("What a field means: aperiodic explain flow_entropy")
     _print(_NEXT.format(key=key, api=api, symbol=_SYMBOLS[0]))
 
 
