@@ -15,6 +15,7 @@ from aperiodic.catalog.partials_book import DEPTHS, QUANTITIES
 from aperiodic.engine.partials.compensated import add_pair, two_sum
 from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.engine.partials.merge_tree import merge_tree
 from aperiodic.market import BOOK_DEPTH, DAY_US, Interval, Stream, book_columns
 
 if TYPE_CHECKING:
@@ -162,12 +163,7 @@ def book_bars(book: pl.DataFrame) -> dict[Interval, BookBars]:
         amounts = part.select(_AMOUNTS).to_numpy(order="c")
         used = fold_book(part["time"].to_numpy(), amounts, bars, used)
     bars = bars.head(used)
-    tree = {Interval.S1: bars}
-    for interval in list(Interval)[1:]:
-        merged = BookBars.empty(min(bars.start.size, DAY_US // interval.microseconds))
-        bars = merged.head(merge_bars(bars, interval.microseconds, merged))
-        tree[interval] = bars
-    return tree
+    return merge_tree(bars, merge_bars)
 
 
 def to_frame(bars: BookBars) -> pl.DataFrame:

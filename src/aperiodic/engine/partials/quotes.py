@@ -18,6 +18,7 @@ import polars as pl
 from aperiodic.engine.partials.compensated import add, add_pair, two_sum
 from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.engine.partials.merge_tree import merge_tree
 from aperiodic.market import DAY_US, Interval, Stream
 
 if TYPE_CHECKING:
@@ -202,12 +203,7 @@ def quote_bars(quotes: pl.DataFrame) -> dict[Interval, QuoteBars]:
         bid_prices, bid_amounts, ask_prices, ask_amounts = (part[name].to_numpy() for name in _COLUMNS)
         used = fold_quotes(part["time"].to_numpy(), bid_prices, bid_amounts, ask_prices, ask_amounts, bars, used)
     bars = bars.head(used)
-    tree = {Interval.S1: bars}
-    for interval in list(Interval)[1:]:
-        merged = QuoteBars.empty(min(bars.start.size, DAY_US // interval.microseconds))
-        bars = merged.head(merge_bars(bars, interval.microseconds, merged))
-        tree[interval] = bars
-    return tree
+    return merge_tree(bars, merge_bars)
 
 
 def to_frame(bars: QuoteBars, length_us: int) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from aperiodic.engine.partials.asof import values_as_of
 from aperiodic.engine.partials.compensated import add_pair
 from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.engine.partials.merge_tree import merge_tree
 from aperiodic.engine.partials.quantiles import bar_quantiles
 from aperiodic.market import DAY_US, Clock, Interval, Stream
 
@@ -148,12 +149,7 @@ def _add(sums: NDArray[np.float64], row: int, column: int, high: float, low: flo
 
 def cost_bars(costs: CostBars) -> dict[Interval, CostBars]:
     """Merge the 1-second bars of a UTC day into the bars of all intervals, from the shortest to the longest."""
-    tree = {Interval.S1: costs}
-    for interval in list(Interval)[1:]:
-        merged = CostBars.empty(min(costs.start.size, DAY_US // interval.microseconds))
-        costs = merged.head(merge_costs(costs, interval.microseconds, merged))
-        tree[interval] = costs
-    return tree
+    return merge_tree(costs, merge_costs)
 
 
 def to_frame(bars: CostBars, percentiles: NDArray[np.float64]) -> pl.DataFrame:

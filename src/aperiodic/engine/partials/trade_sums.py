@@ -15,6 +15,7 @@ import polars as pl
 from aperiodic.catalog.partials import LARGE_FROM, MEDIUM_FROM, SIZE_BUCKETS
 from aperiodic.engine.partials.compensated import add, add_pair
 from aperiodic.engine.partials.jit import inlined, kernel
+from aperiodic.engine.partials.merge_tree import merge_tree
 from aperiodic.market import DAY_US, Interval
 
 if TYPE_CHECKING:
@@ -177,12 +178,7 @@ def trade_bars(
     seconds = min(times.size, DAY_US // _SECOND_US)
     bars = TradeBars.empty(seconds)
     bars = bars.head(fold_trades(times, sides, prices, amounts, bars, 0))
-    tree = {Interval.S1: bars}
-    for interval in list(Interval)[1:]:
-        merged = TradeBars.empty(min(bars.start.size, DAY_US // interval.microseconds))
-        bars = merged.head(merge_bars(bars, interval.microseconds, merged))
-        tree[interval] = bars
-    return tree
+    return merge_tree(bars, merge_bars)
 
 
 def price_sums(bars: TradeBars) -> NDArray[np.float64]:
