@@ -106,7 +106,7 @@ def serve_with_fastapi(home: Path, ready: Connection) -> None:
     )
     settings = settings_of(home)
     with closing(Lake.open(settings)) as lake, closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        service = Service(lake, Secrets.load(settings), settings.public_url)
+        service = Service(lake, Secrets.load(settings), settings)
 
         def links(request: Any, metric: str) -> Any:  # noqa: ANN401 - FastAPI need not be installed
             request.scope.setdefault("state", {})

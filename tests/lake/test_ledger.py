@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, insert, inspect, select, text, update
 
 from aperiodic.lake import LakeError
 from aperiodic.lake.ledger import begin_write, open_ledger
-from aperiodic.lake.schema import SCHEMA_REVISION, api_keys, metadata
+from aperiodic.lake.schema import SCHEMA_REVISION, accounts, api_keys, metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,17 @@ def engine(opening: Callable[[], Engine]) -> Engine:
 
 
 def add_key(connection: Connection, public_id: str) -> None:
-    row = {"public_id": public_id, "secret_hash": "0", "plan": "pro", "label": "0", "created_at": 1}
+    account = {"name": public_id, "plan": "pro", "origin": "operator", "created_at": 1}
+    connection.execute(insert(accounts).values(account))
+    held_by = connection.execute(select(accounts.c.id).where(accounts.c.name == public_id)).scalar_one()
+    row = {
+        "account_id": held_by,
+        "public_id": public_id,
+        "secret_hash": "0",
+        "scopes": [],
+        "label": "0",
+        "created_at": 1,
+    }
     connection.execute(insert(api_keys), [row])
 
 
@@ -71,7 +81,9 @@ def declarations(engine: Engine) -> dict[str, list[str]]:
     """Every table and index of a database: the words of its declaration, in any order."""
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE '%alembic%'")).all()
-    return {name: sorted((sql or "").replace(",", " ").replace("(", " ( ").split()) for name, sql in rows}
+    return {
+        name: sorted((sql or "").replace('"', "").replace(",", " ").replace("(", " ( ").split()) for name, sql in rows
+    }
 
 
 def at_once(*actions: Callable[[], object]) -> list[BaseException]:

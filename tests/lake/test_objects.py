@@ -68,8 +68,8 @@ def test_a_new_revision_takes_the_place_of_the_old_whose_history_stays(lake: Lak
 def test_a_retired_object_is_gone_but_its_number_is_not_given_again(lake: Lake) -> None:
     put(lake, record(ticks()), record(ticks(), 2), record(ticks(symbol=ETH)))
     with begin_write(lake.engine) as connection:
-        retire_object(connection, ticks())
-        retire_object(connection, ticks(date(1999, 1, 1)))
+        retire_object(connection, ticks(), 9)
+        retire_object(connection, ticks(date(1999, 1, 1)), 9)
         assert find_object(connection, ticks()) is None
         assert latest_revision(connection, ticks()) == 2
         assert latest_revision(connection, ticks(symbol=ETH)) == 1

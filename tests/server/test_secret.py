@@ -8,8 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from aperiodic.lake import LakeError, Settings
-from aperiodic.market import InvalidInputError
-from aperiodic.server import PLANS, Secrets, plan
+from aperiodic.server import Secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,15 +62,3 @@ def test_a_secret_that_cannot_be_read_is_an_error_with_a_hint(tmp_path: Path) ->
         Secrets.load(Settings(home=tmp_path))
     assert caught.value.code == "secret_unavailable"
     assert "APERIODIC_SECRET" in (caught.value.hint or "")
-
-
-def test_plans_grow_and_an_unknown_one_names_the_nearest() -> None:
-    tiers = [declared.tier for declared in PLANS.values()]
-    assert list(PLANS) == ["free", "starter", "pro", "prime", "prime-raw"]
-    assert tiers == sorted(tiers)
-    assert plan("prime").sub_minute
-    assert not plan("pro").sub_minute
-    with pytest.raises(InvalidInputError) as caught:
-        plan("primeraw")
-    assert caught.value.code == "unknown_plan"
-    assert "'prime-raw'" in (caught.value.hint or "")

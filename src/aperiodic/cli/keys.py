@@ -15,7 +15,8 @@ from aperiodic.cli.parameters import Day
 from aperiodic.lake.keys import create_key, list_keys, revoke_key
 from aperiodic.lake.lake import now_us
 from aperiodic.lake.ledger import begin_write
-from aperiodic.server import Secrets, plan
+from aperiodic.lake.plans import find_plan
+from aperiodic.server import Secrets
 
 if TYPE_CHECKING:
     from datetime import date
@@ -72,10 +73,10 @@ def make_key(lake: Lake, plan_name: str, label: str, expires: date | None = None
     Raises:
         InvalidInputError: `unknown_plan`, `bad_label` or `bad_expiry`.
     """
-    chosen = plan(plan_name)
     end = None if expires is None else datetime.combine(expires + timedelta(days=1), time(), UTC)
     expires_at = None if end is None else int(end.timestamp()) * 1_000_000
     with begin_write(lake.engine) as connection:
+        chosen = find_plan(connection, plan_name)
         return create_key(connection, Secrets.load(read_settings()).pepper, chosen.name, label, expires_at)
 
 

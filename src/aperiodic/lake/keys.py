@@ -17,14 +17,17 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, select, update
 
+from aperiodic.lake.accounts import create_account, find_account
 from aperiodic.lake.lake import now_us
-from aperiodic.lake.schema import api_keys
+from aperiodic.lake.schema import accounts, api_keys
 from aperiodic.market import InvalidInputError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from collections.abc import Sequence
 
-__all__ = ["ApiKey", "create_key", "find_key", "list_keys", "revoke_key", "verify_key"]
+    from sqlalchemy import Connection, RowMapping
+
+__all__ = ["SCOPES", "ApiKey", "create_key", "find_key", "list_keys", "revoke_key", "verify_key"]
 
 _PUBLIC_ID_BYTES: Final = 6
 _SECRET_LENGTH: Final = 40
@@ -33,6 +36,9 @@ _GRAMMAR: Final = re.compile(rf"ap_live_(?P<public_id>[0-9a-f]{{12}})_[0-9A-Za-z
 _MAX_LABEL: Final = 100
 _NO_HASH: Final = "0" * 64
 
+SCOPES: Final = ("bars", "raw")
+"""What a key can be for, within its account's plan."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -40,29 +46,48 @@ class ApiKey:
 
     Attributes:
         public_id: The part of the key that names it.
-        plan: What the key may read.
-        label: The operator's note.
+        account: Name of the account that holds it.
+        plan: Name of the account's plan.
+        label: A note.
+        scopes: What it is for, of `SCOPES`.
         created_at: When it was made, µs.
         expires_at: From when it is no longer valid, µs; None: never.
         revoked_at: When it was withdrawn, µs; None: it was not.
+        last_used_at: When it was last used, µs, to within some seconds; None: never.
+        replaced_by: Public id of the key that took its place; None: none did.
     """
 
     public_id: str
+    account: str
     plan: str
     label: str
+    scopes: tuple[str, ...]
     created_at: int
     expires_at: int | None
     revoked_at: int | None
+    last_used_at: int | None
+    replaced_by: str | None
 
 
-def create_key(connection: Connection, pepper: bytes, plan: str, label: str, expires_at: int | None = None) -> str:
+def create_key(
+    connection: Connection,
+    pepper: bytes,
+    plan: str,
+    label: str,
+    expires_at: int | None = None,
+    *,
+    account: str | None = None,
+    scopes: Sequence[str] = SCOPES,
+) -> str:
     """Make a key and return it; it cannot be shown again.
 
     Args:
         connection: Open transaction that writes.
         pepper: Key of the hash, from the installation's secret.
-        plan: Name of a plan; the caller has checked it.
-        label: The operator's note, at most 100 characters.
+        plan: Name of the plan of a new account; the caller has checked it.
+        label: A note, at most 100 characters.
+        account: Who holds it; one that does not exist is made. None makes one named after the key.
+        scopes: What it is for, of `SCOPES`.
         expires_at: From when it is no longer valid, µs; None: never.
 
     Raises:
@@ -80,9 +105,18 @@ def create_key(connection: Connection, pepper: bytes, plan: str, label: str, exp
     public_id = secrets.token_hex(_PUBLIC_ID_BYTES)
     secret = "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_LENGTH))
     key = f"ap_live_{public_id}_{secret}"
-    row = ApiKey(public_id, plan, label, created_at=now, expires_at=expires_at, revoked_at=None)
-    values = {name: getattr(row, name) for name in ApiKey.__slots__}
-    connection.execute(insert(api_keys).values(**values, secret_hash=_hash(pepper, key)))
+    name = account or f"key-{public_id}"
+    holder = find_account(connection, name) or create_account(connection, name, plan)
+    values = {
+        "account_id": holder.id,
+        "public_id": public_id,
+        "secret_hash": _hash(pepper, key),
+        "label": label,
+        "scopes": list(scopes),
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    connection.execute(insert(api_keys).values(values))
     return key
 
 
@@ -108,8 +142,8 @@ def verify_key(connection: Connection, pepper: bytes, key: str) -> ApiKey | None
 
 def list_keys(connection: Connection) -> list[ApiKey]:
     """Return all keys in the order they were made, revoked and expired ones included."""
-    rows = connection.execute(select(api_keys).order_by(api_keys.c.id)).mappings()
-    return [ApiKey(**{name: row[name] for name in ApiKey.__slots__}) for row in rows]
+    rows = connection.execute(_KEYS.order_by(api_keys.c.id)).mappings()
+    return [_key(row) for row in rows]
 
 
 def revoke_key(connection: Connection, public_id: str) -> ApiKey:
@@ -133,9 +167,17 @@ def revoke_key(connection: Connection, public_id: str) -> ApiKey:
     return revoked
 
 
+_KEYS: Final = select(api_keys, accounts.c.name.label("account"), accounts.c.plan).join_from(api_keys, accounts)
+
+
 def _find(connection: Connection, public_id: str) -> tuple[ApiKey, str] | None:
-    row = connection.execute(select(api_keys).where(api_keys.c.public_id == public_id)).mappings().one_or_none()
-    return None if row is None else (ApiKey(**{name: row[name] for name in ApiKey.__slots__}), row["secret_hash"])
+    row = connection.execute(_KEYS.where(api_keys.c.public_id == public_id)).mappings().one_or_none()
+    return None if row is None else (_key(row), row["secret_hash"])
+
+
+def _key(row: RowMapping) -> ApiKey:
+    values = {name: row[name] for name in ApiKey.__slots__}
+    return ApiKey(**{**values, "scopes": tuple(values["scopes"])})
 
 
 def _hash(pepper: bytes, key: str) -> str:

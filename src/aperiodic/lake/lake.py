@@ -237,5 +237,5 @@ def _record(connection: Connection, new: NewObject, stored: StoredObject) -> lis
 
 def _retire(connection: Connection, key: ObjectKey) -> list[str]:
     before = find_object(connection, key)
-    retire_object(connection, key)
+    retire_object(connection, key, now_us())
     return [] if before is None or key.kind in _KEEP_SUPERSEDED else [before.path]

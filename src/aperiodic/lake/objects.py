@@ -20,7 +20,7 @@ __all__ = ["ObjectRecord", "current_objects", "find_object", "latest_revision", 
 _KEY: Final = ("kind", "dataset", "exchange", "symbol", "clock", "interval", "period")
 _DATA: Final = (
     *("path", "revision", "size", "sha256", "rows", "first_exchange", "last_exchange", "first_local", "last_local"),
-    *("source", "fingerprint", "reason", "created_at"),
+    *("source", "fingerprint", "reason", "created_at", "retired_at"),
 )
 
 
@@ -43,6 +43,7 @@ class ObjectRecord:
         fingerprint: Digest of everything the content was computed from; equal means up to date.
         reason: Why this revision was made.
         created_at: When, µs.
+        retired_at: Since when it is not the current revision any more, µs; None while it is.
     """
 
     key: ObjectKey
@@ -59,6 +60,7 @@ class ObjectRecord:
     fingerprint: str
     reason: str
     created_at: int
+    retired_at: int | None = None
 
 
 def find_object(connection: Connection, key: ObjectKey) -> ObjectRecord | None:
@@ -96,15 +98,16 @@ def latest_revision(connection: Connection, key: ObjectKey) -> int:
 
 def replace_object(connection: Connection, record: ObjectRecord) -> None:
     """Make `record` the current revision of its key."""
-    retire_object(connection, record.key)
+    retire_object(connection, record.key, record.created_at)
     key: dict[str, Any] = {name: getattr(record.key, name) for name in _KEY}
     data: dict[str, Any] = {name: getattr(record, name) for name in _DATA}
     connection.execute(insert(objects).values(**key, **data, is_current=True))
 
 
-def retire_object(connection: Connection, key: ObjectKey) -> None:
-    """Let a key have no current revision; its history stays."""
-    connection.execute(update(objects).where(objects.c.is_current, *_same_key(key)).values(is_current=False))
+def retire_object(connection: Connection, key: ObjectKey, now: int) -> None:
+    """Let a key have no current revision from `now` (µs) on; its history stays."""
+    retired = update(objects).where(objects.c.is_current, *_same_key(key))
+    connection.execute(retired.values(is_current=False, retired_at=now))
 
 
 def _same_key(key: ObjectKey) -> list[Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -18,9 +19,20 @@ from sqlalchemy import (
     text,
 )
 
-__all__ = ["SCHEMA_REVISION", "api_keys", "gaps", "imports", "metadata", "objects", "spans"]
+__all__ = [
+    "SCHEMA_REVISION",
+    "accounts",
+    "api_keys",
+    "gaps",
+    "imports",
+    "metadata",
+    "objects",
+    "plans",
+    "spans",
+    "usage",
+]
 
-SCHEMA_REVISION: Final = "0001"
+SCHEMA_REVISION: Final = "0002"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -28,6 +40,7 @@ metadata: Final = MetaData(
         "ix": "ix_%(column_0_label)s",
         "uq": "uq_%(table_name)s_%(column_0_name)s",
         "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
     }
 )
 
@@ -56,6 +69,7 @@ objects: Final = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("reason", String(200), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("retired_at", BigInteger),
     Index(
         "ix_objects_current",
         *("kind", "exchange", "symbol", "dataset", "clock", "interval", "period"),
@@ -64,8 +78,9 @@ objects: Final = Table(
         postgresql_where=text("is_current"),
     ),
     Index("ix_objects_path", "path"),
+    Index("ix_objects_history", "symbol", "period", "dataset", "exchange", "kind", "clock", "interval", "revision"),
 )
-"""Every revision of every object; the current one of each key is the truth."""
+"""Every revision of every object; the current one of each key is the truth. `retired_at`: since when it is not."""
 
 imports: Final = Table(
     "imports",
@@ -120,16 +135,56 @@ gaps: Final = Table(
 )
 """What is missing between spans: from the last event before the gap to the first after it, exchange time."""
 
+plans: Final = Table(
+    "plans",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("tier", Integer, nullable=False),
+    Column("sub_minute", Boolean, nullable=False),
+    Column("raw", Boolean, nullable=False),
+    Column("live", Integer, nullable=False),
+    Column("requests_per_minute", Integer, nullable=False),
+)
+"""What accounts may read: highest tier of datasets, intervals below a minute, raw ticks, live connections, rate."""
+
+accounts: Final = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),
+    Column("plan", String(32), ForeignKey("plans.name"), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""Who holds keys: made by the operator (`operator`) or by self-service (`signup`)."""
+
 api_keys: Final = Table(
     "api_keys",
     metadata,
     Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("accounts.id"), nullable=False, index=True),
     Column("public_id", String(32), nullable=False, unique=True),
     Column("secret_hash", String(64), nullable=False),
-    Column("plan", String(32), nullable=False),
     Column("label", String(100), nullable=False),
+    Column("scopes", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Column("replaced_by", String(32)),
 )
-"""API keys. Only a keyed hash of the secret part is kept."""
+"""API keys. Only a keyed hash of the secret part is kept. `scopes` lists what a key is for, of `SCOPES`."""
+
+usage: Final = Table(
+    "usage",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("public_id", String(32), primary_key=True),
+    Column("endpoint", String(16), primary_key=True),
+    Column("dataset", String(32), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("files", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+"""What was issued on a UTC day: requests answered, links handed out and the bytes behind them."""

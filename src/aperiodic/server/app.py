@@ -33,7 +33,7 @@ def create_app(lake: Lake, settings: Settings) -> Litestar:
     Raises:
         LakeError: `weak_secret` or `secret_unavailable`.
     """
-    service = Service(lake, Secrets.load(settings), settings.public_url)
+    service = Service(lake, Secrets.load(settings), settings)
     return Litestar(
         [get_data, get_symbols, get_catalog, get_file, get_health, get_readiness],
         before_send=[_name_request],

@@ -12,11 +12,11 @@ from litestar.status_codes import HTTP_403_FORBIDDEN
 from aperiodic.lake import ObjectKind, ObjectRecord
 from aperiodic.lake.completeness import Completeness, month_completeness
 from aperiodic.lake.objects import current_objects
+from aperiodic.lake.plans import Plan
 from aperiodic.market import AperiodicDataError
 from aperiodic.server.errors import RequestError, request_id
 from aperiodic.server.links import LINK_LIFETIME_S, base_url, make_link
 from aperiodic.server.parameters import DataQuery, read_data_query
-from aperiodic.server.plans import Plan
 from aperiodic.server.published import symbol_problem
 from aperiodic.server.service import Service
 
@@ -78,16 +78,16 @@ def get_data(
     request: Request[Any, Any, Any], metric: FromPath[str], service: NamedDependency[Service]
 ) -> Response[DataAnswer]:
     """Answer with a link to every published month of the range."""
-    headers = request.headers
-    base = base_url(service.public_url, request.scope["scheme"], headers.get("host", ""))
+    base = base_url(service.settings.public_url, request.scope["scheme"], request.headers.get("host", ""))
     with service.lake.engine.connect() as connection:
-        plan = service.authorise(connection, headers.get("x-api-key"))
+        caller = service.authorise(connection, request)
         query = read_data_query(
             metric,
             request.scope["query_string"],
             lambda exchange, symbol: symbol_problem(connection, exchange, symbol),
         )
-        _require_in_plan(plan, query)
+        _require_in_plan(caller.plan, query)
+        service.admit(request, caller)
         records = current_objects(
             connection,
             ObjectKind.BARS,

@@ -59,8 +59,9 @@ class CatalogAnswer(msgspec.Struct):
 def get_symbols(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> SymbolsAnswer:
     """Answer with the symbols of an exchange; needs a key of any plan."""
     with service.lake.engine.connect() as connection:
-        service.authorise(connection, request.headers.get("x-api-key"))
+        caller = service.authorise(connection, request)
         exchange = read_exchange(request.scope["query_string"])
+        service.admit(request, caller)
         return SymbolsAnswer(published_symbols(connection, exchange), exchange)
 
 
