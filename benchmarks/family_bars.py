@@ -94,16 +94,13 @@ def _bars(inputs: Inputs, family: Family, paths: Mapping[Stream, str]) -> dict[t
 
 
 def _events(store: Store, family: Family, stream: Stream, path: str) -> pl.DataFrame:
-    """Return the events that count, in order of time, as `engine.day` hands them to the kernels."""
-    kernel = KERNELS[family]
-    ticks = store.read_parquet(path, _columns(family, stream))
-    usable = kernel.usable.get(stream)
-    if usable is not None:
-        ticks = ticks.filter(usable)
-    within = pl.col("time").is_between(FIRST_DAY_US, FIRST_DAY_US + DAY_US, closed="left")
+    """Return the day's events in order of time, as `engine.day` hands them to the kernels."""
     time = pl.col(_CLOCK.column).to_physical().alias("time")
-    events = ticks.select(time, *kernel.columns[stream]).filter(within)
-    return events if events["time"].is_sorted() else events.sort("time", maintain_order=True)
+    events = store.read_parquet(path, _columns(family, stream)).select(time, *KERNELS[family].columns[stream])
+    if not events["time"].is_sorted():
+        events = events.sort("time", maintain_order=True)
+    begin, end = (events["time"].search_sorted(bound) for bound in (FIRST_DAY_US, FIRST_DAY_US + DAY_US))
+    return events.slice(begin, end - begin)
 
 
 def _decode(inputs: Inputs, family: Family, paths: Mapping[Stream, str]) -> list[pl.DataFrame]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
 
 from aperiodic.catalog import DATASETS
@@ -18,6 +17,7 @@ from benchmarks.measure import Pairs, peak_memory_mb, timed_pairs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from benchmarks.inputs import Inputs
@@ -27,6 +27,7 @@ __all__ = ["all_bars", "both_clocks_and_one", "compared_with_scan", "memory_of_a
 _VALUES: Final = ("side", "price", "amount")
 _JOINED: Final = "slippage"  # needs quotes too
 _SECOND_US: Final = 1_000_000
+_ROWS_AT_ONCE: Final = 1 << 17
 
 Frames = dict[tuple[str, Clock, Interval], pl.DataFrame]
 
@@ -52,7 +53,14 @@ def one_dataset(inputs: Inputs, name: str, interval: Interval) -> pl.DataFrame:
     """Compute one dataset of one interval from the file."""
     ticks = Store(inputs.store_url).read_parquet(inputs.trades_path, [Clock.EXCHANGE.column, *_VALUES])
     seconds = TradeBars.empty(DAY_US // _SECOND_US)
-    seconds = seconds.head(fold_trades(*sorted_arrays(ticks, Clock.EXCHANGE), seconds, 0))
+    if ticks[Clock.EXCHANGE.column].is_sorted():
+        # Row group by row group, which are folded where they lie.
+        used = 0
+        for part in ticks.iter_slices(_ROWS_AT_ONCE):
+            used = fold_trades(*_arrays(part, Clock.EXCHANGE), seconds, used)
+    else:
+        used = fold_trades(*sorted_arrays(ticks, Clock.EXCHANGE), seconds, 0)
+    seconds = seconds.head(used)
     bars = TradeBars.empty(DAY_US // interval.microseconds)
     bars = bars.head(merge_bars(seconds, interval.microseconds, bars))
     return dataset_frame(DATASETS[name], to_frame(bars))
@@ -81,10 +89,13 @@ def sorted_arrays(
     ticks: pl.DataFrame, clock: Clock
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
     """The columns as arrays in order of the clock, as `engine.day` hands them to the kernels."""
+    ordered = ticks[clock.column].is_sorted()
+    return _arrays(ticks if ordered else ticks.sort(clock.column, maintain_order=True), clock)
+
+
+def _arrays(
+    ticks: pl.DataFrame, clock: Clock
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
     times = ticks[clock.column].to_physical().to_numpy()
     sides = ticks["side"].to_physical().cast(pl.UInt8).to_numpy()
-    prices, amounts = ticks["price"].to_numpy(), ticks["amount"].to_numpy()
-    if np.all(times[1:] >= times[:-1]):
-        return times, sides, prices, amounts
-    order = np.argsort(times, kind="stable")
-    return times[order], sides[order], prices[order], amounts[order]
+    return times, sides, ticks["price"].to_numpy(), ticks["amount"].to_numpy()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.checked import CHECKED, table
+from tests.postgres import PostgresServer, postgres_server
+from tests.s3 import ENVIRONMENT, S3Server, s3_server
 
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake, Settings
@@ -28,6 +30,22 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
     opened = Lake.open(Settings(home=tmp_path / "home"))
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; every test makes a database of its own on it."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server with one bucket, and its credentials in the environment; every test uses a prefix of its own."""
+    with pytest.MonkeyPatch.context() as environment, s3_server() as server:
+        for name, value in ENVIRONMENT.items():
+            environment.setenv(name, value)
+        yield server
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
 
 import aperiodic
 from aperiodic.lake import Lake, Settings
@@ -21,11 +25,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _RUN = """
-import sys
-from pathlib import Path
 from aperiodic.lake import Settings
 from aperiodic.server import serve
-serve(Settings(home=Path(sys.argv[1])), "127.0.0.1", 0, lambda url: print(url, flush=True))
+serve(Settings(), "127.0.0.1", 0, lambda url: print(url, flush=True))
 """
 
 
@@ -44,9 +46,20 @@ class Api:
         return frame
 
 
-def make_key(home: Path, plan: str = "prime") -> str:
-    """Make a key in the installation at `home`."""
-    settings = Settings(home=home)
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment in which a program finds these settings."""
+    plain = settings.model_dump(mode="json", exclude_unset=True)
+    for name in plain:
+        value = getattr(settings, name)
+        if isinstance(value, SecretStr):
+            plain[name] = value.get_secret_value()
+    values = {name: value if isinstance(value, str) else json.dumps(value) for name, value in plain.items()}
+    return os.environ | {f"APERIODIC_{name.upper()}": value for name, value in values.items()}
+
+
+def make_key(installation: Path | Settings, plan: str = "prime") -> str:
+    """Make a key in an installation, given by its home or by all its settings."""
+    settings = _settings(installation)
     lake = Lake.open(settings)
     with begin_write(lake.engine) as connection:
         key = create_key(connection, Secrets.load(settings).pepper, plan, "test")
@@ -55,13 +68,18 @@ def make_key(home: Path, plan: str = "prime") -> str:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Api]:
-    """Serve the installation at `home` on a free port of this host."""
-    key = make_key(home)
-    process = subprocess.Popen([sys.executable, "-c", _RUN, str(home)], stdout=subprocess.PIPE, text=True)
+def serving(installation: Path | Settings) -> Iterator[Api]:
+    """Serve an installation, given by its home or by all its settings, on a free port of this host."""
+    key = make_key(installation)
+    environment = environment_of(_settings(installation))
+    process = subprocess.Popen([sys.executable, "-c", _RUN], env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     with process:
         try:
             yield Api(f"{process.stdout.readline().strip()}/api/v1", key)
         finally:
             process.terminate()
+
+
+def _settings(installation: Path | Settings) -> Settings:
+    return installation if isinstance(installation, Settings) else Settings(home=installation)

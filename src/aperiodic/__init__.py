@@ -22,6 +22,14 @@ from aperiodic.client.api import (
     get_vwap_async,
 )
 from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning
+from aperiodic.client.raw import (
+    download_raw,
+    download_raw_async,
+    get_raw,
+    get_raw_async,
+    get_raw_coverage,
+    get_raw_coverage_async,
+)
 from aperiodic.client.types import (
     DerivativeMetric,
     Exchange,
@@ -30,6 +38,7 @@ from aperiodic.client.types import (
     L2Metric,
     OnIncomplete,
     OutputFormat,
+    RawDataset,
     TimestampType,
     TradeMetric,
 )
@@ -49,9 +58,12 @@ __all__ = [
     "L2Metric",
     "OnIncomplete",
     "OutputFormat",
+    "RawDataset",
     "TimestampType",
     "TradeMetric",
     "__version__",
+    "download_raw",
+    "download_raw_async",
     "get_derivative_metrics",
     "get_derivative_metrics_async",
     "get_l1_metrics",
@@ -62,6 +74,10 @@ __all__ = [
     "get_metrics_async",
     "get_ohlcv",
     "get_ohlcv_async",
+    "get_raw",
+    "get_raw_async",
+    "get_raw_coverage",
+    "get_raw_coverage_async",
     "get_symbols",
     "get_symbols_async",
     "get_trade_metrics",

@@ -7,8 +7,8 @@ import io
 import json
 import threading
 from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -16,9 +16,10 @@ from urllib.parse import parse_qsl, urlsplit
 import polars as pl
 
 from aperiodic.catalog import DATASETS
+from aperiodic.market import Stream, tick_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 API_KEY = "ap_live_0123456789abcdef_top-secret"
@@ -32,6 +33,16 @@ class Reply:
     drop: bool = False
     truncate: bool = False
     wait: threading.Event | threading.Barrier | None = None
+    etag: str | None = None
+
+    def part(self, headers: Mapping[str, str]) -> Reply:
+        """The rest of the body when the client has its beginning, of this very file."""
+        begin = headers.get("range", "").removeprefix("bytes=").removesuffix("-")
+        if self.etag is None or not begin.isdigit() or headers.get("if-range") != self.etag:
+            return self
+        size = len(self.body)
+        content_range = {"Content-Range": f"bytes {begin}-{size - 1}/{size}"}
+        return replace(self, status=206, body=self.body[int(begin) :], headers={**self.headers, **content_range})
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,7 @@ def _handler(server: MockServer) -> type[BaseHTTPRequestHandler]:
             parts = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
             server.enter()
-            reply = server.answer(Asked(parts.path, dict(parse_qsl(parts.query)), headers))
+            reply = server.answer(Asked(parts.path, dict(parse_qsl(parts.query)), headers)).part(headers)
             if reply.wait is not None:
                 reply.wait.wait(5)
             server.leave()
@@ -147,6 +158,34 @@ class FakeApi:
         files = [self.store_file(period, parquet(bars(period, metric))) for period in periods]
         self.reply(json_reply({"files": files, **beside_files}), metric=metric)
 
+    def publish_raw(self, *days: str, missing: Sequence[str] = ()) -> dict[str, bytes]:
+        """Publish trades of days; returns the files by their days."""
+        bodies = {day: parquet(trades(day)) for day in days}
+        files = [self.raw_file(day, body) for day, body in bodies.items()]
+        self.api.on("/api/v1/data/raw/trades", raw_reply(files, missing))
+        return bodies
+
+    def raw_file(self, period: str, body: bytes, **changes: object) -> dict[str, Any]:
+        """Put a file of ticks into the store, which serves parts of it, and return its entry in the answer."""
+        entry = self.store_file(period, body)
+        self.store.on(f"/{period}", Reply(body=body, etag=f'"{entry["sha256"]}"'))
+        named = {name: entry[name] for name in ("url", "size", "sha256")}
+        return {"period": period, "gaps": 0, **named, **changes}
+
+    def raw_request(self, **changes: object) -> dict[str, Any]:
+        """Arguments for trades of three days."""
+        return {
+            "api_key": API_KEY,
+            "dataset": "trades",
+            "exchange": "binance-futures",
+            "symbol": "perpetual-BTC-USDT:USDT",
+            "start_date": "2025-01-01",
+            "end_date": "2025-01-03",
+            "base_url": self.base_url,
+            "show_progress": False,
+            **changes,
+        }
+
     def store_file(self, period: str, body: bytes, **changes: object) -> dict[str, Any]:
         """Put a file into the store and return its entry in the answer."""
         self.store.on(f"/{period}", Reply(body=body))
@@ -173,9 +212,30 @@ class FakeApi:
         }
 
 
+def raw_reply(files: Sequence[object], missing: Sequence[str] = ()) -> Reply:
+    return json_reply({"dataset": "trades", "expires_in": 3600, "files": files, "missing_periods": missing})
+
+
 def json_reply(body: object, status: int = 200, **headers: str) -> Reply:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return Reply(status, json.dumps(body).encode(), {"Content-Type": "application/json", **named})
+
+
+def trades(day: str, count: int = 48) -> pl.DataFrame:
+    """Trades of a day, evenly spread; every value tells its row."""
+    first = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC)
+    times = [first + timedelta(days=1) * row / count for row in range(count)]
+    rows = range(count)
+    values = {
+        "exchange_timestamp": times,
+        "local_timestamp": [time + timedelta(milliseconds=5) for time in times],
+        "id": [f"{day}-{row}" for row in rows],
+        "side": ["buy" if row % 2 else "sell" for row in rows],
+        "price": [float(row) for row in rows],
+        "amount": [row / 10 for row in rows],
+        "sequence": list(rows),
+    }
+    return pl.DataFrame(values, schema=tick_schema(Stream.TRADES))
 
 
 def bars(period: str, metric: str = "ohlcv") -> pl.DataFrame:

@@ -109,11 +109,11 @@ async def test_the_warning_points_to_the_caller_inside_a_loop_too(fake: FakeApi)
     assert [warning.filename for warning in (*blocking, *awaited)] == [__file__, __file__]
 
 
-def test_incomplete_files_are_named_with_their_gaps(fake: FakeApi) -> None:
+@pytest.mark.parametrize("gaps", [2, [{"start": "2025-01-05"}, {"start": "2025-01-07"}]])
+def test_incomplete_files_are_named_with_their_gaps(fake: FakeApi, gaps: object) -> None:
     body = parquet(bars("2025-01"))
-    gaps = [{"start": "2025-01-05", "end": "2025-01-06"}]
     fake.reply(json_reply({"files": [fake.store_file("2025-01", body, complete=False, gaps=gaps)], "missing": []}))
-    with pytest.warns(aperiodic.IncompleteDataWarning, match=r"Incomplete: 2025-01 \(1 gap\)\."):
+    with pytest.warns(aperiodic.IncompleteDataWarning, match=r"Incomplete: 2025-01 \(2 gaps\)\."):
         aperiodic.get_ohlcv(**fake.request())
 
 

@@ -139,6 +139,13 @@ def test_a_link_is_renewed_once_only(fake: FakeApi) -> None:
     assert len(fake.store.asked) == 2
 
 
+def test_a_file_that_was_replaced_is_fetched_anew(fake: FakeApi) -> None:
+    fake.reply(json_reply({"files": [fake.link("2025-01")]}))
+    fake.store.on("/2025-01", json_reply({"code": "object_missing"}, 404), Reply(body=GOOD))
+    assert aperiodic.get_ohlcv(**fake.request()).equals(JANUARY)
+    assert len(fake.api.asked) == 2
+
+
 def test_a_file_that_is_gone_from_the_renewed_answer_is_an_error(fake: FakeApi) -> None:
     fake.reply(json_reply({"files": [fake.link("2025-01-07")]}), json_reply({"files": []}))
     fake.store.on("/2025-01-07", Reply(403))

@@ -49,9 +49,12 @@ def test_the_package_exports_exactly_these_names() -> None:
         "L2Metric",
         "OnIncomplete",
         "OutputFormat",
+        "RawDataset",
         "TimestampType",
         "TradeMetric",
         "__version__",
+        "download_raw",
+        "download_raw_async",
         "get_derivative_metrics",
         "get_derivative_metrics_async",
         "get_l1_metrics",
@@ -62,6 +65,10 @@ def test_the_package_exports_exactly_these_names() -> None:
         "get_metrics_async",
         "get_ohlcv",
         "get_ohlcv_async",
+        "get_raw",
+        "get_raw_async",
+        "get_raw_coverage",
+        "get_raw_coverage_async",
         "get_symbols",
         "get_symbols_async",
         "get_trade_metrics",
@@ -139,6 +146,7 @@ def test_literal_types_repeat_what_the_code_accepts() -> None:
     assert set(get_args(types.Exchange)) == set(Exchange)
     assert get_args(types.Interval) == tuple(Interval)
     assert set(get_args(types.TimestampType)) == set(Clock)
+    assert set(get_args(types.RawDataset)) == set(Stream)
     for literal, streams in (
         (types.TradeMetric, {Stream.TRADES}),
         (types.L1Metric, {Stream.QUOTES}),

@@ -33,9 +33,9 @@ def lakes(tmp_path: Path, count: int) -> list[Lake]:
     return [Lake.open(Settings(home=tmp_path / str(number))) for number in range(count)]
 
 
-def test_one_and_two_workers_write_the_same_bytes(tmp_path: Path, trades: pl.DataFrame) -> None:
+def test_two_workers_and_none_write_the_same_bytes(tmp_path: Path, trades: pl.DataFrame) -> None:
     first, second = lakes(tmp_path, 2)
-    for lake, workers in ((first, 1), (second, 2)):
+    for lake, workers in ((first, None), (second, 2)):
         put_trades(lake, trades)
         build(lake, workers=workers)
     assert hashes(first) == hashes(second)

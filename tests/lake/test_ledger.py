@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, insert, inspect, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from aperiodic.lake import LakeError
 from aperiodic.lake.ledger import begin_write, open_ledger
@@ -243,3 +244,48 @@ def test_writers_that_read_first_neither_deadlock_nor_lose_an_update(opening: Ca
     assert at_once(*(lambda engine=engine: count(engine) for engine in (*engines, engines[0]))) == []
     with engines[0].connect() as connection:
         assert connection.execute(select(api_keys.c.label)).scalar_one() == "75"
+
+
+def test_a_ledger_that_others_hold_is_given_up_after_as_long_as_was_said(
+    opening: Callable[[], Engine], file: Path
+) -> None:
+    holder = opening()
+    hasty = open_ledger(f"sqlite:///{file}", busy_s=0.2)
+    with begin_write(holder):
+        began = time.monotonic()
+        with pytest.raises(OperationalError, match="locked"), begin_write(hasty):
+            pass
+        assert 0.15 < time.monotonic() - began < 2
+        assert key_ids(hasty) == [], "a writer does not shut out readers"
+    with begin_write(hasty):
+        pass
+    hasty.dispose()
+
+
+def test_a_ledger_that_is_gone_is_an_error_and_not_an_empty_one_until_it_is_back(engine: Engine, file: Path) -> None:
+    with begin_write(engine) as connection:
+        add_key(connection, "held")
+    away = file.parent.parent / "away"
+    file.parent.rename(away)
+    file.parent.mkdir()
+    for _ in range(2):
+        with pytest.raises(OperationalError, match="unable to open"):
+            key_ids(engine)
+    assert list(file.parent.iterdir()) == []
+    file.parent.rmdir()
+    away.rename(file.parent)
+    assert key_ids(engine) == ["held"]
+
+
+def test_a_ledger_that_was_restored_is_read_without_opening_it_again(engine: Engine, file: Path) -> None:
+    with begin_write(engine) as connection:
+        add_key(connection, "before the copy")
+    copy = file.with_name("copy")
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    with begin_write(engine) as connection:
+        add_key(connection, "after it")
+    for suffix in ("-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink()
+    copy.replace(file)
+    assert key_ids(engine) == ["before the copy"]

@@ -8,8 +8,17 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
+from aperiodic.lake.completeness import month_completeness
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.objects import find_object, latest_revision, replace_object, retire_object
+from aperiodic.lake.objects import (
+    Series,
+    find_object,
+    latest_revision,
+    periods_written_since,
+    read_periods,
+    replace_object,
+    retire_object,
+)
 from aperiodic.lake.schema import objects
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 
@@ -116,6 +125,59 @@ def test_finding_current_objects_uses_the_partial_index(lake: Lake) -> None:
         for statement, parameters in queries:
             plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
             assert any("SEARCH objects USING INDEX ix_objects_current" in step for step in plan), (statement, plan)
+
+
+TRADES = Series(ObjectKind.TICKS, Stream.TRADES, Exchange.BINANCE_FUTURES, str(BTC))
+DAYS = [f"2025-05-{day:02d}" for day in range(8, 12)]
+
+
+def test_periods_of_a_series_are_those_of_that_series_alone(lake: Lake) -> None:
+    wanted = [record(ticks(date(2025, 5, day))) for day in (8, 10, 11)]
+    others = [record(ticks(DAY, ETH)), record(ticks(DAY, exchange=Exchange.OKX_PERPS)), record(ticks(date(2025, 5, 7)))]
+    put(lake, *reversed(wanted), *others, record(replace(ticks(), dataset=Stream.QUOTES)))
+    with lake.engine.connect() as connection:
+        assert read_periods(connection, TRADES, DAYS) == wanted
+        assert read_periods(connection, TRADES, DAYS, as_of=4) == wanted
+        assert read_periods(connection, TRADES, DAYS[1:2]) == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "revisions"), [(9, []), (10, [1]), (19, [1]), (20, [2]), (29, [2]), (30, []), (39, []), (40, [3])]
+)
+def test_at_any_moment_a_key_had_one_revision_or_none(lake: Lake, moment: int, revisions: list[int]) -> None:
+    put(lake, record(ticks(), created_at=10), record(ticks(), 2, created_at=20))
+    with begin_write(lake.engine) as connection:
+        retire_object(connection, ticks(), 30)
+    put(lake, record(ticks(), 3, created_at=40))
+    with lake.engine.connect() as connection:
+        assert [item.revision for item in read_periods(connection, TRADES, DAYS, as_of=moment)] == revisions
+        assert [item.revision for item in read_periods(connection, TRADES, DAYS)] == [3]
+
+
+def test_what_was_written_since_a_moment_and_since_when_it_was_there(lake: Lake) -> None:
+    put(lake, record(ticks(date(2025, 5, 8)), created_at=10), record(ticks(), created_at=10))
+    put(lake, record(ticks(), 2, created_at=20), record(ticks(date(2025, 5, 10)), created_at=30))
+    with lake.engine.connect() as connection:
+        written = periods_written_since(connection, TRADES, DAYS[0], DAYS[-1], 10)
+    assert written == {"2025-05-09": (10, 20), "2025-05-10": (30, 30)}
+
+
+def test_reading_periods_seeks_every_key_column_in_an_index(lake: Lake) -> None:
+    asked: list[tuple[str, tuple[object, ...]]] = []
+    event.listen(lake.engine, "before_cursor_execute", lambda *arguments: asked.append((arguments[2], arguments[3])))
+    with lake.engine.connect() as connection:
+        read_periods(connection, TRADES, DAYS)
+        read_periods(connection, TRADES, DAYS, as_of=5)
+        month_completeness(connection, Exchange.BINANCE_FUTURES, str(BTC), Stream.TRADES, ["2025-05"])
+        queries = [query for query in asked if query[0].startswith("SELECT")]
+        plans = [
+            " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
+            for statement, parameters in queries
+        ]
+    every = "kind=? AND exchange=? AND symbol=? AND dataset=? AND clock=? AND interval=? AND period>? AND period<?"
+    assert f"ix_objects_current ({every})" in plans[0]
+    assert f"ix_objects_current ({every})" in plans[2]
+    assert "ix_objects_history (symbol=? AND period=? AND dataset=? AND exchange=? AND kind=?" in plans[1]
 
 
 SEGMENTS = {

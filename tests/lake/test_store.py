@@ -152,6 +152,18 @@ async def test_what_is_not_there_is_missing(store: Store) -> None:
     assert not store.exists(PATH)
 
 
+def test_a_folder_that_is_away_is_unavailable_and_not_empty(store: Store, folder: Path) -> None:
+    store.put(PATH, b"content")
+    folder.rename(folder.with_name("away"))
+    actions: list[Callable[[str], Any]] = [store.exists, store.read, store.read_parquet]
+    for action in actions:
+        with pytest.raises(LakeError) as caught:
+            action(PATH)
+        assert caught.value.code == "store_unavailable"
+    folder.with_name("away").rename(folder)
+    assert store.read(PATH) == b"content"
+
+
 def test_deleting_twice_is_no_error(store: Store) -> None:
     store.put(PATH, b"content")
     store.put("other", b"content")
@@ -240,11 +252,10 @@ def test_the_same_frame_gives_the_same_bytes() -> None:
 
 def test_a_store_that_cannot_be_opened_says_so_without_its_address(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    for url in ((tmp_path / "file" / "store").as_uri(), "nonsense://user:hunter2@host/bucket"):
-        with pytest.raises(LakeError) as caught:
-            Store(url)
-        assert caught.value.code == "store_unavailable"
-        assert "hunter2" not in str(caught.value)
+    with pytest.raises(LakeError) as caught:
+        Store((tmp_path / "file" / "hunter2").as_uri())
+    assert caught.value.code == "store_unavailable"
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_store_that_is_not_a_folder_behaves_the_same() -> None:

@@ -82,14 +82,15 @@ def publish(
     lake: Lake,
     month: date,
     *,
+    dataset: str = "ohlcv",
     exchange: Exchange = Exchange.BINANCE_FUTURES,
     symbol: Symbol = BTC,
     source: Source = Source.RECORDING,
     rows: int = 3,
 ) -> bytes:
-    """Publish a month of 5m ohlcv on the exchange clock, and return the file's bytes."""
+    """Publish a month of 5m bars on the exchange clock, and return the file's bytes."""
     data = parquet_bytes(bars(month, rows))
-    key = ObjectKey.bars("ohlcv", Clock.EXCHANGE, Interval.M5, exchange, symbol, month)
+    key = ObjectKey.bars(dataset, Clock.EXCHANGE, Interval.M5, exchange, symbol, month)
     batch = lake.batch()
     batch.put(NewObject(key=key, rows=rows, source=source, fingerprint=f"{month}-{rows}", reason="test"), data)
     batch.commit()

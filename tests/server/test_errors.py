@@ -153,7 +153,9 @@ def test_the_key_is_checked_before_the_parameters_and_those_before_the_plan(
     assert_error(httpx.get(server.url + DATA, params=query(), headers=free), 403, "metric_not_in_plan")
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1", "/api/v1/data", "/api/v1/data/preview/ohlcv", "/files", "/%00"])
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1", "/api/v1/data", "/api/v1/data/raw", "/api/v1/data/raw/x/y", "/files", "/%00"]
+)
 def test_an_unknown_path_is_an_error_like_the_others(api: httpx.Client, path: str) -> None:
     assert_error(api.get(path), 404, "unknown_path")
 
@@ -234,5 +236,5 @@ def test_a_store_that_is_down_is_not_ready(
 
     monkeypatch.setattr(Store, "exists", fail)
     answer = client.get("/readyz")
-    assert_error(answer, 503, "unavailable")
+    assert_error(answer, 503, "store_unavailable")
     assert "bucket" not in answer.text

@@ -8,10 +8,14 @@ from urllib.parse import quote, urlsplit
 
 import httpx
 import pytest
-from tests.server.conftest import DATA, Installation, RunningServer, publish, query
+from tests.server.conftest import BTC, DATA, Installation, RunningServer, publish, query
+from tests.server.in_process import application, put_ticks
 
-from aperiodic.lake import ObjectKind
-from aperiodic.server.links import base_url, make_link, sign
+from aperiodic.catalog import DATASETS
+from aperiodic.lake import NewObject, ObjectKey
+from aperiodic.market import Exchange, Source, Stream
+from aperiodic.server.errors import RequestError
+from aperiodic.server.links import base_url, check_link, link_family, make_link, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +33,11 @@ def assert_refused(answer: httpx.Response, code: str) -> None:
     assert "PAR1" not in answer.text
 
 
-def signed(installation: Installation, path: str, lifetime: int = 60) -> str:
+def signed(installation: Installation, url: str, path: str, lifetime: int = 60) -> str:
+    """Return a link that this server would accept, whatever the path."""
     expires = int(time.time()) + lifetime
-    return f"/files/{quote(path)}?expires={expires}&signature={sign(installation.secrets.link_key, path, expires)}"
+    signature = sign(installation.secrets.link_key, urlsplit(url).netloc, path, expires)
+    return f"{url}/files/{quote(path)}?expires={expires}&signature={signature}"
 
 
 def test_a_link_lives_five_minutes() -> None:
@@ -41,8 +47,8 @@ def test_a_link_lives_five_minutes() -> None:
 
 def test_an_expired_link_is_refused(server: RunningServer, installation: Installation, link: str) -> None:
     path = urlsplit(link).path.removeprefix("/files/")
-    assert httpx.get(server.url + signed(installation, path)).status_code == 200
-    assert_refused(httpx.get(server.url + signed(installation, path, lifetime=0)), "link_expired")
+    assert httpx.get(signed(installation, server.url, path)).status_code == 200
+    assert_refused(httpx.get(signed(installation, server.url, path, lifetime=0)), "link_expired")
 
 
 @pytest.mark.parametrize(
@@ -65,8 +71,10 @@ def test_an_expired_link_is_refused(server: RunningServer, installation: Install
         lambda link: link.split("signature=")[0] + "signature=" + link.split("signature=")[1].upper(),
     ],
 )
-def test_an_altered_link_is_refused(server: RunningServer, link: str, alter: Callable[[str], str]) -> None:
-    parts = urlsplit(alter(link))
+def test_an_altered_link_is_refused(server: RunningServer, api: httpx.Client, alter: Callable[[str], str]) -> None:
+    link: str = api.get(DATA, params=query(), headers={"Host": "test.example"}).json()["files"][0]["url"]
+    whole, parts = urlsplit(link), urlsplit(alter(link))
+    assert server.get_raw(f"{whole.path}?{whole.query}")[0] == 200
     status, headers, body = server.get_raw(f"{parts.path}?{parts.query}".encode().decode("latin-1"))
     assert status == 403
     assert b'"link_invalid"' in body
@@ -107,16 +115,115 @@ def test_a_signed_path_that_the_ledger_does_not_know_is_no_file(
     server: RunningServer, installation: Installation, path: str
 ) -> None:
     expires = int(time.time()) + 60
-    signature = sign(installation.secrets.link_key, path, expires)
+    signature = sign(installation.secrets.link_key, "test.example", path, expires)
     target = f"/files/{quote(path, safe='')}?expires={expires}&signature={signature}"
     status, _, body = server.get_raw(target)
     assert status == 404
     assert b'"object_missing"' in body
 
 
-def test_ticks_are_not_served_even_with_a_signature(server: RunningServer, installation: Installation) -> None:
-    path = installation.lake.current(ObjectKind.TICKS)[0].path
-    assert httpx.get(server.url + signed(installation, path)).json()["code"] == "object_missing"
+@pytest.mark.parametrize(
+    "key",
+    [
+        ObjectKey.day_bars("trades", Exchange.OKX_PERPS, BTC, date(2025, 5, 1)),
+        ObjectKey.book_state(Exchange.OKX_PERPS, BTC, 7),
+        ObjectKey.quarantine(Exchange.OKX_PERPS, "a" * 64),
+    ],
+    ids=lambda key: key.kind,
+)
+def test_what_is_not_published_is_not_served_even_with_a_signature(
+    server: RunningServer, installation: Installation, key: ObjectKey
+) -> None:
+    batch = installation.lake.batch()
+    batch.put(NewObject(key=key, rows=1, source=Source.RECORDING, fingerprint="f", reason="test"), key.kind.encode())
+    batch.commit()
+    record = installation.lake.find(key)
+    assert record is not None
+    assert httpx.get(signed(installation, server.url, record.path)).json()["code"] == "object_missing"
+
+
+@pytest.mark.parametrize(
+    "host", ["other.example", "127.0.0.1", "127.0.0.1:1", "localhost:{port}", "127.0.0.1:{port}.evil.example", ""]
+)
+def test_a_link_leads_to_the_host_that_gave_it_and_to_no_other(link: str, host: str) -> None:
+    given = host.format(port=urlsplit(link).port)
+    assert httpx.get(link).status_code == 200
+    answer = httpx.get(link, headers={"Host": given})
+    assert answer.status_code in ({400, 403} if not host else {403})
+    assert b"PAR1" not in answer.content
+
+
+def checked(base: str, host: str) -> str:
+    """Make a link that begins with `base`, and check it as if it had been sent to `host`."""
+    parts = urlsplit(make_link(b"key", base, "bars/a.parquet", time.time()))
+    path = parts.path.removeprefix("/prefix").encode()
+    return check_link(b"key", host, path, parts.query.encode(), time.time())
+
+
+@pytest.mark.parametrize(
+    ("base", "host"),
+    [
+        ("https://data.example", "data.example"),
+        ("https://Data.Example:443", "DATA.example"),
+        ("http://data.example:80", "data.example"),
+        ("https://data.example/prefix", "data.example"),
+        ("http://data.example:8000", "data.example:8000"),
+    ],
+)
+def test_a_host_may_be_written_as_clients_do(base: str, host: str) -> None:
+    assert checked(base, host) == "bars/a.parquet"
+
+
+@pytest.mark.parametrize(
+    ("base", "host"),
+    [
+        ("http://data.example:8000", "data.example"),
+        ("https://data.example", "data.example:8000"),
+        ("https://data.example", "adata.example"),
+        ("https://data.example", ""),
+    ],
+)
+def test_another_host_is_another_link(base: str, host: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        checked(base, host)
+    assert caught.value.code == "link_invalid"
+
+
+FAMILIES = {
+    "ohlcv": "ohlcv",
+    **dict.fromkeys(("l1_price", "l1_imbalance", "l1_liquidity"), "l1-metrics"),
+    **dict.fromkeys(("l2_imbalance", "l2_liquidity"), "l2-metrics"),
+    **dict.fromkeys(("basis", "funding", "open_interest", "derivative_price"), "derivative-metrics"),
+}
+
+
+def test_every_dataset_belongs_to_the_family_that_clients_know() -> None:
+    families = {name: link_family(metric) for name, metric in DATASETS.items()}
+    assert families == {name: FAMILIES.get(name, "trade-metrics") for name in DATASETS}
+
+
+def test_each_family_has_a_host_of_its_own_and_the_public_one_is_for_the_rest(tmp_path: Path) -> None:
+    hosts = {"ohlcv": "https://ohlcv.example", "raw": "https://raw.example:8443"}
+    with application(tmp_path, link_hosts=hosts, public_url="https://data.example/") as app:
+        publish(app.lake, date(2025, 5, 1))
+        publish(app.lake, date(2025, 5, 1), dataset="flow")
+        day = put_ticks(app.lake, Stream.TRADES, Exchange.BINANCE_FUTURES, BTC, date(2025, 5, 1))
+        headers = app.headers("prime-raw")
+        links = {}
+        for path in ("ohlcv", "flow", "raw/trades"):
+            names = ("exchange", "symbol", "start_date", "end_date") if path.startswith("raw") else query()
+            asked = {name: query()[name] for name in names}
+            links[path] = app.client.get(f"/api/v1/data/{path}", params=asked, headers=headers).json()["files"][0][
+                "url"
+            ]
+        assert [link.split("/files/")[0] for link in links.values()] == [
+            "https://ohlcv.example",
+            "https://data.example",
+            "https://raw.example:8443",
+        ]
+        assert app.client.get(links["raw/trades"]).content == day
+        moved = links["raw/trades"].replace("raw.example:8443", "ohlcv.example")
+        assert_refused(app.client.get(moved), "link_invalid")
 
 
 def test_a_superseded_revision_is_served_while_its_link_lives(api: httpx.Client, installation: Installation) -> None:

@@ -75,7 +75,7 @@ def test_a_slow_reader_does_not_fill_the_memory_nor_stop_others_nor_leave_a_trac
     before = _resident(running)
     address = urlsplit(link)
     with closing(socket.create_connection((address.hostname, address.port))) as slow:
-        slow.sendall(f"GET {address.path}?{address.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        slow.sendall(f"GET {address.path}?{address.query} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
         slow.recv(1024)
         time.sleep(0.5)
         assert _resident(running) - before < _BIG // 2
@@ -90,7 +90,7 @@ def test_it_stops_though_a_client_does_not_read(big_file: tuple[RunningServer, s
     running, link = big_file
     address = urlsplit(link)
     with closing(socket.create_connection((address.hostname, address.port))) as slow:
-        slow.sendall(f"GET {address.path}?{address.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        slow.sendall(f"GET {address.path}?{address.query} HTTP/1.1\r\nHost: {address.netloc}\r\n\r\n".encode())
         slow.recv(1024)
         running.process.terminate()
         _, errors = running.process.communicate(timeout=15)

@@ -1,45 +1,76 @@
-"""`aperiodic keys`: make, list and revoke API keys."""
+"""`aperiodic keys`: who may use the API, and as what."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from cyclopts import App
+from cyclopts import App, Parameter, Token
 from rich.markup import escape
 from rich.table import Table
 
 from aperiodic.cli.console import errors, out
 from aperiodic.cli.installation import open_lake, read_settings
 from aperiodic.cli.parameters import Day
-from aperiodic.lake.keys import create_key, list_keys, revoke_key
+from aperiodic.lake.accounts import set_plan
+from aperiodic.lake.keys import SCOPES, create_key, list_keys, public_id_of, revoke_key, rotate_key
 from aperiodic.lake.lake import now_us
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import find_plan
+from aperiodic.market import InvalidInputError
 from aperiodic.server import Secrets
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Sequence
 
     from aperiodic.lake import Lake
     from aperiodic.lake.keys import ApiKey
 
 __all__ = ["app", "make_key"]
 
-app = App(name="keys", help="API keys: make, list, revoke.")
+app = App(name="keys", help="API keys: create, list, rotate, revoke, set-plan. A running server needs no restart.")
+
+_DURATION: Final = re.compile(r"(?P<count>[0-9]{1,4})(?P<unit>[mhd])", re.ASCII)
+_HOURS: Final = {"m": 1 / 60, "h": 1.0, "d": 24.0}
+
+
+def _hours(_type: Any, tokens: Sequence[Token]) -> float:  # noqa: ANN401 - cyclopts' converter signature
+    match = _DURATION.fullmatch(tokens[0].value)
+    if match is None:
+        raise InvalidInputError(
+            f"{tokens[0].value[:40]!r} is not a duration.",
+            code="bad_duration",
+            hint="Write a number and m, h or d, for example 30m, 24h or 7d.",
+        )
+    return int(match["count"]) * _HOURS[match["unit"]]
 
 
 @app.command(name="create")
-def create(*, plan: str, label: str = "", expires: Day | None = None) -> None:
+def create(
+    *,
+    plan: str | None = None,
+    account: str | None = None,
+    label: str = "",
+    expires: Day | None = None,
+    scope: tuple[str, ...] = SCOPES,
+) -> None:
     """Make a key and print it, alone, on standard output. It is shown this once: only a keyed hash is stored.
 
     Args:
-        plan: free, starter, pro, prime or prime-raw.
+        plan: Plan of a new account; aperiodic plans list shows them. An account that exists keeps its own.
+        account: Who holds the key; by default an account of its own, named after the key.
         label: A note for yourself.
         expires: Last day (UTC) on which it works; by default it does not expire.
+        scope: What it is for: bars, raw; by default both. Give it once for each.
     """
+    if plan is None and account is None:
+        raise InvalidInputError(
+            "A key needs a plan, or an account that has one.",
+            code="missing_plan",
+            hint="Add --plan PLAN for a new account, or --account NAME for one that exists.",
+        )
     with open_lake() as lake:
-        key = make_key(lake, plan, label, expires)
+        key = make_key(lake, plan, label, expires, account=account, scopes=scope)
     out.print(key, highlight=False, soft_wrap=True)
 
 
@@ -48,10 +79,20 @@ def list_all() -> None:
     """List all keys; their secrets are not known to anyone but their holders."""
     with open_lake() as lake, lake.engine.connect() as connection:
         keys = list_keys(connection)
-    table = Table("Public id", "Plan", "Made", "State", "Label", box=None)
+    headings = ("Public id", "Account", "Plan", "Scopes", "Made", "State", "Last used", "Replaced by", "Label")
+    table = Table(*headings, box=None)
     for key in keys:
-        made = datetime.fromtimestamp(key.created_at / 1e6, UTC).date().isoformat()
-        table.add_row(key.public_id, key.plan, made, _state(key), escape(key.label))
+        table.add_row(
+            key.public_id,
+            escape(key.account),
+            key.plan.name,
+            ",".join(key.scopes),
+            _moment(key.created_at)[:10],
+            _state(key),
+            "never" if key.last_used_at is None else _moment(key.last_used_at),
+            key.replaced_by or "",
+            escape(key.label),
+        )
     out.print(table if keys else "There are no keys. Make one: aperiodic keys create --plan prime")
 
 
@@ -67,20 +108,67 @@ def revoke(public_id: str) -> None:
     errors.print(f"Revoked {public_id}.", highlight=False)
 
 
-def make_key(lake: Lake, plan_name: str, label: str, expires: date | None = None) -> str:
-    """Make a key of a plan that is valid through the day `expires`.
+@app.command
+def rotate(public_id: str, *, overlap: Annotated[float, Parameter(converter=_hours)] = 24.0) -> None:
+    """Make the key that takes another's place and print it, alone, on standard output.
+
+    The new key has the account, scopes, label and expiry of the old one.
+
+    Args:
+        public_id: The old key.
+        overlap: How long the old key goes on working: 30m, 24h, 7d; 0m ends it at once, 7d is the most.
+    """
+    with open_lake() as lake, begin_write(lake.engine) as connection:
+        made = rotate_key(connection, Secrets.load(read_settings()).pepper, public_id, overlap)
+    out.print(made.key, highlight=False, soft_wrap=True)
+    errors.print(
+        f"{public_id_of(made.key)} takes the place of {public_id}, which works until "
+        f"{_moment(made.replaced_expires_at)} UTC.",
+        highlight=False,
+    )
+
+
+@app.command(name="set-plan")
+def change_plan(holder: str, plan: str) -> None:
+    """Give an account another plan; it holds for all its keys from their next request on.
+
+    Args:
+        holder: Public id of one of its keys, or its name.
+        plan: The plan; aperiodic plans list shows them.
+    """
+    with open_lake() as lake, begin_write(lake.engine) as connection:
+        account = set_plan(connection, holder, plan)
+    errors.print(f"{escape(account.name)}: {account.plan} → {plan}", highlight=False)
+
+
+def make_key(
+    lake: Lake,
+    plan: str | None,
+    label: str,
+    expires: date | None = None,
+    *,
+    account: str | None = None,
+    scopes: Sequence[str] = SCOPES,
+) -> str:
+    """Make a key that is valid through the day `expires`; see `lake.keys.create_key`.
 
     Raises:
-        InvalidInputError: `unknown_plan`, `bad_label` or `bad_expiry`.
+        InvalidInputError: Something in it is not valid.
     """
     end = None if expires is None else datetime.combine(expires + timedelta(days=1), time(), UTC)
     expires_at = None if end is None else int(end.timestamp()) * 1_000_000
+    pepper = Secrets.load(read_settings()).pepper
     with begin_write(lake.engine) as connection:
-        chosen = find_plan(connection, plan_name)
-        return create_key(connection, Secrets.load(read_settings()).pepper, chosen.name, label, expires_at)
+        return create_key(connection, pepper, plan, label, expires_at, account=account, scopes=scopes)
 
 
 def _state(key: ApiKey) -> str:
     if key.revoked_at is not None:
         return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now_us() else "valid"
+    if key.expires_at is None:
+        return "valid"
+    return "expired" if key.expired(now_us()) else f"until {_moment(key.expires_at)}"
+
+
+def _moment(us: int) -> str:
+    return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M")

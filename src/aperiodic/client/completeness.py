@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import date
 
-    from aperiodic.client.links import Links
+    from aperiodic.client.links import FileLink, Links
     from aperiodic.client.request import DataRequest
+    from aperiodic.client.types import OnIncomplete
 
 __all__ = ["Shortfall"]
 
@@ -36,15 +37,8 @@ class Shortfall:
     incomplete: tuple[str, ...]
 
     @classmethod
-    def of(cls, request: DataRequest, links: Links) -> Shortfall | None:
-        """Return what the answer lacks, or None when the server has all that was asked for."""
-        files = links.files()
-        missing = links.missing
-        if missing is None:
-            present = {link.key[:2] for link in files}
-            missing = tuple(
-                period_name(*month) for month in _months(request.start, request.end) if month not in present
-            )
+    def of(cls, series: str, files: Sequence[FileLink], missing: Sequence[str]) -> Shortfall | None:
+        """Return what the files lack, or None when there is nothing known to be missing."""
         incomplete = tuple(
             f"{link.period} ({link.gaps} gap{'s' if link.gaps > 1 else ''})" if link.gaps else link.period
             for link in files
@@ -52,7 +46,18 @@ class Shortfall:
         )
         if not missing and not incomplete:
             return None
-        return cls(f"{request.dataset.id} of {request.symbol} on {request.exchange}", missing, incomplete)
+        return cls(series, tuple(missing), incomplete)
+
+    @classmethod
+    def of_bars(cls, request: DataRequest, links: Links) -> Shortfall | None:
+        """Return what an answer to a request for bars lacks; a server that does not say has files of what exists."""
+        files, missing = links.files(), links.missing
+        if missing is None:
+            present = {link.key[:2] for link in files}
+            missing = tuple(
+                period_name(*month) for month in _months(request.start, request.end) if month not in present
+            )
+        return cls.of(f"{request.dataset.id} of {request.symbol} on {request.exchange}", files, missing)
 
     def __str__(self) -> str:
         sentences = [f"The data is not complete: {self.series}."]
@@ -62,16 +67,22 @@ class Shortfall:
             sentences.append(f"Incomplete: {_listing(self.incomplete)}.")
         return " ".join(sentences)
 
-    def error(self) -> IncompleteDataError:
-        """Build the error for callers who do not accept it."""
+    def refuse(self, on_incomplete: OnIncomplete) -> None:
+        """Raise `IncompleteDataError` if the caller does not accept it."""
+        if on_incomplete == "raise":
+            raise self._error()
+
+    def _error(self) -> IncompleteDataError:
         return IncompleteDataError(
             str(self),
             code="incomplete_data",
             hint='Ask for days that exist, or accept the rest with on_incomplete="warn" or "ignore".',
         )
 
-    def warn(self, stacklevel: int) -> None:
-        """Warn; the stack level counts from the caller, as in `warnings.warn`."""
+    def tell(self, on_incomplete: OnIncomplete, stacklevel: int) -> None:
+        """Warn if the caller wants to know; the stack level counts from the caller, as in `warnings.warn`."""
+        if on_incomplete != "warn":
+            return
         warnings.warn(f'{self} Silence this with on_incomplete="ignore".', IncompleteDataWarning, stacklevel + 1)
 
 

@@ -6,55 +6,67 @@ import asyncio
 import hashlib
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from aperiodic.client.errors import DownloadError
-from aperiodic.client.frames import UnreadableFileError, read_frame
+from aperiodic.client.frames import UnreadableFileError
+from aperiodic.client.rest import json_object
 from aperiodic.client.retry import RETRYABLE_STATUSES, RetryableError, retrying
-from aperiodic.client.transport import BodyTooLargeError, Transport, TransportError
+from aperiodic.client.transport import BodyTooLargeError, Opened, Transport, TransportError, read_body
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Coroutine
 
-    import polars as pl
+    from aperiodic.client.errors import DownloadError
+    from aperiodic.client.links import FileLink, Links
 
-    from aperiodic.client.links import FileKey, FileLink, Links
-    from aperiodic.client.request import DataRequest
-
-__all__ = ["download_frames"]
+__all__ = ["AS_STORED", "CorruptFileError", "download_all", "download_frame", "fetch_renewing", "refuse_status"]
 
 _MAX_BYTES: Final = 2 * 1024**3
-# The file is compressed already, and its size and hash are those of the bytes as stored.
-_HEADERS: Final = {"Accept-Encoding": "identity"}
+_MAX_ERROR_BYTES: Final = 64 * 1024
+
+AS_STORED: Final = {"Accept-Encoding": "identity"}
+"""Headers of a request for a file: it is compressed already, and its size and hash are those of the stored bytes."""
+
+T = TypeVar("T")
 
 
-async def download_frames(
-    transport: Transport, links: Links, request: DataRequest, advance: Callable[[], object]
-) -> list[pl.DataFrame]:
-    """Download and read every file; the first failure ends the other downloads.
+class CorruptFileError(AperiodicDataError):
+    """The bytes are not those that the server announced."""
+
+
+class _StaleLinkError(Exception):
+    """The link no longer leads to the file; a new one may.
+
+    Attributes:
+        error: What the caller gets if a new one does not.
+    """
+
+    def __init__(self, error: DownloadError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+async def download_all(
+    links: Links, max_concurrent: int, fetch: Callable[[FileLink], Coroutine[Any, Any, T]]
+) -> list[T]:
+    """Call `fetch` for every file; the first failure ends the other downloads.
 
     Args:
-        transport: Fetches the files, without the API key.
         links: Where the files are.
-        request: Which columns and days to expect, and how many downloads to run at the same time.
-        advance: Called after each file.
+        max_concurrent: How many downloads run at the same time.
+        fetch: Does the work for one file, given its newest link.
 
     Returns:
-        The frames, in order of time.
-
-    Raises:
-        DownloadError: A file could not be fetched or is not what it should be.
+        What `fetch` returned, in order of time.
     """
-    free_slots = asyncio.Semaphore(request.max_concurrent)
+    free_slots = asyncio.Semaphore(max_concurrent)
 
-    async def fetch(key: FileKey) -> pl.DataFrame:
+    async def take_turn(link: FileLink) -> T:
         async with free_slots:
-            frame = await _fetch_file(transport, links, key, request)
-        advance()
-        return frame
+            return await fetch(links.current(link.key))
 
-    tasks = [asyncio.create_task(fetch(link.key)) for link in links.files()]
+    tasks = [asyncio.create_task(take_turn(link)) for link in links.files()]
     try:
         return await asyncio.gather(*tasks)
     finally:
@@ -63,46 +75,63 @@ async def download_frames(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _fetch_file(transport: Transport, links: Links, key: FileKey, request: DataRequest) -> pl.DataFrame:
-    link = links.current(key)
+async def fetch_renewing(links: Links, link: FileLink, attempt: Callable[[FileLink], Awaitable[T]]) -> T:
+    """Await `attempt(link)`, again while its failure may pass, and once more with a new link if the link is stale.
+
+    Raises:
+        DownloadError: The file could not be fetched or is not what it should be.
+    """
     try:
-        return await retrying(partial(_attempt, transport, link, request))
-    except DownloadError as error:
-        if error.status_code != HTTPStatus.FORBIDDEN:
-            raise
-    # Most likely the link has expired. A second refusal has another reason and is final.
-    link = await links.renew(link)
-    return await retrying(partial(_attempt, transport, link, request))
+        return await retrying(partial(attempt, link))
+    except _StaleLinkError:
+        link = await links.renew(link)
+    try:
+        return await retrying(partial(attempt, link))
+    except _StaleLinkError as stale:
+        # It was refused while it was new, so its age is not the reason.
+        raise stale.error from None
 
 
-async def _attempt(transport: Transport, link: FileLink, request: DataRequest) -> pl.DataFrame:
+async def download_frame(transport: Transport, read: Callable[[bytes], T], link: FileLink) -> T:
+    """Fetch a file into memory and read it, once."""
     max_bytes = _MAX_BYTES if link.size is None else link.size
     try:
-        answer = await transport.get(link.url, max_bytes=max_bytes, headers=_HEADERS)
+        async with transport.open(link.url, headers=AS_STORED) as answer:
+            if answer.status != HTTPStatus.OK:
+                await refuse_status(link, answer)
+            body = await read_body(answer, max_bytes)
     except (TransportError, BodyTooLargeError) as error:
         raise RetryableError(link.failed(error)) from error
-    if answer.status != HTTPStatus.OK:
-        refusal = AperiodicDataError(f"The file server answered with status {answer.status}.", code="file_refused")
-        failure = link.failed(refusal, answer.status)
-        if answer.status in RETRYABLE_STATUSES:
-            raise RetryableError(failure, answer.headers.get("Retry-After"))
-        raise failure
     try:
         # Hashing and decoding would hold up the other downloads; both release the interpreter lock.
-        return await asyncio.to_thread(_read_verified, answer.body, link, request)
-    except (_CorruptFileError, UnreadableFileError) as error:
+        return await asyncio.to_thread(_read_verified, body, link, read)
+    except (CorruptFileError, UnreadableFileError) as error:
         raise RetryableError(link.failed(error)) from error
     except AperiodicDataError as error:
         raise link.failed(error) from error
 
 
-class _CorruptFileError(AperiodicDataError):
-    """The bytes are not those that the server announced."""
+async def refuse_status(link: FileLink, answer: Opened) -> None:
+    """Raise what an answer other than the file means: another attempt, a new link, or the end."""
+    refusal = AperiodicDataError(f"The file server answered with status {answer.status}.", code="file_refused")
+    failure = link.failed(refusal, answer.status)
+    if answer.status in RETRYABLE_STATUSES:
+        raise RetryableError(failure, answer.headers.get("Retry-After"))
+    if answer.status == HTTPStatus.FORBIDDEN:
+        raise _StaleLinkError(failure)  # most likely it has expired
+    if answer.status == HTTPStatus.NOT_FOUND:
+        try:
+            said = json_object(await read_body(answer, _MAX_ERROR_BYTES)) or {}
+        except BodyTooLargeError:
+            raise failure from None
+        if said.get("code") == "object_missing":
+            raise _StaleLinkError(failure)  # a newer revision may have taken its place
+    raise failure
 
 
-def _read_verified(body: bytes, link: FileLink, request: DataRequest) -> pl.DataFrame:
+def _read_verified(body: bytes, link: FileLink, read: Callable[[bytes], T]) -> T:
     if link.size is not None and len(body) != link.size:
-        raise _CorruptFileError(f"It has {len(body):,} bytes instead of {link.size:,}.", code="size_mismatch")
+        raise CorruptFileError(f"It has {len(body):,} bytes instead of {link.size:,}.", code="size_mismatch")
     if link.sha256 is not None and hashlib.sha256(body).hexdigest() != link.sha256:
-        raise _CorruptFileError("Its SHA-256 is not the one that the server announced.", code="hash_mismatch")
-    return read_frame(body, request.dataset.schema, request.start, request.end)
+        raise CorruptFileError("Its SHA-256 is not the one that the server announced.", code="hash_mismatch")
+    return read(body)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aperiodic.catalog import DATASETS, TIME_COLUMN, Dataset
-from aperiodic.client.fetch import Delivery, fetch_data
+from aperiodic.client.fetch import fetch_data
 from aperiodic.client.request import REQUIRED, DataRequest, parse_choice
 from aperiodic.client.sync import run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from aperiodic.client.fetch import Delivery
     from aperiodic.client.signatures import MetricAsync, MetricBlocking, SeriesAsync, SeriesBlocking
     from aperiodic.client.types import Day, Exchange, Interval, OnIncomplete, OutputFormat, TimestampType
     from aperiodic.market import Stream
 
-__all__ = ["metric_functions", "series_functions"]
+__all__ = ["RAISES", "metric_functions", "public_pair", "series_functions"]
 
 _KEY: Final = """\
     api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True."""
@@ -37,7 +38,7 @@ _PARAMETERS: Final = """\
     on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
         (IncompleteDataError, before any download) or "ignore"."""
 
-_RAISES: Final = """\
+RAISES: Final = """\
     InvalidInputError: A value is missing or not valid; nothing was sent.
     APIError: The server answered with an error.
     DownloadError: A file could not be fetched, or is not what the server said it was.
@@ -90,7 +91,7 @@ def series_functions(name: str, dataset: Dataset, summary: str) -> tuple[SeriesB
 
     columns = [f"    {field.name}: {field.description} Unit: {field.unit}." for field in dataset.fields]
     returns = "\n".join([f"{_TIME_ROW} and the columns\n", *columns])
-    return _pair(name, deliver, _docstring(summary, _KEY, returns))
+    return public_pair(name, deliver, _docstring(summary, _KEY, returns), _FRAME)
 
 
 def metric_functions(
@@ -142,8 +143,11 @@ def metric_functions(
 
     metrics = [f"{_KEY}\n    metric: One of"]
     metrics += [f"        {dataset.id}: {dataset.description}" for dataset in family.values()]
-    return _pair(name, deliver, _docstring(summary, "\n".join(metrics), f"{_TIME_ROW} and the dataset's columns."))
+    doc = _docstring(summary, "\n".join(metrics), f"{_TIME_ROW} and the dataset's columns.")
+    return public_pair(name, deliver, doc, _FRAME)
 
+
+_FRAME: Final = "polars.DataFrame | pandas.DataFrame"
 
 _TIME_ROW: Final = (
     f"    A frame with one row per interval in which something happened: `{TIME_COLUMN}` (start of the interval,\n"
@@ -152,11 +156,29 @@ _TIME_ROW: Final = (
 
 
 def _docstring(summary: str, first_parameters: str, returns: str) -> str:
-    parts = (summary, f"Args:\n{first_parameters}\n{_PARAMETERS}", f"Returns:\n{returns}", f"Raises:\n{_RAISES}")
+    parts = (summary, f"Args:\n{first_parameters}\n{_PARAMETERS}", f"Returns:\n{returns}", f"Raises:\n{RAISES}")
     return "\n\n".join(parts) + "\n"
 
 
-def _pair(name: str, deliver: Callable[..., Coroutine[Any, Any, Delivery]], doc: str) -> tuple[Any, Any]:
+class Deliverable(Protocol):
+    """What the work of a function ends with."""
+
+    def hand_over(self, stacklevel: int) -> Any:  # noqa: ANN401 (what the function returns)
+        """Tell the caller what is to be told, and return what they asked for."""
+
+
+def public_pair(
+    name: str, deliver: Callable[..., Coroutine[Any, Any, Deliverable]], doc: str, returns: str
+) -> tuple[Any, Any]:
+    """Make the blocking and the async function of one body.
+
+    Args:
+        name: Public name of the blocking one; the async one gets `_async` after it.
+        deliver: Does the work; both take its parameters.
+        doc: Docstring of both.
+        returns: The return type as `help` shows it.
+    """
+
     # Warnings are raised here, in the frame below the caller's: the work itself may run in another thread.
     def blocking(*args: object, **kwargs: object) -> object:
         return run_blocking(deliver(*args, **kwargs)).hand_over(stacklevel=2)
@@ -164,7 +186,7 @@ def _pair(name: str, deliver: Callable[..., Coroutine[Any, Any, Delivery]], doc:
     async def awaitable(*args: object, **kwargs: object) -> object:
         return (await deliver(*args, **kwargs)).hand_over(stacklevel=2)
 
-    signature = inspect.signature(deliver).replace(return_annotation="polars.DataFrame | pandas.DataFrame")
+    signature = inspect.signature(deliver).replace(return_annotation=returns)
     for function, public_name in ((deliver, name), (blocking, name), (awaitable, f"{name}_async")):
         function.__name__ = function.__qualname__ = public_name
         function.__module__ = "aperiodic"

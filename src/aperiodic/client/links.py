@@ -13,10 +13,12 @@ from aperiodic.client.rest import bad_response, get_json
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
     from aperiodic.client.request import DataRequest
     from aperiodic.client.transport import Transport
 
-__all__ = ["FileKey", "FileLink", "Links"]
+__all__ = ["FileKey", "FileLink", "Links", "Listing", "ask_bars", "by_key", "file_link", "listed_files"]
 
 FileKey = tuple[int, int, int]
 """Year, month and day of a file; day 0 for a whole month, which sorts before the days of that month."""
@@ -57,39 +59,49 @@ class FileLink:
         return DownloadError(*self.key[:2], self.day, error, status_code)
 
 
-class Links:
-    """The links of one request; they can be renewed when they expire.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of one answer, or of several joined.
 
     Attributes:
+        files: By key; no file is in it twice.
         missing: Periods that the server says it has no file for; None when it does not say.
     """
 
-    def __init__(self, transport: Transport, request: DataRequest) -> None:
-        self.missing: tuple[str, ...] | None = None
-        self._transport = transport
-        self._request = request
-        self._files: dict[FileKey, FileLink] = {}
+    files: Mapping[FileKey, FileLink]
+    missing: tuple[str, ...] | None
+
+
+class Links:
+    """The links of one request; they can be renewed when they expire."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Listing]], listing: Listing) -> None:
+        self._ask = ask
+        self._listing = listing
         self._renewal = asyncio.Lock()
 
     @classmethod
-    async def ask(cls, transport: Transport, request: DataRequest) -> Self:
-        """Ask the server for the links.
+    async def ask(cls, ask: Callable[[], Awaitable[Listing]]) -> Self:
+        """Ask the server for the links; `ask` is called again when they have to be renewed.
 
         Raises:
             APIError: The server answered with an error or with something else than links.
             AperiodicDataError: The server could not be reached.
         """
-        links = cls(transport, request)
-        await links._load()
-        return links
+        return cls(ask, await ask())
+
+    @property
+    def missing(self) -> tuple[str, ...] | None:
+        """Periods that the server says it has no file for; None when it does not say."""
+        return self._listing.missing
 
     def files(self) -> list[FileLink]:
         """All files, in order of time."""
-        return [self._files[key] for key in sorted(self._files)]
+        return [self._listing.files[key] for key in sorted(self._listing.files)]
 
     def current(self, key: FileKey) -> FileLink:
         """The newest link to a file."""
-        return self._files[key]
+        return self._listing.files[key]
 
     async def renew(self, refused: FileLink) -> FileLink:
         """Return a newer link than the refused one; downloads that come here together share one request.
@@ -99,43 +111,62 @@ class Links:
             APIError: As `ask`.
         """
         async with self._renewal:
-            if self._files.get(refused.key) is refused:
-                await self._load()
-        renewed = self._files.get(refused.key)
-        if renewed is None:
+            if self._listing.files.get(refused.key) is refused:
+                # Files that are no longer listed keep their old links, which their downloads find out by themselves.
+                renewed = await self._ask()
+                self._listing = Listing({**self._listing.files, **renewed.files}, self._listing.missing)
+        link = self._listing.files[refused.key]
+        if link is refused:
             raise refused.failed(
                 AperiodicDataError(
                     "It was withdrawn during the download.", code="file_withdrawn", hint="Send the request again."
                 )
             )
-        return renewed
-
-    async def _load(self) -> None:
-        request = self._request
-        body = await get_json(self._transport, request.url, params=request.params, api_key=request.account.api_key)
-        files = body.get("files")
-        if not isinstance(files, list):
-            raise bad_response("The answer lists no files.")
-        links = [_file_link(item) for item in files]
-        self._files = {link.key: link for link in links}
-        if len(self._files) < len(links):
-            raise bad_response("The answer lists a file twice.")
-        missing = body.get("missing")
-        self.missing = tuple(_period(item) for item in missing) if isinstance(missing, list) else None
+        return link
 
 
-def _file_link(item: Any) -> FileLink:  # noqa: ANN401 (not checked before here)
-    if not isinstance(item, dict):
-        raise bad_response("The answer lists a file that is not an object.")
-    size, sha256, gaps = item.get("size"), item.get("sha256"), item.get("gaps")
+async def ask_bars(transport: Transport, request: DataRequest) -> Listing:
+    """Ask for the links of a request for bars; raises as `Links.ask`."""
+    body = await get_json(transport, request.url, params=request.params, api_key=request.account.api_key)
+    links = [file_link(item, _key(item)) for item in listed_files(body)]
+    missing = body.get("missing")
+    return Listing(by_key(links), tuple(_period(item) for item in missing) if isinstance(missing, list) else None)
+
+
+def listed_files(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the entries of an answer's `files`."""
+    files = body.get("files")
+    if not isinstance(files, list) or not all(isinstance(item, dict) for item in files):
+        raise bad_response("The answer lists no files.")
+    return files
+
+
+def by_key(links: Sequence[FileLink]) -> dict[FileKey, FileLink]:
+    """Return the links by their keys, each of which may occur once only."""
+    found = {link.key: link for link in links}
+    if len(found) < len(links):
+        raise bad_response("The answer lists a file twice.")
+    return found
+
+
+def file_link(item: Mapping[str, Any], key: FileKey) -> FileLink:
+    """Read what an entry says of a file, apart from which file it is."""
+    size, sha256, gaps = item.get("size"), item.get("sha256"), _gaps(item.get("gaps"))
     return FileLink(
-        key=_key(item),
+        key=key,
         url=_url(item.get("url")),
         size=size if isinstance(size, int) and size >= 0 else None,
         sha256=sha256.lower() if isinstance(sha256, str) and sha256 else None,
-        complete=item.get("complete") is not False,
-        gaps=len(gaps) if isinstance(gaps, list) else 0,
+        complete=item.get("complete", not gaps) is not False,
+        gaps=gaps,
     )
+
+
+def _gaps(gaps: object) -> int:
+    """Read a number of gaps, written as such or as a list of them."""
+    if isinstance(gaps, list):
+        return len(gaps)
+    return gaps if isinstance(gaps, int) else 0
 
 
 def _key(item: dict[str, Any]) -> FileKey:

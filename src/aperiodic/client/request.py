@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from aperiodic.catalog import Dataset
 
-__all__ = ["REQUIRED", "Account", "DataRequest", "parse_choice", "parse_text"]
+__all__ = [
+    "REQUIRED",
+    "Account",
+    "DataRequest",
+    "parse_base_url",
+    "parse_choice",
+    "parse_days",
+    "parse_delivery",
+    "parse_text",
+]
 
 DEFAULT_BASE_URL: Final = "https://aperiodic.io/api/v1"
 DEMO_KEY: Final = "DEMO-KEY"
@@ -68,7 +77,7 @@ class Account:
             raise InvalidInputError(
                 "The API key holds characters that no key has.", code="bad_api_key", hint="Copy the key once more."
             )
-        return cls(_parse_base_url(base_url or os.environ.get("APERIODIC_API_URL") or DEFAULT_BASE_URL), api_key)
+        return cls(parse_base_url(base_url), api_key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +138,8 @@ class DataRequest:
         Raises:
             InvalidInputError: A value is missing or not valid; its `code` says which and how.
         """
-        start, end = _parse_day("start_date", start_date), _parse_day("end_date", end_date)
-        if start > end:
-            raise InvalidInputError(
-                f"start_date {start} is after end_date {end}.",
-                code="inverted_range",
-                hint="Swap them; both days are included.",
-            )
-        if max_concurrent not in _CONCURRENT:
-            raise InvalidInputError(
-                f"max_concurrent is {max_concurrent!r}.",
-                code="bad_max_concurrent",
-                hint=f"Give a whole number from 1 to {_CONCURRENT[-1]}.",
-            )
-        parse_choice("output", output, get_args(OutputFormat))
-        parse_choice("on_incomplete", on_incomplete, get_args(OnIncomplete))
-        if output == "pandas":
-            _require_pandas()
+        start, end = parse_days(start_date, end_date)
+        parse_delivery(max_concurrent, output, on_incomplete)
         return cls(
             account=Account.parse(api_key, base_url, preview=preview),
             dataset=dataset,
@@ -178,6 +172,61 @@ class DataRequest:
             "start_date": self.start.isoformat(),
             "end_date": self.end.isoformat(),
         }
+
+
+def parse_days(start_date: object, end_date: object) -> tuple[date, date]:
+    """Return the first and the last day of a range.
+
+    Raises:
+        InvalidInputError: `missing_<name>`, `bad_<name>` or `inverted_range`.
+    """
+    start, end = _parse_day("start_date", start_date), _parse_day("end_date", end_date)
+    if start > end:
+        raise InvalidInputError(
+            f"start_date {start} is after end_date {end}.",
+            code="inverted_range",
+            hint="Swap them; both days are included.",
+        )
+    return start, end
+
+
+def parse_delivery(max_concurrent: int, output: str, on_incomplete: str) -> None:
+    """Check how the caller wants the data.
+
+    Raises:
+        InvalidInputError: `bad_max_concurrent`, `unknown_output`, `unknown_on_incomplete` or `missing_package`.
+    """
+    if max_concurrent not in _CONCURRENT:
+        raise InvalidInputError(
+            f"max_concurrent is {max_concurrent!r}.",
+            code="bad_max_concurrent",
+            hint=f"Give a whole number from 1 to {_CONCURRENT[-1]}.",
+        )
+    parse_choice("output", output, get_args(OutputFormat))
+    parse_choice("on_incomplete", on_incomplete, get_args(OnIncomplete))
+    if output == "pandas":
+        _require_pandas()
+
+
+def parse_base_url(text: str | None) -> str:
+    """Return the address of the API without a slash at the end; what was left out comes from the environment.
+
+    Raises:
+        InvalidInputError: `bad_base_url`.
+    """
+    text = text or os.environ.get("APERIODIC_API_URL") or DEFAULT_BASE_URL
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise InvalidInputError(
+            f"base_url {text[:200]!r} is not the address of an API.",
+            code="bad_base_url",
+            hint=f"Write it like {DEFAULT_BASE_URL}.",
+        )
+    return text.rstrip("/")
 
 
 def parse_text(name: str, value: object) -> str:
@@ -224,21 +273,6 @@ def _parse_day(name: str, value: object) -> date:
         code=f"bad_{name}",
         hint="Give a date, a datetime or an ISO 8601 string such as '2025-05-01'.",
     )
-
-
-def _parse_base_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise InvalidInputError(
-            f"base_url {text[:200]!r} is not the address of an API.",
-            code="bad_base_url",
-            hint=f"Write it like {DEFAULT_BASE_URL}.",
-        )
-    return text.rstrip("/")
 
 
 def _require_pandas() -> None:

@@ -14,23 +14,24 @@ from aperiodic.market import AperiodicDataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["bad_response", "get_json"]
+__all__ = ["bad_response", "get_json", "json_object"]
 
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _MAX_TEXT: Final = 1000
 
 
-async def get_json(transport: Transport, url: str, *, params: Mapping[str, str], api_key: str) -> dict[str, Any]:
-    """Fetch a JSON object from the API, trying again while the failure may pass.
+async def get_json(transport: Transport, url: str, *, params: Mapping[str, str], api_key: str | None) -> dict[str, Any]:
+    """Fetch a JSON object from the API, with a key if there is one, trying again while the failure may pass.
 
     Raises:
         APIError: The server answered with an error, or not with a JSON object (`bad_response`).
         AperiodicDataError: `server_unreachable` when no whole answer came.
     """
+    headers = {} if api_key is None else {"X-API-KEY": api_key}
 
     async def attempt() -> Response:
         try:
-            answer = await transport.get(url, max_bytes=_MAX_BYTES, params=params, headers={"X-API-KEY": api_key})
+            answer = await transport.get(url, max_bytes=_MAX_BYTES, params=params, headers=headers)
         except TransportError as error:
             raise RetryableError(_unreachable(error)) from error
         except BodyTooLargeError as error:
@@ -42,7 +43,7 @@ async def get_json(transport: Transport, url: str, *, params: Mapping[str, str],
     answer = await retrying(attempt)
     if answer.status != HTTPStatus.OK:
         raise _api_error(answer)
-    body = _json_object(answer.body)
+    body = json_object(answer.body)
     if body is None:
         raise bad_response("The answer is not a JSON object.")
     return body
@@ -67,7 +68,7 @@ def _unreachable(error: TransportError) -> AperiodicDataError:
 
 
 def _api_error(answer: Response) -> APIError:
-    body = _json_object(answer.body) or {}
+    body = json_object(answer.body) or {}
     details = body.get("details")
     return APIError(
         status_code=answer.status,
@@ -86,7 +87,8 @@ def _phrase(status: int) -> str:
         return f"The server answered with status {status}."
 
 
-def _json_object(body: bytes) -> dict[str, Any] | None:
+def json_object(body: bytes) -> dict[str, Any] | None:
+    """Read a JSON object; None when it is something else."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

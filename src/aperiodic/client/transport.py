@@ -9,6 +9,7 @@ import logging
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 import httpx
@@ -16,9 +17,11 @@ import httpx
 from aperiodic._version import __version__
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
-__all__ = ["BodyTooLargeError", "Response", "Transport", "TransportError", "open_transport"]
+__all__ = ["BodyTooLargeError", "Opened", "Response", "Transport", "TransportError", "open_transport", "read_body"]
 
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=15.0, pool=None)
 
@@ -48,8 +51,33 @@ class Response:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer whose body is still to be read.
+
+    Attributes:
+        status: HTTP status.
+        headers: Looked up without regard to case.
+        pieces: The decoded content as it comes in.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: AsyncIterator[bytes]
+
+
 class Transport(Protocol):
     """Fetches over one pool of connections."""
+
+    def open(
+        self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[Opened]:
+        """Fetch `url`, to which `params` are added as a query string, and leave the body to the caller.
+
+        Raises:
+            TransportError: When no whole answer came, also while the caller reads it.
+        """
+        ...
 
     async def get(
         self,
@@ -59,10 +87,10 @@ class Transport(Protocol):
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Fetch `url`, to which `params` are added as a query string.
+        """Fetch `url` and read the body.
 
         Raises:
-            TransportError: When no whole answer came.
+            TransportError: As `open`.
             BodyTooLargeError: When the body has more than `max_bytes`; no more than that was read.
         """
         ...
@@ -74,6 +102,7 @@ async def open_transport(max_connections: int) -> AsyncIterator[Transport]:
     async with httpx.AsyncClient(
         headers={"User-Agent": f"aperiodic/{__version__}"},
         timeout=_TIMEOUT,
+        verify=_certificates(),
         limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
     ) as client:
         yield _HttpxTransport(client)
@@ -83,6 +112,19 @@ class _HttpxTransport:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self._client = client
 
+    @asynccontextmanager
+    async def open(
+        self, url: str, *, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Opened]:
+        _fetching.set(True)
+        try:
+            async with self._client.stream("GET", url, params=params, headers=headers) as answer:
+                yield Opened(answer.status_code, answer.headers, answer.aiter_bytes())
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TransportError(str(error) or type(error).__name__) from error
+        finally:
+            _fetching.set(False)
+
     async def get(
         self,
         url: str,
@@ -91,26 +133,30 @@ class _HttpxTransport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        _fetching.set(True)
-        try:
-            async with self._client.stream("GET", url, params=params, headers=headers) as answer:
-                body = await _read(answer, max_bytes)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TransportError(str(error) or type(error).__name__) from error
-        finally:
-            _fetching.set(False)
-        return Response(answer.status_code, answer.headers, body)
+        async with self.open(url, params=params, headers=headers) as answer:
+            return Response(answer.status, answer.headers, await read_body(answer, max_bytes))
 
 
-async def _read(answer: httpx.Response, max_bytes: int) -> bytes:
-    chunks: list[bytes] = []
+async def read_body(answer: Opened, max_bytes: int) -> bytes:
+    """Read the whole body.
+
+    Raises:
+        BodyTooLargeError: When it has more than `max_bytes`; no more than that was read.
+    """
+    pieces: list[bytes] = []
     size = 0
-    async for chunk in answer.aiter_bytes():
-        size += len(chunk)
+    async for piece in answer.pieces:
+        size += len(piece)
         if size > max_bytes:
             raise BodyTooLargeError(f"The answer has more than {max_bytes:,} bytes.")
-        chunks.append(chunk)
-    return b"".join(chunks)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Trusted certificates, read once: it takes as long as a hundred requests to a near server."""
+    return httpx.create_ssl_context()
 
 
 class _WithoutQuery(logging.Filter):

@@ -18,6 +18,7 @@ __all__ = [
     "L2Metric",
     "OnIncomplete",
     "OutputFormat",
+    "RawDataset",
     "TimestampType",
     "TradeMetric",
 ]
@@ -44,6 +45,9 @@ L2Metric = Literal["l2_imbalance", "l2_liquidity"]
 
 DerivativeMetric = Literal["basis", "funding", "open_interest", "derivative_price"]
 """Datasets with a row for every interval that holds a mark price, a funding rate or an open interest."""
+
+RawDataset = Literal["trades", "quotes", "book", "mark_price", "index_price", "funding_rate", "open_interest"]
+"""Kinds of ticks."""
 
 OutputFormat = Literal["polars", "pandas"]
 """Library of the returned data frame."""

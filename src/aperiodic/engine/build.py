@@ -1,28 +1,22 @@
-"""Building: plan, run the tasks in this process or in a pool, and let the planner alone commit their results."""
+"""Building: plan, have the tasks run, and commit their results; workers never touch the ledger."""
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context, parent_process
-from typing import Any
+from typing import TYPE_CHECKING
 
-from aperiodic.engine.day import DayTask, compute_day
 from aperiodic.engine.families import datasets_of
-from aperiodic.engine.month import MonthTask, publish_month
 from aperiodic.engine.plan import Selection, plan_days, plan_months
-from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind, Store, StoredObject
-from aperiodic.lake.lake import parquet_bytes, put_object
+from aperiodic.engine.workers import Written, run_day, run_month, run_tasks
+from aperiodic.lake import Lake, ObjectKey, ObjectKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aperiodic.engine.month import MonthTask
 
 __all__ = ["BuildReport", "build"]
-
-Written = list[tuple[NewObject, StoredObject]]
-Run = Callable[[Callable[[str, Any], Written], Sequence[Any]], Iterator[Written]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ def build(
     lake: Lake,
     selection: Selection | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
     """Compute what is out of date and nothing else, and publish the months it belongs to.
@@ -52,7 +46,7 @@ def build(
     Args:
         lake: The installation.
         selection: Instruments and days; None for all.
-        workers: Processes; 1 computes in this one. The result is the same whatever their number.
+        workers: Processes to compute in; None computes in this one. The result is the same whatever their number.
         progress: Called with the step ("days", "months"), the tasks done and the tasks in all.
 
     Raises:
@@ -61,42 +55,27 @@ def build(
     selection = selection or Selection()
     report = progress or (lambda _step, _done, _total: None)
     files = 0
-    with lake.writing(), _runner(lake.store.url, workers) as run:
+    with lake.writing():
         days = plan_days(lake, selection)
         _retire(lake, days.stale)
         report("days", 0, len(days.tasks))
-        for done, written in enumerate(run(_day, days.tasks), 1):
-            _commit(lake, written)
-            report("days", done, len(days.tasks))
+        with closing(run_tasks(run_day, lake.store.url, days.tasks, workers)) as results:
+            for done, written in enumerate(results, 1):
+                _commit(lake, written)
+                report("days", done, len(days.tasks))
         months = plan_months(lake, selection)
         _retire(lake, months.stale)
         report("months", 0, len(months.tasks))
-        for done, (task, written) in enumerate(zip(months.tasks, run(_month, months.tasks), strict=True), 1):
-            _commit(lake, written, replaces=_published(lake, task))
-            files += len(written)
-            report("months", done, len(months.tasks))
+        with closing(run_tasks(run_month, lake.store.url, months.tasks, workers)) as results:
+            for done, (task, written) in enumerate(zip(months.tasks, results, strict=True), 1):
+                _commit(lake, written, replaces=_published(lake, task))
+                files += len(written)
+                report("months", done, len(months.tasks))
     return BuildReport(
         days=len({(task.exchange, task.symbol, task.day) for task in days.tasks}),
         months=len({(task.exchange, task.symbol, task.month) for task in months.tasks}),
         files=files,
     )
-
-
-def _day(store_url: str, task: DayTask) -> Written:
-    store = _store(store_url)
-    bars = compute_day(store, task)
-    new = NewObject(
-        key=ObjectKey.day_bars(task.family, task.exchange, task.symbol, task.day),
-        rows=bars.height,
-        source=task.source,
-        fingerprint=task.fingerprint,
-        reason="ticks or engine changed",
-    )
-    return [(new, put_object(store, new.key, parquet_bytes(bars)))]
-
-
-def _month(store_url: str, task: MonthTask) -> Written:
-    return publish_month(_store(store_url), task)
 
 
 def _commit(lake: Lake, written: Written, replaces: Sequence[ObjectKey] = ()) -> None:
@@ -122,40 +101,3 @@ def _published(lake: Lake, task: MonthTask) -> list[ObjectKey]:
         dataset=[dataset.id for dataset in datasets_of(task.family)],
     )
     return [record.key for record in records]
-
-
-@cache
-def _store(url: str) -> Store:
-    return Store(url)
-
-
-def _end_with_parent() -> None:
-    """Make this worker end when its parent is killed; it would wait for tasks for ever."""
-
-    def wait() -> None:
-        parent = parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-@contextmanager
-def _runner(store_url: str, workers: int) -> Iterator[Run]:
-    """Yield a function that runs tasks and returns their results in the order of the tasks."""
-    if workers <= 1:
-        yield lambda function, tasks: (function(store_url, task) for task in tasks)
-        return
-    # One Polars thread a worker: the processes are the parallelism. Children read this before they import Polars.
-    before = os.environ.get("POLARS_MAX_THREADS")
-    os.environ["POLARS_MAX_THREADS"] = "1"
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
-    try:
-        yield lambda function, tasks: pool.map(function, [store_url] * len(tasks), tasks)
-    finally:
-        pool.shutdown(cancel_futures=True)
-        if before is None:
-            del os.environ["POLARS_MAX_THREADS"]
-        else:
-            os.environ["POLARS_MAX_THREADS"] = before

@@ -25,6 +25,8 @@ __all__ = ["DayTask", "StreamFiles", "compute_day", "day_number", "select_bars"]
 
 _CLOCK_CODES: Final = {Clock.EXCHANGE: 0, Clock.TRUE: 1}
 _EPOCH: Final = date(1970, 1, 1)
+_LOOK_BACK_US: Final = (60_000_000, 3_600_000_000)
+"""How far before a day its latest earlier event is looked for before a whole file is read, µs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def select_bars(bars: pl.LazyFrame, clock: Clock, intervals: Sequence[Interval])
 class _Reader:
     """Reads the ticks of a task; each file is decoded once, though both clocks may need it.
 
-    Of a neighbouring day's file only the few events that matter for this day are kept.
+    Of a neighbouring day's file only the few events that matter for this day are decoded and kept.
     """
 
     def __init__(self, store: Store, kernel: FamilyKernel, begin: int) -> None:
@@ -101,11 +103,11 @@ class _Reader:
         self._begin = begin
         self._files: dict[str, pl.DataFrame] = {}
 
-    def events(self, stream: Stream, paths: tuple[str, ...], clock: Clock, within: pl.Expr) -> pl.DataFrame:
-        """Return events that fulfil a condition on `time`, in order of time, ties in the venue's order."""
+    def events(self, stream: Stream, paths: tuple[str, ...], clock: Clock, first: int, end: int) -> pl.DataFrame:
+        """Return events from `first` to before `end`, in order of time, ties in the venue's order."""
         columns = self._kernel.columns[stream]
-        parts = [self._read(stream, path).select(_time(clock), *columns, "sequence").filter(within) for path in paths]
-        joined = _in_venue_order([part for part in parts if part.height])
+        files = [self._read(stream, path).select(_time(clock), *columns, "sequence") for path in paths]
+        joined = _in_venue_order([part for file in files if (part := _between(file, first, end)).height])
         if joined is None:
             nothing = pl.DataFrame(schema=tick_schema(stream))
             return nothing.select(_time(clock), *columns)
@@ -115,22 +117,48 @@ class _Reader:
     def _read(self, stream: Stream, path: str) -> pl.DataFrame:
         if path not in self._files:
             columns = ("exchange_timestamp", "local_timestamp", *self._kernel.columns[stream], "sequence")
-            ticks = self._store.read_parquet(path, columns)
-            usable = self._kernel.usable.get(stream)
-            ticks = ticks if usable is None else ticks.filter(usable)
-            wanted = self._wanted(ticks, looks_back=stream in self._kernel.looks_back)
+            looks_back = stream in self._kernel.looks_back
+            usable = self._kernel.usable.get(stream, pl.lit(value=True))
+            if self._is_of_the_day(path):
+                ticks = self._store.read_parquet(path, columns)
+            elif looks_back:
+                ticks = self._near(path, columns, usable)
+            else:
+                ticks = self._since(path, columns, self._begin)
+            wanted = self._wanted(ticks, usable, looks_back=looks_back)
             self._files[path] = ticks if wanted.all() else ticks.filter(wanted)
         return self._files[path]
 
-    def _wanted(self, ticks: pl.DataFrame, *, looks_back: bool) -> NDArray[np.bool_]:
-        """Tell which events lie within the day, or are the latest before it, on either clock."""
+    def _is_of_the_day(self, path: str) -> bool:
+        """Tell whether a file holds this day: a tick file holds one UTC day of the exchange clock."""
+        first = self._store.scan_parquet(path).select(_time(Clock.EXCHANGE)).head(1).collect()
+        return first.height > 0 and self._begin <= first.item() < self._begin + DAY_US
+
+    def _near(self, path: str, columns: Sequence[str], usable: pl.Expr) -> pl.DataFrame:
+        """Return the events of the day, and so many before it that the latest usable one on either clock is there."""
+        for back in _LOOK_BACK_US:
+            ticks = self._since(path, columns, self._begin - back)
+            earlier = [_time(clock) < self._begin for clock in Clock]
+            if ticks.filter(usable).select(pl.all_horizontal(condition.any() for condition in earlier)).item():
+                return ticks
+        return self._store.read_parquet(path, columns)
+
+    def _since(self, path: str, columns: Sequence[str], first: int) -> pl.DataFrame:
+        """Return the events of a file from `first` to the end of the day, on either clock."""
+        begin, end = (pl.lit(time).cast(pl.Datetime("us", "UTC")) for time in (first, self._begin + DAY_US))
+        near = pl.any_horizontal(pl.col(clock.column).is_between(begin, end, closed="left") for clock in Clock)
+        return self._store.scan_parquet(path).select(columns).filter(near).collect()
+
+    def _wanted(self, ticks: pl.DataFrame, usable: pl.Expr, *, looks_back: bool) -> NDArray[np.bool_]:
+        """Tell which events lie within the day, or are the latest usable one before it, on either clock."""
         wanted = np.zeros(ticks.height, np.bool_)
         for clock in Clock:
             times = ticks[clock.column].to_physical().to_numpy()
             wanted |= (times >= self._begin) & (times < self._begin + DAY_US)
-            earlier = times[times < self._begin]
-            if looks_back and earlier.size:
-                wanted[np.flatnonzero(times == earlier.max())[-1]] = True
+            if looks_back and (times < self._begin).any():
+                earlier = ticks.select(usable & (_time(clock) < self._begin)).to_series().arg_true().to_numpy()
+                if earlier.size:
+                    wanted[earlier[times[earlier] == times[earlier].max()][-1]] = True
         return wanted
 
 
@@ -138,22 +166,32 @@ def _time(clock: Clock) -> pl.Expr:
     return pl.col(clock.column).to_physical().alias("time")
 
 
+def _between(ticks: pl.DataFrame, first: int, end: int) -> pl.DataFrame:
+    """Return the events from `first` to before `end`; a view of them where they are in order of time."""
+    times = ticks["time"]
+    if not times.is_sorted():
+        return ticks.filter(pl.col("time").is_between(first, end, closed="left"))
+    begin, past = (times.search_sorted(time, side="left") for time in (first, end))
+    return ticks.slice(begin, past - begin)
+
+
 def _in_venue_order(parts: list[pl.DataFrame]) -> pl.DataFrame | None:
     """Join ticks of several files; numbered events are put in the order of their numbers, as within one file."""
     if len(parts) <= 1:
         return parts[0] if parts else None
-    joined = pl.concat(parts)
-    return joined if joined["sequence"].has_nulls() else joined.sort("sequence", maintain_order=True)
+    joined = pl.concat(parts, rechunk=False)
+    numbers = joined["sequence"]
+    if numbers.has_nulls() or numbers.is_sorted():
+        return joined
+    return joined.sort("sequence", maintain_order=True)
 
 
 def _day_ticks(reader: _Reader, kernel: FamilyKernel, task: DayTask, clock: Clock) -> DayTicks:
     begin = day_number(task.day) * DAY_US
-    within = pl.col("time").is_between(begin, begin + DAY_US, closed="left")
     files = task.files[clock]
-    # First what was before: reading a neighbour's whole file costs least while the day's own is not in memory yet.
+    # First what was before: reading neighbours costs least while the day's own file is not in memory yet.
     before = {
-        stream: reader.events(stream, files[stream].before, clock, pl.col("time") < begin).tail(1)
-        for stream in kernel.looks_back
+        stream: reader.events(stream, files[stream].before, clock, 0, begin).tail(1) for stream in kernel.looks_back
     }
-    day = {stream: reader.events(stream, files[stream].day, clock, within) for stream in kernel.columns}
+    day = {stream: reader.events(stream, files[stream].day, clock, begin, begin + DAY_US) for stream in kernel.columns}
     return DayTicks(exchange=task.exchange, clock=clock, begin=begin, day=day, before=before)

@@ -69,11 +69,8 @@ def _partials(family: Family) -> Mapping[Interval, pl.DataFrame]:
     kernel = KERNELS[family]
     day, before = {}, {}
     for stream, columns in kernel.columns.items():
-        ticks = _frame(stream)
-        if stream in kernel.usable:
-            ticks = ticks.filter(kernel.usable[stream])
         time = pl.col(Clock.EXCHANGE.column).to_physical().alias("time")
-        day[stream] = ticks.select(time, *columns)
+        day[stream] = _frame(stream).select(time, *columns)
         before[stream] = day[stream].clear()
     return kernel.bars(DayTicks(Exchange.BINANCE_FUTURES, Clock.EXCHANGE, _BEGIN, day, before))
 

@@ -46,7 +46,7 @@ def dataset_frames(dataset: Dataset, pieces: Callable[[], Iterator[pl.DataFrame]
     for piece in pieces():
         # One chunk: Polars divides by a chunk of one row as by a constant, which rounds differently, and how rows
         # fall into chunks depends on the number of threads.
-        partials = piece.rechunk()
+        partials = piece.select(TIME_COLUMN, *partials_of(dataset)).rechunk()
         columns = [pl.col(TIME_COLUMN)]
         for field in dataset.fields:
             if isinstance(field.value, MonthProduct):
@@ -60,15 +60,16 @@ def dataset_frames(dataset: Dataset, pieces: Callable[[], Iterator[pl.DataFrame]
 
 def partials_of(dataset: Dataset) -> list[str]:
     """Return the names of the partials that a dataset's fields are made from, sorted."""
-    names: set[str] = set()
-    for field in dataset.fields:
-        value = field.value
-        for expression in (value.x, value.y) if isinstance(value, MonthProduct) else (value,):
-            names.update(expression.meta.root_names())
-    return sorted(names)
+    return sorted({name for field in dataset.fields for name in _roots(field.value)})
+
+
+def _roots(value: pl.Expr | MonthProduct) -> set[str]:
+    expressions = (value.x, value.y) if isinstance(value, MonthProduct) else (value,)
+    return {name for expression in expressions for name in expression.meta.root_names()}
 
 
 def _month_column(value: MonthProduct, pieces: Callable[[], Iterator[pl.DataFrame]]) -> pl.Series:
-    terms = pl.concat([piece.rechunk().select(x=value.x, y=value.y) for piece in pieces()])
+    names = _roots(value)
+    terms = pl.concat([piece.select(names).rechunk().select(x=value.x, y=value.y) for piece in pieces()])
     product = past_normalised_product(terms["x"].to_numpy(), terms["y"].to_numpy())
     return pl.Series(product, nan_to_null=True)

@@ -67,9 +67,12 @@ def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[N
     """Publish 15s to 1d: a month of one of them fits into memory, and the longer ones together."""
     written = []
     for intervals in _TOGETHER:
-        bars = pl.concat([select_bars(store.scan_parquet(path), clock, intervals) for path in task.days]).collect()
+        days = [select_bars(store.scan_parquet(path), clock, intervals).collect() for path in task.days]
+        bars = pl.concat(days, rechunk=False)
+        del days
         for interval in intervals:
-            partials = bars.filter(pl.col("interval") == interval.seconds).sort(TIME_COLUMN)
+            # Days come in order, and the bars of a day too.
+            partials = bars if len(intervals) == 1 else bars.filter(pl.col("interval") == interval.seconds)
             for dataset in datasets_of(task.family) if partials.height else []:
                 key = ObjectKey.bars(dataset.id, clock, interval, task.exchange, task.symbol, task.month)
                 data = parquet_bytes(dataset_frame(dataset, partials))

@@ -95,6 +95,9 @@ def _days_held(
         objects.c.exchange == exchange,
         objects.c.symbol == symbol,
         objects.c.dataset == stream,
+        # Ticks have neither; said here so that the index of current objects serves up to the period.
+        objects.c.clock == "",
+        objects.c.interval == "",
         objects.c.period.between(first.isoformat(), last.isoformat()),
     )
     return connection.execute(query).scalars().all()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.layout import ObjectKey, ObjectKind
-from aperiodic.lake.ledger import begin_write, open_ledger
+from aperiodic.lake.ledger import PATIENT_S, begin_write, open_ledger
+from aperiodic.lake.locks import writer_lock
 from aperiodic.lake.objects import (
     ObjectRecord,
     current_objects,
@@ -123,7 +122,11 @@ class Batch:
         """Make everything true in one ledger transaction, then remove intermediate objects that were replaced.
 
         An object with the same content as its current revision keeps that revision.
+
+        Raises:
+            LakeError: `lock_lost` when the writer lock was held and is not any more; then nothing is true.
         """
+        self._lake.require_lock()
         replaced: list[str] = []
         with begin_write(self._lake.engine) as connection:
             for key in self._retired:
@@ -148,10 +151,15 @@ class Lake:
         self.store = store
         self.engine = engine
         self.home = home
+        self._require_lock: Callable[[], None] = _no_lock
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
+    def open(cls, settings: Settings, *, busy_s: float = PATIENT_S) -> Self:
         """Open an installation, creating an empty one where there is none.
+
+        Args:
+            settings: The installation.
+            busy_s: How long to wait for a ledger that others hold; see `open_ledger`.
 
         Raises:
             LakeError: `home_unavailable`, `store_unavailable`, `ledger_unavailable` or `ledger_newer`.
@@ -164,7 +172,7 @@ class Lake:
                 code="home_unavailable",
                 hint="Set APERIODIC_HOME to a folder that you can write.",
             ) from error
-        return cls(Store(settings.store_url), open_ledger(settings.ledger_url), settings.home)
+        return cls(Store(settings.store_url), open_ledger(settings.ledger_url, busy_s=busy_s), settings.home)
 
     def close(self) -> None:
         """Let go of the ledger's connections."""
@@ -174,22 +182,25 @@ class Lake:
     def writing(self) -> Iterator[None]:
         """Hold the installation's writer lock; the system lets go of it when the process ends, however it ends.
 
+        Batches that are committed meanwhile make sure that it is still held.
+
         Raises:
             LakeError: `busy` when another import or build runs.
         """
-        descriptor = os.open(self.home / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
+        with writer_lock(self.engine, self.home) as require:
+            self._require_lock = require
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LakeError(
-                    "Another import or build is running on this installation.",
-                    code="busy",
-                    hint="Wait for it to finish, then run the command again.",
-                ) from None
-            yield
-        finally:
-            os.close(descriptor)
+                yield
+            finally:
+                self._require_lock = _no_lock
+
+    def require_lock(self) -> None:
+        """Make sure, within `writing`, that the writer lock is still held.
+
+        Raises:
+            LakeError: `lock_lost` when it is not.
+        """
+        self._require_lock()
 
     def batch(self) -> Batch:
         """Begin a batch of writes."""
@@ -204,6 +215,10 @@ class Lake:
         """Return the current objects of a kind; see `objects.current_objects`."""
         with self.engine.connect() as connection:
             return current_objects(connection, kind, **filters)
+
+
+def _no_lock() -> None:
+    """Nothing is held, so nothing can be lost."""
 
 
 def _record(connection: Connection, new: NewObject, stored: StoredObject) -> list[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import ExitStack
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Engine, column, create_engine, event, inspect, select, table
+from sqlalchemy import URL, Engine, column, create_engine, event, inspect, select, table, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.schema import SCHEMA_REVISION
@@ -20,20 +21,33 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
+    from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["begin_write", "open_ledger"]
+__all__ = ["PATIENT_S", "SERVING_S", "begin_write", "open_ledger"]
 
-_BUSY_TIMEOUT_MS: Final = 30_000
+PATIENT_S: Final = 30.0
+"""How long a command waits for a ledger that others hold, seconds."""
+
+SERVING_S: Final = 3.0
+"""How long a server waits for it before it answers that the ledger is not available, seconds."""
+
+_FILE: Final = "aperiodic_file"
 _VERSION_TABLE: Final = "alembic_version"
 _BUSY_PAUSE_S: Final = 0.01
 _WRITES: Final = "aperiodic_writes"
+_CONNECT_S: Final = 5
+_STATEMENT_WAITS: Final = 5
+_RECYCLE_S: Final = 1800
+_WRITING: Final = 0x6170_6572_696F_0002
+"""Number of the advisory lock that PostgreSQL keeps during a transaction that writes."""
 
 
-def open_ledger(url: str) -> Engine:
+def open_ledger(url: str, *, busy_s: float = PATIENT_S) -> Engine:
     """Open the ledger, creating or upgrading its tables when they are not the current ones.
 
     Args:
         url: SQLAlchemy URL. For SQLite the folder is made when it is missing.
+        busy_s: Seconds to wait for a lock or a free connection; with PostgreSQL a statement may take five times that.
 
     Raises:
         LakeError: `ledger_unavailable` when it cannot be opened, `ledger_newer` when a newer version wrote it.
@@ -42,14 +56,9 @@ def open_ledger(url: str) -> Engine:
     try:
         location = make_url(url)
         kind = location.get_backend_name()
-        if location.drivername.startswith("sqlite") and location.database:
-            Path(location.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(location)
+        engine = _engine(location, busy_s)
         with ExitStack() as on_failure:
             on_failure.callback(engine.dispose)
-            if engine.dialect.name == "sqlite":
-                event.listen(engine, "connect", _tune_sqlite)
-                event.listen(engine, "begin", _begin_sqlite)
             with engine.connect() as connection:
                 current = _is_current(connection)
             if not current:
@@ -68,9 +77,65 @@ def open_ledger(url: str) -> Engine:
 def begin_write(engine: Engine) -> AbstractContextManager[Connection]:
     """Begin a transaction that will write; it commits at the end of the `with` block.
 
-    SQLite takes the write lock at once here: two transactions that read first and write later would deadlock.
+    Such transactions come one after the other, so that one that reads first and writes later writes what is still
+    true. SQLite takes its write lock at once for that (two that took it later would deadlock), PostgreSQL a lock of ours.
     """
     return engine.execution_options(**{_WRITES: True}).begin()
+
+
+def _engine(location: URL, busy_s: float) -> Engine:
+    if location.get_backend_name() == "sqlite":
+        return _sqlite_engine(location, busy_s)
+    if location.get_backend_name() == "postgresql":
+        return _postgresql_engine(location, busy_s)
+    return create_engine(location)
+
+
+def _postgresql_engine(location: URL, busy_s: float) -> Engine:
+    wait_ms = round(busy_s * 1000)
+    options = f"-c lock_timeout={wait_ms} -c statement_timeout={_STATEMENT_WAITS * wait_ms}"
+    # A connection that a firewall dropped is found out within a minute instead of the system's two hours.
+    alive = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    engine = create_engine(
+        location,
+        pool_pre_ping=True,
+        pool_recycle=_RECYCLE_S,
+        pool_timeout=busy_s,
+        connect_args={"connect_timeout": _CONNECT_S, "application_name": "aperiodic", "options": options, **alive},
+    )
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _sqlite_engine(location: URL, busy_s: float) -> Engine:
+    database = location.database or ":memory:"
+    file = None if database.startswith((":memory:", "file:")) else Path(database).absolute()
+    if file is None:
+        engine = create_engine(location)
+    else:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+        # From here on a file that is gone is an error; SQLite would quietly make an empty one.
+        location = location.set(database=file.as_uri()).update_query_dict({"mode": "rw", "uri": "true"})
+        engine = create_engine(location, pool_timeout=busy_s)
+        event.listen(engine, "checkout", partial(_require_same_file, file))
+    event.listen(engine, "connect", partial(_tune_sqlite, file, busy_s))
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _require_same_file(file: Path, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Let the pool connect anew when the file is another one than the connection has open, as after a restore."""
+    if record.info.get(_FILE) != _identity(file):
+        raise DisconnectionError
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_current(connection: Connection) -> bool:
@@ -100,22 +165,26 @@ def _upgrade(connection: Connection) -> None:
             hint="Upgrade with pip install -U 'aperiodic[server]'.",
         )
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     command.upgrade(config, "head")
 
 
-def _tune_sqlite(connection: Any, _record: Any) -> None:  # noqa: ANN401 - SQLAlchemy hands over the driver's own types
+def _tune_sqlite(file: Path | None, busy_s: float, connection: Any, record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - SQLAlchemy hands over the driver's own type
     connection.isolation_level = None
+    if file is not None:
+        record.info[_FILE] = _identity(file)
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    _use_write_ahead_log(cursor)
+    cursor.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
+    _use_write_ahead_log(cursor, busy_s)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
-def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
+def _use_write_ahead_log(cursor: sqlite3.Cursor, busy_s: float) -> None:
     """Switch to the write-ahead log; SQLite's own busy timeout does not wait when several processes do so at once."""
-    deadline = time.monotonic() + _BUSY_TIMEOUT_MS / 1000
+    deadline = time.monotonic() + busy_s
     while True:
         try:
             cursor.execute("PRAGMA journal_mode = WAL")
@@ -126,6 +195,11 @@ def _use_write_ahead_log(cursor: sqlite3.Cursor) -> None:
             time.sleep(_BUSY_PAUSE_S)
         else:
             return
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get(_WRITES, False):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITING})")
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from aperiodic.lake.layout import ObjectKey, ObjectKind
 from aperiodic.lake.schema import objects
@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row
 
-__all__ = ["ObjectRecord", "current_objects", "find_object", "latest_revision", "replace_object", "retire_object"]
+__all__ = [
+    "ObjectRecord",
+    "Series",
+    "current_objects",
+    "find_object",
+    "latest_revision",
+    "periods_written_since",
+    "read_periods",
+    "replace_object",
+    "retire_object",
+]
 
 _KEY: Final = ("kind", "dataset", "exchange", "symbol", "clock", "interval", "period")
 _DATA: Final = (
@@ -61,6 +71,78 @@ class ObjectRecord:
     reason: str
     created_at: int
     retired_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Objects that differ in nothing but their period; see `ObjectKey`."""
+
+    kind: ObjectKind
+    dataset: str
+    exchange: str
+    symbol: str
+    clock: str = ""
+    interval: str = ""
+
+
+_OF_SERIES: Final = and_(*(objects.c[name] == bindparam(name) for name in Series.__slots__))
+_WITHIN: Final = objects.c.period.between(bindparam("first"), bindparam("last"))
+_CURRENT: Final = select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period)
+_AS_OF: Final = (
+    select(objects)
+    .where(
+        _OF_SERIES,
+        # The history is indexed by period before dataset, so naming each period is much faster than a range of them.
+        objects.c.period.in_(bindparam("periods", expanding=True)),
+        objects.c.created_at <= bindparam("moment"),
+        or_(objects.c.retired_at.is_(None), objects.c.retired_at > bindparam("moment")),
+    )
+    .order_by(objects.c.period)
+)
+_WRITTEN_SINCE: Final = (
+    select(
+        objects.c.period,
+        func.min(objects.c.created_at).label("earliest"),
+        func.max(objects.c.created_at).label("latest"),
+    )
+    .where(_OF_SERIES, _WITHIN)
+    .group_by(objects.c.period)
+    .having(func.max(objects.c.created_at) > bindparam("moment"))
+    .order_by(objects.c.period)
+)
+# Made once, for they are what every request for data asks.
+
+
+def read_periods(
+    connection: Connection, series: Series, periods: Sequence[str], as_of: int | None = None
+) -> list[ObjectRecord]:
+    """Return the objects of a series, one a period at most, ascending.
+
+    Args:
+        connection: Open connection to the ledger.
+        series: Which objects.
+        periods: Periods without a hole, ascending, at least one.
+        as_of: Moment, µs, whose then current revisions are wanted, superseded or not; None: those of now.
+    """
+    named = {name: getattr(series, name) for name in Series.__slots__}
+    if as_of is None:
+        rows = connection.execute(_CURRENT, {**named, "first": periods[0], "last": periods[-1]})
+    else:
+        rows = connection.execute(_AS_OF, {**named, "periods": periods, "moment": as_of})
+    return [_record(row) for row in rows]
+
+
+def periods_written_since(
+    connection: Connection, series: Series, first: str, last: str, moment: int
+) -> dict[str, tuple[int, int]]:
+    """Return the periods from `first` to `last` of which a revision was made after `moment` (µs).
+
+    Returns:
+        For each, ascending, when its earliest and its latest revision were made, µs.
+    """
+    named = {name: getattr(series, name) for name in Series.__slots__}
+    rows = connection.execute(_WRITTEN_SINCE, {**named, "first": first, "last": last, "moment": moment})
+    return {row.period: (row.earliest, row.latest) for row in rows}
 
 
 def find_object(connection: Connection, key: ObjectKey) -> ObjectRecord | None:

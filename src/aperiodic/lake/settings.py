@@ -89,6 +89,7 @@ class Settings(BaseSettings):
         address_requests_per_minute: Requests a minute from one address that bring no key of their own.
         trusted_proxies: How many reverse proxies add to `X-Forwarded-For`; 0: the header is not believed.
         log_format: How `aperiodic serve` writes its log on standard error.
+        metrics_token: What a reader of `/metrics` must send; default: it is shown to programs of this host only.
     """
 
     model_config = SettingsConfigDict(env_prefix="APERIODIC_", extra="ignore", frozen=True)
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     address_requests_per_minute: int = Field(default=120, ge=1)
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     log_format: Literal["json", "text", "none"] = "none"
+    metrics_token: SecretStr | None = None
 
     @property
     def store_url(self) -> str:

@@ -13,18 +13,22 @@ from urllib.request import url2pathname
 
 import obstore
 import polars as pl
-from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, from_url
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotSupportedError
+from obstore.store import LocalStore
 
+from aperiodic.lake.buckets import Bucket, open_bucket
 from aperiodic.lake.errors import LakeError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
 __all__ = ["Store", "StoredObject"]
 
 _CHUNK: Final = 1 << 20
+_LISTED: Final = 500
 _PART: Final = 5 << 20  # the least that S3 takes as a part of an object
+_PARTS: Final = 4
+_WHOLE: Final = 16 << 20  # what is larger goes to a bucket in parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +54,34 @@ class Store:
         parts = urlsplit(url)
         self._folder = Path(url2pathname(parts.path)) if parts.scheme == "file" else None
         self._lasting: set[Path] = set()
+        self._conditions = True
+        self._bucket = open_bucket(url) if self._folder is None else _open_folder(self._folder)
+
+    @property
+    def signs(self) -> bool:
+        """Whether the store answers links by itself, so that `sign` can be used."""
+        return self._bucket.signer is not None
+
+    def sign(self, path: str, lifetime_s: int, base_url: str | None = None) -> str:
+        """Return a link to an object that the store itself answers, without a key, for `lifetime_s`.
+
+        Nothing is asked of the store: a link to an object that is not there can be made too. The link answers GET with
+        and without a range; S3 signs the method, so HEAD is refused.
+
+        Args:
+            path: Path in the store.
+            lifetime_s: Seconds from now; S3 takes at most a week.
+            base_url: Scheme and host that the link begins with, default the store's public endpoint. The host is part
+                of the signature, so whatever stands there must hand the request on to the bucket with its `Host`. Only
+                S3-compatible buckets can have it; links of others always begin with the provider's address.
+
+        Raises:
+            LakeError: `store_unavailable` when there are no credentials to sign with.
+        """
         try:
-            if self._folder is None:
-                self._store = from_url(url)
-            else:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._store = LocalStore(prefix=self._folder)
-        except (BaseError, ValueError, OSError) as error:
-            raise LakeError(
-                f"The object store {parts.scheme}://… cannot be opened: {type(error).__name__}.",
-                code="store_unavailable",
-                hint="Check APERIODIC_HOME or APERIODIC_STORE, and that the folder can be written.",
-            ) from error
+            return self._bucket.sign(path, lifetime_s, base_url)
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
 
     def put(self, path: str, data: bytes, *, sha256: str | None = None) -> StoredObject:
         """Write `data` at `path`, read it back and compare; a folder is synced to disk before this returns.
@@ -72,12 +92,11 @@ class Store:
             LakeError: `store_write_failed` when the store refuses or the bytes read back differ.
         """
         digest = sha256 or hashlib.sha256(data).hexdigest()
+        if len(data) > _WHOLE and self._folder is None:
+            return self.put_file(path, BytesIO(data), sha256=digest)
         try:
-            try:
-                obstore.put(self._store, path, data, mode="create", use_multipart=False)
-            except AlreadyExistsError:
-                if self._digest(path) != digest:
-                    obstore.put(self._store, path, data, use_multipart=False)
+            if not self._create(path, data) and self._digest(path) != digest:
+                obstore.put(self._bucket.writes, path, data, use_multipart=False)
             self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
@@ -90,13 +109,16 @@ class Store:
         """Do as `put` does with what a file holds from its start, a piece at a time.
 
         Raises:
-            LakeError: `store_write_failed` when the store refuses or the bytes read back differ.
+            LakeError: `store_write_failed` when the store refuses or the bytes read back differ, `store_unavailable`
+                when it does not answer whether the object is there.
         """
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         try:
             if not (self.exists(path) and self._digest(path) == sha256):
-                obstore.put(self._store, path, file, use_multipart=True, chunk_size=_PART)
+                obstore.put(
+                    self._bucket.writes, path, file, use_multipart=True, chunk_size=_PART, max_concurrency=_PARTS
+                )
             self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
@@ -112,9 +134,9 @@ class Store:
             LakeError: `object_missing` or `store_unavailable`.
         """
         try:
-            return obstore.get(self._store, path).bytes().to_bytes()
+            return obstore.get(self._bucket.reads, path).bytes().to_bytes()
         except FileNotFoundError as error:
-            raise _missing(path) from error
+            raise self._absent(path) from error
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
 
@@ -127,11 +149,11 @@ class Store:
         try:
             for offset in range(start, start + length, _CHUNK):
                 piece = await obstore.get_range_async(
-                    self._store, path, start=offset, length=min(_CHUNK, start + length - offset)
+                    self._bucket.reads, path, start=offset, length=min(_CHUNK, start + length - offset)
                 )
                 yield piece.to_bytes()
         except FileNotFoundError as error:
-            raise _missing(path) from error
+            raise self._absent(path) from error
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
 
@@ -147,7 +169,7 @@ class Store:
         try:
             return pl.read_parquet(_inside(self._folder, path), columns=names, glob=False, hive_partitioning=False)
         except FileNotFoundError as error:
-            raise _missing(path) from error
+            raise self._absent(path) from error
         except OSError as error:
             raise _unavailable(path, error) from error
 
@@ -160,8 +182,11 @@ class Store:
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
         try:
-            obstore.head(self._store, path)
-        except FileNotFoundError:
+            obstore.head(self._bucket.probes, path)
+        except FileNotFoundError as error:
+            absent = self._absent(path)
+            if absent.code == "store_unavailable":
+                raise absent from error
             return False
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
@@ -170,20 +195,62 @@ class Store:
     def delete(self, path: str) -> None:
         """Remove an object; one that is not there is no error."""
         try:
-            obstore.delete(self._store, path)
+            obstore.delete(self._bucket.writes, path)
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
 
     def paths(self, prefix: str = "") -> list[str]:
-        """All paths below a prefix, sorted."""
-        listed = obstore.list(self._store, prefix=prefix or None)
-        return sorted(item["path"] for batch in listed for item in batch)
+        """All paths below a prefix, sorted.
+
+        Raises:
+            LakeError: `store_unavailable`.
+        """
+        try:
+            listed = obstore.list(self._bucket.reads, prefix=prefix or None)
+            return sorted(item["path"] for batch in listed for item in batch)
+        except (BaseError, OSError) as error:
+            raise _unavailable(prefix or "a list of objects", error) from error
+
+    def sizes(self) -> Iterator[dict[str, int]]:
+        """Yield all objects in any order, some hundred at a time: bytes by path.
+
+        Raises:
+            LakeError: `store_unavailable`.
+        """
+        try:
+            for batch in obstore.list(self._bucket.reads, chunk_size=_LISTED):
+                yield {item["path"]: item["size"] for item in batch}
+        except (BaseError, OSError) as error:
+            raise _unavailable("a list of objects", error) from error
+
+    def _absent(self, path: str) -> LakeError:
+        """Return the error for an object that is not there: it is lost, or the whole folder is away."""
+        if self._folder is not None and not self._folder.is_dir():
+            return _unavailable(path, NotADirectoryError())
+        return _missing(path)
+
+    def _create(self, path: str, data: bytes) -> bool:
+        """Write an object that is not there yet; return whether it was not."""
+        if self._conditions:
+            try:
+                obstore.put(self._bucket.writes, path, data, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                return False
+            except (GenericError, NotSupportedError):
+                if self._folder is not None:
+                    raise
+            else:
+                return True
+        # Some buckets know no conditional writes. Paths hold the digest of the content, so at worst it is written again.
+        obstore.put(self._bucket.writes, path, data, use_multipart=False)
+        self._conditions = False
+        return True
 
     def _digest(self, path: str) -> str:
         digest = hashlib.sha256()
-        for piece in obstore.get(self._store, path).stream(min_chunk_size=_CHUNK):
+        for piece in obstore.get(self._bucket.reads, path).stream(min_chunk_size=_CHUNK):
             digest.update(piece)
         return digest.hexdigest()
 
@@ -202,6 +269,19 @@ class Store:
             finally:
                 os.close(descriptor)
         self._lasting.update(folders)
+
+
+def _open_folder(folder: Path) -> Bucket:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        store = LocalStore(prefix=folder)
+    except (BaseError, ValueError, OSError) as error:
+        raise LakeError(
+            f"The folder of the object store cannot be opened: {type(error).__name__}.",
+            code="store_unavailable",
+            hint="Check APERIODIC_HOME or APERIODIC_STORE, and that the folder can be written.",
+        ) from error
+    return Bucket(store, store, store, None)
 
 
 def _inside(folder: Path, path: str) -> Path:
@@ -231,5 +311,5 @@ def _unavailable(path: str, error: Exception) -> LakeError:
     return LakeError(
         f"The object store did not answer for {path}: {type(error).__name__}.",
         code="store_unavailable",
-        hint="Check that the store can be reached, then try again.",
+        hint="Check that the store can be reached and, for a bucket, the credentials; then try again.",
     )

@@ -2,18 +2,36 @@
 
 A tick file holds one stream of one instrument and one UTC day of exchange time, in the venue's own order: by
 `sequence` where the venue numbers its events, else as recorded. `sequence` is that number (trade id, update id),
-null where there is none; published raw files leave it out. Times are whole microseconds, UTC; arrival times are
+null where there is none. Times are whole microseconds, UTC; arrival times are
 floored from nanoseconds. Prices are in quote units, amounts in base units.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import polars as pl
 
-__all__ = ["BOOK_DEPTH", "SIDE", "Source", "Stream", "book_columns", "tick_schema"]
+from aperiodic.market.exchange import Exchange
+
+__all__ = [
+    "BOOK_DEPTH",
+    "SIDE",
+    "TICK_SCHEMA_VERSION",
+    "Source",
+    "Stream",
+    "TickColumn",
+    "book_columns",
+    "has_modelled_time",
+    "tick_columns",
+    "tick_schema",
+]
+
+TICK_SCHEMA_VERSION: Final = 1
+"""Counts up when a column of tick files is added, dropped or means something else."""
 
 BOOK_DEPTH: Final = 25
 """Levels a side kept in a book tick."""
@@ -76,3 +94,79 @@ def tick_schema(stream: Stream) -> pl.Schema:
             "sequence": pl.Int64(),
         }
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TickColumn:
+    """One column of the tick files of a stream.
+
+    Attributes:
+        name: Column name.
+        type: Polars type.
+        unit: Unit of the values, as printed in tables; empty where there is none.
+        description: What it holds, and when it is null.
+    """
+
+    name: str
+    type: pl.DataType
+    unit: str
+    description: str
+
+
+def tick_columns(stream: Stream) -> tuple[TickColumn, ...]:
+    """Describe the columns of a tick file of this stream, in order."""
+    columns = []
+    for name, dtype in tick_schema(stream).items():
+        book = _BOOK_COLUMN.fullmatch(name) if stream is Stream.BOOK else None
+        unit, description = _WORDS[name] if book is None else _book_words(*book.groups())
+        columns.append(TickColumn(name, dtype, unit, description))
+    return tuple(columns)
+
+
+def has_modelled_time(exchange: Exchange, stream: Stream) -> bool:
+    """Return whether a venue's stream carries no time of its own, so that the arrival time stands in for it.
+
+    OKX' funding rate has one by now; recordings from before say so in the ledger (`modelled_exchange_time`).
+    """
+    return (exchange, stream) in _MODELLED
+
+
+_MODELLED: Final = frozenset(
+    {
+        (Exchange.BINANCE, Stream.QUOTES),
+        (Exchange.HYPERLIQUID_PERPS, Stream.MARK_PRICE),
+        (Exchange.HYPERLIQUID_PERPS, Stream.INDEX_PRICE),
+        (Exchange.HYPERLIQUID_PERPS, Stream.FUNDING_RATE),
+        (Exchange.HYPERLIQUID_PERPS, Stream.OPEN_INTEREST),
+    }
+)
+_BOOK_COLUMN: Final = re.compile(r"(bid|ask)_(price|amount)_([0-9]{2})")
+_PRICE: Final = "quote units per base unit"
+_AMOUNT: Final = "base units"
+_MOMENT: Final = "UTC"
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "exchange_timestamp": (
+        _MOMENT,
+        "When it happened by the matching engine's clock; where the venue tells no such time, when it arrived.",
+    ),
+    "local_timestamp": (_MOMENT, "When it arrived at the capture host, floored to whole microseconds."),
+    "id": ("", "The venue's id of the trade."),
+    "side": ("", "The taker's side: buy or sell."),
+    "price": (_PRICE, "Price of the trade."),
+    "amount": (_AMOUNT, "Amount of the trade; contracts are converted."),
+    "bid_price": (_PRICE, "Best bid; null while that side is empty."),
+    "bid_amount": (_AMOUNT, "Amount at the best bid; null while that side is empty."),
+    "ask_price": (_PRICE, "Best ask; null while that side is empty."),
+    "ask_amount": (_AMOUNT, "Amount at the best ask; null while that side is empty."),
+    "mark_price": (_PRICE, "Price at which the venue values positions."),
+    "index_price": (_PRICE, "The venue's index of spot prices (Hyperliquid: the oracle's price)."),
+    "funding_rate": ("fraction of 1", "Rate that longs pay to shorts at the next funding, negative the other way."),
+    "next_funding_time": (_MOMENT, "When that funding is due; null where the venue does not tell."),
+    "open_interest": (_AMOUNT, "Open contracts, converted."),
+    "sequence": ("", "The venue's number of the event (trade id, update id); null where there is none."),
+}
+
+
+def _book_words(side: str, what: str, level: str) -> tuple[str, str]:
+    unit, noun = (_PRICE, "Price") if what == "price" else (_AMOUNT, "Amount")
+    return unit, f"{noun} of the {side}'s level {int(level)}, the best being 1; null where there are fewer levels."

@@ -6,45 +6,91 @@ from typing import TYPE_CHECKING, Final
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
-from litestar.datastructures import MutableScopeHeaders
 from litestar.di import Provide
 
+from aperiodic.server.account import get_account, post_rotate, post_signup
+from aperiodic.server.conditions import get_conditions
+from aperiodic.server.coverage import get_coverage
 from aperiodic.server.data import get_data
-from aperiodic.server.errors import answer_error, request_id
+from aperiodic.server.documents import Documents, get_llms, get_llms_full, get_openapi
+from aperiodic.server.errors import answer_error
 from aperiodic.server.files import get_file
-from aperiodic.server.health import get_health, get_readiness
+from aperiodic.server.health import Readiness, get_health, get_readiness
+from aperiodic.server.limits import tell_standing
 from aperiodic.server.metadata import get_catalog, get_symbols
+from aperiodic.server.monitoring import get_metrics
+from aperiodic.server.preview import get_preview, get_raw_preview
+from aperiodic.server.raw import get_raw
+from aperiodic.server.raw_metadata import TickHoldings, get_raw_metadata
 from aperiodic.server.secret import Secrets
 from aperiodic.server.service import Service
+from aperiodic.server.traffic import Traffic
 
 if TYPE_CHECKING:
-    from litestar.types import Message, Scope
-
     from aperiodic.lake import Lake, Settings
 
 __all__ = ["create_app"]
 
-_EXPOSED: Final = ["Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "X-Request-ID"]
+_EXPOSED: Final = [
+    *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "X-Request-ID"),
+    *("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"),
+]
 
 
-def create_app(lake: Lake, settings: Settings) -> Litestar:
+def create_app(lake: Lake, settings: Settings, traffic: Traffic | None = None) -> Litestar:
     """Build the HTTP application of an installation.
+
+    Args:
+        lake: The installation.
+        settings: Its settings.
+        traffic: Watches the requests; given by whoever has to know when the last one has been answered.
 
     Raises:
         LakeError: `weak_secret` or `secret_unavailable`.
     """
-    service = Service(lake, Secrets.load(settings), settings)
-    return Litestar(
-        [get_data, get_symbols, get_catalog, get_file, get_health, get_readiness],
-        before_send=[_name_request],
+    watch = traffic or Traffic()
+    service = Service(lake, Secrets.load(settings), settings, watch.monitoring)
+    given = {
+        "service": service,
+        "traffic": watch,
+        "monitoring": watch.monitoring,
+        "readiness": Readiness(lake),
+        "documents": Documents(lake, settings),
+        "holdings": TickHoldings(lake),
+    }
+    app = Litestar(
+        [
+            get_data,
+            get_preview,
+            get_raw,
+            get_raw_preview,
+            get_symbols,
+            get_catalog,
+            get_coverage,
+            get_conditions,
+            get_raw_metadata,
+            get_file,
+            get_health,
+            get_readiness,
+            get_metrics,
+            get_openapi,
+            get_llms,
+            get_llms_full,
+            get_account,
+            post_rotate,
+            post_signup,
+        ],
+        before_send=[tell_standing],
         cors_config=CORSConfig(allow_methods=["GET", "HEAD"], expose_headers=_EXPOSED, max_age=86_400),
-        dependencies={"service": Provide(lambda: service, sync_to_thread=False)},
+        dependencies={name: _provide(value) for name, value in given.items()},
         exception_handlers={Exception: answer_error},
         logging_config=None,
+        on_shutdown=[service.metering.stop],
         openapi_config=None,
     )
+    app.asgi_handler = watch.around(app.asgi_handler)
+    return app
 
 
-async def _name_request(message: Message, scope: Scope) -> None:
-    if message["type"] == "http.response.start":
-        MutableScopeHeaders.from_message(message)["X-Request-ID"] = request_id(scope)
+def _provide(value: object) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

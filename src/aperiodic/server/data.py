@@ -1,28 +1,30 @@
 """Links to published months of bars: `/api/v1/data/{metric}`."""
 
-import time
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.status_codes import HTTP_403_FORBIDDEN
+from sqlalchemy import Connection
 
 from aperiodic.lake import ObjectKind, ObjectRecord
-from aperiodic.lake.completeness import Completeness, month_completeness
-from aperiodic.lake.objects import current_objects
-from aperiodic.lake.plans import Plan
-from aperiodic.market import AperiodicDataError
-from aperiodic.server.errors import RequestError, request_id
-from aperiodic.server.links import LINK_LIFETIME_S, base_url, make_link
+from aperiodic.lake.completeness import Completeness
+from aperiodic.lake.objects import Series, read_periods
+from aperiodic.server.errors import request_id
+from aperiodic.server.links import LinkMaker, link_family
 from aperiodic.server.parameters import DataQuery, read_data_query
-from aperiodic.server.published import symbol_problem
+from aperiodic.server.plan_checks import require_bars
+from aperiodic.server.published import judge_months, symbol_problem
 from aperiodic.server.service import Service
 
-__all__ = ["DataAnswer", "FileEntry", "get_data"]
+__all__ = ["NO_STORE", "DataAnswer", "FileEntry", "get_data", "list_months", "overall_source"]
 
-_NO_STORE: Final = {"Cache-Control": "no-store"}
+NO_STORE: Final = {"Cache-Control": "no-store"}
+"""Headers of every answer that holds links."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FileEntry(msgspec.Struct):
@@ -36,7 +38,9 @@ class FileEntry(msgspec.Struct):
         sha256: Hex digest of the file.
         rows: Number of bars.
         revision: 1 for the first published, counting up.
-        complete: Whether nothing is known to be missing from the ticks behind it; see `lake.completeness`.
+        reason: Why this revision was made.
+        published_at: When it was entered or last confirmed, ISO 8601, UTC.
+        complete: Whether nothing is known to be missing from the ticks behind it.
         gaps: Number of known gaps in these ticks.
         days_missing: UTC days without ticks.
         source: Where the ticks came from: `recording`, `tardis` or `simulated`.
@@ -49,6 +53,8 @@ class FileEntry(msgspec.Struct):
     sha256: str
     rows: int
     revision: int
+    reason: str
+    published_at: str
     complete: bool
     gaps: int
     days_missing: list[str]
@@ -78,7 +84,6 @@ def get_data(
     request: Request[Any, Any, Any], metric: FromPath[str], service: NamedDependency[Service]
 ) -> Response[DataAnswer]:
     """Answer with a link to every published month of the range."""
-    base = base_url(service.settings.public_url, request.scope["scheme"], request.headers.get("host", ""))
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
         query = read_data_query(
@@ -86,55 +91,43 @@ def get_data(
             request.scope["query_string"],
             lambda exchange, symbol: symbol_problem(connection, exchange, symbol),
         )
-        _require_in_plan(caller.plan, query)
+        require_bars(caller, query)
+        links = LinkMaker(service, request, link_family(query.metric))
         service.admit(request, caller)
-        records = current_objects(
-            connection,
-            ObjectKind.BARS,
-            dataset=query.metric.id,
-            exchange=query.exchange,
-            symbol=str(query.symbol),
-            clock=query.timestamp,
-            interval=query.interval,
-            period=query.months,
-        )
-        held = [record.key.period for record in records]
-        judged = month_completeness(connection, query.exchange, str(query.symbol), query.metric.driving, held)
-    now = time.time()
-    files = [
-        _entry(record, judged[record.key.period], make_link(service.secrets.link_key, base, record.path, now))
-        for record in records
-    ]
-    answer = DataAnswer(
-        files=files,
-        missing=[month for month in query.months if month not in judged],
-        expires_in=LINK_LIFETIME_S,
-        source=_overall_source({record.source for record in records}),
-        request_id=request_id(request.scope),
+        answer = list_months(connection, query, links, request_id(request.scope))
+    service.meter(caller, "data", query.metric.id, len(answer.files), sum(file.size for file in answer.files))
+    return Response(answer, headers=NO_STORE)
+
+
+def list_months(connection: Connection, query: DataQuery, links: LinkMaker, identity: str) -> DataAnswer:
+    """Answer a valid request with what is published.
+
+    Args:
+        connection: Open connection to the ledger.
+        query: The request.
+        links: Makes the links.
+        identity: Id of the request.
+    """
+    symbol, months = str(query.symbol), query.months
+    series = Series(ObjectKind.BARS, query.metric.id, query.exchange, symbol, query.timestamp, query.interval)
+    records = read_periods(connection, series, months, query.as_of)
+    judged = judge_months(connection, query.exchange, symbol, query.metric.driving, records)
+    return DataAnswer(
+        files=[_entry(record, judged[record.key.period], links.link(record.path)) for record in records],
+        missing=[month for month in months if month not in judged],
+        expires_in=links.lifetime_s,
+        source=overall_source({record.source for record in records}),
+        request_id=identity,
     )
-    return Response(answer, headers=_NO_STORE)
 
 
-def _require_in_plan(plan: Plan, query: DataQuery) -> None:
-    problems = []
-    if query.metric.tier > plan.tier:
-        problems.append(
-            AperiodicDataError(
-                f"The plan {plan.name} does not include the metric {query.metric.id} (tier {query.metric.tier}).",
-                code="metric_not_in_plan",
-                hint=f"It includes metrics up to tier {plan.tier}; a larger plan includes this one.",
-            )
-        )
-    if query.interval.sub_minute and not plan.sub_minute:
-        problems.append(
-            AperiodicDataError(
-                f"The plan {plan.name} does not include the interval {query.interval}.",
-                code="interval_not_in_plan",
-                hint="Ask for 1m or longer, or use a key of the plan prime.",
-            )
-        )
-    if problems:
-        raise RequestError(HTTP_403_FORBIDDEN, problems)
+def overall_source(sources: set[str]) -> str | None:
+    """Return `simulated` when any source is; else the one source, `mixed` for several, None for none."""
+    if "simulated" in sources:
+        return "simulated"
+    if len(sources) > 1:
+        return "mixed"
+    return next(iter(sources), None)
 
 
 def _entry(record: ObjectRecord, judged: Completeness, url: str) -> FileEntry:
@@ -147,16 +140,10 @@ def _entry(record: ObjectRecord, judged: Completeness, url: str) -> FileEntry:
         sha256=record.sha256,
         rows=record.rows,
         revision=record.revision,
+        reason=record.reason,
+        published_at=(_EPOCH + timedelta(microseconds=record.created_at)).isoformat(),
         complete=judged.complete,
         gaps=judged.gaps,
         days_missing=[day.isoformat() for day in judged.days_missing],
         source=record.source,
     )
-
-
-def _overall_source(sources: set[str]) -> str | None:
-    if "simulated" in sources:
-        return "simulated"
-    if len(sources) > 1:
-        return "mixed"
-    return next(iter(sources), None)

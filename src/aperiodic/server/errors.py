@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import logging
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ErrorBody", "RequestError", "answer_error", "refuse", "request_id"]
 
-_log: Final = logging.getLogger("aperiodic.server")
 _RETRY_AFTER_S: Final = 5
 _OF_STATUS: Final = {
     HTTP_400_BAD_REQUEST: ("bad_request", "The request cannot be understood.", "Check the Host header and the URL."),
@@ -105,11 +103,12 @@ def request_id(scope: Scope) -> str:
 
 
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-    """Answer a request that failed; what the operator must know is logged, and only that."""
+    """Answer a request that failed, and leave in the scope's state what is to be counted and logged of it."""
     known = error if isinstance(error, RequestError) else _explain(error)
     identity = request_id(request.scope)
-    if known.status >= HTTP_500_INTERNAL_SERVER_ERROR:
-        _log.error("request %s failed: %s", identity, type(error).__name__, exc_info=error)
+    request.scope["state"]["error_code"] = known.code
+    if known is not error and known.status >= HTTP_500_INTERNAL_SERVER_ERROR:
+        request.scope["state"]["error"] = error
     body = ErrorBody(known.message, [str(problem) for problem in known.problems], known.code, known.hint, identity)
     return Response(body, status_code=known.status, headers=known.headers, media_type="application/json")
 

@@ -18,6 +18,7 @@ from litestar.status_codes import (
 )
 from litestar.types import Receive, Send
 
+from aperiodic.lake import LakeError
 from aperiodic.server.errors import RequestError, refuse
 from aperiodic.server.links import check_link
 from aperiodic.server.published import PublishedFile, find_file
@@ -33,7 +34,8 @@ _MEDIA_TYPE: Final = "application/vnd.apache.parquet"
 async def get_file(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> ASGIResponse:
     """Answer a signed link with the object that it names, or a part of it."""
     scope = request.scope
-    path = check_link(service.secrets.link_key, scope["raw_path"], scope["query_string"], time.time())
+    host = request.headers.get("host", "")
+    path = check_link(service.secrets.link_key, host, scope["raw_path"], scope["query_string"], time.time())
     file = await run_sync(_find, service, path)
     tag = f'"{file.sha256}"'
     headers = {
@@ -57,7 +59,10 @@ async def get_file(request: Request[Any, Any, Any], service: NamedDependency[Ser
         return ASGIResponse(headers=headers, status_code=status, is_head_response=True)
     pieces = service.lake.store.stream(path, part.start, len(part))
     # The first piece is read before the status is sent, so that a lost object is an error and not a broken body.
-    first = await anext(aiter(pieces), b"")
+    try:
+        first = await anext(aiter(pieces), b"")
+    except LakeError as error:
+        raise _gone() if error.code == "object_missing" else error from error
     return _Pieces(_all_pieces(first, pieces), headers, status)
 
 
@@ -97,7 +102,8 @@ def _gone() -> RequestError:
         HTTP_404_NOT_FOUND,
         "object_missing",
         "The file of this link is not there.",
-        "Ask the data endpoint for a new link; if it fails as well, tell the operator.",
+        "Ask the endpoint that gave it for a new one, for raw ticks may have been replaced by newer ones; if that fails"
+        " as well, tell the operator.",
     )
 
 

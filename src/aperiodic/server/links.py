@@ -1,7 +1,10 @@
 """Signed links: whoever holds one may fetch one object until it expires, without a key.
 
-A link is `{base}/files/{path}?expires={unix s}&signature={hex}`. The signature is HMAC-SHA256 over the path and the
-expiry, so neither can be changed; a version in the message lets the scheme change later.
+A link of ours is `{base}/files/{path}?expires={unix s}&signature={hex}`. The signature is HMAC-SHA256 over the host,
+the path and the expiry, so none of them can be changed; a version in the message lets the scheme change later. The
+host is compared with the header `Host`, which a reverse proxy must hand on as the client sent it.
+
+A bucket signs links itself, and they lead straight to it.
 """
 
 from __future__ import annotations
@@ -10,26 +13,88 @@ import hashlib
 import hmac
 import math
 import re
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote
+import time
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote, urlsplit
 
 from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_403_FORBIDDEN
 
+from aperiodic.market import Stream
 from aperiodic.server.errors import refuse
 
 if TYPE_CHECKING:
-    from aperiodic.server.errors import RequestError
+    from litestar import Request
 
-__all__ = ["FILES_PREFIX", "LINK_LIFETIME_S", "base_url", "check_link", "make_link", "sign"]
+    from aperiodic.catalog import Dataset
+    from aperiodic.lake.settings import LinkFamily
+    from aperiodic.server.errors import RequestError
+    from aperiodic.server.service import Service
+
+__all__ = [
+    "FILES_PREFIX",
+    "LINK_LIFETIME_S",
+    "RAW_LINK_LIFETIME_S",
+    "LinkMaker",
+    "base_url",
+    "check_link",
+    "link_family",
+    "make_link",
+    "sign",
+]
 
 FILES_PREFIX: Final = "/files/"
 """What the path of every link begins with."""
 
 LINK_LIFETIME_S: Final = 300
-"""How long a link is valid, seconds."""
+"""How long a link to bars is valid, seconds."""
+
+RAW_LINK_LIFETIME_S: Final = 3600
+"""How long a link to raw ticks is valid, seconds: their files are larger."""
 
 _QUERY: Final = re.compile(rb"expires=(?P<expires>[1-9][0-9]{0,11})&signature=(?P<signature>[0-9a-f]{64})")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_USUAL_PORT: Final = re.compile(r":(80|443)$")
+_FAMILY: Final[dict[Stream, LinkFamily]] = {
+    Stream.TRADES: "trade-metrics",
+    Stream.QUOTES: "l1-metrics",
+    Stream.BOOK: "l2-metrics",
+}
+
+
+class LinkMaker:
+    """Makes the links of one answer.
+
+    Attributes:
+        lifetime_s: How long they are valid, seconds.
+    """
+
+    def __init__(self, service: Service, request: Request[Any, Any, Any], family: LinkFamily) -> None:
+        """Find out what the links begin with.
+
+        Raises:
+            RequestError: `bad_host` when that depends on a Host header that is missing or no host name.
+        """
+        settings = service.settings
+        self.lifetime_s = RAW_LINK_LIFETIME_S if family == "raw" else LINK_LIFETIME_S
+        self._store = service.lake.store
+        self._key = service.secrets.link_key
+        self._host = settings.link_hosts.get(family)
+        self._base = ""
+        if not self._store.signs:
+            self._base = base_url(
+                self._host or settings.public_url, request.scope["scheme"], request.headers.get("host", "")
+            )
+
+    def link(self, path: str) -> str:
+        """Return a link to the object at `path`, valid from now on."""
+        if self._store.signs:
+            return self._store.sign(path, self.lifetime_s, self._host)
+        return make_link(self._key, self._base, path, time.time(), self.lifetime_s)
+
+
+def link_family(metric: Dataset) -> LinkFamily:
+    """Return the family of link hosts that a dataset of bars belongs to."""
+    return "ohlcv" if metric.id == "ohlcv" else _FAMILY.get(metric.driving, "derivative-metrics")
 
 
 def base_url(public_url: str | None, scheme: str, host: str) -> str:
@@ -55,23 +120,33 @@ def base_url(public_url: str | None, scheme: str, host: str) -> str:
     return f"{scheme}://{host}"
 
 
-def make_link(key: bytes, base: str, path: str, now: float) -> str:
-    """Return the link to an object, valid for `LINK_LIFETIME_S` from `now` (s since the epoch)."""
-    expires = math.ceil(now) + LINK_LIFETIME_S
-    signature = sign(key, path, expires)
+def make_link(key: bytes, base: str, path: str, now: float, lifetime_s: int = LINK_LIFETIME_S) -> str:
+    """Return the link to an object that begins with `base`, valid for `lifetime_s` from `now` (s since the epoch)."""
+    expires = math.ceil(now) + lifetime_s
+    signature = sign(key, urlsplit(base).netloc, path, expires)
     return f"{base}{FILES_PREFIX}{quote(path, safe='/=:')}?expires={expires}&signature={signature}"
 
 
-def sign(key: bytes, path: str, expires: int) -> str:
-    """Return the signature of a link to `path` that expires at `expires`, s since the epoch."""
-    return hmac.new(key, f"aperiodic-link-v1\n{expires}\n{path}".encode(), hashlib.sha256).hexdigest()
+def sign(key: bytes, host: str, path: str, expires: int) -> str:
+    """Return the signature of a link.
+
+    Args:
+        key: Key of the signatures.
+        host: Host and port that the link leads to, in any case.
+        path: The object that it names.
+        expires: Until when it is valid, s since the epoch.
+    """
+    # Clients leave out the usual port of the scheme, which is not known here behind a proxy.
+    named = _USUAL_PORT.sub("", host.lower())
+    return hmac.new(key, f"aperiodic-link-v2\n{named}\n{expires}\n{path}".encode(), hashlib.sha256).hexdigest()
 
 
-def check_link(key: bytes, raw_path: bytes, query_string: bytes, now: float) -> str:
+def check_link(key: bytes, host: str, raw_path: bytes, query_string: bytes, now: float) -> str:
     """Return the path of the object that a link names.
 
     Args:
         key: Key of the signatures.
+        host: Host header of the request.
         raw_path: Path of the request as it was sent, percent-encoded.
         query_string: Query of the request as it was sent.
         now: Seconds since the epoch.
@@ -81,7 +156,9 @@ def check_link(key: bytes, raw_path: bytes, query_string: bytes, now: float) -> 
     """
     match = _QUERY.fullmatch(query_string)
     path = unquote(raw_path.decode("latin-1"), errors="replace").removeprefix(FILES_PREFIX)
-    if match is None or not hmac.compare_digest(sign(key, path, int(match["expires"])), match["signature"].decode()):
+    if match is None or not hmac.compare_digest(
+        sign(key, host, path, int(match["expires"])), match["signature"].decode()
+    ):
         raise _refuse_link("link_invalid", "This link is not valid: part of it is missing or was changed.")
     if now >= int(match["expires"]):
         raise _refuse_link("link_expired", "This link has expired.")
@@ -93,5 +170,6 @@ def _refuse_link(code: str, message: str) -> RequestError:
         HTTP_403_FORBIDDEN,
         code,
         message,
-        f"Ask the data endpoint for a new link; links are valid for {LINK_LIFETIME_S} seconds.",
+        f"Ask the endpoint that gave it for a new one; links are valid for {LINK_LIFETIME_S} seconds,"
+        f" links to raw ticks for {RAW_LINK_LIFETIME_S}.",
     )

@@ -16,14 +16,30 @@ __all__ = ["CatalogAnswer", "SymbolsAnswer", "get_catalog", "get_symbols"]
 
 
 class SymbolsAnswer(msgspec.Struct):
-    """Symbols of an exchange that have published bars, sorted."""
+    """Symbols of an exchange.
+
+    Attributes:
+        symbols: Those that have published bars, sorted.
+        exchange: Venue.
+    """
 
     symbols: list[str]
     exchange: str
 
 
 class FieldEntry(msgspec.Struct):
-    """One column of a metric; see `catalog.Field`. `type` is the Polars type of the column."""
+    """One column of a metric.
+
+    Attributes:
+        name: Column name.
+        label: Short name for people.
+        description: What it tells.
+        unit: Unit of the values.
+        formula: The definition in mathematical notation.
+        null: When the value is null.
+        type: Polars type of the column.
+        highlight: Why to look at it first; null for most.
+    """
 
     name: str
     label: str
@@ -36,7 +52,19 @@ class FieldEntry(msgspec.Struct):
 
 
 class MetricEntry(msgspec.Struct):
-    """One metric; see `catalog.Dataset`. Intervals shorter than a minute exist for timestamp `true` only."""
+    """One metric.
+
+    Attributes:
+        id: Name in paths and functions.
+        name: Title for people.
+        description: One line.
+        category: Group it belongs to.
+        tier: Lowest plan tier that includes it.
+        driving: Stream of ticks whose events decide which bars exist.
+        intervals: Lengths of bars; those below a minute exist for timestamp `true` only.
+        timestamps: Clocks.
+        fields: Columns beside `time`, in file order.
+    """
 
     id: str
     name: str
@@ -50,7 +78,11 @@ class MetricEntry(msgspec.Struct):
 
 
 class CatalogAnswer(msgspec.Struct):
-    """All metrics, in catalog order."""
+    """The catalog.
+
+    Attributes:
+        metrics: All metrics, in catalog order.
+    """
 
     metrics: list[MetricEntry]
 

@@ -14,7 +14,10 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from aperiodic.lake import Lake, LakeError
+from aperiodic.lake.ledger import SERVING_S
 from aperiodic.server.app import create_app
+from aperiodic.server.logs import configure_logs
+from aperiodic.server.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["serve"]
 
 _GRACE_S: Final = 5
+_FINISH_S: Final = 25.0
+_STALLED_S: Final = 3.0
 _THREADS_END_S: Final = 1.0
 _POLL_S: Final = 0.02
 
@@ -33,7 +38,9 @@ _POLL_S: Final = 0.02
 def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None] | None = None) -> None:
     """Serve an installation until SIGINT or SIGTERM; call it from the main thread.
 
-    Requests under way get 5 s to finish. Nothing is printed; defects are logged by the logger `aperiodic.server`.
+    At the first signal `/readyz` begins to answer 503 and requests under way get 25 s to finish, as long as bytes
+    move within any 3 s; a second signal ends that at once. The log goes to standard error as `settings.log_format`
+    says; nothing else is printed.
 
     Args:
         settings: The installation.
@@ -44,12 +51,14 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
     Raises:
         LakeError: The installation cannot be opened, or `address_unavailable`.
     """
-    with closing(Lake.open(settings)) as lake:
-        app = create_app(lake, settings)
+    with closing(Lake.open(settings, busy_s=SERVING_S)) as lake:
+        traffic = Traffic()
+        app = create_app(lake, settings, traffic)
         address, bound = _free_address(host, port)
         url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+        configure_logs(settings.log_format)
         threads = _threads()
-        asyncio.run(_serve(app, address, bound, lambda: None if ready is None else ready(url)))
+        asyncio.run(_serve(app, traffic, address, bound, lambda: None if ready is None else ready(url)))
         _wait_for_threads(threads)
 
 
@@ -88,7 +97,7 @@ def _free_address(host: str, port: int) -> tuple[str, int]:
         ) from error
 
 
-async def _serve(app: Litestar, address: str, port: int, ready: Callable[[], None]) -> None:
+async def _serve(app: Litestar, traffic: Traffic, address: str, port: int, ready: Callable[[], None]) -> None:
     server = Server(
         app,
         address=address,
@@ -98,13 +107,19 @@ async def _serve(app: Litestar, address: str, port: int, ready: Callable[[], Non
         websockets=False,
         log_enabled=False,
     )
-    stopping = asyncio.Event()
+    stopping, at_once = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        (at_once if stopping.is_set() else stopping).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop)
     serving = asyncio.create_task(server.serve())
     watching = asyncio.create_task(_announce_and_wait(address, port, ready, stopping))
     await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
+    if not serving.done():
+        await _let_finish(traffic, at_once)
     server.stop()  # type: ignore[no-untyped-call] # granian does not annotate it
     done, _ = await asyncio.wait({serving}, timeout=_GRACE_S)
     for task in done:
@@ -123,3 +138,14 @@ async def _announce_and_wait(address: str, port: int, ready: Callable[[], None],
             writer.close()
             ready()
             await stopping.wait()
+
+
+async def _let_finish(traffic: Traffic, at_once: asyncio.Event) -> None:
+    """Wait for the requests under way, unless they take too long, nothing moves, or the operator insists."""
+    traffic.stopping = True
+    deadline = time.monotonic() + _FINISH_S
+    while traffic.under_way and not at_once.is_set():
+        now = time.monotonic()
+        if now > deadline or now - traffic.moved_at > _STALLED_S:
+            return
+        await asyncio.sleep(_POLL_S)

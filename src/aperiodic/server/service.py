@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from litestar.status_codes import HTTP_401_UNAUTHORIZED
+from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_429_TOO_MANY_REQUESTS
 
-from aperiodic.lake.keys import verify_key
+from aperiodic.lake.keys import SCOPES, verify_key
 from aperiodic.lake.lake import now_us
-from aperiodic.lake.plans import find_plan
+from aperiodic.lake.plans import FREE, find_plan
+from aperiodic.lake.usage import Issued
 from aperiodic.server.errors import refuse
+from aperiodic.server.limits import Buckets, client_address, remember_standing
+from aperiodic.server.metering import Metering
 
 if TYPE_CHECKING:
     from litestar import Request
@@ -19,10 +22,14 @@ if TYPE_CHECKING:
     from aperiodic.lake import Lake, Settings
     from aperiodic.lake.plans import Plan
     from aperiodic.server.errors import RequestError
+    from aperiodic.server.limits import Standing
+    from aperiodic.server.monitoring import Monitoring
     from aperiodic.server.secret import Secrets
 
 __all__ = ["Caller", "Service"]
 
+_MINUTE_S: Final = 60
+_HOUR_S: Final = 3600
 _WHERE_KEYS_COME_FROM = "Send a valid key in the header X-API-KEY; the operator of this server issues keys."
 
 
@@ -48,42 +55,100 @@ class Service:
         lake: Store and ledger.
         secrets: Keys of API-key hashes and of links.
         settings: The installation's settings.
+        metering: What was issued and is not in the ledger yet; `stop` it when the server ends.
     """
 
-    def __init__(self, lake: Lake, secrets: Secrets, settings: Settings) -> None:
+    def __init__(self, lake: Lake, secrets: Secrets, settings: Settings, monitoring: Monitoring | None = None) -> None:
         self.lake = lake
         self.secrets = secrets
         self.settings = settings
+        self.metering = Metering(lake.engine)
+        self._monitoring = monitoring
+        # Apart, so that a flood of one kind of client makes no other kind forgotten.
+        self._by_key = Buckets(_MINUTE_S)
+        self._by_address = Buckets(_MINUTE_S)
+        self._new_keys = Buckets(_HOUR_S)
 
     def authorise(self, connection: Connection, request: Request[Any, Any, Any]) -> Caller:
         """Return who asks, by the header `X-API-KEY`.
 
+        The demo key is public: whoever sends it gets the plan free. The ledger is asked every time, so that a revoked
+        key ends with its next request. Requests without a valid key are counted by address; a valid key is let in
+        whatever its neighbours at the same address send.
+
         Raises:
-            RequestError: 401 `missing_key`, `unknown_key`, `revoked_key` or `expired_key`.
+            RequestError: 401 `missing_key`, `unknown_key`, `revoked_key` or `expired_key`; 429 `rate_limited` instead
+                for an address that sends too many of them.
         """
         key = request.headers.get("x-api-key")
         if not key:
-            raise _unauthorised("missing_key", "This endpoint needs an API key.")
+            raise self._unauthorised(request, "missing_key", "This endpoint needs an API key.")
+        if key == self.settings.demo_key:
+            return Caller("", find_plan(connection, FREE), SCOPES)
         known = verify_key(connection, self.secrets.pepper, key)
         if known is None:
-            raise _unauthorised("unknown_key", "This API key is not known here.")
+            raise self._unauthorised(request, "unknown_key", "This API key is not known here.")
         if known.revoked_at is not None:
-            raise _unauthorised("revoked_key", "This API key has been revoked.")
-        if known.expires_at is not None and known.expires_at <= now_us():
-            raise _unauthorised("expired_key", "This API key has expired.")
-        return Caller(known.public_id, find_plan(connection, known.plan), known.scopes)
+            raise self._unauthorised(request, "revoked_key", "This API key has been revoked.")
+        if known.expired(now_us()):
+            raise self._unauthorised(request, "expired_key", "This API key has expired.")
+        self.metering.used(known.public_id)
+        request.scope["state"]["caller"] = known.public_id
+        return Caller(known.public_id, known.plan, known.scopes)
 
-    def admit(self, request: Request[Any, Any, Any], caller: Caller) -> None:
-        """Count a request that passed all other checks against its limits.
+    def admit(self, request: Request[Any, Any, Any], caller: Caller | None) -> Standing:
+        """Count a request that passed all other checks against its limit.
+
+        Args:
+            request: The request.
+            caller: Who asks: its key is counted, by its plan. The address is, for the demo key and where no key is
+                needed (None).
 
         Raises:
             RequestError: 429 `rate_limited`, with `Retry-After`.
         """
+        if caller is None or not caller.public_id:
+            return self._count_address(request)
+        standing = self._by_key.take(caller.public_id, caller.plan.requests_per_minute)
+        return _admitted(request, standing, f"The plan {caller.plan.name} has {standing.limit} requests a minute.")
+
+    def admit_new_key(self, request: Request[Any, Any, Any]) -> None:
+        """Count a key that an address makes itself.
+
+        Raises:
+            RequestError: 429 `rate_limited`, with `Retry-After`.
+        """
+        address = client_address(request, self.settings.trusted_proxies)
+        standing = self._new_keys.take(address, self.settings.signups_per_hour)
+        _admitted(request, standing, f"An address may make {standing.limit} keys an hour.")
 
     def meter(self, caller: Caller, endpoint: str, dataset: str = "", files: int = 0, size: int = 0) -> None:
         """Record what was issued to a caller: links and the bytes behind them."""
+        self.metering.count(caller.public_id, endpoint, dataset, Issued(1, files, size))
+        if self._monitoring is not None and files:
+            self._monitoring.count_links(endpoint, files)
+
+    def _count_address(self, request: Request[Any, Any, Any]) -> Standing:
+        address = client_address(request, self.settings.trusted_proxies)
+        standing = self._by_address.take(address, self.settings.address_requests_per_minute)
+        return _admitted(
+            request, standing, f"An address may send {standing.limit} requests a minute without a key of its own."
+        )
+
+    def _unauthorised(self, request: Request[Any, Any, Any], code: str, message: str) -> RequestError:
+        self._count_address(request)
+        headers = {"WWW-Authenticate": 'ApiKey realm="aperiodic"'}
+        return refuse(HTTP_401_UNAUTHORIZED, code, message, _WHERE_KEYS_COME_FROM, headers)
 
 
-def _unauthorised(code: str, message: str) -> RequestError:
-    headers = {"WWW-Authenticate": 'ApiKey realm="aperiodic"'}
-    return refuse(HTTP_401_UNAUTHORIZED, code, message, _WHERE_KEYS_COME_FROM, headers)
+def _admitted(request: Request[Any, Any, Any], standing: Standing, rule: str) -> Standing:
+    remember_standing(request.scope, standing)
+    if standing.admitted:
+        return standing
+    raise refuse(
+        HTTP_429_TOO_MANY_REQUESTS,
+        "rate_limited",
+        f"Too many requests. {rule}",
+        f"Wait {standing.retry_after_s} s before the next one.",
+        {"Retry-After": str(standing.retry_after_s)},
+    )

@@ -70,8 +70,8 @@ def summed(
 def _mark_price_bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
     updates = ticks.day[Stream.MARK_PRICE]
     times, mark = updates["time"].to_numpy(), updates["mark_price"].to_numpy()
-    (index,) = values_as_of(times, ticks, Stream.INDEX_PRICE, ("index_price",), ties=True)
-    (trade,) = values_as_of(times, ticks, Stream.TRADES, ("price",), ties=True)
+    (index,) = values_as_of(times, ticks, Stream.INDEX_PRICE, ("index_price",))
+    (trade,) = values_as_of(times, ticks, Stream.TRADES, ("price",))
     basis, spread = mark - index, mark - trade
     basis_bps, spread_bps = _share(basis, index) * 10_000.0, _share(spread, trade) * 10_000.0
     frames = {}
@@ -124,9 +124,10 @@ def _funding_rate_bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
 
 
 def _open_interest_bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
-    updates = ticks.day[Stream.OPEN_INTEREST]
+    # Venues send zero, or nothing, where they do not know it.
+    updates = ticks.day[Stream.OPEN_INTEREST].filter(pl.col("open_interest") > 0)
     times, amounts = updates["time"].to_numpy(), updates["open_interest"].to_numpy()
-    (mark,) = values_as_of(times, ticks, Stream.MARK_PRICE, ("mark_price",), ties=True)
+    (mark,) = values_as_of(times, ticks, Stream.MARK_PRICE, ("mark_price",))
     steps = np.diff(amounts)
     moves = np.append(np.nan, np.where(steps != 0.0, steps / amounts[:-1] * 100.0, np.nan))[: amounts.size]
     frames = {}
@@ -187,7 +188,5 @@ OPEN_INTEREST: Final = FamilyKernel(
     version=1,
     columns={Stream.OPEN_INTEREST: ("open_interest",), Stream.MARK_PRICE: ("mark_price",)},
     bars=_open_interest_bars,
-    # Venues send zero, or nothing, where they do not know it.
-    usable={Stream.OPEN_INTEREST: pl.col("open_interest") > 0},
     looks_back=frozenset({Stream.MARK_PRICE}),
 )

@@ -45,7 +45,8 @@ class FamilyKernel:
         version: Raised whenever the kernel would give other numbers or other columns for the same ticks.
         columns: Value columns to read, by stream.
         bars: Computes `time` and one column a partial, for every interval.
-        usable: Which events count, by stream; all, where a stream is not named.
+        usable: Which events can be the latest before the day, by stream; any, where a stream is not named. Of the day
+            itself a kernel gets all events and leaves out what it cannot use.
         looks_back: Streams whose latest event before the day matters too.
     """
 

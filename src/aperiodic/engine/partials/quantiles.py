@@ -5,7 +5,8 @@ ones the day is brought, once, into an order in which they are cheap: values are
 equally many in each, and keep the order of time within a bucket. A bar then is one short slice of every bucket, the
 lengths of the slices say which bucket holds a rank, and only that slice is searched.
 
-The work is done on keys: unsigned integers that sort as the values do, made from their bit patterns and back.
+The work is done on keys: unsigned integers that sort as the values do. They are the values' bit patterns, with some
+bits flipped where there are negative ones.
 """
 
 from __future__ import annotations
@@ -56,18 +57,21 @@ def bar_quantiles(
         percents: Which quantiles: 50 for the median.
     """
     wanted = np.array(percents)
-    keys = _keys(values)
-    quantiles = [_of_slices(keys, ends[0], wanted)]
+    bits = values.view(np.uint64)
+    # The bit patterns of numbers that are not negative sort as they are.
+    plain = not bits.size or bool(bits.max() < _SIGN)
+    keys = bits if plain else _flipped(bits)
+    found = [_of_slices(keys, ends[0], wanted)]
     if not keys.size:
-        quantiles += [quantiles[0]] * (len(ends) - 1)
+        found += [found[0]] * (len(ends) - 1)
     elif len(ends) > 1:
         buckets = _fill(keys, ends[1])
-        quantiles += [_of_buckets(buckets, ends[1], longer, wanted) for longer in ends[1:]]
-    return quantiles
+        found += [_of_buckets(buckets, ends[1], longer, wanted) for longer in ends[1:]]
+    return [_interpolate(_values(part, plain=plain), bounds, wanted) for part, bounds in zip(found, ends, strict=True)]
 
 
 @kernel
-def _of_slices(keys: NDArray[np.uint64], ends: NDArray[np.int64], percents: NDArray[np.int64]) -> NDArray[np.float64]:
+def _of_slices(keys: NDArray[np.uint64], ends: NDArray[np.int64], percents: NDArray[np.int64]) -> NDArray[np.uint64]:
     found = np.empty((ends.size, percents.size, 2), np.uint64)
     spare = np.empty(_longest(ends), np.uint64)
     counts = np.empty(_BINS, np.int64)
@@ -77,13 +81,13 @@ def _of_slices(keys: NDArray[np.uint64], ends: NDArray[np.int64], percents: NDAr
             rank = (ends[row] - begin - 1) * percents[k] // _HUNDREDTHS
             found[row, k, 0], found[row, k, 1] = _neighbours(keys[begin : ends[row]], rank, spare, counts)
         begin = ends[row]
-    return _interpolate(found, ends, percents)
+    return found
 
 
 @kernel
 def _of_buckets(
     buckets: _Buckets, short_ends: NDArray[np.int64], ends: NDArray[np.int64], percents: NDArray[np.int64]
-) -> NDArray[np.float64]:
+) -> NDArray[np.uint64]:
     found = np.empty((ends.size, percents.size, 2), np.uint64)
     spare = np.empty(_longest(ends), np.uint64)
     counts = np.empty(_BINS, np.int64)
@@ -107,7 +111,7 @@ def _of_buckets(
                 if bucket < _BUCKETS:
                     found[row, k, 1] = buckets.keys[lows[bucket] : highs[bucket]].min()
         first, begin = last, ends[row]
-    return _interpolate(found, ends, percents)
+    return found
 
 
 @kernel
@@ -239,9 +243,9 @@ def _longest(ends: NDArray[np.int64]) -> int:
 
 @kernel
 def _interpolate(
-    found: NDArray[np.uint64], ends: NDArray[np.int64], percents: NDArray[np.int64]
+    values: NDArray[np.float64], ends: NDArray[np.int64], percents: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    values = _values(found.ravel()).reshape(found.shape)
+    """Return quantiles from the values of each one's rank and the next rank."""
     quantiles = np.empty((ends.size, percents.size))
     begin = 0
     for row in range(ends.size):
@@ -253,9 +257,13 @@ def _interpolate(
     return quantiles
 
 
+def _values(keys: NDArray[np.uint64], *, plain: bool) -> NDArray[np.float64]:
+    bits = keys if plain else _flipped_back(keys.ravel()).reshape(keys.shape)
+    return bits.view(np.float64)
+
+
 @kernel
-def _keys(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    bits = values.view(np.uint64)
+def _flipped(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     keys = np.empty_like(bits)
     for i in range(bits.size):
         keys[i] = ~bits[i] if bits[i] & _SIGN else bits[i] | _SIGN
@@ -263,8 +271,8 @@ def _keys(values: NDArray[np.float64]) -> NDArray[np.uint64]:
 
 
 @kernel
-def _values(keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+def _flipped_back(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     bits = np.empty_like(keys)
     for i in range(keys.size):
         bits[i] = keys[i] ^ _SIGN if keys[i] & _SIGN else ~keys[i]
-    return bits.view(np.float64)
+    return bits

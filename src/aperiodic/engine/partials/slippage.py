@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import polars as pl
 
-from aperiodic.engine.partials.asof import values_as_of
 from aperiodic.engine.partials.compensated import add_pair
 from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["KERNEL"]
 
 _SECOND_US: Final = 1_000_000
+_ROWS_AT_ONCE: Final = 1 << 17
+"""Quotes taken out of a frame at a time: as many as a tick file keeps together, which are read where they lie."""
+
+_QUOTE_COLUMNS: Final = ("bid_price", "bid_amount", "ask_price", "ask_amount")
 
 # Columns of `sums`.
 _PAID: Final = 0
@@ -122,6 +125,47 @@ def fold_costs(
 
 
 @kernel
+def match_quotes(
+    times: NDArray[np.int64],
+    quote_times: NDArray[np.int64],
+    bid_prices: NDArray[np.float64],
+    bid_amounts: NDArray[np.float64],
+    ask_prices: NDArray[np.float64],
+    ask_amounts: NDArray[np.float64],
+    matched: int,
+    latest: NDArray[np.float64],
+    bids: NDArray[np.float64],
+    asks: NDArray[np.float64],
+) -> int:
+    """Give trades the prices of the quote before them, as far as these quotes tell; return how many now have them.
+
+    Quotes without a price or an amount above zero on each side are left out.
+
+    Args:
+        times: Of the trades, µs since the epoch, ascending.
+        quote_times: µs since the epoch, ascending.
+        bid_prices: Quote units per base unit; NaN where there is none.
+        bid_amounts: Base units; NaN where there is none.
+        ask_prices: Quote units per base unit; NaN where there is none.
+        ask_amounts: Base units; NaN where there is none.
+        matched: Trades that have their quote from earlier calls.
+        latest: Bid and ask price of the latest quote so far; NaN before the first one.
+        bids: Receives the bid prices.
+        asks: Receives the ask prices.
+    """
+    bid, ask = latest
+    for i in range(quote_times.size):
+        # A quote at the very time of a trade is not before it.
+        while matched < times.size and times[matched] <= quote_times[i]:
+            bids[matched], asks[matched] = bid, ask
+            matched += 1
+        if bid_prices[i] > 0.0 and bid_amounts[i] > 0.0 and ask_prices[i] > 0.0 and ask_amounts[i] > 0.0:
+            bid, ask = bid_prices[i], ask_prices[i]
+    latest[:] = bid, ask
+    return matched
+
+
+@kernel
 def merge_costs(shorter: CostBars, length_us: int, bars: CostBars) -> int:
     """Merge bars into zeroed bars of `length_us`; return how many those are."""
     row = -1
@@ -172,12 +216,36 @@ def to_frame(bars: CostBars, percentiles: NDArray[np.float64]) -> pl.DataFrame:
     return frame.insert_column(0, pl.Series("time", bars.start).cast(pl.Datetime("us")))
 
 
+def _quotes_before(times: NDArray[np.int64], ticks: DayTicks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return bid and ask price of the quote before each trade; NaN where there is none."""
+    before = ticks.before[Stream.QUOTES]
+    latest = np.array([before[name].item() if before.height else np.nan for name in ("bid_price", "ask_price")])
+    bids, asks = np.empty(times.size), np.empty(times.size)
+    matched = 0
+    for part in ticks.day[Stream.QUOTES].iter_slices(_ROWS_AT_ONCE):
+        bid_prices, bid_amounts, ask_prices, ask_amounts = (part[name].to_numpy() for name in _QUOTE_COLUMNS)
+        matched = match_quotes(
+            times,
+            part["time"].to_numpy(),
+            bid_prices,
+            bid_amounts,
+            ask_prices,
+            ask_amounts,
+            matched,
+            latest,
+            bids,
+            asks,
+        )
+    bids[matched:], asks[matched:] = latest
+    return bids, asks
+
+
 def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
     trades = ticks.day[Stream.TRADES]
     if ticks.clock is Clock.EXCHANGE and not ticks.exchange.quotes_have_exchange_time:
         trades = trades.clear()
     times = trades["time"].to_numpy()
-    bids, asks = values_as_of(times, ticks, Stream.QUOTES, ("bid_price", "ask_price"), ties=False)
+    bids, asks = _quotes_before(times, ticks)
     seconds = CostBars.empty(min(times.size, DAY_US // _SECOND_US))
     bps = np.empty(times.size)
     filled = fold_costs(
@@ -199,15 +267,8 @@ def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
 
 KERNEL: Final = FamilyKernel(
     version=1,
-    columns={
-        Stream.TRADES: ("side", "price", "amount"),
-        Stream.QUOTES: ("bid_price", "bid_amount", "ask_price", "ask_amount"),
-    },
+    columns={Stream.TRADES: ("side", "price", "amount"), Stream.QUOTES: _QUOTE_COLUMNS},
     bars=_bars,
-    usable={
-        Stream.QUOTES: pl.all_horizontal(
-            pl.col("bid_price", "bid_amount", "ask_price", "ask_amount").fill_null(0.0) > 0
-        )
-    },
+    usable={Stream.QUOTES: pl.all_horizontal(pl.col(_QUOTE_COLUMNS).fill_null(0.0) > 0)},
     looks_back=frozenset({Stream.QUOTES}),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -48,12 +49,14 @@ def trade_frames(
     counts = [bars.counts.sum(axis=1) for bars in levels]
     ends = [np.cumsum(part) for part in counts]
     into = [np.searchsorted(longer.start, shorter.start, side="right") - 1 for shorter, longer in pairwise(levels)]
-    pairs = _pairs(sides, prices, amounts, ends[0], into)
-    price_moments = _moments(prices, counts, [price_sums(bars) for bars in levels], into)
-    amount_moments = _moments(amounts, counts, [amount_sums(bars) for bars in levels], into)
-    price_medians = bar_quantiles(prices, ends, [_MEDIAN])
-    amount_quantiles = bar_quantiles(amounts, ends, [_MEDIAN, _NINETIETH])
-    reversals = mean_reversals(prices, amounts, ends, [quantiles[:, 1] for quantiles in amount_quantiles])
+    # Kernels leave other threads alone; with one thread, as workers have, this is done one after the other.
+    with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
+        pending_pairs = threads.submit(_pairs, sides, prices, amounts, ends[0], into)
+        pending_quantiles = threads.submit(_quantiles, prices, amounts, ends)
+        pending_prices = threads.submit(_moments, prices, counts, [price_sums(bars) for bars in levels], into)
+        pending_amounts = threads.submit(_moments, amounts, counts, [amount_sums(bars) for bars in levels], into)
+    pairs, price_moments, amount_moments = pending_pairs.result(), pending_prices.result(), pending_amounts.result()
+    price_medians, amount_quantiles, reversals = pending_quantiles.result()
     return {
         interval: to_frame(bars).hstack(
             [
@@ -106,6 +109,15 @@ def _pairs(
         merge_pairs(levels[-1], rows, longer)
         levels.append(longer)
     return levels
+
+
+def _quantiles(
+    prices: NDArray[np.float64], amounts: NDArray[np.float64], ends: Sequence[NDArray[np.int64]]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Return, of every level, the median price, quantiles of the amounts, and reversals after the largest amounts."""
+    medians = bar_quantiles(prices, ends, [_MEDIAN])
+    quantiles = bar_quantiles(amounts, ends, [_MEDIAN, _NINETIETH])
+    return medians, quantiles, mean_reversals(prices, amounts, ends, [level[:, 1] for level in quantiles])
 
 
 def _moments(

@@ -1,0 +1,89 @@
+"""`aperiodic ledger`: back up, restore, and compare with the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+from rich.markup import escape
+
+from aperiodic.cli.console import errors, out, steps
+from aperiodic.cli.installation import open_lake, read_settings
+from aperiodic.lake.backup import back_up
+from aperiodic.lake.backup import restore as restore_from
+from aperiodic.lake.verify import verify_store
+
+if TYPE_CHECKING:
+    from aperiodic.lake import Settings
+
+__all__ = ["app"]
+
+app = App(name="ledger", help="The ledger: back up, restore, compare with the store.")
+
+
+@app.command
+def backup(file: Path, *, force: bool = False) -> None:
+    """Copy the ledger into one SQLite file, from SQLite or PostgreSQL, while servers and builds go on.
+
+    The installation's secret is not in it; without the secret no API key works. Keep both, and the store.
+
+    Args:
+        file: Where the copy goes.
+        force: Replace the file if it is there.
+    """
+    settings = read_settings()
+    with steps() as progress:
+        counts = back_up(settings.ledger_url, file, replace=force, progress=progress)
+    out.print(f"Backed up {_rows(counts)} to {escape(str(file))}.", highlight=False, soft_wrap=True)
+    errors.print(f"Keep the secret as well: {_place_of_secret(settings)}.", highlight=False, soft_wrap=True)
+
+
+@app.command
+def restore(file: Path) -> None:
+    """Fill an empty ledger, SQLite or PostgreSQL, with a backup: all of it or nothing.
+
+    Args:
+        file: What `aperiodic ledger backup` wrote, with this version or an older one.
+    """
+    settings = read_settings()
+    with open_lake() as lake, lake.writing(), steps() as progress:
+        counts = restore_from(lake.engine, file, progress=progress)
+    out.print(f"Restored {_rows(counts)} from {escape(str(file))}.", highlight=False, soft_wrap=True)
+    if settings.secret is None and not (settings.home / "secret").exists():
+        errors.print(
+            f"There is no secret at {_place_of_secret(settings)} yet. Put the old one there before anything starts: "
+            "with a new one, the restored API keys are unknown.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command
+def verify(*, deep: bool = False) -> None:
+    """Make sure that the store has every current object of the ledger; exit code 1 when it has not.
+
+    Args:
+        deep: Read every object and compare its SHA-256; without it only sizes are compared.
+    """
+    with open_lake() as lake, steps() as progress:
+        report = verify_store(lake.store, lake.engine, deep=deep, progress=progress)
+    for problem, paths in (("missing", report.missing), ("damaged", report.damaged), ("unknown", report.unknown)):
+        for path in paths:
+            out.print(f"{problem}: {escape(path)}", highlight=False, soft_wrap=True)
+    out.print(
+        f"{report.checked:,} objects: {len(report.missing):,} missing, {len(report.damaged):,} damaged; "
+        f"{len(report.unknown):,} in the store that the ledger does not know.",
+        highlight=False,
+    )
+    if not report.sound:
+        errors.print("[bold]hint:[/] Restore these objects from a copy of the store, or import their source again.")
+        raise SystemExit(1)
+
+
+def _rows(counts: dict[str, int]) -> str:
+    return f"{sum(counts.values()):,} rows of {len(counts)} tables"
+
+
+def _place_of_secret(settings: Settings) -> str:
+    return "APERIODIC_SECRET" if settings.secret is not None else str((settings.home / "secret").absolute())

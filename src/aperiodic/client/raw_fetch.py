@@ -1,0 +1,77 @@
+"""Raw ticks in memory, and what there is of them."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from aperiodic.client.fetch import Delivery
+from aperiodic.client.frames import join_ticks, read_ticks
+from aperiodic.client.progress import progress
+from aperiodic.market import tick_schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from aperiodic.client.links import FileLink
+    from aperiodic.client.raw_request import RawRequest
+
+__all__ = ["fetch_coverage", "fetch_raw"]
+
+_GIB: Final = 1024**3
+_LARGE_BYTES: Final = 2 * _GIB
+
+
+async def fetch_raw(request: RawRequest) -> Delivery:
+    """Ask for the links, download the files and join them.
+
+    Raises:
+        APIError: The server answered with an error.
+        DownloadError: A file could not be fetched or is not what it should be.
+        IncompleteDataError: Data is missing and the request does not accept that; nothing was downloaded.
+        AperiodicDataError: `server_unreachable`, or `unexpected_schema` when the files do not fit together.
+    """
+    # As in `fetch_data`.
+    from aperiodic.client.download import download_all, download_frame, fetch_renewing  # noqa: PLC0415
+    from aperiodic.client.links import Links  # noqa: PLC0415
+    from aperiodic.client.raw_links import ask_raw, raw_shortfall  # noqa: PLC0415
+    from aperiodic.client.transport import open_transport  # noqa: PLC0415
+
+    schema = tick_schema(request.stream)
+    read = partial(read_ticks, schema=schema, start=request.start, end=request.end)
+    async with open_transport(request.max_concurrent) as transport:
+        links = await Links.ask(partial(ask_raw, transport, request))
+        shortfall = raw_shortfall(request, links)
+        if shortfall is not None:
+            shortfall.refuse(request.on_incomplete)
+        total = sum(link.size or 0 for link in links.files())
+        if total > _LARGE_BYTES:
+            warnings.warn(
+                f"The ticks of this range are {total / _GIB:.1f} GiB of files, and several times that in memory. "
+                "download_raw() keeps them on disk.",
+                stacklevel=1,
+            )
+        with progress(request.title, total, "B", shown=request.show_progress and total > 0) as advance:
+
+            async def fetch(link: FileLink) -> pl.DataFrame:
+                frame = await fetch_renewing(links, link, partial(download_frame, transport, read))
+                advance(link.size or 0)
+                return frame
+
+            frames = await download_all(links, request.max_concurrent, fetch)
+    return Delivery(join_ticks(frames, schema), shortfall, request.output, request.on_incomplete)
+
+
+async def fetch_coverage(base_url: str) -> dict[str, Any]:
+    """Ask which raw ticks there are.
+
+    Raises:
+        APIError: The server answered with an error.
+        AperiodicDataError: `server_unreachable`.
+    """
+    from aperiodic.client.rest import get_json  # noqa: PLC0415 (as above)
+    from aperiodic.client.transport import open_transport  # noqa: PLC0415
+
+    async with open_transport(max_connections=1) as transport:
+        return await get_json(transport, f"{base_url}/metadata/raw", params={}, api_key=None)

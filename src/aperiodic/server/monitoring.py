@@ -1,0 +1,156 @@
+"""Counters of the server in the Prometheus format: `/metrics`.
+
+No label takes its value from a request, but from what is declared: route templates, methods, statuses, error codes.
+"""
+
+import hmac
+import platform
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_403_FORBIDDEN, HTTP_429_TOO_MANY_REQUESTS
+from obstore.exceptions import BaseError
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from sqlalchemy.exc import SQLAlchemyError
+
+from aperiodic._version import __version__
+from aperiodic.lake import LakeError
+from aperiodic.server.errors import RequestError, refuse
+from aperiodic.server.service import Service
+
+__all__ = ["OTHER", "Monitoring", "get_metrics"]
+
+OTHER: Final = "other"
+"""Label of everything that is not declared: unknown paths and methods."""
+
+_FILES: Final = "/files/{path}"
+_REFUSALS: Final = frozenset({HTTP_401_UNAUTHORIZED, HTTP_403_FORBIDDEN, HTTP_429_TOO_MANY_REQUESTS})
+_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+class Monitoring:
+    """The counters of one server process, in a registry of their own."""
+
+    def __init__(self, under_way: Callable[[], int]) -> None:
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "aperiodic_requests", "Requests answered.", ["route", "method", "status"], registry=registry
+        )
+        self._duration = Histogram(
+            "aperiodic_request_duration_seconds",
+            "Time from a request's first byte to its answer's last one.",
+            ["route"],
+            buckets=_BUCKETS_S,
+            registry=registry,
+        )
+        Gauge("aperiodic_requests_in_flight", "Requests under way.", registry=registry).set_function(under_way)
+        self._refused = Counter(
+            "aperiodic_refused", "Requests refused with 401, 403 or 429.", ["status", "code"], registry=registry
+        )
+        self._failures = Counter(
+            "aperiodic_part_failures", "Requests that failed because a part is down.", ["part"], registry=registry
+        )
+        self._links = Counter("aperiodic_links_issued", "Links issued.", ["endpoint"], registry=registry)
+        self._file_bytes = Counter(
+            "aperiodic_file_bytes", "Bytes of files sent through this server.", registry=registry
+        )
+        build = Gauge("aperiodic_build_info", "Version of this server.", ["version", "python"], registry=registry)
+        build.labels(__version__, platform.python_version()).set(1)
+        ProcessCollector(registry=registry)
+        GCCollector(registry=registry)
+
+    def count(
+        self,
+        route: str,
+        method: str,
+        status: int,
+        code: str | None,
+        error: BaseException | None,
+        size: int,
+        seconds: float,
+    ) -> None:
+        """Count a request that has ended.
+
+        Args:
+            route: Template of its path.
+            method: Its method, or `OTHER`.
+            status: Status of the answer; 0 when there was none.
+            code: Machine code of an error answer.
+            error: What went wrong on the server's side, if anything did.
+            size: Bytes of the answer's body.
+            seconds: How long it took.
+        """
+        self._requests.labels(route, method, status).inc()
+        self._duration.labels(route).observe(seconds)
+        if status in _REFUSALS:
+            self._refused.labels(status, code or OTHER).inc()
+        if route == _FILES:
+            self._file_bytes.inc(size)
+        part = _part(error)
+        if part is not None:
+            self._failures.labels(part).inc()
+
+    def count_links(self, endpoint: str, links: int) -> None:
+        """Count links that were issued by an endpoint."""
+        self._links.labels(endpoint).inc(links)
+
+    def exposition(self) -> bytes:
+        """Return everything in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+
+def _part(error: BaseException | None) -> str | None:
+    if isinstance(error, SQLAlchemyError) or (isinstance(error, LakeError) and error.code == "ledger_unavailable"):
+        return "ledger"
+    if isinstance(error, LakeError | BaseError):
+        return "store"
+    return None
+
+
+@get("/metrics", sync_to_thread=True)
+def get_metrics(
+    request: Request[Any, Any, Any], service: NamedDependency[Service], monitoring: NamedDependency[Monitoring]
+) -> Response[bytes]:
+    """Answer with the counters, to whoever holds the token, or to programs of this host where none is set."""
+    _require_right_to_read(request, service)
+    return Response(monitoring.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"})
+
+
+def _require_right_to_read(request: Request[Any, Any, Any], service: Service) -> None:
+    token = service.settings.metrics_token
+    if token is None:
+        if not _is_local(request):
+            raise refuse(
+                HTTP_403_FORBIDDEN,
+                "metrics_are_private",
+                "The counters are shown to programs of this host only.",
+                "Set APERIODIC_METRICS_TOKEN on the server, and send it as Authorization: Bearer.",
+            )
+        return
+    given = request.headers.get("authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode()):
+        raise _wrong_token()
+
+
+def _wrong_token() -> RequestError:
+    return refuse(
+        HTTP_401_UNAUTHORIZED,
+        "wrong_token",
+        "The counters need the token that the operator has set.",
+        "Send it in the header Authorization: Bearer.",
+        {"WWW-Authenticate": 'Bearer realm="aperiodic"'},
+    )
+
+
+def _is_local(request: Request[Any, Any, Any]) -> bool:
+    """Whether a program of this host asks for itself; a reverse proxy on this host asks for others."""
+    client = request.client
+    forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
+    try:
+        return client is not None and not forwarded and ip_address(client.host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,31 @@
+"""The web pages: the same catalog, ledger and files as the API, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from litestar import Router
+from litestar.di import Provide
+
+from aperiodic.server.site.catalog import get_catalog_page
+from aperiodic.server.site.dataset import get_dataset_page
+from aperiodic.server.site.files import get_asset
+from aperiodic.server.site.home import get_home
+from aperiodic.server.site.series import get_series
+from aperiodic.server.site.slices import Slices
+
+if TYPE_CHECKING:
+    from aperiodic.server.service import Service
+
+__all__ = ["site_router"]
+
+
+def site_router(service: Service) -> Router:
+    """Return the pages of the site as routes."""
+    slices = Slices(service.lake, service.settings)
+    return Router(
+        "/",
+        route_handlers=[get_home, get_catalog_page, get_dataset_page, get_asset, get_series],
+        dependencies={"slices": Provide(lambda: slices, sync_to_thread=False)},
+        include_in_schema=False,
+    )

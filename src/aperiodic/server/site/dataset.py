@@ -1,0 +1,207 @@
+"""A dataset's page: what it is, charts of its highlights, every field, requests as code, what is held of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.status_codes import HTTP_404_NOT_FOUND
+from sqlalchemy import Connection
+
+from aperiodic.catalog import DATASETS, Dataset, Field, dataset
+from aperiodic.lake.completeness import Completeness
+from aperiodic.lake.series import read_series, symbols_after
+from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
+from aperiodic.server.service import Service
+from aperiodic.server.site.rendering import render_page
+from aperiodic.server.site.samples import Parameters, samples
+from aperiodic.server.site.slices import CHART_INTERVALS, ShownSlice, Slices
+from aperiodic.server.site.sparklines import sparkline
+
+__all__ = ["HeatRow", "dataset_page", "get_dataset_page"]
+
+_SYMBOLS_SHOWN: Final = 20
+_SPARK_INTERVAL: Final = Interval.H4
+_FALLBACK: Final = ShownSlice(
+    Exchange.BINANCE_FUTURES,
+    "perpetual-BTC-USDT:USDT",
+    datetime(2025, 5, 1, tzinfo=UTC).date(),
+    datetime(2025, 5, 31, tzinfo=UTC).date(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """What is held of one instrument.
+
+    Attributes:
+        exchange: Venue.
+        symbol: Atlas symbol.
+        months: Each month between the first and the last that any row has, and its state and what to say of it.
+    """
+
+    exchange: str
+    symbol: str
+    months: tuple[tuple[str, str, str], ...]
+
+
+@get("/catalog/{metric:str}", sync_to_thread=True)
+def get_dataset_page(
+    request: Request[Any, Any, Any],
+    metric: FromPath[str],
+    service: NamedDependency[Service],
+    slices: NamedDependency[Slices],
+) -> Response[bytes]:
+    """Answer with the page of a dataset."""
+    return dataset_page(request, service, slices, metric)
+
+
+def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slices, metric: str) -> Response[bytes]:
+    """Render the page of a dataset, or one that says there is none of that name."""
+    try:
+        declared = dataset(metric)
+    except InvalidInputError as problem:
+        return render_page(
+            request,
+            service,
+            "message.html",
+            title="No such dataset",
+            description="There is no dataset of that name.",
+            status=HTTP_404_NOT_FOUND,
+            eyebrow="404",
+            text=f"{problem.message} {problem.hint or ''}",
+        )
+    chosen = _parameters(request, service, declared)
+    key = service.settings.demo_key if chosen.preview else "YOUR-KEY"
+    with service.lake.engine.connect() as connection:
+        heat, months, more = _heat(connection, declared)
+    return render_page(
+        request,
+        service,
+        "dataset.html",
+        title=f"{declared.name} ({declared.id})",
+        description=declared.description,
+        declared=declared,
+        chosen=chosen,
+        samples=lambda api: samples(chosen, api, key),
+        highlights=_highlights(declared, slices),
+        shown=slices.shown,
+        source=slices.source(),
+        chart_intervals=CHART_INTERVALS,
+        intervals=list(Interval),
+        clocks=list(Clock),
+        exchanges=list(Exchange),
+        heat=heat,
+        heat_months=months,
+        heat_more=more,
+        example=_example(declared, slices),
+        preview_entries=[entry for entry in service.settings.preview if entry.metric == declared.id],
+        neighbours=_neighbours(declared),
+    )
+
+
+def _parameters(request: Request[Any, Any, Any], service: Service, declared: Dataset) -> Parameters:
+    """Read the parameters that the visitor chose; what is wrong or left out is taken from the preview."""
+    entries = [entry for entry in service.settings.preview if entry.metric == declared.id]
+    slice_ = ShownSlice.of(service.settings) or _FALLBACK
+    default = {
+        "timestamp": str(Clock.EXCHANGE),
+        "interval": str(Interval.H1),
+        "exchange": str(slice_.exchange),
+        "symbol": slice_.symbol,
+        "start_date": slice_.start.isoformat(),
+        "end_date": slice_.end.isoformat(),
+    }
+    if entries:
+        default |= {name: str(getattr(entries[0], name)) for name in default}
+    given = dict(parse_qsl(request.scope["query_string"].decode("latin-1")[:1024], errors="replace"))
+    chosen = {name: _valid(name, given.get(name, ""), fallback) for name, fallback in default.items()}
+    preview = any(all(str(getattr(entry, name)) == value for name, value in chosen.items()) for entry in entries)
+    return Parameters(metric=declared.id, preview=preview, **chosen)
+
+
+def _valid(name: str, text: str, fallback: str) -> str:
+    readers: dict[str, Any] = {
+        "timestamp": Clock.parse,
+        "interval": Interval.parse,
+        "exchange": Exchange.parse,
+        "symbol": Symbol.parse,
+        "start_date": lambda day: datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).date(),
+        "end_date": lambda day: datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).date(),
+    }
+    try:
+        return str(readers[name](text)) if text else fallback
+    except (InvalidInputError, ValueError):
+        return fallback
+
+
+def _highlights(declared: Dataset, slices: Slices) -> list[tuple[Field, Any]]:
+    """Return the fields to look at first, each with a picture of the shown slice or None."""
+    fields = [field for field in declared.fields if field.highlight is not None]
+    bars = slices.frame(declared, _SPARK_INTERVAL)
+    prices = slices.frame(DATASETS["ohlcv"], _SPARK_INTERVAL).select("time", "close")
+    if not bars.height:
+        return [(field, None) for field in fields]
+    joined = bars.rename({"close": "own_close"} if "close" in bars.columns else {}).join(prices, on="time", how="full")
+    joined = joined.sort("time")
+    names = {"close": "own_close"}
+    return [
+        (
+            field,
+            sparkline(
+                joined[names.get(field.name, field.name)].to_list(),
+                joined["close"].to_list(),
+                f"{field.label} and price, {_SPARK_INTERVAL} bars",
+            ),
+        )
+        for field in fields
+    ]
+
+
+def _heat(connection: Connection, declared: Dataset) -> tuple[list[HeatRow], list[str], int]:
+    """Return rows of the coverage map, the months they span, and how many instruments are left out."""
+    found: list[tuple[str, str, dict[str, Completeness]]] = []
+    more = 0
+    for exchange in Exchange:
+        symbols = symbols_after(connection, exchange, "", _SYMBOLS_SHOWN + 1)
+        more += len(symbols) > _SYMBOLS_SHOWN
+        found += [
+            (exchange, series.symbol, {month.month: month.completeness for month in series.months})
+            for series in read_series(connection, exchange, symbols[:_SYMBOLS_SHOWN], declared.id, most_gaps=1)
+        ]
+    every = sorted({month for _, _, months in found for month in months})
+    span = _months_between(every[0], every[-1]) if every else []
+    rows = [
+        HeatRow(exchange, symbol, tuple(_cell(month, held.get(month)) for month in span))
+        for exchange, symbol, held in found
+    ]
+    return rows, span, more
+
+
+def _cell(month: str, held: Completeness | None) -> tuple[str, str, str]:
+    if held is None:
+        return month, "missing", "not published"
+    if held.complete:
+        return month, "available", "complete"
+    faults = [f"{len(held.days_missing)} days without ticks"] if held.days_missing else []
+    faults += [f"{held.gaps} gaps"] if held.gaps else []
+    return month, "partial", ", ".join(faults) or "the recording does not span the month"
+
+
+def _months_between(first: str, last: str) -> list[str]:
+    start, end = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
+    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(start, end + 1)]
+
+
+def _example(declared: Dataset, slices: Slices) -> list[dict[str, Any]]:
+    """Return the first rows of the shown slice, to show what an answer looks like."""
+    return slices.frame(declared, Interval.H1).head(3).to_dicts()
+
+
+def _neighbours(declared: Dataset) -> tuple[Dataset | None, Dataset | None]:
+    order = list(DATASETS.values())
+    place = order.index(declared)
+    return (order[place - 1] if place else None, order[place + 1] if place + 1 < len(order) else None)

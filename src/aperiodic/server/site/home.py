@@ -1,0 +1,55 @@
+"""The first page: what this is, with a live chart of this installation's own data."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from aperiodic.catalog import DATASETS, Category
+from aperiodic.market import Clock, Exchange, Interval
+from aperiodic.server.published import published_symbols
+from aperiodic.server.service import Service
+from aperiodic.server.site.rendering import render_page
+from aperiodic.server.site.samples import Parameters, samples
+from aperiodic.server.site.slices import Slices
+
+__all__ = ["get_home"]
+
+
+@get("/", sync_to_thread=True)
+def get_home(
+    request: Request[Any, Any, Any], service: NamedDependency[Service], slices: NamedDependency[Slices]
+) -> Response[bytes]:
+    """Answer with the home page."""
+    with service.lake.engine.connect() as connection:
+        held = {venue: len(published_symbols(connection, venue)) for venue in Exchange}
+    shown = slices.shown
+    parameters = None
+    if shown is not None:
+        entry = service.settings.preview[0]
+        parameters = Parameters(
+            metric=entry.metric,
+            timestamp=entry.timestamp,
+            interval=entry.interval,
+            exchange=entry.exchange,
+            symbol=entry.symbol,
+            start_date=entry.start_date.isoformat(),
+            end_date=entry.end_date.isoformat(),
+            preview=True,
+        )
+    return render_page(
+        request,
+        service,
+        "home.html",
+        title="Crypto market microstructure, provably right",
+        description="Order flow, price impact, order-book imbalance, funding and basis as tidy data frames: "
+        "19 datasets, ten intervals, two clocks, every gap named.",
+        shown=shown,
+        source=slices.source(),
+        samples=lambda api: samples(parameters, api, service.settings.demo_key) if parameters else [],
+        held=held,
+        field_count=sum(len(declared.fields) for declared in DATASETS.values()),
+        categories={category: [d for d in DATASETS.values() if d.category == category] for category in Category},
+        intervals=list(Interval),
+        clocks=list(Clock),
+    )

@@ -1,0 +1,126 @@
+"""Requests as code: the same parameters in Python, curl, the command line and SQL. Tests run every one of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.catalog import DATASETS
+from aperiodic.market import Stream
+
+if TYPE_CHECKING:
+    from aperiodic.catalog import Dataset
+
+__all__ = ["Parameters", "Sample", "samples"]
+
+_FUNCTIONS: Final = {
+    Stream.TRADES: "get_trade_metrics",
+    Stream.QUOTES: "get_l1_metrics",
+    Stream.BOOK: "get_l2_metrics",
+}
+_OWN_FUNCTIONS: Final = {"ohlcv": "get_ohlcv", "vtwap": "get_vwap"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """A request for bars, as its words.
+
+    Attributes:
+        metric: Dataset.
+        timestamp: Clock.
+        interval: Length of the bars.
+        exchange: Venue.
+        symbol: Instrument.
+        start_date: First UTC day.
+        end_date: Last UTC day, included.
+        preview: Whether the request is on the preview list, so that the demo key opens it.
+    """
+
+    metric: str
+    timestamp: str
+    interval: str
+    exchange: str
+    symbol: str
+    start_date: str
+    end_date: str
+    preview: bool
+
+    @property
+    def query(self) -> str:
+        """The query string of the request."""
+        names = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
+        return "&".join(f"{name}={getattr(self, name)}" for name in names)
+
+    @property
+    def path(self) -> str:
+        """The path of the request below the API's address."""
+        return f"/data/{'preview/' if self.preview else ''}{self.metric}?{self.query}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A request as code.
+
+    Attributes:
+        id: Names it in the page.
+        label: What a reader calls it.
+        language: For the highlighter.
+        text: The code.
+    """
+
+    id: str
+    label: str
+    language: str
+    text: str
+
+
+def samples(parameters: Parameters, api: str, key: str) -> list[Sample]:
+    """Return a request in every language that is shown.
+
+    Args:
+        parameters: What is asked for.
+        api: Address of the API.
+        key: A key, or what stands for one.
+    """
+    return [
+        Sample("python", "Python", "python", _python(DATASETS[parameters.metric], parameters, api, key)),
+        Sample("curl", "curl", "bash", _curl(parameters, api, key)),
+        Sample("cli", "Command line", "bash", _command(parameters, api, key)),
+        Sample("duckdb", "DuckDB", "python", _duckdb(parameters, api, key)),
+    ]
+
+
+def _python(declared: Dataset, parameters: Parameters, api: str, key: str) -> str:
+    function = _OWN_FUNCTIONS.get(declared.id) or _FUNCTIONS.get(declared.driving, "get_derivative_metrics")
+    lines = [f'metric="{declared.id}",'] if declared.id not in _OWN_FUNCTIONS else []
+    names = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
+    lines += [f'{name}="{getattr(parameters, name)}",' for name in names]
+    lines += ["preview=True,"] if parameters.preview else [f'api_key="{key}",']
+    lines.append(f'base_url="{api}",')
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"import aperiodic\n\nframe = aperiodic.{function}(\n{body}\n)\nprint(frame)\n"
+
+
+def _curl(parameters: Parameters, api: str, key: str) -> str:
+    return f'curl -H "X-API-KEY: {key}" \\\n  "{api}{parameters.path}"\n'
+
+
+def _command(parameters: Parameters, api: str, key: str) -> str:
+    access = "--preview" if parameters.preview else ""
+    setting = "" if parameters.preview else f"APERIODIC_API_KEY={key} "
+    options = [
+        f"--timestamp {parameters.timestamp} --interval {parameters.interval}",
+        f"--exchange {parameters.exchange} --symbol {parameters.symbol}",
+        f"--start {parameters.start_date} --end {parameters.end_date}",
+        f"--url {api} {access} --output {parameters.metric}.parquet".replace("  ", " "),
+    ]
+    return f"{setting}aperiodic fetch {parameters.metric} \\\n  " + " \\\n  ".join(options) + "\n"
+
+
+def _duckdb(parameters: Parameters, api: str, key: str) -> str:
+    return (
+        "import duckdb\nimport httpx\n\n"
+        f'answer = httpx.get(\n    "{api}{parameters.path}",\n    headers={{"X-API-KEY": "{key}"}},\n)\n'
+        'links = [file["url"] for file in answer.raise_for_status().json()["files"]]\n'
+        'print(duckdb.sql("SELECT * FROM read_parquet($links) ORDER BY time", params={"links": links}))\n'
+    )

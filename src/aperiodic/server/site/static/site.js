@@ -1,0 +1,82 @@
+// What every page has: theme switch, copy buttons, tabs. Pages are whole without it.
+
+const root = document.documentElement;
+
+export function isDark() {
+  const chosen = root.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+export function announce(words) {
+  const place = document.querySelector("[data-announcement]");
+  place.textContent = words;
+  place.classList.add("shown");
+  clearTimeout(announce.timer);
+  announce.timer = setTimeout(() => place.classList.remove("shown"), 2500);
+}
+
+/** Calls `redraw` whenever the theme changes, by the switch or by the system. */
+export function onThemeChange(redraw) {
+  addEventListener("aperiodic-theme", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+}
+
+function startThemeSwitch() {
+  const button = document.querySelector("[data-theme-switch]");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    localStorage.setItem("aperiodic-theme", root.dataset.theme);
+    dispatchEvent(new Event("aperiodic-theme"));
+  });
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    announce("Copied");
+  } catch {
+    announce("The browser does not let this page copy; select the text instead");
+  }
+}
+
+/** Makes the copy buttons below `part` work. */
+export function startCopyButtons(part = document) {
+  for (const block of part.querySelectorAll("[data-code]")) {
+    const button = block.querySelector("[data-copy]");
+    button.hidden = false;
+    button.addEventListener("click", () => copy(block.querySelector("code").textContent));
+  }
+}
+
+/** Shows one panel of each group at a time; arrow keys move between the tabs. */
+export function startTabs(part = document) {
+  for (const group of part.querySelectorAll("[data-tabs]")) {
+    const tabs = [...group.querySelectorAll("[role=tab]")];
+    const panels = [...group.querySelectorAll(":scope > [data-panel]")];
+    const show = (chosen, focus) => {
+      tabs.forEach((tab, i) => {
+        tab.setAttribute("aria-selected", String(i === chosen));
+        tab.tabIndex = i === chosen ? 0 : -1;
+        panels[i].hidden = i !== chosen;
+        panels[i].setAttribute("role", "tabpanel");
+      });
+      if (focus) tabs[chosen].focus();
+    };
+    group.querySelector("[role=tablist]").hidden = false;
+    tabs.forEach((tab, i) => {
+      tab.addEventListener("click", () => show(i, false));
+      tab.addEventListener("keydown", (event) => {
+        const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+        if (step) show((i + step + tabs.length) % tabs.length, true);
+        if (event.key === "Home") show(0, true);
+        if (event.key === "End") show(tabs.length - 1, true);
+      });
+    });
+    show(0, false);
+  }
+}
+
+startThemeSwitch();
+startCopyButtons();
+startTabs();

@@ -1,0 +1,5 @@
+// Runs before the page is drawn, so that the chosen theme does not flash.
+(() => {
+  const chosen = localStorage.getItem("aperiodic-theme");
+  if (chosen === "dark" || chosen === "light") document.documentElement.dataset.theme = chosen;
+})();

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from tests.cli.conftest import MARKET, Shell
+from tests.servers import Api, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DAY = ("--start", "2025-05-01", "--end", "2025-05-01")
+SERIES = ("--interval", "1h", *MARKET[:4], *DAY)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    home = tmp_path_factory.mktemp("home")
+    shell = Shell(home)
+    streams = ("trades", "mark-price", "index-price")
+    chosen = [word for stream in streams for word in ("--stream", stream)]
+    assert shell.run("simulate", *MARKET, *DAY, "--trades-per-day", "500", *chosen).returncode == 0
+    assert shell.run("build", "--workers", "1").returncode == 0
+    with serving(home) as running:
+        yield running
+
+
+@pytest.fixture
+def shell(api: Api, tmp_path: Path) -> Shell:
+    return Shell(tmp_path, {"APERIODIC_API_URL": api.url, "APERIODIC_API_KEY": api.key})
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("metric", "ending", "read"),
+    [("flow", "parquet", pl.read_parquet), ("ohlcv", "csv", pl.read_csv), ("basis", "ndjson", pl.read_ndjson)],
+)
+def test_a_dataset_is_written_to_a_file(
+    shell: Shell, tmp_path: Path, metric: str, ending: str, read: type[object]
+) -> None:
+    file = tmp_path / f"bars.{ending}"
+    done = shell.run("fetch", metric, *SERIES, "--output", str(file))
+    assert done.returncode == 0, done.stderr
+    written: pl.DataFrame = read(file)  # type: ignore[call-arg,assignment]
+    assert written.height == 24
+    assert written.columns[0] == "time"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("bars")) == [file.name]
+
+
+def test_without_a_file_a_table_is_printed(shell: Shell) -> None:
+    done = shell.run("fetch", "vtwap", *SERIES)
+    assert done.returncode == 0, done.stderr
+    assert "2025-05-01 23:00:00" in done.stdout
+
+
+def test_mistakes_are_named_before_anything_is_fetched(shell: Shell, tmp_path: Path) -> None:
+    assert "Did you mean 'flow'" in shell.run("fetch", "flw", *SERIES).stderr
+    wrong = shell.run("fetch", "flow", *SERIES, "-o", str(tmp_path / "bars.xls"))
+    assert wrong.returncode == 1
+    assert ".parquet, .csv, .ndjson" in wrong.stderr
+    lost = shell.run("fetch", "flow", *SERIES, "-o", str(tmp_path / "no" / "bars.csv"))
+    assert lost.returncode == 1
+    assert "cannot be written" in lost.stderr

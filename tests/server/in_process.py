@@ -1,0 +1,76 @@
+"""An application in this process, over an installation of its own, so that every setting can be chosen."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from litestar.testing import TestClient
+
+from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
+from aperiodic.lake.keys import SCOPES, create_key
+from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.ledger import begin_write
+from aperiodic.market import Exchange, Source, Stream, Symbol
+from aperiodic.server import Secrets, create_app
+from aperiodic.simulate import MarketSpec, simulate_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+    from pathlib import Path
+
+    from litestar.types import ASGIApp, Receive, Scope, Send
+
+
+@dataclass(frozen=True)
+class App:
+    """A running application; its client holds no key."""
+
+    lake: Lake
+    settings: Settings
+    client: TestClient[ASGIApp]
+
+    def headers(self, plan: str, scopes: tuple[str, ...] = SCOPES) -> dict[str, str]:
+        """Make a key of a plan, and return the header that sends it."""
+        pepper = Secrets.load(self.settings).pepper
+        with begin_write(self.lake.engine) as connection:
+            return {"X-API-KEY": create_key(connection, pepper, plan, "test", scopes=scopes)}
+
+
+@contextmanager
+def application(home: Path, **settings: Any) -> Iterator[App]:
+    chosen = Settings(home=home, **settings)
+    with (
+        closing(Lake.open(chosen)) as lake,
+        TestClient(_as_servers_do(create_app(lake, chosen)), raise_server_exceptions=False) as client,
+    ):
+        yield App(lake, chosen, client)
+
+
+def _as_servers_do(app: ASGIApp) -> ASGIApp:
+    """Leave the query out of the raw path, into which the test client puts it."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["raw_path"] = scope["raw_path"].split(b"?")[0]
+        await app(scope, receive, send)
+
+    return serve
+
+
+def put_ticks(
+    lake: Lake, stream: Stream, exchange: Exchange, symbol: Symbol, day: date, *, trades_per_day: int = 50
+) -> bytes:
+    """Write a simulated day of ticks, and return the file's bytes; another number of trades is another content."""
+    frame = simulate_day(MarketSpec(exchange, symbol, 1, trades_per_day), day, [stream])[stream]
+    data = parquet_bytes(frame)
+    key = ObjectKey.ticks(stream, exchange, symbol, day)
+    fingerprint = f"{trades_per_day}"
+    batch = lake.batch()
+    batch.put(
+        NewObject(key=key, rows=frame.height, source=Source.RECORDING, fingerprint=fingerprint, reason="test"), data
+    )
+    batch.commit()
+    return data
