@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.conformance
 
 BARS: Final = {"timestamp": "exchange", "interval": "1h", **INSTRUMENT, **ALL_DAYS}
-RAW: Final = {"dataset": "trades", **INSTRUMENT, **ALL_DAYS}
+RAW: Final = {"dataset": "trades", **INSTRUMENT, "start_date": "2025-04-29", "end_date": "2025-04-30"}
 WITH_CODES: Final = ("4.3.1",)
 UNAUTHORISED: Final = {"3.1.1": "Unauthorized", "4.0.2": "Unauthorized"}
 

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from litestar.enums import ScopeType
 from litestar.testing import TestClient
 
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
@@ -53,7 +54,7 @@ def _as_servers_do(app: ASGIApp) -> ASGIApp:
     """Leave the query out of the raw path, into which the test client puts it."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == ScopeType.HTTP:
             scope["raw_path"] = scope["raw_path"].split(b"?")[0]
         await app(scope, receive, send)
 

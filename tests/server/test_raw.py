@@ -121,7 +121,10 @@ def test_a_stream_without_time_of_its_own_says_so(app: App, raw_key: dict[str, s
 
 
 def test_days_of_recordings_without_a_time_say_so(app: App, raw_key: dict[str, str]) -> None:
-    noted = dict.fromkeys(("size", "version", "lines", "finished_at"), 1) | {"ticks": {}, "rejected": {}}
+    noted: dict[str, Any] = dict.fromkeys(("size", "version", "lines", "finished_at"), 1) | {
+        "ticks": {},
+        "rejected": {},
+    }
     noted |= {"source": "recording", "exchange": "okx-perps", "name": "x"}
     times = {"first_received": us(FIRST) + 5, "last_received": us(FIRST) + 10}
     with begin_write(app.lake.engine) as connection:
