@@ -3,10 +3,14 @@ from __future__ import annotations
 import re
 import signal
 import socket
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
+
+from aperiodic.lake import Lake, ObjectKind, Settings
+from aperiodic.market import Stream
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -40,3 +44,11 @@ def test_the_demo_shows_a_frame_that_went_the_whole_way(shell: Shell) -> None:
     assert "Simulated data: flow of perpetual-BTC-USDT:USDT on binance-futures" in done.stdout
     assert "shape: (744, 37)" in done.stdout
     assert re.search(r"export APERIODIC_API_URL=http://127\.0\.0\.1:\d+/api/v1 APERIODIC_API_KEY=ap_live_", done.stdout)
+    assert 'curl -H "X-API-KEY: DEMO-KEY" "$APERIODIC_API_URL/data/preview/l2_imbalance?$preview"' in done.stdout
+    with closing(Lake.open(Settings(home=shell.home))) as lake:
+        for entry in Settings().preview:
+            names = {"clock": entry.timestamp, "interval": entry.interval, "exchange": entry.exchange}
+            months = lake.current(ObjectKind.BARS, dataset=entry.metric, symbol=entry.symbol, **names)
+            assert [month.key.period for month in months] == ["2025-05"]
+        for stream in Stream:
+            assert lake.current(ObjectKind.TICKS, dataset=stream, period="2025-06-01")

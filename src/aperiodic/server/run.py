@@ -58,7 +58,7 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
         url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
         configure_logs(settings.log_format)
         threads = _threads()
-        asyncio.run(_serve(app, traffic, address, bound, lambda: None if ready is None else ready(url)))
+        asyncio.run(_live(app, traffic, address, bound, lambda: None if ready is None else ready(url)))
         _wait_for_threads(threads)
 
 
@@ -95,6 +95,12 @@ def _free_address(host: str, port: int) -> tuple[str, int]:
             code="address_unavailable",
             hint="Choose another port or address, or stop the program that uses it.",
         ) from error
+
+
+async def _live(app: Litestar, traffic: Traffic, address: str, port: int, ready: Callable[[], None]) -> None:
+    """Serve between the application's start-up and shut-down hooks, which granian does not call in this mode."""
+    async with app.lifespan():
+        await _serve(app, traffic, address, port, ready)
 
 
 async def _serve(app: Litestar, traffic: Traffic, address: str, port: int, ready: Callable[[], None]) -> None:

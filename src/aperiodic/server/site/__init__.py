@@ -9,9 +9,10 @@ from litestar.di import Provide
 
 from aperiodic.server.site.catalog import get_catalog_page
 from aperiodic.server.site.dataset import get_dataset_page
+from aperiodic.server.site.explore import get_charts
 from aperiodic.server.site.files import get_asset
 from aperiodic.server.site.home import get_home
-from aperiodic.server.site.series import get_series
+from aperiodic.server.site.series import get_open_requests, get_series
 from aperiodic.server.site.slices import Slices
 
 if TYPE_CHECKING:
@@ -25,7 +26,15 @@ def site_router(service: Service) -> Router:
     slices = Slices(service.lake, service.settings)
     return Router(
         "/",
-        route_handlers=[get_home, get_catalog_page, get_dataset_page, get_asset, get_series],
+        route_handlers=[
+            get_home,
+            get_catalog_page,
+            get_dataset_page,
+            get_charts,
+            get_asset,
+            get_series,
+            get_open_requests,
+        ],
         dependencies={"slices": Provide(lambda: slices, sync_to_thread=False)},
         include_in_schema=False,
     )

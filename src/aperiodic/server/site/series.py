@@ -1,5 +1,6 @@
 """The numbers behind the site's charts: `/site/series`, over the shown slice and nothing else."""
 
+import gzip
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -7,19 +8,25 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_404_NOT_FOUND
+from sqlalchemy import Connection
 
-from aperiodic.catalog import TIME_COLUMN, Dataset, dataset
+from aperiodic.catalog import TIME_COLUMN, Dataset, Field, dataset
+from aperiodic.lake import ObjectKind
+from aperiodic.lake.objects import current_objects
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError
 from aperiodic.market.errors import unknown_value
 from aperiodic.server.errors import RequestError, refuse
-from aperiodic.server.site.slices import CHART_INTERVALS, Slices
+from aperiodic.server.service import Service
+from aperiodic.server.site.slices import CHART_INTERVALS, ShownSlice, Slices
 
-__all__ = ["SeriesAnswer", "get_series"]
+__all__ = ["OpenRequests", "SeriesAnswer", "get_open_requests", "get_series", "shown_venues"]
 
 _MAX_FIELDS: Final = 8
 _MAX_QUERY_BYTES: Final = 1024
-_KEPT_S: Final = 300
+_CACHED: Final = {"Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
+_COMPRESS_FROM: Final = 1024
 _PRICES: Final = ("open", "high", "low", "close", "volume")
+_YES_OR_NO: Final = ("yes", "no")
 
 
 class SeriesAnswer(msgspec.Struct):
@@ -31,11 +38,13 @@ class SeriesAnswer(msgspec.Struct):
         timestamp: Clock of the bars.
         exchange: Venue.
         symbol: Instrument.
-        source: Where the data comes from; null when nothing is published.
+        source: Where the shown slice comes from; null when nothing is published.
         seconds: Length of the bars, s.
         times: Starts of the bars, s since the epoch, ascending.
         fields: The asked fields, null where undefined.
-        price_times: Starts of the candles, s since the epoch.
+        labels: What people call them.
+        units: Units of their values.
+        price_times: Starts of the candles, s since the epoch; empty when candles were not asked for.
         prices: Open, high, low, close and volume of the candles.
     """
 
@@ -48,51 +57,127 @@ class SeriesAnswer(msgspec.Struct):
     seconds: int
     times: list[int]
     fields: dict[str, list[float | None]]
+    labels: dict[str, str]
+    units: dict[str, str]
     price_times: list[int]
     prices: dict[str, list[float | None]]
 
 
-@get("/site/series", sync_to_thread=True, include_in_schema=False)
-def get_series(request: Request[Any, Any, Any], slices: NamedDependency[Slices]) -> Response[SeriesAnswer]:
-    """Answer with bars for a chart."""
+class OpenRequests(msgspec.Struct):
+    """What the demo key opens.
+
+    Attributes:
+        entries: The requests of the preview, each with all seven parameters.
+    """
+
+    entries: list[dict[str, str]]
+
+
+class _Asked(msgspec.Struct):
+    declared: Dataset
+    fields: list[Field]
+    interval: Interval
+    clock: Clock
+    exchange: Exchange | None
+    candles: bool
+
+
+@get("/site/series", sync_to_thread=True)
+def get_series(request: Request[Any, Any, Any], slices: NamedDependency[Slices]) -> Response[bytes]:
+    """Answer with bars for a chart.
+
+    Query: `metric`, `fields` (names with commas between), `interval`, `timestamp`, `exchange`, and `candles=no` to
+    leave the candles out.
+    """
     if slices.shown is None:
         raise refuse(HTTP_404_NOT_FOUND, "no_preview", "This installation shows no data.", "Use an API key.")
-    declared, fields, interval, clock, exchange = _read(request.scope["query_string"])
-    venue = exchange or slices.shown.exchange
-    bars = slices.frame(declared, interval, clock, venue)
-    candles = slices.frame(dataset("ohlcv"), interval, clock, venue)
+    asked = _read(request.scope["query_string"])
+    venue = asked.exchange or slices.shown.exchange
+    bars = slices.frame(asked.declared, asked.interval, asked.clock, venue)
+    candles = slices.frame(dataset("ohlcv"), asked.interval, asked.clock, venue)
+    if not asked.candles:
+        candles = candles.clear()
     answer = SeriesAnswer(
-        metric=declared.id,
-        interval=interval,
-        timestamp=clock,
+        metric=asked.declared.id,
+        interval=asked.interval,
+        timestamp=asked.clock,
         exchange=venue,
         symbol=slices.shown.symbol,
         source=slices.source(),
-        seconds=interval.seconds,
+        seconds=asked.interval.seconds,
         times=bars[TIME_COLUMN].dt.epoch("s").to_list(),
-        fields={name: bars[name].to_list() for name in fields},
+        fields={field.name: bars[field.name].to_list() for field in asked.fields},
+        labels={field.name: field.label for field in asked.fields},
+        units={field.name: field.unit for field in asked.fields},
         price_times=candles[TIME_COLUMN].dt.epoch("s").to_list(),
         prices={name: candles[name].to_list() for name in _PRICES},
     )
-    return Response(answer, headers={"Cache-Control": f"public, max-age={_KEPT_S}"})
+    body, headers = msgspec.json.encode(answer), dict(_CACHED)
+    if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
+        body = gzip.compress(body, 4, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers, media_type="application/json")
 
 
-def _read(query_string: bytes) -> tuple[Dataset, list[str], Interval, Clock, Exchange | None]:
+@get("/site/preview", sync_to_thread=False)
+def get_open_requests(service: NamedDependency[Service]) -> Response[OpenRequests]:
+    """Answer with the requests that the demo key opens, for the form that fills them in."""
+    entries = [
+        {name: str(value) for name, value in entry.model_dump(mode="json").items()}
+        for entry in service.settings.preview
+    ]
+    return Response(OpenRequests(entries), headers=_CACHED)
+
+
+def shown_venues(connection: Connection, shown: ShownSlice) -> list[Exchange]:
+    """Return the venues that have published candles of the shown slice.
+
+    Args:
+        connection: Open connection to the ledger.
+        shown: The slice.
+    """
+    records = current_objects(
+        connection,
+        ObjectKind.BARS,
+        dataset=dataset("ohlcv").id,
+        symbol=shown.symbol,
+        interval=[str(interval) for interval in CHART_INTERVALS],
+        period=shown.months,
+    )
+    held = {record.key.exchange for record in records}
+    return [exchange for exchange in Exchange if exchange in held]
+
+
+def _read(query_string: bytes) -> _Asked:
     if len(query_string) > _MAX_QUERY_BYTES:
         raise refuse(HTTP_400_BAD_REQUEST, "query_too_long", "The query is too long.", "Ask for fewer fields.")
-    given = dict(parse_qsl(query_string.decode("latin-1"), max_num_fields=16))
+    given = dict(parse_qsl(query_string.decode("latin-1"), errors="replace"))
     try:
         declared = dataset(given.get("metric", "ohlcv"))
-        names = {field.name: field for field in declared.fields}
-        fields = [name for name in given.get("fields", "").split(",") if name]
-        for name in fields:
-            if name not in names:
-                raise unknown_value("field", name, names)
+        fields = _fields(declared, given.get("fields", ""))
         interval = Interval.parse(given.get("interval", Interval.H1))
         if interval not in CHART_INTERVALS:
             raise unknown_value("interval", interval, CHART_INTERVALS)
         clock = Clock.parse(given.get("timestamp", Clock.EXCHANGE))
         exchange = Exchange.parse(given["exchange"]) if "exchange" in given else None
+        candles = given.get("candles", "yes")
+        if candles not in _YES_OR_NO:
+            raise unknown_value("candles", candles, _YES_OR_NO)
     except InvalidInputError as problem:
         raise RequestError(HTTP_400_BAD_REQUEST, [problem]) from None
-    return declared, fields[:_MAX_FIELDS], interval, clock, exchange
+    return _Asked(declared, fields, interval, clock, exchange, candles == "yes")
+
+
+def _fields(declared: Dataset, text: str) -> list[Field]:
+    known = {field.name: field for field in declared.fields}
+    asked = [name for name in text.split(",") if name]
+    for name in asked:
+        if name not in known:
+            raise unknown_value("field", name, known)
+    if len(asked) > _MAX_FIELDS:
+        raise InvalidInputError(
+            f"{len(asked)} fields are more than the {_MAX_FIELDS} of one answer.",
+            code="too_many_fields",
+            hint="Ask for the others in a second request.",
+        )
+    return [known[name] for name in asked]

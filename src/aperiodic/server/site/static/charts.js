@@ -1,138 +1,325 @@
-// Charts: candles above, a metric below, one crosshair. Data comes from this host only.
-import { CandlestickSeries, ColorType, CrosshairMode, createChart, uPlot } from "./vendor/charts.js";
-import { isDark, onThemeChange } from "./site.js";
+// Stacks of panes with one crosshair and one range of time. Data comes from this host only.
+import { number, utc } from "./format.js";
+import { element } from "./dom.js";
+import { candlePane, colours, gridOf, linePane, MARGIN, onGrid } from "./panes.js";
+import { onThemeChange } from "./site.js";
 
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const HEIGHTS = { candles: 260, lines: 150 };
+const FEWEST_SHOWN = 8;
+
+const stacks = new Set();
+onThemeChange(() => stacks.forEach((redraw) => redraw()));
 
 /** Asks for bars of the shown slice; see /site/series. */
-export async function series(parameters) {
-  const answer = await fetch(`/site/series?${new URLSearchParams(parameters)}`);
+export async function series(parameters, signal) {
+  const answer = await fetch(`/site/series?${new URLSearchParams(parameters)}`, { signal });
   const body = await answer.json();
   if (!answer.ok) throw new Error(body.error);
   return body;
 }
 
-/** Puts bars on a regular grid, so that an interval without a row is a gap in the line and not a bridge over it. */
-export function onGrid(times, values, seconds) {
-  const grid = [];
-  const placed = [];
-  for (let i = 0; i < times.length; i++) {
-    if (i > 0 && times[i] - times[i - 1] > seconds) {
-      grid.push(times[i - 1] + seconds);
-      placed.push(null);
+/**
+ * Draws candles and, below them, a pane for each group of lines.
+ *
+ * @param {HTMLElement} place Is emptied.
+ * @param {object} content `seconds` of an interval; `candles`, `{ times, prices }` or null; `panes`, each
+ *   `{ title, unit, lines: [{ label, times, values, dashed }] }`.
+ * @param {object} options `wheel`: whether the wheel zooms; `ranged(range)` is told the first and last interval shown.
+ * @returns {{ grid, zoom, showAll, range, remove }} What is drawn, and ways to move about in it.
+ */
+export function stack(place, content, { wheel = false, ranged } = {}) {
+  const { seconds } = content;
+  const lineTimes = content.panes.flatMap((pane) => pane.lines.map((line) => line.times));
+  const grid = gridOf([...(content.candles ? [content.candles.times] : []), ...lineTimes], seconds);
+  const prices =
+    content.candles &&
+    Object.fromEntries(
+      Object.entries(content.candles.prices).map(([name, values]) => [
+        name,
+        onGrid(grid, content.candles.times, values, seconds),
+      ]),
+    );
+  const panes = content.panes.map((pane) => ({
+    ...pane,
+    lines: pane.lines.map((line) => ({ ...line, values: onGrid(grid, line.times, line.values, seconds) })),
+  }));
+  if (!grid.length) {
+    place.replaceChildren(element("p", { class: "muted" }, "Nothing of this is published here."));
+    return { grid, zoom() {}, showAll() {}, range: () => [0, -1], remove: () => place.replaceChildren() };
+  }
+
+  const whole = { from: 0, to: grid.length - 1 };
+  let range = whole;
+  let at = null;
+  let drawn = null;
+  let telling = false;
+
+  function draw() {
+    drawn?.remove();
+    place.replaceChildren();
+    const legends = [];
+    const host = (lines) => {
+      const legend = element("div", { class: "legend" });
+      const box = element("div", { class: "pane", "aria-hidden": "true" });
+      place.append(legend, box);
+      legends.push({ legend, lines });
+      return box;
+    };
+    let margin = MARGIN;
+    let candles = null;
+    if (prices) {
+      candles = candlePane(host(null), { grid, prices, wheel, height: HEIGHTS.candles, timeAxis: !panes.length });
     }
-    grid.push(times[i]);
-    placed.push(values[i]);
-  }
-  return [grid, placed];
-}
-
-export function candles(place, data, height = 260) {
-  place.replaceChildren();
-  const chart = createChart(place, {
-    autoSize: false,
-    width: place.clientWidth,
-    height,
-    layout: {
-      background: { type: ColorType.Solid, color: style("--ground") },
-      textColor: style("--soft"),
-      fontFamily: style("--sans"),
-      attributionLogo: false,
-    },
-    grid: { vertLines: { color: style("--sunken") }, horzLines: { color: style("--sunken") } },
-    crosshair: { mode: CrosshairMode.Normal },
-    rightPriceScale: { borderColor: style("--line"), minimumWidth: 76 },
-    timeScale: { borderColor: style("--line"), timeVisible: true, secondsVisible: false },
-  });
-  const bars = chart.addSeries(CandlestickSeries, {
-    upColor: style("--up"),
-    downColor: style("--down"),
-    wickUpColor: style("--up"),
-    wickDownColor: style("--down"),
-    borderVisible: false,
-  });
-  bars.setData(
-    data.price_times.map((time, i) => ({
-      time,
-      open: data.prices.open[i],
-      high: data.prices.high[i],
-      low: data.prices.low[i],
-      close: data.prices.close[i],
-    })),
-  );
-  chart.timeScale().fitContent();
-  return { chart, bars };
-}
-
-/** Draws fields as lines; `seconds` is the length of a bar. */
-export function lines(place, data, fields, { height = 160, sync } = {}) {
-  place.replaceChildren();
-  const [grid] = onGrid(data.times, data.times, data.seconds);
-  const columns = fields.map((name) => onGrid(data.times, data.fields[name], data.seconds)[1]);
-  const colours = [style("--accent"), style("--warm"), style("--down"), style("--up")];
-  return new uPlot(
-    {
-      width: place.clientWidth,
-      height,
-      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1e3), "Etc/UTC"),
-      cursor: { sync: sync ? { key: sync } : undefined, points: { size: 6 } },
-      legend: { live: true },
-      series: [
-        { label: "UTC", value: (_, seconds) => (seconds == null ? "–" : new Date(seconds * 1e3).toISOString().slice(0, 16).replace("T", " ")) },
-        ...fields.map((name, i) => ({
-          label: name,
-          stroke: colours[i % colours.length],
-          width: 1.5,
-          spanGaps: false,
-          value: (_, value) => (value == null ? "null" : Number(value.toPrecision(8)).toLocaleString("en")),
-        })),
-      ],
-      axes: [
-        { stroke: style("--soft"), grid: { stroke: style("--sunken") }, ticks: { stroke: style("--line") } },
-        { side: 1, size: 76, stroke: style("--soft"), grid: { stroke: style("--sunken") }, ticks: { stroke: style("--line") } },
-      ],
-    },
-    [grid, ...columns],
-    place,
-  );
-}
-
-/** Candles with one field below, in sync, redrawn on resize and theme change. */
-export async function pair(place) {
-  const { metric, field, interval, timestamp = "exchange" } = place.dataset;
-  const upper = document.createElement("div");
-  const lower = document.createElement("div");
-  place.replaceChildren(upper, lower);
-  let data;
-  try {
-    data = await series({ metric, fields: field, interval, timestamp });
-  } catch (error) {
-    place.textContent = `The chart could not be loaded: ${error.message}`;
-    return;
-  }
-  let drawn;
-  const draw = () => {
-    drawn?.chart.remove();
-    drawn = candles(upper, data);
-    const below = lines(lower, data, [field]);
-    drawn.chart.subscribeCrosshairMove(({ time }) => {
-      const at = time === undefined ? -1 : below.data[0].indexOf(time);
-      if (at < 0) below.setCursor({ left: -10, top: -10 });
-      else below.setCursor({ left: below.valToPos(time, "x"), top: 10 });
+    const plots = panes.map((pane, i) => {
+      const box = host(pane);
+      const plot = linePane(box, {
+        grid,
+        lines: pane.lines,
+        height: HEIGHTS.lines + (i === panes.length - 1 ? 30 : 0),
+        margin: () => margin,
+        timeAxis: i === panes.length - 1,
+        pointed: (index) => point(index, i),
+      });
+      moveByHand(plot);
+      return plot;
     });
-    drawn.chart.timeScale().subscribeVisibleTimeRangeChange((range) => {
-      if (range) below.setScale("x", { min: range.from, max: range.to });
+    drawn = { legends, candles, plots, follow, resize, remove };
+    if (candles) {
+      candles.chart.subscribeCrosshairMove(({ logical, point: where }) => {
+        if (!telling) point(where && grid[logical] !== undefined ? logical : null, "candles");
+      });
+      candles.chart.timeScale().subscribeVisibleLogicalRangeChange((shown) => shown && follow(shown));
+      candles.chart.timeScale().subscribeSizeChange(() => follow(range));
+    }
+    resize();
+    write();
+
+    /** Brings the line panes to a range that the candles show. */
+    function follow(shown) {
+      range = { from: shown.from, to: shown.to };
+      margin = Math.max(MARGIN, candles?.chart.priceScale("right").width() ?? 0);
+      // An interval is as wide as its bar: half of the first and of the last stick out of the range.
+      for (const plot of plots) plot.setScale("x", { min: range.from - 0.5, max: range.to + 0.5 });
+      ranged?.(shownRange());
+    }
+    function resize() {
+      const kept = range;
+      candles?.chart.resize(place.clientWidth - frame(place), HEIGHTS.candles);
+      for (const plot of plots) plot.setSize({ width: place.clientWidth - frame(place), height: plot.height });
+      show(kept);
+    }
+    function remove() {
+      candles?.chart.remove();
+      for (const plot of plots) plot.destroy();
+    }
+  }
+
+  /** Shows a range of intervals in every pane. */
+  function show({ from, to }) {
+    const length = Math.min(Math.max(to - from, FEWEST_SHOWN), whole.to - whole.from);
+    const start = Math.min(Math.max((from + to - length) / 2, whole.from), whole.to - length);
+    range = { from: start, to: start + length };
+    drawn.candles?.chart.timeScale().setVisibleLogicalRange(range);
+    drawn.follow(range);
+  }
+
+  const zoom = (factor, centre = (range.from + range.to) / 2) =>
+    show({ from: centre - (centre - range.from) * factor, to: centre + (range.to - centre) * factor });
+  const showAll = () => show(whole);
+  const shownRange = () => [Math.max(0, Math.ceil(range.from)), Math.min(grid.length - 1, Math.floor(range.to))];
+
+  /** Lets a pane of lines be dragged, pinched and zoomed as the candles can be. */
+  function moveByHand(plot) {
+    const { over } = plot;
+    over.style.touchAction = "pan-y";
+    let grip = null;
+    over.addEventListener("pointerdown", (event) => {
+      grip = { x: event.clientX, range };
+      over.setPointerCapture(event.pointerId);
     });
-  };
+    over.addEventListener("pointermove", (event) => {
+      if (!grip) return;
+      const moved = ((event.clientX - grip.x) / over.clientWidth) * (grip.range.to - grip.range.from);
+      show({ from: grip.range.from - moved, to: grip.range.to - moved });
+    });
+    for (const end of ["pointerup", "pointercancel"]) over.addEventListener(end, () => (grip = null));
+    over.addEventListener("dblclick", showAll);
+    if (!wheel) return;
+    over.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, plot.posToVal(event.offsetX, "x"));
+      },
+      { passive: false },
+    );
+  }
+
+  /** Moves the crosshair of every pane but `source` to an interval; null takes it away. */
+  function point(index, source) {
+    if (index === at || telling) return;
+    at = index;
+    telling = true;
+    drawn.plots.forEach((plot, i) => {
+      if (i !== source) plot.setCursor(index === null ? { left: -10, top: -10 } : { left: plot.valToPos(index, "x"), top: 1 }, false);
+    });
+    if (drawn.candles && source !== "candles") {
+      const { chart, bars } = drawn.candles;
+      if (index === null) chart.clearCrosshairPosition();
+      else chart.setCrosshairPosition(nearest(prices.close, index), grid[index], bars);
+    }
+    telling = false;
+    write();
+  }
+
+  /** Writes the values at the crosshair, or the latest. */
+  function write() {
+    const paint = colours();
+    for (const { legend, lines: pane } of drawn.legends) {
+      if (!pane) {
+        const index = at ?? lastHeld(prices.close);
+        const parts = ["open", "high", "low", "close"].map((name) => entry(name, number(prices[name][index])));
+        legend.replaceChildren(element("span", {}, `${utc(grid[index])} UTC`), ...parts);
+        continue;
+      }
+      legend.replaceChildren(
+        element("strong", {}, pane.title),
+        ...pane.lines.map((line, i) => entry(line.label, number(line.values[at ?? lastHeld(line.values)]), paint[i % paint.length], line.dashed)),
+        element("span", {}, pane.unit),
+      );
+      if (!prices) legend.prepend(element("span", {}, `${utc(grid[at ?? grid.length - 1])} UTC`));
+    }
+  }
+
+  const stop = new AbortController();
+  place.addEventListener(
+    "keydown",
+    (event) => {
+      const { key } = event;
+      const now = at ?? shownRange()[1];
+      if (key === "ArrowLeft" || key === "ArrowRight") step(Math.min(grid.length - 1, Math.max(0, now + (key === "ArrowLeft" ? -1 : 1))));
+      else if (key === "Home" || key === "End") step(key === "Home" ? 0 : grid.length - 1);
+      else if (key === "+" || key === "=") zoom(1 / 1.5, at ?? undefined);
+      else if (key === "-") zoom(1.5, at ?? undefined);
+      else if (key === "0") showAll();
+      else if (key === "Escape") point(null);
+      else return;
+      event.preventDefault();
+    },
+    { signal: stop.signal },
+  );
+  place.addEventListener("focusout", () => point(null), { signal: stop.signal });
+  const spoken = element("p", { class: "visually-hidden", "aria-live": "polite" });
+
+  /** Moves the crosshair by key: brings it into view and says what is there. */
+  function step(index) {
+    const [first, last] = shownRange();
+    const length = range.to - range.from;
+    if (index < first) show({ from: index - 1, to: index - 1 + length });
+    if (index > last) show({ from: index + 1 - length, to: index + 1 });
+    point(index);
+    const values = panes.flatMap((pane) => pane.lines.map((line) => `${pane.title} ${line.label} ${number(line.values[index])}`));
+    spoken.textContent = `${utc(grid[index])}. ${[...(prices ? [`close ${number(prices.close[index])}`] : []), ...values].join(", ")}`;
+  }
+
+  place.tabIndex = 0;
+  place.setAttribute("role", "group");
+  place.setAttribute("aria-label", summary(grid, prices, panes));
   draw();
-  onThemeChange(draw);
+  place.after(spoken);
   let width = place.clientWidth;
-  new ResizeObserver(() => {
-    if (place.clientWidth !== width) {
-      width = place.clientWidth;
-      draw();
-    }
-  }).observe(place);
+  const watch = new ResizeObserver(() => {
+    if (place.clientWidth === width) return;
+    width = place.clientWidth;
+    drawn.resize();
+  });
+  watch.observe(place);
+  stacks.add(draw);
+  const remove = () => {
+    stacks.delete(draw);
+    watch.disconnect();
+    stop.abort();
+    drawn.remove();
+    spoken.remove();
+    place.replaceChildren();
+  };
+  return { grid, zoom, showAll, range: shownRange, remove };
+}
+
+/** What a chart shows, in words. */
+function summary(grid, prices, panes) {
+  const told = (name, values) => {
+    const held = values.filter((value) => value !== null);
+    if (!held.length) return `${name}: no value.`;
+    const [lowest, highest] = held.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+    const gaps = values.length - held.length;
+    return `${name}: last ${number(held.at(-1))}, lowest ${number(lowest)}, highest ${number(highest)}${gaps ? `, ${gaps} intervals without a value` : ""}.`;
+  };
+  return [
+    `Chart of ${grid.length} intervals, ${utc(grid[0])} to ${utc(grid.at(-1))} UTC.`,
+    ...(prices ? [told("Price", prices.close)] : []),
+    ...panes.flatMap((pane) => pane.lines.map((line) => told(pane.lines.length > 1 ? `${pane.title}, ${line.label}` : pane.title, line.values))),
+    "Arrow keys move the crosshair, plus and minus zoom, 0 shows all.",
+  ].join(" ");
+}
+
+function entry(label, value, colour, dashed = false) {
+  const made = element("span", { class: "entry" });
+  if (colour) {
+    const swatch = element("i", { class: "swatch" });
+    swatch.style.borderTop = `3px ${dashed ? "dashed" : "solid"} ${colour}`;
+    made.append(swatch);
+  }
+  if (label) made.append(`${label} `);
+  made.append(element("b", {}, value));
+  return made;
+}
+
+function lastHeld(values) {
+  const found = values.findLastIndex((value) => value !== null);
+  return found < 0 ? values.length - 1 : found;
+}
+
+/** The price at an interval, or the last before it, where the crosshair of the candles can stand. */
+function nearest(closes, index) {
+  const before = closes.slice(0, index + 1).findLast((price) => price !== null);
+  return before ?? closes.find((price) => price !== null) ?? 0;
+}
+
+const frame = (place) => {
+  const { paddingLeft, paddingRight } = getComputedStyle(place);
+  return parseFloat(paddingLeft) + parseFloat(paddingRight);
+};
+
+const pairs = new WeakMap();
+
+/** Draws candles with one field below into an element that names them; again when what it names has changed. */
+export async function pair(place) {
+  const before = pairs.get(place);
+  before?.cancel.abort();
+  const now = { cancel: new AbortController(), remove: before?.remove };
+  pairs.set(place, now);
+  const { metric, field, interval, timestamp = "exchange" } = place.dataset;
+  try {
+    const data = await series({ metric, fields: field, interval, timestamp }, now.cancel.signal);
+    now.remove?.();
+    now.remove = stack(place, {
+      seconds: data.seconds,
+      candles: { times: data.price_times, prices: data.prices },
+      panes: [
+        {
+          title: data.labels[field],
+          unit: data.units[field],
+          lines: [{ label: "", times: data.times, values: data.fields[field] }],
+        },
+      ],
+    }).remove;
+  } catch (error) {
+    if (now.cancel.signal.aborted) return;
+    now.remove?.();
+    now.remove = undefined;
+    place.textContent = `The chart could not be loaded: ${error.message}`;
+  }
 }
 
 for (const place of document.querySelectorAll("[data-candles]")) pair(place);

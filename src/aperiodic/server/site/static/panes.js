@@ -1,0 +1,166 @@
+// The two kinds of pane that a chart is stacked from: candles (lightweight-charts) and lines (uPlot).
+// Both count intervals from the first one of the grid, so that a place in one is the same place in the other.
+import { CandlestickSeries, ColorType, createChart, CrosshairMode, uPlot } from "./vendor/charts.js";
+import { marks, priceDigits, timeMarks } from "./format.js";
+
+/** Width of the scale at the right, px, unless the prices need more. */
+export const MARGIN = 76;
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Colours of the lines of a pane, in their order. */
+export const colours = () => [style("--accent"), style("--warm"), style("--down"), style("--up")];
+
+/** Returns every interval between the first and the last of some ascending times, s. */
+export function gridOf(lists, seconds) {
+  const held = lists.filter((times) => times.length);
+  if (!held.length) return [];
+  const first = Math.min(...held.map((times) => times[0]));
+  const last = Math.max(...held.map((times) => times.at(-1)));
+  return Array.from({ length: Math.round((last - first) / seconds) + 1 }, (_, i) => first + i * seconds);
+}
+
+/** Puts bars on a grid; an interval without a row becomes null, so that lines break there instead of bridging it. */
+export function onGrid(grid, times, values, seconds) {
+  const placed = new Array(grid.length).fill(null);
+  times.forEach((time, i) => {
+    placed[Math.round((time - grid[0]) / seconds)] = values[i];
+  });
+  return placed;
+}
+
+/** Draws candles; an interval without trades is an empty place. */
+export function candlePane(place, { grid, prices, height, wheel, timeAxis }) {
+  const digits = priceDigits(prices.close.find((price) => price !== null) ?? 1);
+  const chart = createChart(place, {
+    width: place.clientWidth,
+    height,
+    layout: {
+      background: { type: ColorType.Solid, color: style("--ground") },
+      textColor: style("--soft"),
+      fontFamily: style("--sans"),
+      attributionLogo: false,
+    },
+    localization: { locale: "en-GB" },
+    grid: { vertLines: { visible: false }, horzLines: { color: style("--sunken") } },
+    crosshair: {
+      mode: CrosshairMode.Normal,
+      vertLine: { color: style("--soft"), labelBackgroundColor: style("--none") },
+      horzLine: { color: style("--soft"), labelBackgroundColor: style("--none") },
+    },
+    handleScroll: { mouseWheel: wheel, vertTouchDrag: false },
+    handleScale: { mouseWheel: wheel, axisDoubleClickReset: { time: false, price: true } },
+    kineticScroll: { touch: !calm(), mouse: false },
+    rightPriceScale: { borderColor: style("--line"), minimumWidth: MARGIN },
+    timeScale: { borderColor: style("--line"), visible: timeAxis, timeVisible: true, minBarSpacing: 0.01, fixLeftEdge: true, fixRightEdge: true },
+  });
+  const bars = chart.addSeries(CandlestickSeries, {
+    upColor: style("--up"),
+    downColor: style("--down"),
+    wickUpColor: style("--up"),
+    wickDownColor: style("--down"),
+    borderVisible: false,
+    priceFormat: { type: "price", precision: digits, minMove: 10 ** -digits },
+  });
+  const { open, high, low, close } = prices;
+  bars.setData(
+    grid.map((time, i) =>
+      close[i] === null ? { time } : { time, open: open[i], high: high[i], low: low[i], close: close[i] },
+    ),
+  );
+  return { chart, bars };
+}
+
+/** Draws the lines of a pane, `[{ values, dashed }]`, as long as the grid; `margin()` is the width at the right. */
+export function linePane(place, { grid, lines, height, margin, timeAxis, pointed }) {
+  const paint = colours();
+  const axis = { stroke: style("--soft"), grid: { show: false }, ticks: { stroke: style("--line"), size: 4 } };
+  return new uPlot(
+    {
+      width: place.clientWidth,
+      height,
+      padding: [8, 0, timeAxis ? 0 : 8, 0],
+      legend: { show: false },
+      scales: { x: { time: false }, y: { range: spread } },
+      cursor: {
+        y: false,
+        drag: { x: false, y: false, setScale: false },
+        points: { size: 6 },
+        // The line stands on the middle of an interval, as it does in the candles.
+        move: (plot, left, top) => {
+          const index = Math.round(plot.posToVal(left, "x"));
+          return [left < 0 ? left : plot.valToPos(Math.min(Math.max(index, 0), grid.length - 1), "x"), top];
+        },
+      },
+      hooks: { setCursor: [(plot) => pointed(plot.cursor.left < 0 ? null : plot.cursor.idx)] },
+      series: [
+        {},
+        ...lines.map(({ values, dashed }, i) => ({
+          stroke: paint[i % paint.length],
+          width: 1.5,
+          dash: dashed ? [5, 4] : undefined,
+          spanGaps: false,
+          points: { size: 4, fill: paint[i % paint.length], filter: (_, __, shown) => (shown ? null : lonely(values)) },
+        })),
+      ],
+      axes: [
+        {
+          ...axis,
+          show: timeAxis,
+          space: 64,
+          incrs: steps(grid),
+          splits: (_, __, from, to, step) => roundTimes(grid, from, to, step),
+          values: (_, splits) => timeMarks(splits.map((i) => timeAt(grid, i))),
+        },
+        {
+          ...axis,
+          side: 1,
+          size: margin,
+          space: 28,
+          grid: { stroke: style("--sunken"), width: 1 },
+          values: (_, splits, __, ___, step) => marks(splits, step),
+        },
+      ],
+    },
+    [grid.map((_, i) => i), ...lines.map(({ values }) => values)],
+    place,
+  );
+}
+
+/** Leaves a little air above and below; a line of one value is drawn in the middle. */
+function spread(_, lowest, highest) {
+  if (lowest == null) return [0, 1];
+  const air = (highest - lowest) * 0.06 || Math.abs(highest) * 0.05 || 1;
+  return [lowest - air, highest + air];
+}
+
+/** Places of values that stand alone between gaps: a line through one point would not be seen. */
+function lonely(values) {
+  const alone = [];
+  values.forEach((value, i) => {
+    if (value !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null) alone.push(i);
+  });
+  return alone.length ? alone : null;
+}
+
+const timeAt = (grid, i) => grid[0] + i * (grid[1] - grid[0] || 1);
+
+const STEPS_S = [1, 5, 15, 30, 60, 300, 900, 1800, 3600, 10800, 21600, 43200, 86400, 172800, 345600, 604800, 1209600, 2419200];
+
+/** How far apart the marks of the time axis may be, in intervals. */
+function steps(grid) {
+  const seconds = grid[1] - grid[0] || 1;
+  const found = STEPS_S.filter((step) => step >= seconds && step % seconds === 0).map((step) => step / seconds);
+  return found.length ? found : [1];
+}
+
+/** Marks of the time axis at round times, although the grid may begin at any. */
+function roundTimes(grid, from, to, step) {
+  const seconds = grid[1] - grid[0] || 1;
+  const apart = step * seconds;
+  const first = Math.ceil(timeAt(grid, from) / apart) * apart;
+  const found = [];
+  for (let time = first; time <= timeAt(grid, to); time += apart) found.push((time - grid[0]) / seconds);
+  return found;
+}
