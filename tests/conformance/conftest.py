@@ -50,7 +50,6 @@ class Service:
     api: Api
     home: Path
     starter_key: str
-    slow_key: str
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             Api(api.url, make_key(settings, "patient")),
             settings.home,
             make_key(settings, "starter"),
-            make_key(settings, "slow"),
         )
 
 

@@ -1,5 +1,4 @@
 // A dataset's page: searches the fields, and lets the chart's field, interval and clock be chosen.
-import { pair } from "./charts.js";
 
 for (const input of document.querySelectorAll("[data-filter]")) {
   const rows = [...document.querySelectorAll(`${input.dataset.filter} tbody tr`)];
@@ -12,20 +11,21 @@ for (const input of document.querySelectorAll("[data-filter]")) {
 
 for (const box of document.querySelectorAll("[data-explorer]")) {
   const place = box.querySelector("[data-candles]");
+  const draw = async () => (await import("./charts.js")).pair(place);
   for (const chooser of box.querySelectorAll("[data-choose]")) {
     const name = chooser.dataset.choose;
     if (chooser.tagName === "SELECT") {
       chooser.value = place.dataset[name];
       chooser.addEventListener("change", () => {
         place.dataset[name] = chooser.value;
-        pair(place);
+        draw();
       });
     } else {
       chooser.addEventListener("click", ({ target }) => {
         if (!(target instanceof HTMLButtonElement)) return;
         for (const button of chooser.children) button.setAttribute("aria-pressed", String(button === target));
         place.dataset[name] = target.value;
-        pair(place);
+        draw();
       });
     }
   }

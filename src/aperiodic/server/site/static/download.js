@@ -1,0 +1,145 @@
+// The data behind an answer's links: fetched, decoded, shown as a table and a chart, and saved.
+import { element } from "./dom.js";
+import { bytes, number } from "./format.js";
+
+const MOST_BYTES = 50e6;
+const FIRST_ROWS = 20;
+const MOST_DRAWN = 50_000;
+const PRICES = ["open", "high", "low", "close"];
+const DAY_S = 86_400;
+const SECONDS = { s: 1, m: 60, h: 3600, d: DAY_S };
+
+let chart = null;
+
+/**
+ * Fetches the files of an answer, one after the other, and shows the rows of the asked days.
+ *
+ * @param {HTMLElement} place Is filled and shown.
+ * @param {object} parameters Of the request, `metric` included.
+ * @param {object[]} files As the answer lists them.
+ * @param {Function} say Tells the visitor how far it is.
+ */
+export async function showBars(place, parameters, files, say) {
+  chart?.remove();
+  chart = null;
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  if (size > MOST_BYTES) {
+    say(`The data is ${bytes(size)}, more than a page should decode. Here are the links; they live for five minutes.`);
+    place.replaceChildren(element("h3", {}, "The data"), links(files));
+    place.hidden = false;
+    return;
+  }
+  const buffers = [];
+  let bars;
+  try {
+    for (const file of files) {
+      say(`Downloading ${month(file)}, file ${buffers.length + 1} of ${files.length}, ${bytes(file.size)} …`);
+      const answer = await fetch(file.url, { credentials: "omit" });
+      if (!answer.ok) throw new Error(`the link answered ${answer.status}`);
+      buffers.push(await answer.arrayBuffer());
+    }
+    say("Decoding …");
+    const { joined, readBars } = await import("./bars.js");
+    const parts = [];
+    for (const buffer of buffers) parts.push(await readBars(buffer));
+    const first = Date.parse(`${parameters.start_date}T00:00:00Z`) / 1e3;
+    const end = Date.parse(`${parameters.end_date}T00:00:00Z`) / 1e3 + DAY_S;
+    bars = joined(parts, first, end);
+  } catch (error) {
+    say(`The data could not be read in this page: ${error.message}. The links may still work by themselves; they live for five minutes.`);
+    place.replaceChildren(element("h3", {}, "The data"), links(files));
+    place.hidden = false;
+    return;
+  }
+  const name = [parameters.metric, parameters.exchange, parameters.symbol.replaceAll(/[^\w.-]+/g, "-"), parameters.interval, parameters.timestamp, parameters.start_date, parameters.end_date].join("_");
+  const box = element("div", { class: "chart" });
+  const fields = bars.names.filter((field) => field !== "time");
+  const highlighted = document.querySelector("[data-candles]")?.dataset.field;
+  const field = element("select", { id: "t-field" }, ...fields.map((of) => element("option", {}, of)));
+  field.value = fields.includes(highlighted) ? highlighted : fields[0];
+  if (fields.includes("volume") && fields.includes("close")) field.value = "volume";
+  const drawnRows = Math.min(bars.rows, MOST_DRAWN);
+  place.replaceChildren(
+    element("h3", {}, "The data"),
+    element("p", {}, element("strong", {}, `${bars.rows.toLocaleString("en")} rows`), ` of ${bars.names.length} columns in ${files.length} ${files.length === 1 ? "file" : "files"}, ${bytes(size)}. `, ...incomplete(files)),
+    element("div", { class: "buttons" }, saveCsv(bars, `${name}.csv`), ...files.map((file, i) => saveFile(buffers[i], file, parameters, files.length))),
+    table(bars),
+    element("div", { class: "chart-choice" }, element("label", { for: "t-field" }, "Field in the chart"), field),
+    ...(drawnRows < bars.rows ? [element("p", { class: "small muted" }, `The chart shows the first ${drawnRows.toLocaleString("en")} rows.`)] : []),
+    box,
+  );
+  place.hidden = false;
+  say(`${bars.rows.toLocaleString("en")} rows are below.`);
+  const draw = () => drawChart(box, bars, field.value, parameters.interval, drawnRows);
+  field.addEventListener("change", draw);
+  await draw();
+}
+
+async function drawChart(box, { columns, names }, field, interval, rows) {
+  const { stack } = await import("./charts.js");
+  const part = (name) => columns[name].slice(0, rows);
+  const times = part("time");
+  const candles = PRICES.every((name) => names.includes(name))
+    ? { times, prices: Object.fromEntries(PRICES.map((name) => [name, part(name)])) }
+    : null;
+  const label = document.getElementById(`field-${field}`)?.cells;
+  chart?.remove();
+  chart = stack(box, {
+    seconds: parseInt(interval, 10) * SECONDS[interval.at(-1)],
+    candles,
+    panes: [{ title: label?.[1].textContent ?? field, unit: label?.[2].textContent ?? "", lines: [{ label: "", times, values: part(field) }] }],
+  });
+}
+
+function table({ names, rows, columns }) {
+  const few = Math.min(rows, FIRST_ROWS);
+  const body = Array.from({ length: few }, (_, i) =>
+    element("tr", {}, ...names.map((name) => element("td", { class: "number" }, name === "time" ? new Date(columns.time[i] * 1e3).toISOString().slice(0, 19).replace("T", " ") : number(columns[name][i])))),
+  );
+  return element("div", { class: "table-box tall-box", tabindex: "0", role: "region", "aria-label": "First rows" },
+    element("table", {},
+      element("caption", {}, rows ? `The first ${few} rows, times in UTC` : "No row lies in the asked days"),
+      element("thead", {}, element("tr", {}, ...names.map((name) => element("th", { scope: "col", class: "number" }, name)))),
+      element("tbody", {}, ...body),
+    ),
+  );
+}
+
+/** Says which months are not whole: nothing partial is silent. */
+function incomplete(files) {
+  const partial = files.filter((file) => file.complete === false).map(month);
+  const simulated = files.some((file) => file.source === "simulated");
+  return [
+    ...(simulated ? [element("span", { class: "chip warm" }, "simulated data"), " "] : []),
+    ...(partial.length ? [element("span", { class: "chip warm" }, `incomplete: ${partial.join(", ")}`)] : []),
+  ];
+}
+
+const month = (file) => `${file.year}-${String(file.month).padStart(2, "0")}`;
+
+function links(files) {
+  return element("ul", {}, ...files.map((file) => element("li", {}, element("a", { href: file.url, download: "" }, `${month(file)}, Parquet, ${bytes(file.size)}`))));
+}
+
+function saveCsv(bars, name) {
+  const button = element("button", { class: "button quiet", type: "button" }, "Download CSV");
+  button.addEventListener("click", async () => {
+    const { csv } = await import("./bars.js");
+    save(new Blob([csv(bars)], { type: "text/csv" }), name);
+  });
+  return button;
+}
+
+function saveFile(buffer, file, parameters, count) {
+  const button = element("button", { class: "button quiet", type: "button" }, count > 1 ? `Download Parquet ${month(file)}` : "Download Parquet");
+  const name = `${parameters.metric}_${parameters.exchange}_${parameters.interval}_${parameters.timestamp}_${month(file)}.parquet`;
+  button.addEventListener("click", () => save(new Blob([buffer], { type: "application/vnd.apache.parquet" }), name));
+  return button;
+}
+
+function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  const link = element("a", { href: url, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
