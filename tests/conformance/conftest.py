@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
-from tests.conformance import original_client
 from tests.lakes import BTC, VENUE
 from tests.servers import Api, make_key, serving
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT: Final = Path(__file__).parents[2]
+CLIENT_PROGRAM: Final = Path(__file__).with_name("original_client.py")
 VERSIONS: Final = ("3.1.1", "4.0.2", "4.0.10", "4.3.1")
 WITH_RAW: Final = ("4.3.1",)
 FIRST, LAST = date(2025, 4, 29), date(2025, 5, 2)
@@ -68,7 +68,7 @@ class OriginalClient:
             {"name": call.name, "function": call.function, "arguments": {**url, **call.arguments}} for call in calls
         ]
         done = subprocess.run(
-            [python, "-I", original_client.__file__, self.folder, library],
+            [python, "-I", CLIENT_PROGRAM, self.folder, library],
             input=json.dumps(task),
             capture_output=True,
             text=True,

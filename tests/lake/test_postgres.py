@@ -199,7 +199,8 @@ def test_a_writer_that_lost_its_lock_enters_nothing(hosts: list[Lake], postgres:
     one, two = hosts
     with one.writing():
         put(one, b"before")
-        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        # The second argument waits until the session is gone, and its lock with it.
+        postgres.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'")
         with two.writing():
             put(two, b"other writer")
             with pytest.raises(LakeError) as caught:

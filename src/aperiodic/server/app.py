@@ -1,8 +1,8 @@
-"""The application: routes, errors, request ids, CORS."""
+"""The application: the API, the files behind links, the site, and how errors are answered."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Litestar
 from litestar.config.cors import CORSConfig
@@ -24,9 +24,14 @@ from aperiodic.server.raw import get_raw
 from aperiodic.server.raw_metadata import TickHoldings, get_raw_metadata
 from aperiodic.server.secret import Secrets
 from aperiodic.server.service import Service
+from aperiodic.server.site import error_page, site_router, wants_page
 from aperiodic.server.traffic import Traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar import Request, Response
+
     from aperiodic.lake import Lake, Settings
 
 __all__ = ["create_app"]
@@ -79,17 +84,26 @@ def create_app(lake: Lake, settings: Settings, traffic: Traffic | None = None) -
             get_account,
             post_rotate,
             post_signup,
+            site_router(service),
         ],
         before_send=[tell_standing],
         cors_config=CORSConfig(allow_methods=["GET", "HEAD"], expose_headers=_EXPOSED, max_age=86_400),
         dependencies={name: _provide(value) for name, value in given.items()},
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: _error_handler(service)},
         logging_config=None,
         on_shutdown=[service.metering.stop],
         openapi_config=None,
     )
     app.asgi_handler = watch.around(app.asgi_handler)
     return app
+
+
+def _error_handler(service: Service) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
+    def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        answer = answer_error(request, error)
+        return error_page(request, service, answer) if wants_page(request) else answer
+
+    return handle
 
 
 def _provide(value: object) -> Provide:

@@ -9,6 +9,7 @@ from litestar.di import Provide
 
 from aperiodic.server.site.catalog import get_catalog_page
 from aperiodic.server.site.dataset import get_dataset_page
+from aperiodic.server.site.errors import error_page, wants_page
 from aperiodic.server.site.explore import get_charts
 from aperiodic.server.site.files import get_asset
 from aperiodic.server.site.home import get_home
@@ -18,7 +19,7 @@ from aperiodic.server.site.slices import Slices
 if TYPE_CHECKING:
     from aperiodic.server.service import Service
 
-__all__ = ["site_router"]
+__all__ = ["error_page", "site_router", "wants_page"]
 
 
 def site_router(service: Service) -> Router:

@@ -93,7 +93,7 @@ def html_answer(
     if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
         body = gzip.compress(body, 6, mtime=0)
         headers["Content-Encoding"] = "gzip"
-    return Response(body, status_code=status, headers=headers, media_type="text/html; charset=utf-8")
+    return Response(body, status_code=status, headers=headers, media_type="text/html")
 
 
 def content_security_policy(service: Service) -> str:
