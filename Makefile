@@ -9,7 +9,7 @@ LIBRARIES := src/aperiodic/server/site/static/vendor/charts.js
 LOAD_ARGS ?=
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs bench load soak lock clean
+.PHONY: help install site demo test check format conformance docs notebooks bench load soak lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ docs: $(VENV)/.dev ## Write the pages that are made from the catalog
 	$(BIN)/python -m aperiodic.catalog.reference > docs/datasets.md
 	mkdir -p docs/datasets && $(BIN)/python -m aperiodic.engine.reference docs/datasets
 
+notebooks: $(VENV)/.dev ## Run the site's notebooks against APERIODIC_API_URL (make demo) and keep what they show
+	$(BIN)/python -m aperiodic.server.site.notebooks.run
+
 bench: $(VENV)/.dev ## Measure speed and memory, side by side with peers
 	$(BIN)/python benchmarks/run.py
 
@@ -74,6 +77,9 @@ load: $(VENV)/.dev ## Measure the server under load with 10,000 keys and 3 milli
 
 soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long
 	APERIODIC_SOAK=10 $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine tests/crash
+
+screenshots: $(VENV)/.dev $(LIBRARIES) ## Make pictures of every page over APERIODIC_HOME, both themes, wide and narrow, in screenshots/
+	$(BIN)/python -m tests.browser.screenshots
 
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --universal --python-version 3.11
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.engine.workers import workers_environment
 from benchmarks import family_bars, peers, serving, trade_bars
 from benchmarks.measure import Pairs, in_fresh_process, timed_pairs
 from benchmarks.quoted import DAYS, make_book, make_days, make_quotes
@@ -125,7 +126,9 @@ def _book_over_scan(inputs: Inputs) -> Result:
 
 
 def _memory_of_days(inputs: Inputs) -> Result:
-    peaks = in_fresh_process(family_bars.peaks_of_days, inputs, make_days(inputs))
+    days = make_days(inputs)
+    with workers_environment():
+        peaks = in_fresh_process(family_bars.peaks_of_days, inputs, days)
     last, settled = peaks[-1], peaks[_SETTLED - 1]
     return Result(last / settled, f"{last:,.0f} MB : {settled:,.0f} MB")
 

@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import litestar
 import msgspec
 
 from aperiodic.lake import Lake
@@ -110,7 +111,7 @@ def serve_with_fastapi(home: Path, ready: Connection) -> None:
 
         def links(request: Any, metric: str) -> Any:  # noqa: ANN401 - FastAPI need not be installed
             request.scope.setdefault("state", {})
-            answer: Any = get_data.fn(request, metric, service)
+            answer: Any = get_data.fn(litestar.Request(request.scope), metric, service)
             return fastapi.Response(
                 msgspec.json.encode(answer.content),
                 media_type="application/json",

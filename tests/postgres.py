@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,22 @@ unix_socket_directories = ''
 fsync = off
 shared_buffers = 16MB
 max_connections = 60
+"""
+
+
+# Stops the server and removes its folder once its input ends, which it does even when the tests are killed.
+_CLEAN_UP: Final = """
+import os, shutil, signal, sys, time
+from contextlib import suppress
+from pathlib import Path
+sys.stdin.read()
+lock = Path(sys.argv[1], "postmaster.pid")
+with suppress(FileNotFoundError, ProcessLookupError):
+    os.kill(int(lock.read_text().split()[0]), signal.SIGQUIT)
+    deadline = time.monotonic() + 10
+    while lock.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+shutil.rmtree(sys.argv[1])
 """
 
 
@@ -80,8 +97,9 @@ def postgres_server() -> Iterator[PostgresServer]:
     if tools is None:
         pytest.skip("PostgreSQL is not installed (apt-get install postgresql)")
     # Not below pytest's folder: the server's user must be able to reach it.
-    with tempfile.TemporaryDirectory(prefix="aperiodic-postgres-") as name:
-        folder = Path(name)
+    folder = Path(tempfile.mkdtemp(prefix="aperiodic-postgres-"))
+    cleaner = [sys.executable, "-c", _CLEAN_UP, str(folder)]
+    with subprocess.Popen(cleaner, stdin=subprocess.PIPE, start_new_session=True):
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody")
         _run([tools / "initdb", "--no-sync", "--auth=trust", "--username=tests", "--encoding=UTF8", "-D", folder])
@@ -92,10 +110,7 @@ def postgres_server() -> Iterator[PostgresServer]:
             file.write(f"{_CONFIGURATION}port = {port}\n")
         server = PostgresServer(tools, folder, port)
         server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+        yield server
 
 
 def _tools() -> Path | None:

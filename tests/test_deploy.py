@@ -32,7 +32,7 @@ def compose() -> dict[str, Any]:
 
 def example(*, optional: bool = False) -> dict[str, str]:
     """The variables of the example environment; with `optional`, those that are commented out as well."""
-    lines = (DEPLOY / "aperiodic.env.example").read_text(encoding="utf-8").splitlines()
+    lines = (DEPLOY / ".env.example").read_text(encoding="utf-8").splitlines()
     found = [re.fullmatch(r"(?:# )?([A-Z_]+)=(.*)", line) for line in lines if optional or not line.startswith("#")]
     return {match[1]: match[2] for match in found if match is not None}
 
@@ -78,8 +78,12 @@ def test_the_example_environment_is_valid_once_the_secrets_are_in(monkeypatch: p
 
 def test_everything_that_a_container_reads_from_the_environment_is_in_the_example() -> None:
     caddyfile = (DEPLOY / "Caddyfile").read_text(encoding="utf-8")
-    in_compose = re.findall(r"\$\$([A-Z_]+)", (DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
-    assert set(re.findall(r"\{\$(\w+)\}", caddyfile)) | set(in_compose) <= example().keys()
+    services = compose()["services"]
+    given = {name: set(service.get("environment", ())) for name, service in services.items()}
+    assert set().union(*given.values()) <= example().keys()
+    assert given["proxy"] == set(re.findall(r"\{\$(\w+)\}", caddyfile))
+    for name in ("ledger", "bucket"):
+        assert set(re.findall(r"\$\$([A-Z_]+)", json.dumps(services[name]))) <= given[name]
 
 
 def test_services_lean_on_services_that_exist() -> None:
@@ -96,12 +100,13 @@ def test_services_lean_on_services_that_exist() -> None:
     assert compose()["services"]["ledger"]["volumes"] == ["ledger:/var/lib/postgresql/data"]
 
 
-def test_only_the_proxy_can_be_reached_from_outside_and_no_secret_is_in_the_files() -> None:
+def test_only_the_proxy_can_be_reached_from_outside_and_no_secret_is_in_the_files_or_where_it_is_not_needed() -> None:
     services = compose()["services"]
     assert [name for name, service in services.items() if "ports" in service] == ["proxy"]
-    assert all("environment" not in service for service in services.values())
+    assert {name for name, service in services.items() if "env_file" in service} == {"api-1", "api-2", "builder"}
+    assert not [name for service in services.values() for name in service.get("environment", ()) if "=" in name]
     ignored = subprocess.run(
-        ["git", "check-ignore", "--no-index", "deploy/aperiodic.env"], cwd=ROOT, capture_output=True, check=False
+        ["git", "check-ignore", "--no-index", "deploy/.env"], cwd=ROOT, capture_output=True, check=False
     )
     assert ignored.returncode == 0, "an operator's secrets must not be committed"
 

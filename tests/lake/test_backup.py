@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from aperiodic.lake.imports import ImportRecord, record_import
 from aperiodic.lake.keys import create_key, list_keys, verify_key
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.objects import ObjectRecord, replace_object
-from aperiodic.lake.schema import metadata, plans, usage
+from aperiodic.lake.schema import SCHEMA_REVISION, metadata, plans, usage
 from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
 
 if TYPE_CHECKING:
@@ -182,6 +183,15 @@ def held(engine: Engine) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files, which nobody else uses."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 def is_empty(engine: Engine) -> bool:
     return all(not rows for name, rows in held(engine).items() if name != "plans")
 
@@ -233,7 +243,7 @@ def test_a_backup_is_one_sound_file_for_its_owner_only(
     assert (folder / "backup").stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(folder / "backup")) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(SCHEMA_REVISION,)]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -341,10 +351,19 @@ def test_what_is_no_backup_is_refused(
     assert is_empty(engine)
 
 
-def test_a_backup_of_an_older_version_is_upgraded_in_a_copy(
-    new_url: Callable[[str], str], opening: Callable[[str], Engine], tmp_path: Path
+def test_a_backup_of_this_version_is_read_where_it_is(
+    filled: str, new_url: Callable[[str], str], opening: Callable[[str], Engine], tmp_path: Path, temporary: Path
 ) -> None:
-    url = new_url("sqlite")
+    back_up(filled, tmp_path / "backup")
+    before = (tmp_path / "backup").read_bytes()
+    copies: list[list[Path]] = []
+    restore(opening(new_url("sqlite")), tmp_path / "backup", progress=lambda *_: copies.append([*temporary.iterdir()]))
+    assert copies
+    assert not any(copies)
+    assert (tmp_path / "backup").read_bytes() == before
+
+
+def older_backup(url: str, file: Path) -> None:
     old = create_engine(url)
     with old.begin() as connection:
         command.upgrade(migrations(connection), "0001")
@@ -352,7 +371,13 @@ def test_a_backup_of_an_older_version_is_upgraded_in_a_copy(
             "INSERT INTO api_keys (public_id, secret_hash, plan, label, created_at) VALUES ('0123456789ab', 'h', 'pro', '', 5)"
         )
     old.dispose()
-    assert back_up(url, tmp_path / "backup")["api_keys"] == 1
+    assert back_up(url, file)["api_keys"] == 1
+
+
+def test_a_backup_of_an_older_version_is_upgraded_in_a_copy(
+    new_url: Callable[[str], str], opening: Callable[[str], Engine], tmp_path: Path, temporary: Path
+) -> None:
+    older_backup(new_url("sqlite"), tmp_path / "backup")
     before = (tmp_path / "backup").read_bytes()
 
     engine = opening(new_url("sqlite"))
@@ -360,6 +385,17 @@ def test_a_backup_of_an_older_version_is_upgraded_in_a_copy(
     with engine.connect() as connection:
         assert [(key.public_id, key.plan.name) for key in list_keys(connection)] == [("0123456789ab", "pro")]
     assert (tmp_path / "backup").read_bytes() == before
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_restore_that_fails_leaves_no_copy_behind(
+    filled: str, new_url: Callable[[str], str], opening: Callable[[str], Engine], tmp_path: Path, temporary: Path
+) -> None:
+    older_backup(new_url("sqlite"), tmp_path / "backup")
+    with pytest.raises(LakeError) as caught:
+        restore(opening(filled), tmp_path / "backup")
+    assert caught.value.code == "ledger_not_empty"
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_backup_of_a_newer_version_is_refused(

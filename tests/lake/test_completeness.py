@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
-from aperiodic.lake.completeness import Completeness, month_completeness
+from aperiodic.lake.completeness import Completeness, judge_series, month_completeness
 from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Exchange, Source, Stream, Symbol
@@ -123,6 +123,40 @@ def test_the_number_of_queries_does_not_grow_with_the_months(march: Lake) -> Non
     few = len(statements)
     judge(march, *(f"{year}-{month:02d}" for year in range(2015, 2025) for month in range(1, 13)))
     assert len(statements) == 2 * few
+
+
+def test_many_series_are_judged_as_each_of_them_alone_with_the_same_few_queries(lake: Lake) -> None:
+    symbols = [Symbol.parse(f"perpetual-C{number:02d}-USDT:USDT") for number in range(5)]
+    months = ["2025-02", "2025-03", "2025-04"]
+    for number, symbol in enumerate(symbols):
+        # Whole months, months cut at either end, a hole, and nothing at all.
+        stream = Stream.BOOK if number % 2 else Stream.TRADES
+        hole = date(2025, 3, 17 if number % 3 else 16)
+        if number < 4:
+            add_days(lake, date(2025, 2, 1 + number), date(2025, 3, 16), symbol=symbol, stream=stream)
+            add_days(lake, hole + timedelta(days=1), date(2025, 4, 30 - 2 * number), symbol=symbol, stream=stream)
+    with begin_write(lake.engine) as connection:
+        for symbol in symbols[::3]:
+            stretches = [
+                span(0, 9, FEBRUARY, MARCH - 1),
+                span(12, 20, MARCH + 2, MARCH + 5),
+                span(30, 40, MARCH + 6, MAY),
+            ]
+            add_spans(connection, Exchange.BINANCE, symbol, Stream.TRADES, stretches)
+    wanted = {(str(symbol), stream): months[number % 2 :] for number, symbol in enumerate(symbols) for stream in Stream}
+    wanted[str(symbols[0]), Stream.QUOTES] = []
+    statements: list[str] = []
+    event.listen(lake.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    with lake.engine.connect() as connection:
+        together = judge_series(connection, Exchange.BINANCE, wanted)
+        assert len([statement for statement in statements if statement.startswith("SELECT")]) == 4
+        alone = {
+            (symbol, stream): month_completeness(connection, Exchange.BINANCE, symbol, stream, asked)
+            for (symbol, stream), asked in wanted.items()
+        }
+    assert together == alone
+    assert {judged.complete for found in together.values() for judged in found.values()} == {True, False}
+    assert {judged.gaps for found in together.values() for judged in found.values()} == {0, 1, 2}
 
 
 def test_no_month_is_no_question(lake: Lake) -> None:

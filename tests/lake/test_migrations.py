@@ -1,4 +1,4 @@
-"""A ledger that version 0001 wrote, with data in every table, opened by this version and taken back again."""
+"""Ledgers that earlier versions wrote, with data in every table, opened by this version and taken back again."""
 
 from __future__ import annotations
 
@@ -229,6 +229,44 @@ def test_going_back_gives_every_key_its_plan_again(upgraded: Engine) -> None:
     }
     assert "retired_at" not in rows(upgraded, "objects")[0]
     assert len(rows(upgraded, "objects")) == len(OBJECTS)
+
+
+@pytest.fixture
+def url_of_0002(url: str) -> str:
+    """A ledger as version 0002 left it: with what 0001 wrote, and rows in the tables that it had not."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        command.upgrade(migrations(connection), "0002")
+        issued = {"day": "2025-05-01", "public_id": f"{0:012x}", "endpoint": "data", "dataset": "ohlcv"}
+        add(connection, "usage", [{**issued, "requests": 1, "files": 2, "bytes": 2**40}])
+    engine.dispose()
+    return url
+
+
+def test_0003_changes_no_row_and_lets_imports_be_found_by_when_they_were_received(url_of_0002: str) -> None:
+    old = create_engine(url_of_0002)
+    tables = [name for name in inspect(old).get_table_names() if name != "alembic_version"]
+    before = {table: rows(old, table) for table in tables}
+    assert all(before.values()), "a table without rows would prove nothing"
+    assert inspect(old).get_indexes("imports") == uniques(old)
+    old.dispose()
+    engine = open_ledger(url_of_0002)
+    assert {table: rows(engine, table) for table in tables} == before
+    (made,) = (index for index in inspect(engine).get_indexes("imports") if index not in uniques(engine))
+    assert (made["name"], made["column_names"]) == (
+        "ix_imports_received",
+        ["exchange", "last_received", "first_received"],
+    )
+    with begin_write(engine) as connection:
+        command.downgrade(migrations(connection), "0002")
+    assert inspect(engine).get_indexes("imports") == uniques(engine)
+    assert {table: rows(engine, table) for table in tables} == before
+    engine.dispose()
+
+
+def uniques(engine: Engine) -> list[Any]:
+    """Indexes of imports that come with its constraints, which PostgreSQL lists as well."""
+    return [index for index in inspect(engine).get_indexes("imports") if index.get("unique")]
 
 
 def test_a_server_on_the_upgraded_ledger_answers_an_old_key(tmp_path: Path) -> None:

@@ -154,17 +154,30 @@ def test_the_key_is_checked_before_the_parameters_and_those_before_the_plan(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api/v1", "/api/v1/data", "/api/v1/data/raw", "/api/v1/data/raw/x/y", "/files", "/%00"]
+    "path", ["/api/v1", "/api/v1/data", "/api/v1/data/raw", "/api/v1/data/raw/x/y", "/files", "/%00"]
 )
 def test_an_unknown_path_is_an_error_like_the_others(api: httpx.Client, path: str) -> None:
     assert_error(api.get(path), 404, "unknown_path")
 
 
-@pytest.mark.parametrize("path", [DATA, SYMBOLS, "/healthz"])
-def test_other_methods_are_refused(api: httpx.Client, path: str) -> None:
-    answer = api.post(path, content=b"x")
-    assert_error(answer, 405, "method_not_allowed")
-    assert "GET" in answer.headers["allow"]
+@pytest.mark.parametrize(
+    ("method", "path", "instead"),
+    [
+        ("POST", DATA, ["GET"]),
+        ("DELETE", SYMBOLS, ["GET"]),
+        ("POST", "/healthz", ["GET"]),
+        ("POST", "/files/x", ["GET", "HEAD"]),
+        ("GET", "/api/v1/signup", ["POST"]),
+        ("PUT", "/api/v1/account/rotate", ["POST"]),
+    ],
+)
+def test_other_methods_are_refused_and_the_right_ones_named(
+    api: httpx.Client, method: str, path: str, instead: list[str]
+) -> None:
+    answer = api.request(method, path, content=b"x")
+    body = assert_error(answer, 405, "method_not_allowed")
+    assert body["hint"] == f"Use {' or '.join(instead)}."
+    assert set(answer.headers["allow"].split(", ")) == {*instead, "OPTIONS"}
 
 
 @pytest.mark.parametrize("host", ["", "a b", "evil.example/path", "user@evil.example", 'a"onload=', "x:y"])

@@ -40,6 +40,8 @@ BASIS = Dataset(
             "(mark - index) / index · 10,000",
             ratio(_basis, p.index_price) * 10_000,
             null=f"{_NO_INDEX}, or it is 0",
+            highlight="The premium of the derivative over its index, comparable across instruments: a reading of the "
+            "demand for leverage.",
         ),
         Field(
             "mark_price_spread",
@@ -59,6 +61,8 @@ BASIS = Dataset(
             "(mark - last) / last · 10,000",
             ratio(_spread, p.last_price) * 10_000,
             null=_NO_TRADE,
+            highlight="Far from 0 when trading has left the mark that margins are computed from, as it does in "
+            "liquidations.",
         ),
         Field(
             "basis_mean",
@@ -77,6 +81,8 @@ BASIS = Dataset(
             "sample std of (mark - index) / index · 10,000",
             variance(p.basis_bps_count, p.basis_bps_square_sum).sqrt(),
             null="index price known at fewer than two mark price updates of the interval",
+            highlight="How unsteady the premium was within the bar: it rises when derivative and index move out of "
+            "step.",
         ),
         Field(
             "mark_price_spread_mean",

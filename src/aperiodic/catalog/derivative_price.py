@@ -40,6 +40,7 @@ DERIVATIVE_PRICE = Dataset(
             "index price as of the last mark price update",
             p.index_price,
             null=_NO_INDEX,
+            highlight="The venue's own idea of spot, and what the derivative is tied to.",
         ),
         Field(
             "mark_price",
@@ -48,6 +49,8 @@ DERIVATIVE_PRICE = Dataset(
             "The price that margins and liquidations are computed from, as last updated.",
             "last mark price",
             p.mark_price,
+            highlight="The price that decides margin calls and liquidations; it is smoother than trades, and not a "
+            "price to trade at.",
         ),
         Field(
             "last_price_pct_change",
@@ -58,6 +61,8 @@ DERIVATIVE_PRICE = Dataset(
             "(last - first) / first · 100 of last_price",
             _last_change,
             null=_NO_TRADE,
+            highlight="The move of trading itself; a bar in which it is large and the mark's is not was a local "
+            "dislocation.",
         ),
         Field(
             "index_price_pct_change",
@@ -85,6 +90,8 @@ DERIVATIVE_PRICE = Dataset(
             "mark_price_pct_change / index_price_pct_change",
             ratio(_mark_change, _index_change),
             null="index price unknown or unchanged",
+            highlight="Near 1 while the mark follows its index; away from it the premium was moving, or the index "
+            "hardly moved at all.",
         ),
         Field(
             "mark_last_pct_change_ratio",

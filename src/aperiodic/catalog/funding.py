@@ -22,6 +22,8 @@ FUNDING = Dataset(
             "position for the venue's funding period. Negative when shorts pay.",
             "last funding rate",
             p.funding_rate,
+            highlight="What holding a position costs or earns: above 0 longs pay shorts. Venues charge it over "
+            "periods of different length, so bring rates to one period before comparing.",
         ),
         Field(
             "funding_rate_update_frequency",
@@ -31,6 +33,8 @@ FUNDING = Dataset(
             "known rate, be that of an earlier interval or day; the first ever counts.",
             "changes / interval seconds",
             p.rate_changes / p.interval_seconds,
+            highlight="Tells a rate that is fixed once a period from one that is estimated anew all the time, before "
+            "you take its changes for news.",
         ),
         Field(
             "funding_rate_avg_update_interval",

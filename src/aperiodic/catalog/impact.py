@@ -27,6 +27,8 @@ IMPACT = Dataset(
             "the price far.",
             "|R| / Σ v, R = pₙ/p₁ - 1",
             ratio(_move, p.notional),
+            highlight="The classic measure of illiquidity: high when little money moved the price far. It is 0 "
+            "whenever a bar ends where it began, so average it over bars.",
         ),
         Field(
             "kyle_like_lambda",
@@ -37,6 +39,8 @@ IMPACT = Dataset(
             "cov(r, x) / var(x), x = q of a buy, -q of a sell; both sample (n - 1)",
             ratio(covariance(p.n_trades - 1, p.flow_return_moment), variance(p.n_trades, p.flow_moment_2)),
             null="fewer than three trades, or all of one side and amount",
+            highlight="The slope of returns on signed amounts: when it rises, the same flow moves the price further. "
+            "Bars with few trades make it noise.",
         ),
         Field(
             "impact_per_notional",
@@ -46,6 +50,8 @@ IMPACT = Dataset(
             "|R| / |Σ v over buys - Σ v over sells|, R = pₙ/p₁ - 1",
             ratio(_move, p.net_notional.abs()),
             null="taker buys and sells of equal notional",
+            highlight="The bar's move against the net money behind it. Where buying and selling nearly cancel it "
+            "explodes, so prefer medians to means.",
         ),
         Field(
             "large_trade_reversal",
@@ -56,6 +62,8 @@ IMPACT = Dataset(
             "mean of pᵢ₊₅/pᵢ - 1 over trades with q ≥ the bar's 90th percentile of q and five successors in the bar",
             p.large_trade_reversal,
             null="no large trade with five successors in the interval",
+            highlight="What the price did in the five trades after the largest ones. Sides are not told apart: below "
+            "0 it came back if they were buys and went on if they were sells.",
         ),
         Field(
             "directional_impact_asymmetry",
@@ -66,6 +74,8 @@ IMPACT = Dataset(
             "mean(r over buys) - mean(-r over sells), i ≥ 2",
             ratio(p.buy_return_sum, p.buy_return_count) + ratio(p.sell_return_sum, p.sell_return_count),
             null="no taker buy or no taker sell after the interval's first trade",
+            highlight="Above 0 when buys lifted the price more than sells pressed it: a hint at which side of the "
+            "book was thinner.",
         ),
     ),
 )

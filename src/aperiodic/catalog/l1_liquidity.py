@@ -31,6 +31,10 @@ _PAIRS = [
             "(ask_price - bid_price) / midprice · 10,000",
             last=_spread / _midprice * 10_000,
             average=ratio(p.spread_bps_sum, p.n_quotes),
+            last_highlight="Cost of a small round trip at the best prices, as it stood when the bar ended; comparable"
+            " across instruments.",
+            average_highlight="The same over all quotes of the bar, hence steadier. Every quote counts once, so busy "
+            "moments weigh more than quiet ones.",
         ),
         Quantity(
             "spread_depth_ratio",
@@ -40,6 +44,7 @@ _PAIRS = [
             "(ask_price - bid_price) / (bid_amount + ask_amount)",
             last=ratio(_spread, _depth),
             average=ratio(p.spread_depth_ratio_sum, p.n_quotes),
+            average_highlight="Both faces of illiquidity in one: high while the best prices were wide apart and thin.",
         ),
         Quantity(
             "total_depth",
@@ -76,6 +81,8 @@ _PAIRS = [
             "bid_price · bid_amount + ask_price · ask_amount",
             last=p.bid_price * p.bid_amount + p.ask_price * p.ask_amount,
             average=ratio(p.bid_notional_sum + p.ask_notional_sum, p.n_quotes),
+            last_highlight="What could be traded at the best prices when the bar ended, in money.",
+            average_highlight="What could be traded at the best prices at a typical quote: the one to size orders by.",
         ),
     )
 ]

@@ -43,6 +43,8 @@ L1_PRICE = Dataset(
             "Halfway between best bid and best ask of the last quote.",
             "(bid_price + ask_price) / 2",
             (p.bid_price + p.ask_price) / 2,
+            highlight="The price without the bounce between bid and ask: the usual reference for returns and for "
+            "costs.",
         ),
         Field(
             "weighted_midprice",
@@ -51,6 +53,8 @@ L1_PRICE = Dataset(
             "Mid price of the last quote leaning towards the side with less on it, where the price is likelier to go.",
             "(bid_price · ask_amount + ask_price · bid_amount) / (bid_amount + ask_amount)",
             ratio(p.bid_price * p.ask_amount + p.ask_price * p.bid_amount, p.bid_amount + p.ask_amount),
+            highlight="Its distance from the mid is half the spread times the L1 imbalance ratio: a common short-"
+            "horizon signal, in units of price.",
         ),
         Field(
             "ask_price_twap",
@@ -69,6 +73,8 @@ L1_PRICE = Dataset(
             "one, the last until the interval ends.",
             "Σ (bid_price · time held) / Σ (time held)",
             ratio(p.bid_price_time_sum, p.held_time),
+            highlight="What a seller could get on average over time; `ask_price_twap` less this is the spread "
+            "weighted by time instead of by quotes.",
         ),
         Field(
             "ask_price_vwap",
@@ -93,6 +99,8 @@ L1_PRICE = Dataset(
             "Number of quotes in the interval. Quotes that lack a side are not counted, here and in all L1 fields.",
             "number of quotes",
             p.n_quotes,
+            highlight="How busy the top of the book was. Bursts go with news and volatility; an unusual silence may "
+            "be a gap, so look at the coverage.",
             integer=True,
         ),
         Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import partials_book as p
 from aperiodic.catalog.expressions import ratio
@@ -11,6 +11,18 @@ from aperiodic.catalog.quantities import Quantity
 
 if TYPE_CHECKING:
     from aperiodic.catalog.model import Field
+
+_RATIO_HIGHLIGHTS: Final = {
+    5: "Pressure close to the best prices, where orders are likeliest to trade: the quick signal of the book.",
+    25: "Pressure in all of the book that is recorded. Orders far from the best prices are cheap to place and to cancel, so "
+    "it says less about the next move than the top 5.",
+}
+_RATIO_AVERAGE_HIGHLIGHTS: Final = {
+    5: "Leaning through the whole interval: one order that comes or goes at its end hardly moves it.",
+}
+_BID_ASK_HIGHLIGHTS: Final = {
+    10: "Above 1 the bids are heavier; it is not symmetric, so 2 and 0.5 are the same imbalance.",
+}
 
 
 def _fields(depth: int) -> list[Field]:
@@ -39,6 +51,8 @@ def _fields(depth: int) -> list[Field]:
             last=ratio(bid - ask, bid + ask),
             average=ratio(p.total("imbalance_ratio", depth), p.count("imbalance_ratio", depth)),
             null=empty,
+            last_highlight=_RATIO_HIGHLIGHTS.get(depth),
+            average_highlight=_RATIO_AVERAGE_HIGHLIGHTS.get(depth),
         ),
         Quantity(
             f"bid_ask_ratio_{depth}",
@@ -49,6 +63,7 @@ def _fields(depth: int) -> list[Field]:
             last=ratio(bid, ask),
             average=ratio(p.total("bid_ask_ratio", depth), p.count("bid_ask_ratio", depth)),
             null=empty,
+            last_highlight=_BID_ASK_HIGHLIGHTS.get(depth),
         ),
     )
     pairs = [quantity.fields("snapshot") for quantity in quantities]

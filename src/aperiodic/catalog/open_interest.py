@@ -25,6 +25,7 @@ OPEN_INTEREST = Dataset(
             "Contracts held open, as last updated. Updates of zero are treated as missing.",
             "last open interest",
             p.open_interest,
+            highlight="How much is held open. In base units, so for linear contracts a move of the price alone does not change it.",
         ),
         Field(
             "open_interest_pct_change",
@@ -34,6 +35,7 @@ OPEN_INTEREST = Dataset(
             "opened on balance.",
             "(last - first) / first · 100",
             _change,
+            highlight="Whether positions were opened or closed on balance, which volume cannot tell.",
         ),
         Field(
             "open_interest_volatility",
@@ -55,6 +57,8 @@ OPEN_INTEREST = Dataset(
             "open_interest_pct_change / pct change of the mark price as of the first and the last update",
             ratio(_change, _mark_change),
             null="mark price unknown at the first update, or the same at the last",
+            highlight="Sets opening and closing of positions against the price move. Small moves make it huge, so "
+            "look at both parts as well.",
         ),
     ),
 )

@@ -33,6 +33,8 @@ RANGE = Dataset(
             "Range relative to the last trade price.",
             "range / pₙ · 10,000",
             ratio(p.high_price - p.low_price, p.close_price) * 10_000,
+            highlight="The simplest measure of volatility, comparable across instruments. It takes one stray print to"
+            " widen it.",
         ),
         Field("price_mean", "Mean Price", Unit.PRICE, "Average trade price.", "Σ p / n", _mean),
         Field(
@@ -69,6 +71,8 @@ RANGE = Dataset(
             "√(n(n - 1)) / (n - 2) · m₃ / m₂^1.5, mₖ = Σ (p - mean)ᵏ / n",
             skewness(p.n_trades, p.price_moment_2, p.price_moment_3),
             null="fewer than three trades, or all at one price",
+            highlight="Its sign says on which side of the bulk the few far trades lay: positive when they were above "
+            "it.",
         ),
         Field(
             "price_kurtosis",
@@ -78,6 +82,8 @@ RANGE = Dataset(
             "(n - 1) / ((n - 2)(n - 3)) · ((n + 1)(m₄ / m₂² - 3) + 6), mₖ = Σ (p - mean)ᵏ / n",
             kurtosis(p.n_trades, p.price_moment_2, p.price_moment_4),
             null="fewer than four trades, or all at one price",
+            highlight="High when a few trades printed far from all the others, as in a sweep that came back within "
+            "the bar.",
         ),
         Field(
             "price_range_ratio",
@@ -95,6 +101,8 @@ RANGE = Dataset(
             "price_std / price_mean",
             ratio(_variance.sqrt(), _mean),
             null="fewer than two trades",
+            highlight="How widely prices were spread about their mean: less moved by a single far print than the "
+            "range.",
         ),
     ),
 )

@@ -35,6 +35,8 @@ RETURNS = Dataset(
             "Root of the realised variance of the interval. It is not annualised; 0 for a single trade.",
             "√ Σ l²",
             p.log_return_square_sum.sqrt(),
+            highlight="Volatility of the bar from every trade in it. It is neither annualised nor cleaned of the "
+            "bounce between bid and ask, which raises it.",
         ),
         Field(
             "bipower_variation",
@@ -52,6 +54,8 @@ RETURNS = Dataset(
             "(RV - bipower_variation) / RV, RV = Σ l²",
             ratio(p.log_return_square_sum - _bipower, p.log_return_square_sum),
             null="the price never changed",
+            highlight="Near 1 when one jump made the variance. The bounce between bid and ask pushes it below 0, so "
+            "compare bars with each other, not with 0.",
         ),
         Field(
             "ret_autocorr_lag1",
@@ -61,6 +65,8 @@ RETURNS = Dataset(
             "Pearson correlation of (lᵢ, lᵢ₋₁), i ≥ 3",
             correlation(p.lag_moment, p.later_moment_2, p.earlier_moment_2),
             null="fewer than four trades, or constant returns",
+            highlight="Clearly negative where prices bounce between bid and ask; a rise towards 0 and above says that"
+            " moves went on instead of coming back.",
         ),
         Field(
             "trendiness",
@@ -70,6 +76,7 @@ RETURNS = Dataset(
             "|Σ l| / Σ |l|",
             ratio(p.log_return_sum.abs(), p.log_return_size_sum),
             null="the price never changed",
+            highlight="Tells bars that went somewhere from bars that churned, however volatile they were.",
         ),
     ),
 )

@@ -23,6 +23,8 @@ def _longest(side: str) -> Field:
         f"Trades in the longest run of taker {side}s; 0 if there are none.",
         f"max length of the runs of {side}s",
         _LONGEST[side],
+        highlight=f"An unusually long run of {side}s comes from one order worked in pieces, or from takers who follow each "
+        "other.",
         integer=True,
     )
 
@@ -57,6 +59,8 @@ RUN_STRUCTURE = Dataset(
             "Whether buys or sells had the longer run: from -1 (only sells) to 1 (only buys).",
             "(buy_run_max_len - sell_run_max_len) / (buy_run_max_len + sell_run_max_len)",
             ratio(p.buy_longest_run - p.sell_longest_run, p.buy_longest_run + p.sell_longest_run),
+            highlight="Which side had the longer unbroken run. It looks at one run of each side only, so confirm it "
+            "with the volume delta of `flow`.",
         ),
         Field(
             "flip_rate",
@@ -65,6 +69,8 @@ RUN_STRUCTURE = Dataset(
             "Share of trades whose side differs from that of the trade before; low when orders are split or herding.",
             "(number of trades i ≥ 2 of another side than trade i - 1) / n",
             ratio(_flips, p.n_trades),
+            highlight="Near one half if sides came up at random; low when orders are worked in pieces or takers "
+            "follow each other.",
         ),
         Field(
             "price_change_on_flip",
@@ -74,6 +80,7 @@ RUN_STRUCTURE = Dataset(
             "mean |r| over trades of another side than the one before",
             ratio(p.flip_return_size_sum, _flips),
             null="no flip in the interval",
+            highlight="Mostly the step from bid to ask or back: a reading of the spread from trades alone.",
         ),
     ),
 )

@@ -70,6 +70,8 @@ SLIPPAGE = Dataset(
             f"Slippage that 95 of 100 trades stayed at or below: the expensive end. {_CAUTION}",
             "95th percentile of bps, interpolated linearly",
             p.bps_p95,
+            highlight="The expensive end: one trade in twenty paid more than this, which is where sweeps through the "
+            "book show.",
         ),
         Field(
             "slippage_bps_vwap",
@@ -78,6 +80,8 @@ SLIPPAGE = Dataset(
             f"Average slippage in which a trade counts by its amount: what a base unit paid. {_CAUTION}",
             "Σ bps·q / Σ q",
             ratio(p.bps_amount_sum, p.volume),
+            highlight="What a unit paid beyond the best quote: the number for a cost model. The half spread is not in"
+            " it; add half of `spread_bps`.",
         ),
         Field(
             "slippage_bps_buy_mean",
@@ -87,6 +91,7 @@ SLIPPAGE = Dataset(
             "mean of bps over buys",
             _buy_mean,
             null=_NO_BUYS,
+            highlight="Against that of sells it says on which side taking was dearer, which the overall mean hides.",
         ),
         Field(
             "slippage_bps_sell_mean",
@@ -96,6 +101,7 @@ SLIPPAGE = Dataset(
             "mean of bps over sells",
             _sell_mean,
             null=_NO_SELLS,
+            highlight="Against that of buys it says on which side taking was dearer, which the overall mean hides.",
         ),
         Field(
             "slippage_bps_buy_sell_ratio",

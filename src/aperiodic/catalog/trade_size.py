@@ -14,6 +14,10 @@ _BUCKET_WORDS: Final = {
     "medium": "worth 100 to less than 1,000 quote units",
     "large": "worth 1,000 quote units or more",
 }
+_LARGE_COUNT_HIGHLIGHT: Final = (
+    "Share of trades worth 1,000 quote units or more. A shift says that who trades, or how orders are split, has "
+    "changed."
+)
 _NOTIONAL: Final = {
     bucket: p.bucket_notional("buy", bucket) + p.bucket_notional("sell", bucket) for bucket in _BUCKET_WORDS
 }
@@ -69,6 +73,7 @@ def _bucket_percentages() -> list[Field]:
             f"Share of trades that were {words}, by number.",
             "(number of trades in the bucket) / n_trades",
             ratio(_COUNT[bucket], p.n_trades),
+            highlight=_LARGE_COUNT_HIGHLIGHT if bucket == "large" else None,
         )
         for bucket, words in _BUCKET_WORDS.items()
     ]
@@ -85,7 +90,17 @@ TRADE_SIZE = Dataset(
     fields=(
         *_bucket_sums(),
         Field("volume", "Volume", Unit.BASE, "Amount traded, in base units.", "Σ q", p.volume),
-        Field("n_trades", "Trade Count", Unit.COUNT, "Number of trades.", "n", p.n_trades, integer=True),
+        Field(
+            "n_trades",
+            "Trade Count",
+            Unit.COUNT,
+            "Number of trades.",
+            "n",
+            p.n_trades,
+            integer=True,
+            highlight="Activity by number; venues that merge fills into one trade report fewer, so compare a venue "
+            "with itself.",
+        ),
         *_bucket_percentages(),
         Field("trade_amount_mean", "Mean Trade Amount", Unit.BASE, "Average amount of a trade.", "Σ q / n", _mean),
         Field(
@@ -95,6 +110,7 @@ TRADE_SIZE = Dataset(
             "Amount in the middle: half of the trades were smaller. A few huge trades do not move it.",
             "median of q, linearly interpolated",
             p.amount_median,
+            highlight="The ordinary trade. Set against the mean, it tells many alike from few big ones.",
         ),
         Field(
             "trade_amount_std",
@@ -133,7 +149,15 @@ TRADE_SIZE = Dataset(
             null="fewer than four trades, or all of the same amount",
         ),
         Field("trade_amount_min", "Min Trade Amount", Unit.BASE, "Smallest trade.", "min q", p.amount_low),
-        Field("trade_amount_max", "Max Trade Amount", Unit.BASE, "Largest trade.", "max q", p.amount_high),
+        Field(
+            "trade_amount_max",
+            "Max Trade Amount",
+            Unit.BASE,
+            "Largest trade.",
+            "max q",
+            p.amount_high,
+            highlight="The largest single print, which may be most of a quiet bar's volume.",
+        ),
         Field(
             "trade_amount_range_ratio",
             "Trade Amount Range Ratio",
@@ -150,6 +174,8 @@ TRADE_SIZE = Dataset(
             "trade_amount_std / trade_amount_mean",
             ratio(_variance.sqrt(), _mean),
             null="fewer than two trades",
+            highlight="High when small and huge trades mix, near 0 when one size repeats; without a unit, so it "
+            "compares across instruments.",
         ),
     ),
 )

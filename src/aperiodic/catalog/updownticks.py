@@ -17,6 +17,14 @@ _CONDITION: Final = {"uptick": "pᵢ > pᵢ₋₁", "downtick": "pᵢ < pᵢ₋�
 _COUNT: Final = {"uptick": p.uptick_count, "downtick": p.downtick_count, "unchanged": p.unchanged_count}
 _VOLUME: Final = {"uptick": p.uptick_volume, "downtick": p.downtick_volume, "unchanged": p.unchanged_volume}
 _NO_PAIR: Final = "a single trade"
+_COUNT_HIGHLIGHTS: Final = {
+    "unchanged": "Share of trades that did not move the price: high where the book is deep or the tick is wide, falling "
+    "when depth goes.",
+}
+_VOLUME_HIGHLIGHTS: Final = {
+    "uptick": "Share of volume that lifted the price: a reading of pressure that needs no taker side, to set against "
+    "`taker_buy_sell_percentage` of `flow`.",
+}
 
 
 def _count(tick: str) -> Field:
@@ -51,6 +59,7 @@ def _count_percentage(tick: str) -> Field:
         f"{tick}_count / (uptick_count + downtick_count + unchanged_count)",
         ratio(_COUNT[tick], p.uptick_count + p.downtick_count + p.unchanged_count),
         null=_NO_PAIR,
+        highlight=_COUNT_HIGHLIGHTS.get(tick),
     )
 
 
@@ -63,6 +72,7 @@ def _volume_percentage(tick: str) -> Field:
         f"{tick}_volume / (uptick_volume + downtick_volume + unchanged_volume)",
         ratio(_VOLUME[tick], p.uptick_volume + p.downtick_volume + p.unchanged_volume),
         null=_NO_PAIR,
+        highlight=_VOLUME_HIGHLIGHTS.get(tick),
     )
 
 
@@ -84,6 +94,7 @@ UPDOWNTICKS = Dataset(
             "uptick_volume / downtick_volume",
             ratio(p.uptick_volume, p.downtick_volume),
             null="no downticks in the interval",
+            highlight="Above 1 more volume printed on the way up. It is not symmetric: 2 and 0.5 are the same lean.",
         ),
         Field(
             "uptick_downtick_count_ratio",
@@ -93,6 +104,8 @@ UPDOWNTICKS = Dataset(
             "uptick_count / downtick_count",
             ratio(p.uptick_count, p.downtick_count),
             null="no downticks in the interval",
+            highlight="The same by number of trades; where it disagrees with the volume ratio, small trades went one "
+            "way and large ones the other.",
         ),
         *(_count_percentage(tick) for tick in _WORDS),
         *(_volume_percentage(tick) for tick in ("unchanged", "downtick", "uptick")),

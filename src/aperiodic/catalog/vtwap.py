@@ -21,6 +21,8 @@ VTWAP = Dataset(
             "Volume-weighted average price: what one base unit cost on average.",
             "Σ v / Σ q",
             ratio(p.notional, p.volume),
+            highlight="The benchmark of execution: whoever bought below it did better than the average unit traded in"
+            " the interval.",
         ),
         Field(
             "twap",
@@ -29,6 +31,8 @@ VTWAP = Dataset(
             "Arithmetic mean of the trade prices, every trade counting once whatever its size.",
             "Σ p / n",
             ratio(p.price_sum, p.n_trades),
+            highlight="A mean over trades, not over seconds. Where VWAP lies above it, the larger trades printed at "
+            "the higher prices.",
         ),
     ),
 )

@@ -26,7 +26,7 @@ __all__ = ["DayTask", "StreamFiles", "compute_day", "day_number", "select_bars"]
 _CLOCK_CODES: Final = {Clock.EXCHANGE: 0, Clock.TRUE: 1}
 _EPOCH: Final = date(1970, 1, 1)
 _LOOK_BACK_US: Final = (60_000_000, 3_600_000_000)
-"""How far before a day its latest earlier event is looked for before a whole file is read, µs."""
+"""How far before a day its latest earlier event is looked for before a whole file is searched, µs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,7 @@ class _Reader:
         if joined is None:
             nothing = pl.DataFrame(schema=tick_schema(stream))
             return nothing.select(_time(clock), *columns)
-        ordered = joined if joined["time"].is_sorted() else joined.sort("time", maintain_order=True)
-        return ordered.drop("sequence")
+        return _in_order_of_time(joined).drop("sequence")
 
     def _read(self, stream: Stream, path: str) -> pl.DataFrame:
         if path not in self._files:
@@ -141,7 +140,11 @@ class _Reader:
             earlier = [_time(clock) < self._begin for clock in Clock]
             if ticks.filter(usable).select(pl.all_horizontal(condition.any() for condition in earlier)).item():
                 return ticks
-        return self._store.read_parquet(path, columns)
+        earlier = [_time(clock).filter(_time(clock) < self._begin).max().alias(clock) for clock in Clock]
+        latest = self._store.scan_parquet(path).filter(usable).select(earlier).collect(engine="streaming")
+        return self._since(
+            path, columns, min((time for time in latest.row(0) if time is not None), default=self._begin)
+        )
 
     def _since(self, path: str, columns: Sequence[str], first: int) -> pl.DataFrame:
         """Return the events of a file from `first` to the end of the day, on either clock."""
@@ -184,6 +187,17 @@ def _in_venue_order(parts: list[pl.DataFrame]) -> pl.DataFrame | None:
     if numbers.has_nulls() or numbers.is_sorted():
         return joined
     return joined.sort("sequence", maintain_order=True)
+
+
+def _in_order_of_time(events: pl.DataFrame) -> pl.DataFrame:
+    """Sort by time, ties as they stand; only the rows from the first to the last out of order are copied."""
+    times = events["time"]
+    if times.is_sorted():
+        return events
+    late = (times < times.cum_max()).arg_true()
+    begin, end = (times > times.gather(late).min()).arg_max() or 0, late[-1] + 1
+    disordered = events.slice(begin, end - begin).sort("time", maintain_order=True)
+    return pl.concat([events.head(begin), disordered, events.slice(end)], rechunk=False)
 
 
 def _day_ticks(reader: _Reader, kernel: FamilyKernel, task: DayTask, clock: Clock) -> DayTicks:

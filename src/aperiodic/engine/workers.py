@@ -19,7 +19,7 @@ from aperiodic.lake.lake import parquet_bytes, put_object
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-__all__ = ["Written", "run_day", "run_month", "run_tasks"]
+__all__ = ["Written", "run_day", "run_month", "run_tasks", "workers_environment"]
 
 Written = list[tuple[NewObject, StoredObject]]
 Task = TypeVar("Task", DayTask, MonthTask)
@@ -78,7 +78,7 @@ def run_tasks(
     for begin in range(0, len(tasks), at_once):
         some = tasks[begin : begin + at_once]
         with (
-            _workers_environment(),
+            workers_environment(),
             ProcessPoolExecutor(
                 min(workers, len(some)), mp_context=get_context("spawn"), initializer=_end_with_parent
             ) as pool,
@@ -87,7 +87,8 @@ def run_tasks(
 
 
 @contextmanager
-def _workers_environment() -> Iterator[None]:
+def workers_environment() -> Iterator[None]:
+    """Set the variables of worker processes for those that are started within."""
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update(_ENVIRONMENT)
     try:

@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Connection, Engine, column, create_engine, delete, func, insert, select, table
+from sqlalchemy import Connection, Engine, column, create_engine, delete, event, func, insert, select, table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.ledger import begin_write, open_ledger
@@ -86,7 +88,7 @@ def back_up(
 def restore(engine: Engine, file: Path, *, progress: Callable[[str, int, int], None] | None = None) -> dict[str, int]:
     """Fill an empty ledger with what a backup holds, in one transaction; ids stay what they were.
 
-    The backup is not changed. One of an older version is upgraded in a copy of its own first.
+    The backup is not changed. One of an older version is upgraded in a copy first, in the folder for temporary files.
 
     Args:
         engine: Ledger that `open_ledger` opened; its plans are replaced by those of the backup.
@@ -101,9 +103,9 @@ def restore(engine: Engine, file: Path, *, progress: Callable[[str, int, int], N
             as before.
     """
     report = progress or _silent
-    with _upgraded_copy(file, report) as copy:
+    with _backup_as_ledger(file, report) as backup:
         try:
-            with copy.connect() as source, begin_write(engine) as target:
+            with backup.connect() as source, begin_write(engine) as target:
                 _require_empty(target)
                 counts = _copy_rows(source, target, report)
                 _continue_sequences(target)
@@ -187,18 +189,28 @@ def _continue_sequences(target: Connection) -> None:
 
 
 @contextmanager
-def _upgraded_copy(file: Path, report: Callable[[str, int, int], None]) -> Iterator[Engine]:
-    """Open a copy of a backup as a ledger of this version."""
+def _backup_as_ledger(file: Path, report: Callable[[str, int, int], None]) -> Iterator[Engine]:
+    """Open a backup as a ledger of this version: the file itself, only for reading, or an upgraded copy of it."""
+    try:
+        with closing(_open_read_only(file)) as connection:
+            counts = _count_in_file(connection)
+            version = connection.execute(f"SELECT version_num FROM {_VERSION.name}").fetchall()  # noqa: S608 - a name of ours
+        _check(file, counts)
+    except (sqlite3.Error, OSError) as error:
+        raise _not_a_backup(file, error) from error
+    if version == [(SCHEMA_REVISION,)]:
+        reading = create_engine("sqlite://", creator=partial(_open_read_only, file), poolclass=NullPool)
+        # All of it is read as it is when the first row is.
+        event.listen(reading, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        with _disposing(reading) as engine:
+            yield engine
+        return
     with TemporaryDirectory(prefix="aperiodic-restore-") as folder:
         copy = Path(folder) / "ledger.sqlite"
         try:
-            _check(copy, _copy_file(file, copy, report))
+            _copy_file(file, copy, report)
         except (sqlite3.Error, OSError) as error:
-            raise LakeError(
-                f"{file} cannot be restored: {error}.",
-                code="not_a_backup",
-                hint="Give a file that was written by: aperiodic ledger backup FILE",
-            ) from error
+            raise _not_a_backup(file, error) from error
         with _disposing(open_ledger(f"sqlite:///{copy}")) as engine:
             yield engine
 
@@ -290,4 +302,12 @@ def _failed(why: str) -> LakeError:
         f"The backup failed: {why}.",
         code="backup_failed",
         hint="Check APERIODIC_HOME or APERIODIC_LEDGER, and free space and permissions where the file goes.",
+    )
+
+
+def _not_a_backup(file: Path, error: Exception) -> LakeError:
+    return LakeError(
+        f"{file} cannot be restored: {error}.",
+        code="not_a_backup",
+        hint="Give a file that was written by: aperiodic ledger backup FILE",
     )

@@ -220,8 +220,8 @@ def public_id_of(key: str) -> str:
 
 def find_key(connection: Connection, public_id: str) -> ApiKey | None:
     """Return the key of that public id, or None."""
-    found = _find(connection, public_id)
-    return None if found is None else found[0]
+    row = _find(connection, public_id)
+    return None if row is None else _key(row)
 
 
 def verify_key(connection: Connection, pepper: bytes, key: str) -> ApiKey | None:
@@ -233,9 +233,9 @@ def verify_key(connection: Connection, pepper: bytes, key: str) -> ApiKey | None
     match = _GRAMMAR.fullmatch(key)
     if match is None:
         return None
-    found = _find(connection, match["public_id"])
-    known, stored = (None, _NO_HASH) if found is None else found
-    return known if hmac.compare_digest(_hash(pepper, key), stored) else None
+    row = _find(connection, match["public_id"])
+    same = hmac.compare_digest(_hash(pepper, key), _NO_HASH if row is None else row["secret_hash"])
+    return _key(row) if same and row is not None else None
 
 
 def list_keys(connection: Connection) -> list[ApiKey]:
@@ -335,9 +335,8 @@ _KEYS: Final = select(
 _ONE_KEY: Final = _KEYS.where(api_keys.c.public_id == bindparam("public_id"))
 
 
-def _find(connection: Connection, public_id: str) -> tuple[ApiKey, str] | None:
-    row = connection.execute(_ONE_KEY, {"public_id": public_id}).mappings().one_or_none()
-    return None if row is None else (_key(row), row["secret_hash"])
+def _find(connection: Connection, public_id: str) -> RowMapping | None:
+    return connection.execute(_ONE_KEY, {"public_id": public_id}).mappings().one_or_none()
 
 
 def _require(connection: Connection, public_id: str) -> ApiKey:

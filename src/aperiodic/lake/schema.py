@@ -32,7 +32,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0002"
+SCHEMA_REVISION: Final = "0003"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -100,6 +100,7 @@ imports: Final = Table(
     Column("notes", JSON, nullable=False),
     Column("finished_at", BigInteger, nullable=False),
     UniqueConstraint("source", "exchange", "sha256"),
+    Index("ix_imports_received", "exchange", "last_received", "first_received"),
 )
 """Files that have been imported: how many lines, how many ticks of each stream, how many rejected and why."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, func, literal, select
 
 from aperiodic.catalog import DATASETS
-from aperiodic.lake.completeness import Completeness, month_completeness
+from aperiodic.lake.completeness import Completeness, judge_series
 from aperiodic.lake.coverage import Gap
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.publications import months_between, read_publications
@@ -122,7 +122,7 @@ def read_series(
         max(last for series in files.values() for _, _, _, last in series),
     )
     publications = read_publications(connection, exchange, symbols, months, dataset)
-    ticks = _Ticks(connection, exchange, symbols, {DATASETS[name].driving for _, name in files}, most_gaps)
+    ticks = _Ticks(connection, exchange, _months_by_stream(files), most_gaps)
     order = [(symbol, name) for symbol in symbols for name in DATASETS if (symbol, name) in files]
     return [_assemble(key, files[key], publications[key], ticks) for key in order]
 
@@ -148,6 +148,16 @@ def _read_files(
     return found
 
 
+def _months_by_stream(files: dict[tuple[str, str], _Files]) -> dict[tuple[str, Stream], tuple[str, str]]:
+    """Return the first and the last month that is published of what a stream of a symbol drives."""
+    found: dict[tuple[str, Stream], tuple[str, str]] = {}
+    for (symbol, name), series in files.items():
+        key = symbol, DATASETS[name].driving
+        ends = [month for _, _, first, last in series for month in (first, last)]
+        found[key] = min(*found.get(key, ()), *ends), max(*found.get(key, ()), *ends)
+    return found
+
+
 def _assemble(key: tuple[str, str], files: _Files, publications: list[Publication], ticks: _Ticks) -> PublishedSeries:
     symbol, name = key
     stream = DATASETS[name].driving
@@ -155,7 +165,7 @@ def _assemble(key: tuple[str, str], files: _Files, publications: list[Publicatio
     for publication in publications:
         by_month[publication.month].append(publication)
     published = sorted(month for month, made in by_month.items() if any(item.files_current for item in made))
-    judged = ticks.judge(symbol, stream, published[0], published[-1])
+    judged = ticks.judged[symbol, stream]
     days = ticks.days.get((symbol, stream))
     return PublishedSeries(
         symbol=symbol,
@@ -195,11 +205,13 @@ class _Ticks:
     """What the ledger knows of the ticks of some streams and symbols, read at once."""
 
     def __init__(
-        self, connection: Connection, exchange: Exchange, symbols: Sequence[str], streams: set[Stream], most_gaps: int
+        self,
+        connection: Connection,
+        exchange: Exchange,
+        published: dict[tuple[str, Stream], tuple[str, str]],
+        most_gaps: int,
     ) -> None:
-        self._connection = connection
-        self._exchange = exchange
-        self._judged: dict[tuple[str, Stream], dict[str, Completeness]] = {}
+        symbols, streams = sorted({symbol for symbol, _ in published}), {stream for _, stream in published}
         self.days = {
             (symbol, Stream(stream)): (date.fromisoformat(first), date.fromisoformat(last))
             for symbol, stream, first, last in connection.execute(_days_held(exchange, symbols, streams))
@@ -214,16 +226,14 @@ class _Ticks:
             key = row["symbol"], Stream(row["stream"])
             self.gaps[key].append(Gap(**{name: row[name] for name in Gap.__slots__}))
             self.gaps_total[key] = row["total"]
+        # Months that are published or have ticks, and all between them.
+        self.judged = judge_series(
+            connection, exchange, {key: self._months(key, *ends) for key, ends in published.items()}
+        )
 
-    def judge(self, symbol: str, stream: Stream, first: str, last: str) -> dict[str, Completeness]:
-        """Judge the months of a series that are published (`first` to `last`) or have ticks between them."""
-        if (symbol, stream) in self.days:
-            held = self.days[symbol, stream]
-            first, last = min(first, f"{held[0]:%Y-%m}"), max(last, f"{held[1]:%Y-%m}")
-        judged = self._judged.setdefault((symbol, stream), {})
-        lacking = [month for month in months_between(first, last) if month not in judged]
-        judged.update(month_completeness(self._connection, self._exchange, symbol, stream, lacking))
-        return judged
+    def _months(self, series: tuple[str, Stream], first: str, last: str) -> list[str]:
+        ends = [first, last, *(f"{day:%Y-%m}" for day in self.days.get(series, ()))]
+        return months_between(min(ends), max(ends))
 
 
 def _days_held(exchange: str, symbols: Sequence[str], streams: set[Stream]) -> Select[Any]:

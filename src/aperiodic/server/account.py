@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency, Provide
+from litestar.exceptions import InternalServerException
 from litestar.status_codes import (
     HTTP_400_BAD_REQUEST,
     HTTP_403_FORBIDDEN,
@@ -23,6 +24,7 @@ from aperiodic.lake.plans import FREE
 from aperiodic.lake.usage import UsageDay, account_usage
 from aperiodic.market import InvalidInputError
 from aperiodic.server.errors import RequestError, refuse, request_id
+from aperiodic.server.links import host_of
 from aperiodic.server.service import Service
 
 __all__ = [
@@ -169,18 +171,24 @@ async def _read_body(request: Request[Any, Any, Any]) -> bytes:
     """Return the body of a request.
 
     Raises:
-        RequestError: 413 `body_too_large`, before more than that has been read.
+        RequestError: 413 `body_too_large`, before more than that has been read; 400 `bad_body` when it breaks off.
     """
     body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _MAX_BODY:
-            raise refuse(
-                HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-                "body_too_large",
-                f"The body is longer than {_MAX_BODY} bytes.",
-                "Send only the fields that this endpoint has.",
-            )
+    try:
+        async for piece in request.stream():
+            body += piece
+            if len(body) > _MAX_BODY:
+                raise refuse(
+                    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+                    "body_too_large",
+                    f"The body is longer than {_MAX_BODY} bytes.",
+                    "Send only the fields that this endpoint has.",
+                )
+    except InternalServerException:
+        # What the framework raises for a client that went away or whose chunks are none: no defect of the server.
+        raise refuse(
+            HTTP_400_BAD_REQUEST, "bad_body", "The body broke off, or its chunks cannot be read.", "Send it again."
+        ) from None
     return body
 
 
@@ -274,7 +282,7 @@ def post_rotate(
 def _require_same_site(request: Request[Any, Any, Any], service: Service) -> None:
     """Refuse what a browser sends for a page of another site; programs send no `Origin`."""
     origin = request.headers.get("origin")
-    ours = {request.headers.get("host", ""), (service.settings.public_url or "").partition("://")[2].partition("/")[0]}
+    ours = {host_of(request), (service.settings.public_url or "").partition("://")[2].partition("/")[0]}
     if origin is not None and origin.partition("://")[2].lower() not in {host.lower() for host in ours if host}:
         raise refuse(
             HTTP_403_FORBIDDEN,

@@ -4,9 +4,12 @@
 |---|---|
 | 400 | parameters that are missing, unknown or wrong |
 | 401 | no key, or one that is unknown, expired or revoked |
-| 403 | not in the plan; a link that is expired or altered |
+| 403 | not in the plan; a link that is expired or altered; what a page of another site may not do |
 | 404 | unknown path, metric or symbol; an object that is gone |
-| 405, 414, 416 | method, length or range that is not served |
+| 405 | a method that the path does not answer, with `Allow` |
+| 409 | a key that cannot be rotated, or not again |
+| 413, 414, 416 | a body or query that is too long, a range outside the file |
+| 429 | too many requests, with `Retry-After` |
 | 500 | a defect; logged under its request id |
 | 503 | store or ledger down, with `Retry-After` |
 """
@@ -48,8 +51,8 @@ _OF_STATUS: Final = {
         "There is nothing at this path.",
         "Data is at /api/v1/data/{metric}, the list of metrics at /api/v1/metadata/catalog.",
     ),
-    HTTP_405_METHOD_NOT_ALLOWED: ("method_not_allowed", "This path does not answer that method.", "Use GET."),
 }
+_WRONG_METHOD: Final = ("method_not_allowed", "This path does not answer that method.")
 _DEFECT: Final = ("internal_error", "The server failed to answer.", "Report the request id to the operator.")
 _UNAVAILABLE: Final = ("unavailable", "A part of the server is not available.", "Try again in a few seconds.")
 
@@ -115,6 +118,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 def _explain(error: Exception) -> RequestError:
     if isinstance(error, HTTPException) and error.status_code < HTTP_500_INTERNAL_SERVER_ERROR:
+        if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
+            return refuse(error.status_code, *_WRONG_METHOD, _use_instead(error), error.headers)
         words = _OF_STATUS.get(error.status_code, _OF_STATUS[HTTP_400_BAD_REQUEST])
         return refuse(error.status_code, *words, headers=error.headers)
     if isinstance(error, LakeError) and error.code == "object_missing":
@@ -127,3 +132,9 @@ def _explain(error: Exception) -> RequestError:
     if isinstance(error, LakeError | SQLAlchemyError | BaseError):
         return refuse(HTTP_503_SERVICE_UNAVAILABLE, *_UNAVAILABLE, headers={"Retry-After": str(_RETRY_AFTER_S)})
     return refuse(HTTP_500_INTERNAL_SERVER_ERROR, *_DEFECT)
+
+
+def _use_instead(error: HTTPException) -> str:
+    allowed = (error.headers or {}).get("allow", "").split(", ")
+    # Every path answers OPTIONS, but never with what somebody came for.
+    return f"Use {' or '.join(sorted(method for method in allowed if method != 'OPTIONS'))}."

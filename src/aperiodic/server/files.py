@@ -20,7 +20,7 @@ from litestar.types import Receive, Send
 
 from aperiodic.lake import LakeError
 from aperiodic.server.errors import RequestError, refuse
-from aperiodic.server.links import check_link
+from aperiodic.server.links import check_link, host_of
 from aperiodic.server.published import PublishedFile, find_file
 from aperiodic.server.ranges import UnsatisfiableRangeError, read_range
 from aperiodic.server.service import Service
@@ -34,8 +34,8 @@ _MEDIA_TYPE: Final = "application/vnd.apache.parquet"
 async def get_file(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> ASGIResponse:
     """Answer a signed link with the object that it names, or a part of it."""
     scope = request.scope
-    host = request.headers.get("host", "")
-    path = check_link(service.secrets.link_key, host, scope["raw_path"], scope["query_string"], time.time())
+    sent = (host_of(request), scope["raw_path"], scope["query_string"])
+    path = check_link(service.secrets.link_key, *sent, time.time())
     file = await run_sync(_find, service, path)
     tag = f'"{file.sha256}"'
     headers = {

@@ -37,6 +37,7 @@ __all__ = [
     "LinkMaker",
     "base_url",
     "check_link",
+    "host_of",
     "link_family",
     "make_link",
     "sign",
@@ -81,9 +82,7 @@ class LinkMaker:
         self._host = settings.link_hosts.get(family)
         self._base = ""
         if not self._store.signs:
-            self._base = base_url(
-                self._host or settings.public_url, request.scope["scheme"], request.headers.get("host", "")
-            )
+            self._base = base_url(self._host or settings.public_url, request.scope["scheme"], host_of(request))
 
     def link(self, path: str) -> str:
         """Return a link to the object at `path`, valid from now on."""
@@ -95,6 +94,11 @@ class LinkMaker:
 def link_family(metric: Dataset) -> LinkFamily:
     """Return the family of link hosts that a dataset of bars belongs to."""
     return "ohlcv" if metric.id == "ohlcv" else _FAMILY.get(metric.driving, "derivative-metrics")
+
+
+def host_of(request: Request[Any, Any, Any]) -> str:
+    """Return the header `Host`; one that is given twice is no host name, so that nobody takes the other one."""
+    return ", ".join(request.headers.getall("host", []))
 
 
 def base_url(public_url: str | None, scheme: str, host: str) -> str:

@@ -80,7 +80,8 @@ class Service:
             RequestError: 401 `missing_key`, `unknown_key`, `revoked_key` or `expired_key`; 429 `rate_limited` instead
                 for an address that sends too many of them.
         """
-        key = request.headers.get("x-api-key")
+        # Given twice it means what one header with both values does (RFC 9110), and that is no key.
+        key = ", ".join(request.headers.getall("x-api-key", []))
         if not key:
             raise self._unauthorised(request, "missing_key", "This endpoint needs an API key.")
         if key == self.settings.demo_key:

@@ -201,7 +201,7 @@ _DECLARED: Final = (
         "There is nothing at this path.",
         "Data is at /api/v1/data/{metric}, the list of metrics at /api/v1/metadata/catalog.",
     ),
-    Failure("method_not_allowed", 405, "This path does not answer that method.", "Use GET."),
+    Failure("method_not_allowed", 405, "This path does not answer that method.", "Use GET or HEAD."),
     Failure("already_rotated", 409, "This key has been rotated before.", "Use the key that took its place."),
     Failure("key_not_valid", 409, "A key that is not valid any more cannot be rotated.", "Make a new key."),
     Failure(

@@ -11,26 +11,19 @@ from litestar.params import FromPath
 from litestar.status_codes import HTTP_404_NOT_FOUND
 from sqlalchemy import Connection
 
-from aperiodic.catalog import DATASETS, Dataset, Field, dataset
+from aperiodic.catalog import DATASETS, Dataset, dataset
 from aperiodic.lake.completeness import Completeness
 from aperiodic.lake.series import read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.server.service import Service
+from aperiodic.server.site.highlights import highlights
 from aperiodic.server.site.rendering import render_page
-from aperiodic.server.site.samples import Parameters, samples
-from aperiodic.server.site.slices import CHART_INTERVALS, ShownSlice, Slices
-from aperiodic.server.site.sparklines import sparkline
+from aperiodic.server.site.samples import Parameters, samples, usual_parameters
+from aperiodic.server.site.slices import CHART_INTERVALS, Slices
 
 __all__ = ["HeatRow", "dataset_page", "get_dataset_page"]
 
 _SYMBOLS_SHOWN: Final = 20
-_SPARK_INTERVAL: Final = Interval.H4
-_FALLBACK: Final = ShownSlice(
-    Exchange.BINANCE_FUTURES,
-    "perpetual-BTC-USDT:USDT",
-    datetime(2025, 5, 1, tzinfo=UTC).date(),
-    datetime(2025, 5, 31, tzinfo=UTC).date(),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +80,7 @@ def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slic
         declared=declared,
         chosen=chosen,
         samples=lambda api: samples(chosen, api, key),
-        highlights=_highlights(declared, slices),
+        highlights=highlights(declared, slices),
         shown=slices.shown,
         source=slices.source(),
         chart_intervals=CHART_INTERVALS,
@@ -106,19 +99,10 @@ def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slic
 def _parameters(request: Request[Any, Any, Any], service: Service, declared: Dataset) -> Parameters:
     """Read the parameters that the visitor chose; what is wrong or left out is taken from the preview."""
     entries = [entry for entry in service.settings.preview if entry.metric == declared.id]
-    slice_ = ShownSlice.of(service.settings) or _FALLBACK
-    default = {
-        "timestamp": str(Clock.EXCHANGE),
-        "interval": str(Interval.H1),
-        "exchange": str(slice_.exchange),
-        "symbol": slice_.symbol,
-        "start_date": slice_.start.isoformat(),
-        "end_date": slice_.end.isoformat(),
-    }
-    if entries:
-        default |= {name: str(getattr(entries[0], name)) for name in default}
+    usual = usual_parameters(declared, service.settings)
+    names = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
     given = dict(parse_qsl(request.scope["query_string"].decode("latin-1")[:1024], errors="replace"))
-    chosen = {name: _valid(name, given.get(name, ""), fallback) for name, fallback in default.items()}
+    chosen = {name: _valid(name, given.get(name, ""), getattr(usual, name)) for name in names}
     preview = any(all(str(getattr(entry, name)) == value for name, value in chosen.items()) for entry in entries)
     return Parameters(metric=declared.id, preview=preview, **chosen)
 
@@ -136,29 +120,6 @@ def _valid(name: str, text: str, fallback: str) -> str:
         return str(readers[name](text)) if text else fallback
     except (InvalidInputError, ValueError):
         return fallback
-
-
-def _highlights(declared: Dataset, slices: Slices) -> list[tuple[Field, Any]]:
-    """Return the fields to look at first, each with a picture of the shown slice or None."""
-    fields = [field for field in declared.fields if field.highlight is not None]
-    bars = slices.frame(declared, _SPARK_INTERVAL)
-    prices = slices.frame(DATASETS["ohlcv"], _SPARK_INTERVAL).select("time", "close")
-    if not bars.height:
-        return [(field, None) for field in fields]
-    joined = bars.rename({"close": "own_close"} if "close" in bars.columns else {}).join(prices, on="time", how="full")
-    joined = joined.sort("time")
-    names = {"close": "own_close"}
-    return [
-        (
-            field,
-            sparkline(
-                joined[names.get(field.name, field.name)].to_list(),
-                joined["close"].to_list(),
-                f"{field.label} and price, {_SPARK_INTERVAL} bars",
-            ),
-        )
-        for field in fields
-    ]
 
 
 def _heat(connection: Connection, declared: Dataset) -> tuple[list[HeatRow], list[str], int]:

@@ -10,7 +10,7 @@ from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.published import published_symbols
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
-from aperiodic.server.site.samples import Parameters, samples
+from aperiodic.server.site.samples import samples, usual_parameters
 from aperiodic.server.site.slices import Slices
 
 __all__ = ["get_home"]
@@ -24,19 +24,8 @@ def get_home(
     with service.lake.engine.connect() as connection:
         held = {venue: len(published_symbols(connection, venue)) for venue in Exchange}
     shown = slices.shown
-    parameters = None
-    if shown is not None:
-        entry = service.settings.preview[0]
-        parameters = Parameters(
-            metric=entry.metric,
-            timestamp=entry.timestamp,
-            interval=entry.interval,
-            exchange=entry.exchange,
-            symbol=entry.symbol,
-            start_date=entry.start_date.isoformat(),
-            end_date=entry.end_date.isoformat(),
-            preview=True,
-        )
+    entry = next(iter(service.settings.preview), None)
+    parameters = usual_parameters(DATASETS[entry.metric], service.settings) if entry else None
     return render_page(
         request,
         service,

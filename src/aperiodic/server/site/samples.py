@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import DATASETS
-from aperiodic.market import Stream
+from aperiodic.market import Clock, Exchange, Interval, Stream
+from aperiodic.server.site.slices import ShownSlice
 
 if TYPE_CHECKING:
     from aperiodic.catalog import Dataset
+    from aperiodic.lake.settings import Settings
 
-__all__ = ["Parameters", "Sample", "samples"]
+__all__ = ["Parameters", "Sample", "samples", "usual_parameters"]
 
 _FUNCTIONS: Final = {
     Stream.TRADES: "get_trade_metrics",
@@ -19,6 +22,12 @@ _FUNCTIONS: Final = {
     Stream.BOOK: "get_l2_metrics",
 }
 _OWN_FUNCTIONS: Final = {"ohlcv": "get_ohlcv", "vtwap": "get_vwap"}
+_FALLBACK: Final = ShownSlice(
+    Exchange.BINANCE_FUTURES,
+    "perpetual-BTC-USDT:USDT",
+    datetime(2025, 5, 1, tzinfo=UTC).date(),
+    datetime(2025, 5, 31, tzinfo=UTC).date(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +83,22 @@ class Sample:
     text: str
 
 
+def usual_parameters(declared: Dataset, settings: Settings) -> Parameters:
+    """Return the request that is shown for a dataset: of the preview where that has it, else of the shown slice."""
+    entry = next((entry for entry in settings.preview if entry.metric == declared.id), None)
+    shown = ShownSlice.of(settings) or _FALLBACK
+    return Parameters(
+        metric=declared.id,
+        timestamp=entry.timestamp if entry else Clock.EXCHANGE,
+        interval=entry.interval if entry else Interval.H1,
+        exchange=entry.exchange if entry else shown.exchange,
+        symbol=entry.symbol if entry else shown.symbol,
+        start_date=(entry.start_date if entry else shown.start).isoformat(),
+        end_date=(entry.end_date if entry else shown.end).isoformat(),
+        preview=entry is not None,
+    )
+
+
 def samples(parameters: Parameters, api: str, key: str) -> list[Sample]:
     """Return a request in every language that is shown.
 
@@ -118,9 +143,14 @@ def _command(parameters: Parameters, api: str, key: str) -> str:
 
 
 def _duckdb(parameters: Parameters, api: str, key: str) -> str:
+    """Save the files, then query them: reading from links takes an extension that DuckDB would have to download."""
     return (
         "import duckdb\nimport httpx\n\n"
         f'answer = httpx.get(\n    "{api}{parameters.path}",\n    headers={{"X-API-KEY": "{key}"}},\n)\n'
-        'links = [file["url"] for file in answer.raise_for_status().json()["files"]]\n'
-        'print(duckdb.sql("SELECT * FROM read_parquet($links) ORDER BY time", params={"links": links}))\n'
+        "names = []\n"
+        'for file in answer.raise_for_status().json()["files"]:\n'
+        f"    names.append(f\"{parameters.metric}-{{file['year']}}-{{file['month']:02}}.parquet\")\n"
+        '    with open(names[-1], "wb") as saved:\n'
+        '        saved.write(httpx.get(file["url"]).raise_for_status().content)\n'
+        'print(duckdb.sql("SELECT * FROM read_parquet($names) ORDER BY time", params={"names": names}))\n'
     )

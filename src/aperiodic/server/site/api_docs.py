@@ -1,0 +1,161 @@
+"""The API's documentation as a page: `/api-docs`, made from the same declarations as the OpenAPI document."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from aperiodic.server.documents.declared import Answer, Endpoint, Failure, Parameter
+from aperiodic.server.documents.endpoints import ENDPOINTS, TAGS
+from aperiodic.server.documents.failures import FAILURES
+from aperiodic.server.documents.openapi import openapi_document
+from aperiodic.server.links import LINK_LIFETIME_S, RAW_LINK_LIFETIME_S
+from aperiodic.server.service import Service
+from aperiodic.server.site.rendering import render_page
+
+__all__ = ["AnswerField", "constraints", "curl_line", "get_api_docs"]
+
+_OFTEN_ASKED: Final = {"get_conditions": frozenset({"metric"})}
+"""Parameters that are optional, each by itself, but without which an example would not be answered."""
+
+_PREVIEWS: Final = frozenset({"get_preview", "get_raw_preview"})
+_SCHEMAS: Final = "#/components/schemas/"
+_DEEPEST: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerField:
+    """A field of an answer.
+
+    Attributes:
+        path: Where it stands: `files[].url`.
+        type: JSON type in words.
+        description: What it means, as Markdown.
+    """
+
+    path: str
+    type: str
+    description: str
+
+
+@get("/api-docs", sync_to_thread=True)
+def get_api_docs(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Answer with the documentation of every endpoint."""
+    key = service.settings.demo_key or "YOUR-KEY"
+    return render_page(
+        request,
+        service,
+        "api_docs.html",
+        title="API docs",
+        description="Every endpoint with its parameters, an example request, the answer and every error.",
+        groups={tag: [endpoint for endpoint in ENDPOINTS if endpoint.tag == tag] for tag in TAGS},
+        tags=TAGS,
+        failures=FAILURES,
+        answer_example=_example_text,
+        answer_fields=_fields,
+        constraints=constraints,
+        curl=lambda endpoint, origin: curl_line(endpoint, origin, key),
+        failure_groups=_by_status,
+        lifetimes=(LINK_LIFETIME_S, RAW_LINK_LIFETIME_S),
+    )
+
+
+def curl_line(endpoint: Endpoint, origin: str, preview_key: str) -> str:
+    """Return the request for an endpoint as a command that can be pasted into a shell.
+
+    Args:
+        endpoint: What is asked.
+        origin: Scheme and host of the server.
+        preview_key: A key for the preview endpoints; others need one of the reader's own.
+    """
+    path = endpoint.path
+    for parameter in _of_place(endpoint, "path"):
+        path = path.replace(f"{{{parameter.name}}}", quote(parameter.example, safe="/"))
+    also = _OFTEN_ASKED.get(endpoint.name, frozenset())
+    query = urlencode(
+        [(item.name, item.example) for item in _of_place(endpoint, "query") if item.required or item.name in also],
+        safe=":/",
+    )
+    parts = [{"GET": "curl", "HEAD": "curl --head", "POST": "curl -X POST"}[endpoint.method]]
+    if endpoint.security == "key":
+        parts.append(f'-H "X-API-KEY: {preview_key if endpoint.name in _PREVIEWS else "YOUR-KEY"}"')
+    elif endpoint.security == "metrics_token":
+        parts.append('-H "Authorization: Bearer YOUR-TOKEN"')
+    if endpoint.body is not None:
+        parts += ['-H "Content-Type: application/json"', f"-d '{msgspec.json.encode(endpoint.body).decode()}'"]
+    parts.append(f'"{origin}{path}{"?" if query else ""}{query}"')
+    return " \\\n  ".join(parts) + "\n"
+
+
+def constraints(parameter: Parameter) -> list[tuple[str, str]]:
+    """Return what a parameter's values must be, as pairs of words and code; either may be empty."""
+    schema = parameter.schema
+    if "enum" in schema:
+        return [("one of", ", ".join(schema["enum"]))]
+    told = []
+    if schema.get("format") == "date":
+        told.append(("a day", "YYYY-MM-DD"))
+    elif "pattern" in schema:
+        told.append(("matches", schema["pattern"]))
+    if "maxLength" in schema:
+        told.append((f"at most {schema['maxLength']} characters", ""))
+    return told or [("text", "")]
+
+
+def _of_place(endpoint: Endpoint, place: str) -> list[Parameter]:
+    return [parameter for parameter in endpoint.parameters if parameter.place == place]
+
+
+def _by_status(endpoint: Endpoint) -> list[tuple[int, list[Failure]]]:
+    failures = sorted((FAILURES[code] for code in endpoint.failures), key=lambda failure: failure.status)
+    return [(status, list(group)) for status, group in groupby(failures, key=lambda failure: failure.status)]
+
+
+def _example_text(answer: Answer) -> tuple[str, str] | None:
+    """Return language and text of an answer's example; None when the answer has none."""
+    if isinstance(answer.example, msgspec.Struct):
+        return "json", json.dumps(msgspec.to_builtins(answer.example), indent=2, ensure_ascii=False) + "\n"
+    return None if answer.example is None else ("text", answer.example)
+
+
+def _fields(answer: Answer) -> tuple[AnswerField, ...]:
+    """Return the fields of an answer, those of nested objects too; empty when it is no JSON object."""
+    return _fields_of(type(answer.example).__name__) if isinstance(answer.example, msgspec.Struct) else ()
+
+
+@cache
+def _fields_of(name: str) -> tuple[AnswerField, ...]:
+    schemas: Mapping[str, Any] = openapi_document(None)["components"]["schemas"]
+    return tuple(_walk(schemas, name, "", 0))
+
+
+def _walk(schemas: Mapping[str, Any], name: str, prefix: str, depth: int) -> Iterator[AnswerField]:
+    for field, schema in schemas[name]["properties"].items():
+        words, suffix, nested = _type(schema)
+        yield AnswerField(prefix + field, words, schema.get("description", ""))
+        if nested is not None and depth < _DEEPEST:
+            yield from _walk(schemas, nested, f"{prefix}{field}{suffix}.", depth + 1)
+
+
+def _type(schema: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    """Return a type in words, how a path goes on below it, and the name of the object that is there, if any."""
+    if "$ref" in schema:
+        return "object", "", schema["$ref"].removeprefix(_SCHEMAS)
+    if "anyOf" in schema:
+        members = [member for member in schema["anyOf"] if member != {"type": "null"}]
+        words, suffix, nested = _type(members[0])
+        return f"{words} or null", suffix, nested
+    if schema["type"] == "array":
+        words, suffix, nested = _type(schema["items"])
+        return f"list of {words}s", f"[]{suffix}", nested
+    if schema["type"] == "object" and isinstance(schema.get("additionalProperties"), Mapping):
+        words, suffix, nested = _type(schema["additionalProperties"])
+        return f"map to {words}", f".*{suffix}", nested
+    return schema.get("format", schema["type"]), "", None

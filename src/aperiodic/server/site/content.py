@@ -1,0 +1,74 @@
+"""Pages of words: questions and answers, what changed, and how a program should call."""
+
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from aperiodic.market import Interval
+from aperiodic.server.documents.llms import EXAMPLES
+from aperiodic.server.service import Service
+from aperiodic.server.site.rendering import render_page
+
+__all__ = ["changes", "get_changelog", "get_faq", "get_for_agents"]
+
+_CHANGES: Final = "CHANGELOG.md"
+_CHECKOUT: Final = Path(__file__).parents[4]
+_RELATIVE_LINK: Final = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|/)[^)]*\)")
+
+
+@cache
+def changes() -> str:
+    """Return the list of changes in Markdown, without its heading.
+
+    A wheel carries the file beside this module; in a checkout it is at the root. Links into the checkout, which lead
+    nowhere on a site, become plain words.
+    """
+    packed = files("aperiodic.server.site") / _CHANGES
+    text = packed.read_text("utf-8") if packed.is_file() else (_CHECKOUT / _CHANGES).read_text("utf-8")
+    return _RELATIVE_LINK.sub(r"\1", text.partition("\n")[2])
+
+
+@get("/changelog", sync_to_thread=True)
+def get_changelog(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Answer with what changed from version to version."""
+    return render_page(
+        request,
+        service,
+        "changelog.html",
+        title="Changelog",
+        description="What changed in Aperiodic, version by version.",
+        changes=changes(),
+    )
+
+
+@get("/faq", sync_to_thread=False)
+def get_faq(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Answer with questions and answers."""
+    return render_page(
+        request,
+        service,
+        "faq.html",
+        title="Questions and answers",
+        description="What is real and what is simulated, clocks, gaps, nulls, units, revisions, limits, how to cite.",
+        address_limit=service.settings.address_requests_per_minute,
+    )
+
+
+@get("/for-agents", sync_to_thread=False)
+def get_for_agents(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Answer with how a language model's program should use this installation."""
+    return render_page(
+        request,
+        service,
+        "agents.html",
+        title="For AI agents",
+        description="Machine-readable descriptions of this service, and how a program should call it.",
+        examples=EXAMPLES,
+        preview=next(iter(service.settings.preview), None),
+        intervals=list(Interval),
+    )

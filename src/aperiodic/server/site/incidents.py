@@ -1,0 +1,203 @@
+"""What was wrong with the data and what was put right: incidents, newest first.
+
+There are two kinds: days of a stream of ticks that are missing, partial or degraded, and new revisions of published
+months. A day's incident is as new as the time that it is about, whenever the ledger came to know of it; a revision's
+is as new as its files. The current day is no incident, for it is not over.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, select
+
+from aperiodic.catalog import DATASETS
+from aperiodic.lake import ObjectKind
+from aperiodic.lake.conditions import read_conditions
+from aperiodic.lake.schema import objects
+from aperiodic.market import Exchange, Stream
+from aperiodic.server.site.stretches import cause_words, join_days
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from sqlalchemy import Connection, Engine, Select
+
+    from aperiodic.lake.tick_days import TickDays
+    from aperiodic.server.site.stretches import Stretch
+
+__all__ = ["MOST_INCIDENTS", "Incident", "Incidents", "read_incidents"]
+
+MOST_INCIDENTS: Final = 100
+"""How many incidents are known at a time, the newest."""
+
+_MOST_SERIES: Final = 200
+_MONTHS_BACK: Final = 2
+_KEPT_S: Final = 15.0
+_KEPT_TIMES_COST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something to know about the data.
+
+    Attributes:
+        kind: `missing`, `partial`, `degraded` or `revised`.
+        exchange: Venue.
+        symbol: Atlas symbol.
+        stream: Tick stream; None for a revision.
+        title: What happened, in one line.
+        lines: Causes or the reason, one a line.
+        key: What makes it this incident and no other; stays the same while the incident grows.
+        updated_at: When it ended or the revision was published, µs.
+    """
+
+    kind: str
+    exchange: str
+    symbol: str
+    stream: str | None
+    title: str
+    lines: tuple[str, ...]
+    key: tuple[str, ...]
+    updated_at: int
+
+
+class Incidents:
+    """The incidents of an installation, kept for 15 s, or for 20 times as long as reading them took if that is more."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        """Know nothing yet.
+
+        Args:
+            engine: The ledger.
+            clock: Seconds that only grow.
+        """
+        self._engine = engine
+        self._clock = clock
+        self._reading = Lock()
+        self._known: Sequence[Incident] = ()
+        self._good_until: float | None = None
+
+    def get(self, held: Iterable[TickDays]) -> Sequence[Incident]:
+        """Return the newest incidents, at most `MOST_INCIDENTS`, newest first.
+
+        Args:
+            held: What is held of ticks.
+        """
+        if self._is_old():
+            # Whoever comes while one thread reads gets what was known; the first ones have to wait.
+            if not self._reading.acquire(blocking=self._good_until is None):
+                return self._known
+            try:
+                if self._is_old():
+                    self._read(held)
+            finally:
+                self._reading.release()
+        return self._known
+
+    def _is_old(self) -> bool:
+        return self._good_until is None or self._clock() >= self._good_until
+
+    def _read(self, held: Iterable[TickDays]) -> None:
+        began = self._clock()
+        with self._engine.connect() as connection:
+            self._known = read_incidents(connection, held, datetime.now(UTC).date())
+        ended = self._clock()
+        self._good_until = ended + max(_KEPT_S, _KEPT_TIMES_COST * (ended - began))
+
+
+def read_incidents(connection: Connection, held: Iterable[TickDays], today: date) -> list[Incident]:
+    """Read the newest incidents of an installation, at most `MOST_INCIDENTS`, newest first.
+
+    Of streams, the 200 with the newest ticks are looked at, each in the month of its last day and the two before.
+
+    Args:
+        connection: Open connection to the ledger.
+        held: What is held of ticks.
+        today: Current UTC day.
+    """
+    found = _revisions(connection)
+    for series in sorted(held, key=lambda series: series.last, reverse=True)[:_MOST_SERIES]:
+        found = sorted(found, key=lambda incident: (-incident.updated_at, incident.key))[:MOST_INCIDENTS]
+        # Series come from the newest on, so once all places are taken by newer incidents the others have none to add.
+        if len(found) == MOST_INCIDENTS and found[-1].updated_at >= _end_of(series.last):
+            break
+        found += _of_days(connection, series, min(series.last, today - timedelta(days=1)))
+    return sorted(found, key=lambda incident: (-incident.updated_at, incident.key))[:MOST_INCIDENTS]
+
+
+def _of_days(connection: Connection, series: TickDays, last: date) -> list[Incident]:
+    begin = max(series.first, _months_before(series.last))
+    if last < begin:
+        return []
+    days = read_conditions(connection, Exchange(series.exchange), series.symbol, Stream(series.stream), begin, last)
+    return [_of_stretch(series, stretch) for stretch in join_days(days)]
+
+
+def _of_stretch(series: TickDays, stretch: Stretch) -> Incident:
+    when = f"{stretch.first}" if stretch.days == 1 else f"{stretch.first} to {stretch.last}"
+    kinds = (f"{cause.code}:{cause.detail or ''}" for cause in stretch.causes)
+    return Incident(
+        kind=stretch.condition,
+        exchange=series.exchange,
+        symbol=series.symbol,
+        stream=series.stream,
+        title=f"{series.exchange} {series.symbol} {series.stream}: {stretch.condition}, {when}",
+        lines=tuple(cause_words(cause) for cause in stretch.causes),
+        key=(series.exchange, series.symbol, series.stream, stretch.condition, str(stretch.first), *kinds),
+        updated_at=stretch.ended_at,
+    )
+
+
+def _revisions(connection: Connection) -> list[Incident]:
+    """Return the newest revisions, those of all datasets of a month that have the same reason as one incident."""
+    datasets: dict[tuple[str, ...], set[str]] = {}
+    updated: dict[tuple[str, ...], int] = {}
+    for row in connection.execute(_NEWEST_REVISIONS):
+        key = (row.exchange, row.symbol, row.period, str(row.revision), row.reason)
+        datasets.setdefault(key, set()).add(row.dataset)
+        updated[key] = max(updated.get(key, 0), row.published_at)
+    return [_of_revision(key, names, updated[key]) for key, names in datasets.items()]
+
+
+def _of_revision(key: tuple[str, ...], datasets: set[str], published_at: int) -> Incident:
+    exchange, symbol, month, revision, reason = key
+    named = ", ".join(name for name in DATASETS if name in datasets)
+    return Incident(
+        kind="revised",
+        exchange=exchange,
+        symbol=symbol,
+        stream=None,
+        title=f"{exchange} {symbol} {month}: revision {revision}",
+        lines=(f"reason: {reason}", f"datasets: {named}"),
+        key=("revised", *key),
+        updated_at=published_at,
+    )
+
+
+def _newest_revisions() -> Select[Any]:
+    group = tuple(objects.c[name] for name in ("exchange", "symbol", "period", "revision", "reason", "dataset"))
+    published_at = func.max(objects.c.created_at).label("published_at")
+    return (
+        select(*group, published_at)
+        .where(objects.c.kind == ObjectKind.BARS, objects.c.revision > 1)
+        .group_by(*group)
+        .order_by(published_at.desc(), *group)
+        .limit(MOST_INCIDENTS * len(DATASETS))
+    )
+
+
+_NEWEST_REVISIONS: Final = _newest_revisions()
+
+
+def _months_before(day: date) -> date:
+    months = day.year * 12 + day.month - 1 - _MONTHS_BACK
+    return date(months // 12, months % 12 + 1, 1)
+
+
+def _end_of(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86_400) * 1_000_000

@@ -1,0 +1,1 @@
+"""Notebooks: short programs with words between them, and what they really printed."""

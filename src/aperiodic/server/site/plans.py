@@ -1,0 +1,36 @@
+"""The page of plans, as they are in the ledger of this installation."""
+
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+
+from aperiodic.catalog import DATASETS
+from aperiodic.lake.plans import list_plans
+from aperiodic.server.service import Service
+from aperiodic.server.site.rendering import render_page
+
+__all__ = ["get_plans"]
+
+_TIERS: Final = {
+    tier: [declared for declared in DATASETS.values() if declared.tier == tier]
+    for tier in sorted({declared.tier for declared in DATASETS.values()})
+}
+
+
+@get("/plans", sync_to_thread=True)
+def get_plans(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Answer with the plans."""
+    with service.lake.engine.connect() as connection:
+        plans = list_plans(connection)
+    return render_page(
+        request,
+        service,
+        "plans.html",
+        title="Plans",
+        description="What each plan of this installation may read, and how to get a key.",
+        plans=plans,
+        tiers=_TIERS,
+        address_limit=service.settings.address_requests_per_minute,
+        signups_per_hour=service.settings.signups_per_hour,
+    )

@@ -1,0 +1,129 @@
+"""A served site over simulated days, and a browser to visit it with."""
+
+from __future__ import annotations
+
+import fcntl
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pytest
+from tests.browser.visits import AXE, PHONE, WIDE, Visit, chromium, visit
+from tests.lakes import BTC, VENUE
+from tests.servers import Api, serving
+
+from aperiodic.engine.build import build
+from aperiodic.lake import Lake, Settings
+from aperiodic.lake.settings import PreviewEntry
+from aperiodic.market import Clock, Exchange, Interval, Stream
+from aperiodic.simulate import MarketSpec, simulate_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+    from tests.browser.visits import Theme
+
+FIRST, LAST = date(2025, 5, 1), date(2025, 5, 2)
+_TRADES_PER_DAY: Final = 2_000
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running site.
+
+    Attributes:
+        url: Its address, without a slash at the end.
+        settings: Of the installation.
+        api: Its API, with a key of a large plan.
+    """
+
+    url: str
+    settings: Settings
+    api: Api
+
+
+class OpenVisit(Protocol):
+    """Opens a window; its faults are looked at when the test ends."""
+
+    def __call__(self, *, width: int = WIDE, theme: Theme = "light") -> Visit: ...
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
+    """Two simulated days on two venues, built once for all processes of the run."""
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent
+    settings = _settings(shared / "site")
+    with (shared / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        built = shared / "site.built"
+        if not built.exists():
+            with closing(Lake.open(settings)) as lake:
+                for venue, streams in ((VENUE, tuple(Stream)), (Exchange.OKX_PERPS, (Stream.TRADES,))):
+                    simulate_into(lake, MarketSpec(venue, BTC, 1, _TRADES_PER_DAY), FIRST, LAST, streams)
+                build(lake)
+            built.touch()
+    return settings
+
+
+@pytest.fixture(scope="session")
+def site(installation: Settings) -> Iterator[Site]:
+    with serving(installation) as api:
+        yield Site(api.url.removesuffix("/api/v1"), installation, api)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium of the system."""
+    path = chromium()
+    if path is None:
+        pytest.skip("Chromium is not installed: install the package chromium, or set APERIODIC_CHROMIUM")
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: run make site")
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: run make install")
+    with playwright.sync_playwright() as started:
+        launched = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def open_visit(browser: Browser, site: Site) -> Iterator[OpenVisit]:
+    """Open windows in a test; none may have met an error or asked another host for anything."""
+    visits: list[Visit] = []
+    with ExitStack() as windows:
+
+        def opened(*, width: int = WIDE, theme: Theme = "light") -> Visit:
+            visits.append(windows.enter_context(visit(browser, site.url, width=width, theme=theme)))
+            return visits[-1]
+
+        yield opened
+        assert [fault for made in visits for fault in made.faults] == []
+        assert [url for made in visits for url in made.outside] == []
+
+
+@pytest.fixture(params=[PHONE, WIDE], ids=["phone", "wide"])
+def each_width(request: pytest.FixtureRequest) -> int:
+    """The narrowest and a usual window, px."""
+    width: int = request.param
+    return width
+
+
+def _settings(home: Path) -> Settings:
+    entries = (
+        PreviewEntry(
+            metric=metric,
+            timestamp=Clock.EXCHANGE,
+            interval=Interval.M5,
+            exchange=VENUE,
+            symbol=str(BTC),
+            start_date=FIRST,
+            end_date=LAST,
+        )
+        for metric in ("ohlcv", "l2_imbalance")
+    )
+    return Settings(home=home, preview=tuple(entries), signups_per_hour=100, address_requests_per_minute=100_000)

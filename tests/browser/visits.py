@@ -1,0 +1,127 @@
+"""A browser that visits a running site and writes down what went wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page, Request, Response
+
+__all__ = ["AXE", "PAGES", "PHONE", "WIDE", "Visit", "chromium", "visit"]
+
+Theme = Literal["light", "dark"]
+
+PHONE: Final = 360
+WIDE: Final = 1440
+"""Widths of windows, px."""
+
+AXE: Final = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+PAGES: Final = {
+    "home": "/",
+    "catalog": "/catalog",
+    "search": "/catalog?q=spread",
+    "dataset": "/catalog/flow",
+    "book-dataset": "/catalog/l2_imbalance",
+    "charts": "/charts",
+    "api-docs": "/api-docs",
+    "status": "/status",
+    "account": "/account",
+    "plans": "/plans",
+    "order-flow": "/families/order-flow",
+    "l1-l2": "/families/l1-l2",
+    "derivatives": "/families/derivatives",
+    "market-data": "/families/market-data",
+    "notebooks": "/notebooks",
+    "changelog": "/changelog",
+    "faq": "/faq",
+    "for-agents": "/for-agents",
+    "missing": "/nothing-here",
+}
+"""Every kind of page: a name and an address."""
+
+
+@dataclass
+class Visit:
+    """A page in a browser, and what the browser complained about.
+
+    Attributes:
+        page: Playwright's page.
+        url: Where the site is.
+        faults: Console errors, script errors and requests that failed.
+        outside: Requests to other hosts.
+        refused: Statuses of refusals that this visit expects; the console's lines about them are no faults.
+    """
+
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+    refused: set[int] = field(default_factory=set)
+
+    def open(self, address: str) -> Response | None:
+        """Go to an address of the site and wait until nothing is loaded any more."""
+        response = self.page.goto(f"{self.url}{address}")
+        self.page.wait_for_load_state("networkidle")
+        return response
+
+    def watch(self) -> None:
+        """Begin to write down faults."""
+        self.page.on("console", lambda message: self._heard(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.faults.append(f"{request.url}: {request.failure}"))
+        self.page.on("request", self._requested)
+
+    def serious(self) -> list[str]:
+        """Return what axe-core finds on the page that is serious or worse."""
+        self.page.evaluate(AXE.read_text())
+        found: list[dict[str, Any]] = self.page.evaluate("async () => (await axe.run()).violations")
+        return [
+            f"{violation['id']}: {node['html'][:200]}"
+            for violation in found
+            if violation["impact"] in {"serious", "critical"}
+            for node in violation["nodes"]
+        ]
+
+    def overflow(self) -> int:
+        """Return by how many px the page is wider than its window."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        return width
+
+    def _heard(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"} and not any(f"status of {status}" in text for status in self.refused):
+            self.faults.append(f"{kind}: {text}")
+
+    def _requested(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in {"http", "https"} and parts.netloc != urlsplit(self.url).netloc:
+            self.outside.append(request.url)
+
+
+def chromium() -> str | None:
+    """Return the path of the browser: `APERIODIC_CHROMIUM`, else what the system has."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("APERIODIC_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def visit(browser: Browser, url: str, *, width: int = WIDE, theme: Theme = "light") -> Iterator[Visit]:
+    """Open a window with nothing kept from earlier ones."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, accept_downloads=True, reduced_motion="reduce"
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    made = Visit(context.new_page(), url)
+    made.watch()
+    try:
+        yield made
+    finally:
+        context.close()

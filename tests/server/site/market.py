@@ -1,0 +1,61 @@
+"""A simulated market behind a real server, and the samples of its pages as a visitor copies them."""
+
+from __future__ import annotations
+
+import html
+import re
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+import httpx
+from tests.servers import make_key, serving
+
+from aperiodic.engine.build import build
+from aperiodic.lake import Lake, Settings
+from aperiodic.market import Exchange, Stream, Symbol
+from aperiodic.simulate import MarketSpec, simulate_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BTC: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
+DAY: Final = date(2025, 5, 1)
+_PANEL: Final = re.compile(r'<section id="panel-(\w+)".*?<code>(.*?)</code>', re.DOTALL)
+_CODE: Final = re.compile(r"<pre[^>]*><code>(.*?)</code>", re.DOTALL)
+_TAG: Final = re.compile(r"<[^>]+>")
+
+
+@dataclass(frozen=True)
+class Market:
+    """A running server, and a key that opens all of it."""
+
+    url: str
+    key: str
+
+    def page(self, path: str) -> str:
+        return httpx.get(f"{self.url}{path}", timeout=30).raise_for_status().text
+
+    def samples(self, path: str) -> dict[str, str]:
+        """The code that a page shows, by the name of its tab; the placeholder of a key is replaced by the key."""
+        return {name: self._copied(code) for name, code in _PANEL.findall(self.page(path))}
+
+    def code(self, path: str) -> list[str]:
+        """All the code that a page shows, in order."""
+        return [self._copied(code) for code in _CODE.findall(self.page(path))]
+
+    def _copied(self, code: str) -> str:
+        return html.unescape(_TAG.sub("", code)).replace("YOUR-KEY", self.key)
+
+
+@contextmanager
+def simulated_market(home: Path) -> Iterator[Market]:
+    """Serve one day of every stream; the rest of the month that the pages ask for is missing."""
+    settings = Settings(home=home)
+    with closing(Lake.open(settings)) as lake:
+        simulate_into(lake, MarketSpec(Exchange.BINANCE_FUTURES, BTC, 1, 2_000), DAY, DAY, tuple(Stream))
+        build(lake)
+    with serving(settings) as api:
+        yield Market(api.url.removesuffix("/api/v1"), make_key(settings, "prime-raw"))
