@@ -9,7 +9,7 @@ LIBRARIES := src/aperiodic/server/site/static/vendor/charts.js
 LOAD_ARGS ?=
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs notebooks bench load soak lock clean
+.PHONY: help install site demo test check format conformance docs notebooks bench load soak screenshots lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14

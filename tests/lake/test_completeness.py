@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
-from aperiodic.lake.completeness import Completeness, judge_series, month_completeness
+from aperiodic.lake.completeness import Completeness, days_held, judge_series, month_completeness
 from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Exchange, Source, Stream, Symbol
@@ -148,8 +148,9 @@ def test_many_series_are_judged_as_each_of_them_alone_with_the_same_few_queries(
     statements: list[str] = []
     event.listen(lake.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     with lake.engine.connect() as connection:
-        together = judge_series(connection, Exchange.BINANCE, wanted)
-        assert len([statement for statement in statements if statement.startswith("SELECT")]) == 4
+        held = days_held(connection, Exchange.BINANCE, [str(symbol) for symbol in symbols], list(Stream))
+        together = judge_series(connection, Exchange.BINANCE, wanted, held)
+        assert len([statement for statement in statements if statement.startswith("SELECT")]) == 5
         alone = {
             (symbol, stream): month_completeness(connection, Exchange.BINANCE, symbol, stream, asked)
             for (symbol, stream), asked in wanted.items()

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, func, select
@@ -25,13 +26,13 @@ from aperiodic.lake.schema import gaps, objects, spans
 from aperiodic.market import DAY_US, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from aperiodic.market import Exchange
 
-__all__ = ["Completeness", "judge_series", "month_completeness"]
+__all__ = ["Completeness", "HeldDays", "days_held", "judge_series", "month_completeness"]
 
 _EDGE_SLACK_US: Final = 60_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).date()
@@ -52,6 +53,26 @@ class Completeness:
     gaps: int
 
 
+@dataclass(frozen=True, slots=True)
+class HeldDays:
+    """UTC days with ticks of a stream.
+
+    Attributes:
+        first: The first one.
+        last: The last one.
+        days: How many there are.
+    """
+
+    first: date
+    last: date
+    days: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether every day from the first to the last has ticks."""
+        return self.days == (self.last - self.first).days + 1
+
+
 def month_completeness(
     connection: Connection, exchange: Exchange, symbol: str, stream: Stream, months: Sequence[str]
 ) -> dict[str, Completeness]:
@@ -67,11 +88,42 @@ def month_completeness(
     Returns:
         The judgement of each month.
     """
-    return judge_series(connection, exchange, {(symbol, stream): months})[symbol, stream]
+    if not months:
+        return {}
+    held = days_held(connection, exchange, [symbol], [stream], *_bounds(months))
+    return judge_series(connection, exchange, {(symbol, stream): months}, held)[symbol, stream]
+
+
+def days_held(
+    connection: Connection,
+    exchange: Exchange,
+    symbols: Collection[str],
+    streams: Collection[Stream],
+    first: date = date.min,
+    last: date = date.max,
+) -> dict[tuple[str, Stream], HeldDays]:
+    """Return which days have ticks, by symbol and stream; one without any is not named.
+
+    Args:
+        connection: Open connection to the ledger.
+        exchange: Venue.
+        symbols: Atlas symbols.
+        streams: Tick streams.
+        first: The first UTC day that counts.
+        last: The last one.
+    """
+    rows = connection.execute(_HELD, _ticks(exchange, symbols, streams, first, last))
+    return {
+        (symbol, Stream(stream)): HeldDays(date.fromisoformat(begins), date.fromisoformat(ends), days)
+        for symbol, stream, begins, ends, days in rows
+    }
 
 
 def judge_series(
-    connection: Connection, exchange: Exchange, wanted: Mapping[tuple[str, Stream], Sequence[str]]
+    connection: Connection,
+    exchange: Exchange,
+    wanted: Mapping[tuple[str, Stream], Sequence[str]],
+    held: Mapping[tuple[str, Stream], HeldDays],
 ) -> dict[tuple[str, Stream], dict[str, Completeness]]:
     """Judge months of many streams, in at most four queries however many there are.
 
@@ -79,11 +131,15 @@ def judge_series(
         connection: Open connection to the ledger.
         exchange: Venue.
         wanted: By Atlas symbol and tick stream the months as `YYYY-MM`, ascending.
+        held: What `days_held` says of them, at least within these months.
 
     Returns:
         By symbol and stream the judgement of each month.
     """
-    evidence = _read_evidence(connection, exchange, wanted)
+    asked = sorted({month for months in wanted.values() for month in months})
+    if not asked:
+        return {series: {} for series in wanted}
+    evidence = _read_evidence(connection, exchange, wanted, held, *_bounds(asked))
     return {series: {month: _judge(month, series, evidence) for month in months} for series, months in wanted.items()}
 
 
@@ -91,12 +147,14 @@ class _Evidence(NamedTuple):
     """What the ledger knows of the ticks of some series; a series is a symbol and a stream.
 
     Attributes:
-        counts: Number of days with ticks, by series and month; none is not named.
-        days: Days with ticks of months that have some but not all, by series.
+        held: First and last day with ticks, by series.
+        counts: Number of days with ticks, by series that have holes and by month; none is not named.
+        days: Days with ticks of the months that have some but not all of them, by series that have holes.
         gaps: First and last day of known gaps, in days since the epoch, and how many gaps have these, by series.
         reach: When the first stretch begins and the last one ends, µs; a series without numbers is not named.
     """
 
+    held: Mapping[tuple[str, Stream], HeldDays]
     counts: Mapping[tuple[str, str, str], int]
     days: Mapping[tuple[str, str], set[str]]
     gaps: Mapping[tuple[str, str], list[tuple[int, int, int]]]
@@ -104,15 +162,9 @@ class _Evidence(NamedTuple):
 
 
 def _judge(month: str, series: tuple[str, Stream], evidence: _Evidence) -> Completeness:
-    first = date.fromisoformat(f"{month}-01")
-    length = _length(first)
-    begin = (first - _EPOCH).days
-    end = begin + length
-    missing: tuple[date, ...] = ()
-    if evidence.counts.get((*series, month)) != length:
-        held = evidence.days.get(series, set())
-        days = (first + timedelta(days=offset) for offset in range(length))
-        missing = tuple(day for day in days if day.isoformat() not in held)
+    first, last = _ends(month)
+    begin, end = (first - _EPOCH).days, (last - _EPOCH).days + 1
+    missing = _days_missing(month, series, evidence)
     known = evidence.gaps.get(series, [])
     overlapping = sum(count for opens, closes, count in known if opens < end and closes >= begin)
     reach = evidence.reach.get(series)
@@ -120,6 +172,22 @@ def _judge(month: str, series: tuple[str, Stream], evidence: _Evidence) -> Compl
         reach[0] <= begin * DAY_US + _EDGE_SLACK_US and reach[1] >= end * DAY_US - _EDGE_SLACK_US
     )
     return Completeness(covered and not missing and not overlapping, missing, overlapping)
+
+
+def _days_missing(month: str, series: tuple[str, Stream], evidence: _Evidence) -> tuple[date, ...]:
+    first, last = _ends(month)
+    days = (first + timedelta(days=offset) for offset in range(_length(month)))
+    held = evidence.held.get(series)
+    if held is None:
+        return tuple(days)
+    if held.whole:
+        if held.first <= first and last <= held.last:
+            return ()
+        return tuple(day for day in days if not held.first <= day <= held.last)
+    if evidence.counts.get((*series, month)) == _length(month):
+        return ()
+    among = evidence.days.get(series, set())
+    return tuple(day for day in days if day.isoformat() not in among)
 
 
 _MONTH: Final = func.substr(objects.c.period, 1, len("YYYY-MM"))
@@ -133,6 +201,11 @@ _TICK_DAYS: Final = (
     objects.c.clock == "",
     objects.c.interval == "",
     objects.c.period.between(bindparam("first"), bindparam("last")),
+)
+_HELD: Final = (
+    select(objects.c.symbol, objects.c.dataset, func.min(objects.c.period), func.max(objects.c.period), func.count())
+    .where(*_TICK_DAYS)
+    .group_by(objects.c.symbol, objects.c.dataset)
 )
 _COUNTS: Final = (
     select(objects.c.symbol, objects.c.dataset, _MONTH.label("month"), func.count())
@@ -173,43 +246,62 @@ _REACH: Final = (
 
 
 def _read_evidence(
-    connection: Connection, exchange: Exchange, wanted: Mapping[tuple[str, Stream], Sequence[str]]
+    connection: Connection,
+    exchange: Exchange,
+    wanted: Mapping[tuple[str, Stream], Sequence[str]],
+    held: Mapping[tuple[str, Stream], HeldDays],
+    first: date,
+    last: date,
 ) -> _Evidence:
-    asked = {month for months in wanted.values() for month in months}
-    if not asked:
-        return _Evidence({}, {}, {}, {})
-    symbols, streams = ({series[part] for series, months in wanted.items() if months} for part in (0, 1))
-    of_series: dict[str, Any] = {"exchange": exchange, "symbols": sorted(symbols), "streams": sorted(streams)}
-    first, last = (date.fromisoformat(f"{month}-01") for month in (min(asked), max(asked)))
-    last += timedelta(days=_length(last) - 1)
-    within = {"first": first.isoformat(), "last": last.isoformat()}
+    series = {"exchange": exchange, "symbols": _part(wanted, 0), "streams": _part(wanted, 1)}
     times = {"begin": _start_us(first), "end": _start_us(last) + DAY_US}
-    counts = {
-        (symbol, stream, month): count
-        for symbol, stream, month, count in connection.execute(_COUNTS, of_series | within)
-    }
     known_gaps: defaultdict[tuple[str, str], list[tuple[int, int, int]]] = defaultdict(list)
-    for symbol, stream, *gap in connection.execute(_GAPS, of_series | times):
+    for symbol, stream, *gap in connection.execute(_GAPS, series | times):
         known_gaps[symbol, stream].append((gap[0], gap[1], gap[2]))
-    reach = {(symbol, stream): (begin, end) for symbol, stream, begin, end in connection.execute(_REACH, of_series)}
-    partly = sorted(
-        {
-            month
-            for series, months in wanted.items()
-            for month in months
-            if 0 < counts.get((*series, month), 0) < _length(date.fromisoformat(f"{month}-01"))
-        }
-    )
+    reach = {(symbol, stream): (begin, end) for symbol, stream, begin, end in connection.execute(_REACH, series)}
+    counts: dict[tuple[str, str, str], int] = {}
     days: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    if partly:
-        for symbol, stream, day in connection.execute(_DAYS, {**of_series, **within, "months": partly}):
+    holed = {key: months for key, months in wanted.items() if key in held and not held[key].whole}
+    if holed:
+        ticks = _ticks(exchange, _part(holed, 0), _part(holed, 1), first, last)
+        counts = {(symbol, stream, month): found for symbol, stream, month, found in connection.execute(_COUNTS, ticks)}
+        partly = {
+            month
+            for key, months in holed.items()
+            for month in months
+            if 0 < counts.get((*key, month), 0) < _length(month)
+        }
+        for symbol, stream, day in connection.execute(_DAYS, {**ticks, "months": sorted(partly)}).all():
             days[symbol, stream].add(day)
-    return _Evidence(counts, days, known_gaps, reach)
+    return _Evidence(held, counts, days, known_gaps, reach)
 
 
-def _length(first: date) -> int:
-    """Return the number of days of the month that begins with `first`."""
-    return ((first + timedelta(days=31)).replace(day=1) - first).days
+def _part(series: Iterable[tuple[str, Stream]], part: int) -> list[str]:
+    """Return the symbols (0) or the streams (1) of some series."""
+    return sorted({key[part] for key in series})
+
+
+def _ticks(
+    exchange: Exchange, symbols: Collection[str], streams: Collection[str], first: date, last: date
+) -> dict[str, Any]:
+    of_series = {"exchange": exchange, "symbols": sorted(symbols), "streams": sorted(streams)}
+    return {**of_series, "first": first.isoformat(), "last": last.isoformat()}
+
+
+def _bounds(months: Sequence[str]) -> tuple[date, date]:
+    """Return the first and the last day of months, which are ascending."""
+    return _ends(months[0])[0], _ends(months[-1])[1]
+
+
+@lru_cache(maxsize=4096)
+def _ends(month: str) -> tuple[date, date]:
+    """Return the first and the last day of a month; a page of many series asks for the same ones again and again."""
+    first = date.fromisoformat(f"{month}-01")
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def _length(month: str) -> int:
+    return _ends(month)[1].day
 
 
 def _start_us(day: date) -> int:

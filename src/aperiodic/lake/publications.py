@@ -108,19 +108,21 @@ def read_publications(
         .order_by(each.c.period, each.c.revision, published_at)
     )
     found: defaultdict[tuple[str, str], list[Publication]] = defaultdict(list)
-    for row in connection.execute(query):
-        publication = Publication(
-            month=row.period,
-            revision=row.revision,
-            reason=row.reason,
-            published_at=row.published_at,
-            replaced_at=row.replaced_at,
-            files=row.files,
-            # PostgreSQL sums to decimals.
-            files_current=int(row.files_current),
-            rows=int(row.rows),
-            size=int(row.size),
-            sources=tuple(sorted({row.source, row.other_source})),
+    rows = connection.execute(query).all()
+    for symbol, name, month, revision, reason, since, until, count, current, bars, size, *sources in rows:
+        found[symbol, name].append(
+            Publication(
+                month=month,
+                revision=revision,
+                reason=reason,
+                published_at=since,
+                replaced_at=until,
+                files=count,
+                # PostgreSQL sums to decimals.
+                files_current=int(current),
+                rows=int(bars),
+                size=int(size),
+                sources=tuple(sorted(set(sources))),
+            )
         )
-        found[row.symbol, row.dataset].append(publication)
     return found

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Integer, func, literal, select
 
 from aperiodic.catalog import DATASETS
-from aperiodic.lake.completeness import Completeness, judge_series
+from aperiodic.lake.completeness import Completeness, HeldDays, days_held, judge_series
 from aperiodic.lake.coverage import Gap
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.publications import months_between, read_publications
@@ -23,6 +22,7 @@ from aperiodic.market import Clock, Exchange, Interval, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from sqlalchemy import Connection, Select
 
@@ -143,7 +143,7 @@ def _read_files(
         objects.c.dataset.in_([dataset] if dataset else list(DATASETS)),
     )
     found: defaultdict[tuple[str, str], _Files] = defaultdict(list)
-    for symbol, name, clock, interval, first, last in connection.execute(query.group_by(*columns)):
+    for symbol, name, clock, interval, first, last in connection.execute(query.group_by(*columns)).all():
         found[symbol, name].append((Clock(clock), Interval(interval), first, last))
     return found
 
@@ -185,8 +185,8 @@ def _assemble(key: tuple[str, str], files: _Files, publications: list[Publicatio
             for month in published
         ],
         months_missing=[month for month in months_between(published[0], published[-1]) if month not in published],
-        first_day=days and days[0],
-        last_day=days and days[1],
+        first_day=None if days is None else days.first,
+        last_day=None if days is None else days.last,
         days_missing=_missing_between(days, judged),
         gaps=ticks.gaps.get((symbol, stream), []),
         gaps_total=ticks.gaps_total.get((symbol, stream), 0),
@@ -194,11 +194,11 @@ def _assemble(key: tuple[str, str], files: _Files, publications: list[Publicatio
     )
 
 
-def _missing_between(days: tuple[date, date] | None, judged: dict[str, Completeness]) -> list[date]:
-    if days is None:
+def _missing_between(days: HeldDays | None, judged: dict[str, Completeness]) -> list[date]:
+    if days is None or days.whole:
         return []
     missing = (day for completeness in judged.values() for day in completeness.days_missing)
-    return sorted(day for day in missing if days[0] < day < days[1])
+    return sorted(day for day in missing if days.first < day < days.last)
 
 
 class _Ticks:
@@ -212,10 +212,7 @@ class _Ticks:
         most_gaps: int,
     ) -> None:
         symbols, streams = sorted({symbol for symbol, _ in published}), {stream for _, stream in published}
-        self.days = {
-            (symbol, Stream(stream)): (date.fromisoformat(first), date.fromisoformat(last))
-            for symbol, stream, first, last in connection.execute(_days_held(exchange, symbols, streams))
-        }
+        self.days = days_held(connection, exchange, symbols, streams)
         self.numbered = {
             (symbol, Stream(stream)): (first, last)
             for symbol, stream, first, last in connection.execute(_numbers_held(exchange, symbols, streams))
@@ -228,26 +225,13 @@ class _Ticks:
             self.gaps_total[key] = row["total"]
         # Months that are published or have ticks, and all between them.
         self.judged = judge_series(
-            connection, exchange, {key: self._months(key, *ends) for key, ends in published.items()}
+            connection, exchange, {key: self._months(key, *ends) for key, ends in published.items()}, self.days
         )
 
     def _months(self, series: tuple[str, Stream], first: str, last: str) -> list[str]:
-        ends = [first, last, *(f"{day:%Y-%m}" for day in self.days.get(series, ()))]
+        held = self.days.get(series)
+        ends = [first, last] if held is None else [first, last, f"{held.first:%Y-%m}", f"{held.last:%Y-%m}"]
         return months_between(min(ends), max(ends))
-
-
-def _days_held(exchange: str, symbols: Sequence[str], streams: set[Stream]) -> Select[Any]:
-    return (
-        select(objects.c.symbol, objects.c.dataset, func.min(objects.c.period), func.max(objects.c.period))
-        .where(
-            objects.c.is_current,
-            objects.c.kind == ObjectKind.TICKS,
-            objects.c.exchange == exchange,
-            objects.c.symbol.in_(symbols),
-            objects.c.dataset.in_(streams),
-        )
-        .group_by(objects.c.symbol, objects.c.dataset)
-    )
 
 
 def _numbers_held(exchange: str, symbols: Sequence[str], streams: set[Stream]) -> Select[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from pygments.lexers import get_lexer_by_name
 
 from aperiodic._version import __version__
 from aperiodic.catalog import DATASETS
+from aperiodic.lake import LakeError
 from aperiodic.server.links import base_url
 from aperiodic.server.site.assets import asset_url, assets
 from aperiodic.server.site.navigation import FOOTER, NAVIGATION
@@ -101,6 +103,10 @@ def content_security_policy(service: Service) -> str:
     hosts = {_origin(url) for url in service.settings.link_hosts.values()}
     if service.settings.public_url is not None:
         hosts.add(_origin(service.settings.public_url))
+    store = service.lake.store
+    if store.signs:
+        with suppress(LakeError):  # without credentials there are no links to follow either
+            hosts.add(_origin(store.sign("any", 1)))
     connect = " ".join(["'self'", *sorted(hosts)])
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "

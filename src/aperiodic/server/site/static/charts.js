@@ -97,7 +97,11 @@ export function stack(place, content, { wheel = false, ranged } = {}) {
     /** Brings the line panes to a range that the candles show. */
     function follow(shown) {
       range = { from: shown.from, to: shown.to };
-      margin = Math.max(MARGIN, candles?.chart.priceScale("right").width() ?? 0);
+      const wanted = Math.max(MARGIN, candles?.chart.priceScale("right").width() ?? 0);
+      if (wanted !== margin) {
+        margin = wanted;
+        for (const plot of plots) plot.redraw(true, true);
+      }
       // An interval is as wide as its bar: half of the first and of the last stick out of the range.
       for (const plot of plots) plot.setScale("x", { min: range.from - 0.5, max: range.to + 0.5 });
       ranged?.(shownRange());
@@ -107,6 +111,8 @@ export function stack(place, content, { wheel = false, ranged } = {}) {
       candles?.chart.resize(place.clientWidth - frame(place), HEIGHTS.candles);
       for (const plot of plots) plot.setSize({ width: place.clientWidth - frame(place), height: plot.height });
       show(kept);
+      // How wide the scale of prices is shows only once the candles are painted.
+      requestAnimationFrame(() => drawn?.follow === follow && follow(range));
     }
     function remove() {
       candles?.chart.remove();

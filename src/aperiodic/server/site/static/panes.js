@@ -6,6 +6,9 @@ import { marks, priceDigits, timeMarks } from "./format.js";
 /** Width of the scale at the right, px, unless the prices need more. */
 export const MARGIN = 76;
 
+/** Half the width of a mark of the time axis, px. */
+const EDGE = 22;
+
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
@@ -111,7 +114,11 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
           space: 64,
           incrs: steps(grid),
           splits: (_, __, from, to, step) => roundTimes(grid, from, to, step),
-          values: (_, splits) => timeMarks(splits.map((i) => timeAt(grid, i))),
+          values: (plot, splits) => {
+            // A mark at the very edge would be cut off.
+            const whole = splits.filter((split) => plot.valToPos(split, "x") >= EDGE);
+            return [...new Array(splits.length - whole.length).fill(""), ...timeMarks(whole.map((i) => timeAt(grid, i)))];
+          },
         },
         {
           ...axis,
