@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import date
 from itertools import groupby
-from threading import Lock
 from typing import Any, Final
 
 import msgspec
@@ -17,12 +16,12 @@ from aperiodic.market import Exchange, Stream
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION, has_modelled_time, tick_columns
 from aperiodic.server.data import overall_source
 from aperiodic.server.errors import request_id
+from aperiodic.server.kept import Kept
 from aperiodic.server.service import Service
 
 __all__ = ["RawMetadataAnswer", "TickHoldings", "get_raw_metadata"]
 
 _KEPT_S: Final = 5.0
-_KEPT_TIMES_COST: Final = 20
 
 
 class RawColumnEntry(msgspec.Struct):
@@ -119,10 +118,7 @@ class RawMetadataAnswer(msgspec.Struct):
 
 
 class TickHoldings:
-    """What is held of ticks, kept for 5 s, or for 20 times as long as reading it took if that is more.
-
-    The whole ledger has to be gone through, and anybody may ask.
-    """
+    """What is held of ticks; the whole ledger has to be gone through, so it is kept for a while."""
 
     def __init__(self, lake: Lake, clock: Callable[[], float] = time.monotonic) -> None:
         """Know nothing yet.
@@ -132,30 +128,15 @@ class TickHoldings:
             clock: Seconds that only grow.
         """
         self._lake = lake
-        self._clock = clock
-        self._reading = Lock()
-        self._held: tuple[TickDays, ...] = ()
-        self._good_until: float | None = None
+        self._kept: Kept[Sequence[TickDays]] = Kept((), _KEPT_S, clock)
 
     def get(self) -> Sequence[TickDays]:
-        """Return what is held, or was a little while ago; while one thread reads it anew, others get the old."""
-        if self._good_until is None or self._clock() >= self._good_until:
-            known = self._good_until is not None
-            if not self._reading.acquire(blocking=not known):
-                return self._held
-            try:
-                if self._good_until is None or self._clock() >= self._good_until:
-                    self._read()
-            finally:
-                self._reading.release()
-        return self._held
+        """Return what is held, or was a little while ago."""
+        return self._kept.get(self._read)
 
-    def _read(self) -> None:
-        began = self._clock()
+    def _read(self) -> Sequence[TickDays]:
         with self._lake.engine.connect() as connection:
-            self._held = tuple(read_tick_days(connection))
-        ended = self._clock()
-        self._good_until = ended + max(_KEPT_S, _KEPT_TIMES_COST * (ended - began))
+            return tuple(read_tick_days(connection))
 
 
 @get("/api/v1/metadata/raw", sync_to_thread=True)

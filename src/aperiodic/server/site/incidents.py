@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import func, select
@@ -20,6 +19,7 @@ from aperiodic.lake import ObjectKind
 from aperiodic.lake.conditions import read_conditions
 from aperiodic.lake.schema import objects
 from aperiodic.market import Exchange, Stream
+from aperiodic.server.kept import Kept
 from aperiodic.server.site.stretches import cause_words, join_days
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ MOST_INCIDENTS: Final = 100
 _MOST_SERIES: Final = 200
 _MONTHS_BACK: Final = 2
 _KEPT_S: Final = 15.0
-_KEPT_TIMES_COST: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Incident:
 
 
 class Incidents:
-    """The incidents of an installation, kept for 15 s, or for 20 times as long as reading them took if that is more."""
+    """The incidents of an installation, kept for a while."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         """Know nothing yet.
@@ -77,10 +76,7 @@ class Incidents:
             clock: Seconds that only grow.
         """
         self._engine = engine
-        self._clock = clock
-        self._reading = Lock()
-        self._known: Sequence[Incident] = ()
-        self._good_until: float | None = None
+        self._kept: Kept[Sequence[Incident]] = Kept((), _KEPT_S, clock)
 
     def get(self, held: Iterable[TickDays]) -> Sequence[Incident]:
         """Return the newest incidents, at most `MOST_INCIDENTS`, newest first.
@@ -88,26 +84,11 @@ class Incidents:
         Args:
             held: What is held of ticks.
         """
-        if self._is_old():
-            # Whoever comes while one thread reads gets what was known; the first ones have to wait.
-            if not self._reading.acquire(blocking=self._good_until is None):
-                return self._known
-            try:
-                if self._is_old():
-                    self._read(held)
-            finally:
-                self._reading.release()
-        return self._known
+        return self._kept.get(lambda: self._read(held))
 
-    def _is_old(self) -> bool:
-        return self._good_until is None or self._clock() >= self._good_until
-
-    def _read(self, held: Iterable[TickDays]) -> None:
-        began = self._clock()
+    def _read(self, held: Iterable[TickDays]) -> Sequence[Incident]:
         with self._engine.connect() as connection:
-            self._known = read_incidents(connection, held, datetime.now(UTC).date())
-        ended = self._clock()
-        self._good_until = ended + max(_KEPT_S, _KEPT_TIMES_COST * (ended - began))
+            return read_incidents(connection, held, datetime.now(UTC).date())
 
 
 def read_incidents(connection: Connection, held: Iterable[TickDays], today: date) -> list[Incident]:
