@@ -76,12 +76,12 @@ async def pace(
         each_second: Called about once a second with the seconds gone by.
     """
     async with _Lines(url, _PACED_CONNECTIONS) as lines:
-        idle = list(lines.all)
+        idle = deque(lines.all)  # in turns, since the server closes a connection that stays silent for long
         waiting: deque[float] = deque()
 
         def hand_out() -> None:
             while idle and waiting:
-                idle.pop().send(next(requests), waiting.popleft(), freed)
+                idle.popleft().send(next(requests), waiting.popleft(), freed)
 
         def freed(line: _Line) -> None:
             idle.append(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import date
@@ -12,6 +11,7 @@ import pytest
 from tests.browser.visits import AXE, PHONE, WIDE, Visit, chromium, visit
 from tests.lakes import BTC, VENUE
 from tests.servers import Api, serving
+from tests.shared import built_once
 
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake, Settings
@@ -52,22 +52,9 @@ class OpenVisit(Protocol):
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
-    """Two simulated days on two venues, built once for all processes of the run."""
-    shared = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        shared = shared.parent
-    settings = _settings(shared / "site")
-    with (shared / "site.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        built = shared / "site.built"
-        if not built.exists():
-            with closing(Lake.open(settings)) as lake:
-                for venue, streams in ((VENUE, tuple(Stream)), (Exchange.OKX_PERPS, (Stream.TRADES,))):
-                    simulate_into(lake, MarketSpec(venue, BTC, 1, _TRADES_PER_DAY), FIRST, LAST, streams)
-                build(lake)
-            built.touch()
-    return settings
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Two simulated days on two venues."""
+    return _settings(built_once(tmp_path_factory, "site", _build))
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +98,13 @@ def each_width(request: pytest.FixtureRequest) -> int:
     """The narrowest and a usual window, px."""
     width: int = request.param
     return width
+
+
+def _build(home: Path) -> None:
+    with closing(Lake.open(_settings(home))) as lake:
+        for venue, streams in ((VENUE, tuple(Stream)), (Exchange.OKX_PERPS, (Stream.TRADES,))):
+            simulate_into(lake, MarketSpec(venue, BTC, 1, _TRADES_PER_DAY), FIRST, LAST, streams)
+        build(lake)
 
 
 def _settings(home: Path) -> Settings:

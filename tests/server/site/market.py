@@ -50,12 +50,16 @@ class Market:
         return html.unescape(_TAG.sub("", code)).replace("YOUR-KEY", self.key)
 
 
-@contextmanager
-def simulated_market(home: Path) -> Iterator[Market]:
-    """Serve one day of every stream; the rest of the month that the pages ask for is missing."""
-    settings = Settings(home=home)
-    with closing(Lake.open(settings)) as lake:
+def build_market(home: Path) -> None:
+    """Simulate one day of every stream; the rest of the month that the pages ask for is missing."""
+    with closing(Lake.open(Settings(home=home))) as lake:
         simulate_into(lake, MarketSpec(Exchange.BINANCE_FUTURES, BTC, 1, 2_000), DAY, DAY, tuple(Stream))
         build(lake)
+
+
+@contextmanager
+def running_market(home: Path) -> Iterator[Market]:
+    """Serve what `build_market` made."""
+    settings = Settings(home=home)
     with serving(settings) as api:
         yield Market(api.url.removesuffix("/api/v1"), make_key(settings, "prime-raw"))

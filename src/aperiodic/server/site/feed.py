@@ -13,7 +13,7 @@ from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from aperiodic._version import __version__
 from aperiodic.server.coverage import utc
-from aperiodic.server.links import base_url
+from aperiodic.server.links import base_url, host_of
 from aperiodic.server.raw_metadata import TickHoldings
 from aperiodic.server.service import Service
 from aperiodic.server.site.incidents import Incident, Incidents
@@ -36,7 +36,7 @@ def get_feed(
 ) -> Response[bytes]:
     """Answer with the feed."""
     public_url = service.settings.public_url
-    origin = base_url(public_url, request.scope["scheme"], request.headers.get("host", ""))
+    origin = base_url(public_url, request.scope["scheme"], host_of(request))
     # Not of the header Host: entries keep their ids under whatever name the server is asked.
     body = _feed(incidents.get(holdings.get()), origin, uuid5(NAMESPACE_URL, public_url or "aperiodic"))
     tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'

@@ -21,7 +21,7 @@ from pygments.lexers import get_lexer_by_name
 from aperiodic._version import __version__
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import LakeError
-from aperiodic.server.links import base_url
+from aperiodic.server.links import base_url, host_of
 from aperiodic.server.site.assets import asset_url, assets
 from aperiodic.server.site.navigation import FOOTER, NAVIGATION
 
@@ -57,7 +57,7 @@ def render_page(
         **context: What the template needs besides.
     """
     settings = service.settings
-    origin = base_url(settings.public_url, request.scope["scheme"], request.headers.get("host", ""))
+    origin = base_url(settings.public_url, request.scope["scheme"], host_of(request))
     body = (
         environment()
         .get_template(template)

@@ -17,7 +17,7 @@ const REASONS = {
 export function explain(answer, body) {
   const reason = REASONS[answer.status] ?? `The server answered ${answer.status}.`;
   const wait = answer.headers.get("Retry-After");
-  return [reason, body.error, body.hint, wait && `Try again in ${wait} s.`].filter(Boolean).join(" ");
+  return [body.error?.startsWith(reason) ? "" : reason, body.error, body.hint, wait && `Try again in ${wait} s.`].filter(Boolean).join(" ");
 }
 
 /** Text in a block of code that can be copied. */
