@@ -63,9 +63,12 @@ def site(installation: Settings) -> Iterator[Site]:
         yield Site(api.url.removesuffix("/api/v1"), installation, api)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium of the system."""
+    """Headless Chromium of the system.
+
+    Not for the whole session: while Playwright runs, so does its event loop, and other tests have loops of their own.
+    """
     path = chromium()
     if path is None:
         pytest.skip("Chromium is not installed: install the package chromium, or set APERIODIC_CHROMIUM")

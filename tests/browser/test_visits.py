@@ -24,6 +24,7 @@ DEMO_KEY = "DEMO-KEY"
 STATUS = "[data-try-status]"
 ANSWER = "[data-try-answer]"
 DATA = "[data-try-data]"
+TABLE = f"{DATA} .table-box table"
 
 
 def preview(site: Site, metric: Literal["ohlcv", "l2_imbalance"]) -> pl.DataFrame:
@@ -49,7 +50,7 @@ def content(download: Download) -> bytes:
 def send_with_demo_key(page: Page) -> None:
     page.get_by_role("button", name=f"Use {DEMO_KEY}").click()
     page.get_by_role("button", name="Send the request").click()
-    page.locator(f"{DATA} table").wait_for()
+    page.locator(TABLE).wait_for()
 
 
 def test_a_dataset_is_found_its_field_read_and_its_sample_copied(open_visit: OpenVisit, each_width: int) -> None:
@@ -86,8 +87,8 @@ def test_the_demo_key_opens_the_preview(open_visit: OpenVisit, site: Site, each_
     assert '"files"' in page.locator(ANSWER).inner_text()
     frame = preview(site, "l2_imbalance")
     assert f"{frame.height:,} rows" in page.locator(DATA).inner_text()
-    assert page.locator(f"{DATA} tbody tr").count() == 20
-    assert page.locator(f"{DATA} thead th").all_inner_texts() == frame.columns
+    assert page.locator(f"{TABLE} tbody tr").count() == 20
+    assert page.locator(f"{TABLE} thead th").all_inner_texts() == frame.columns
     assert page.locator(f"{DATA} canvas").count() > 0
     assert seen.overflow() <= 0
     assert seen.serious() == []
@@ -112,7 +113,8 @@ def test_csv_and_parquet_hold_what_the_client_fetches(open_visit: OpenVisit, sit
 def test_another_field_is_drawn_when_asked_for(
     open_visit: OpenVisit, site: Site, metric: Literal["ohlcv", "l2_imbalance"]
 ) -> None:
-    page = open_visit().page
+    seen = open_visit()
+    page = seen.page
     page.goto(f"{site.url}/catalog/{metric}")
     send_with_demo_key(page)
     field = page.get_by_label("Field in the chart")
@@ -121,7 +123,7 @@ def test_another_field_is_drawn_when_asked_for(
     page.locator(f"{DATA} canvas").first.wait_for()
     before = page.locator(f"{DATA} .chart").screenshot()
     field.select_option(names[-2])
-    assert page.locator(f"{DATA} .chart").screenshot() != before
+    assert seen.redrawn(page.locator(f"{DATA} .chart"), before)
 
 
 def test_a_wrong_key_is_refused_in_words(open_visit: OpenVisit, site: Site) -> None:
@@ -159,7 +161,7 @@ def test_the_key_stays_in_the_browser(open_visit: OpenVisit, site: Site) -> None
     seen.open("/catalog/flow")
     seen.page.get_by_label("API key").fill(key)
     seen.page.get_by_role("button", name="Send the request").click()
-    seen.page.locator(f"{DATA} table").wait_for()
+    seen.page.locator(TABLE).wait_for()
     seen.open("/catalog/funding")
     assert seen.page.get_by_label("API key").input_value() == key
     assert not any(key in request for request in asked)
@@ -177,7 +179,7 @@ def test_signing_up_from_the_form_makes_a_key_that_works(open_visit: OpenVisit, 
     key = note.inner_text()
     assert page.get_by_label("API key").input_value() == key
     page.get_by_role("button", name="Send the request").click()
-    page.locator(f"{DATA} table").wait_for()
+    page.locator(TABLE).wait_for()
 
 
 def test_the_charts_follow_interval_clock_and_venue(open_visit: OpenVisit, each_width: int) -> None:
@@ -190,8 +192,7 @@ def test_the_charts_follow_interval_clock_and_venue(open_visit: OpenVisit, each_
         page.get_by_role("button", name="5m", exact=True).click()
     body = json.loads(answered.value.body())
     assert body["seconds"] == 300
-    page.wait_for_load_state("networkidle")
-    assert page.locator("[data-stack]").screenshot() != drawn
+    assert seen.redrawn(page.locator("[data-stack]"), drawn)
     assert "interval=5m" in page.url
     with page.expect_response(lambda response: "timestamp=true" in response.url):
         page.get_by_role("button", name="both", exact=True).click()
@@ -214,8 +215,7 @@ def test_switching_the_interval_on_a_datasets_page_draws_it_anew(open_visit: Ope
     before = chart.screenshot()
     with seen.page.expect_response(lambda response: "interval=15m" in response.url):
         seen.page.locator("[data-explorer]").get_by_role("button", name="15m").click()
-    seen.page.wait_for_load_state("networkidle")
-    assert chart.screenshot() != before
+    assert seen.redrawn(chart, before)
 
 
 def test_a_key_is_rotated(open_visit: OpenVisit, site: Site) -> None:
@@ -298,7 +298,7 @@ def test_everything_works_by_keyboard_alone(open_visit: OpenVisit, width: int) -
     page.keyboard.press("Enter")
     tab_to(page, "[data-send]")
     page.keyboard.press("Enter")
-    page.locator(f"{DATA} table").wait_for()
+    page.locator(TABLE).wait_for()
     tab_to(page, f"{DATA} button")
     with page.expect_download() as csv:
         page.keyboard.press("Enter")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, Request, Response
+    from playwright.sync_api import Browser, Locator, Page, Request, Response
 
 __all__ = ["AXE", "PAGES", "PHONE", "WIDE", "Visit", "chromium", "visit"]
 
@@ -24,6 +24,9 @@ WIDE: Final = 1440
 """Widths of windows, px."""
 
 AXE: Final = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+_LOOKS: Final = 50
+_LOOK_MS: Final = 100
 
 PAGES: Final = {
     "home": "/",
@@ -79,6 +82,14 @@ class Visit:
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("requestfailed", lambda request: self.faults.append(f"{request.url}: {request.failure}"))
         self.page.on("request", self._requested)
+
+    def redrawn(self, part: Locator, before: bytes) -> bool:
+        """Wait a while until a part of the page looks different from a picture of it; whether it does."""
+        for _ in range(_LOOKS):
+            if part.screenshot() != before:
+                return True
+            self.page.wait_for_timeout(_LOOK_MS)
+        return False
 
     def serious(self) -> list[str]:
         """Return what axe-core finds on the page that is serious or worse."""

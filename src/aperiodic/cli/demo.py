@@ -91,7 +91,8 @@ class _Visitor:
         if self._once or self._error is not None:
             os.kill(os.getpid(), signal.SIGTERM)
         else:
-            errors.print(f"Serving {api} (Ctrl-C stops)", highlight=False)
+            site = api.removesuffix("/api/v1")
+            errors.print(f"Serving {api}; the catalog is at {site} (Ctrl-C stops)", highlight=False)
 
 
 def _fetch(key: str, api: str) -> pl.DataFrame:

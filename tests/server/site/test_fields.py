@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from html import unescape
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from markupsafe import escape
 from tests.server.in_process import App, application
 
 from aperiodic.catalog import DATASETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_TAG: Final = re.compile(r"<[^>]+>")
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +28,10 @@ def test_a_page_shows_every_field_with_all_of_its_words(app: App, name: str) -> 
     assert answer.status_code == 200
     for field in declared.fields:
         row = answer.text.partition(f'<tr id="field-{field.name}">')[2].partition("</tr>")[0]
+        shown = unescape(_TAG.sub("", row))
         words = (field.name, field.label, field.unit, field.description, field.formula, field.null)
         for word in words:
-            assert str(escape(word)) in row, (field.name, word)
+            assert word.replace("`", "") in shown, (field.name, word)
     assert answer.text.count('<tr id="field-') == len(declared.fields)
 
 
