@@ -25,7 +25,7 @@ class Found:
 
     Attributes:
         dataset: The dataset.
-        fields: The fields that hold all the words; empty when the dataset's own words do.
+        fields: The fields that hold all the words; of a dataset found by its own words, those that are called so.
     """
 
     dataset: Dataset
@@ -39,7 +39,11 @@ def search(text: str) -> list[Found]:
     their own words come first.
     """
     words = [word for word in _plain(text[:_MAX_LETTERS]).split() if word][:_MAX_WORDS]
-    by_name = [Found(declared, ()) for declared in DATASETS.values() if _holds(_dataset_words(declared), words)]
+    by_name = [
+        Found(declared, tuple(field for field in declared.fields if words and _holds(_field_name(field), words)))
+        for declared in DATASETS.values()
+        if _holds(_dataset_words(declared), words)
+    ]
     named = {found.dataset.id for found in by_name}
     by_field = [
         Found(declared, fields)
@@ -90,6 +94,10 @@ def _dataset_words(declared: Dataset) -> str:
 
 def _field_words(declared: Dataset, field: Field) -> str:
     return _plain(f"{declared.id} {field.name} {field.label} {field.unit} {field.description}")
+
+
+def _field_name(field: Field) -> str:
+    return _plain(f"{field.name} {field.label}")
 
 
 def _plain(text: str) -> str:
