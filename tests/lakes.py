@@ -11,16 +11,34 @@ import polars as pl
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.settings import PreviewEntry
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import date
 
 SOAK: Final = int(os.environ.get("APERIODIC_SOAK", "1"))
 """How many times longer than usual the random tests run (`make soak`)."""
 
 BTC: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
 VENUE: Final = Exchange.BINANCE_FUTURES
+
+
+def preview_of(metrics: Iterable[str], first: date, last: date) -> tuple[PreviewEntry, ...]:
+    """Return preview entries of datasets of that instrument, 5m on the exchange clock."""
+    return tuple(
+        PreviewEntry(
+            metric=metric,
+            timestamp=Clock.EXCHANGE,
+            interval=Interval.M5,
+            exchange=VENUE,
+            symbol=str(BTC),
+            start_date=first,
+            end_date=last,
+        )
+        for metric in metrics
+    )
 
 
 def put_trades(lake: Lake, trades: pl.DataFrame, *, exchange: Exchange = VENUE, symbol: Symbol = BTC) -> None:

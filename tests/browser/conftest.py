@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import pytest
 from tests.browser.visits import AXE, PHONE, WIDE, Visit, chromium, visit
-from tests.lakes import BTC, VENUE
+from tests.lakes import BTC, VENUE, preview_of
 from tests.servers import Api, serving
 from tests.shared import built_once
 
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.settings import PreviewEntry
-from aperiodic.market import Clock, Exchange, Interval, Stream
+from aperiodic.market import Exchange, Stream
 from aperiodic.simulate import MarketSpec, simulate_into
 
 if TYPE_CHECKING:
@@ -111,16 +110,9 @@ def _build(home: Path) -> None:
 
 
 def _settings(home: Path) -> Settings:
-    entries = (
-        PreviewEntry(
-            metric=metric,
-            timestamp=Clock.EXCHANGE,
-            interval=Interval.M5,
-            exchange=VENUE,
-            symbol=str(BTC),
-            start_date=FIRST,
-            end_date=LAST,
-        )
-        for metric in ("ohlcv", "l2_imbalance")
+    return Settings(
+        home=home,
+        preview=preview_of(("ohlcv", "l2_imbalance"), FIRST, LAST),
+        signups_per_hour=100,
+        address_requests_per_minute=100_000,
     )
-    return Settings(home=home, preview=tuple(entries), signups_per_hour=100, address_requests_per_minute=100_000)

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
-from tests.lakes import BTC, VENUE
+from tests.lakes import BTC, VENUE, preview_of
 from tests.servers import Api, make_key, serving
 
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake, Settings
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.plans import create_plan, find_plan
-from aperiodic.lake.settings import PreviewEntry, RawPreviewEntry
-from aperiodic.market import Clock, Interval, Stream
+from aperiodic.lake.settings import RawPreviewEntry
+from aperiodic.market import Stream
 from aperiodic.simulate import MarketSpec, simulate_into
 
 if TYPE_CHECKING:
@@ -91,18 +91,7 @@ class OriginalClient:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = Settings(
         home=tmp_path_factory.mktemp("home"),
-        preview=tuple(
-            PreviewEntry(
-                metric=metric,
-                timestamp=Clock.EXCHANGE,
-                interval=Interval.M5,
-                exchange=VENUE,
-                symbol=str(BTC),
-                start_date=FIRST,
-                end_date=LAST,
-            )
-            for metric in ("ohlcv", "vtwap", "l2_imbalance", "basis")
-        ),
+        preview=preview_of(("ohlcv", "vtwap", "l2_imbalance", "basis"), FIRST, LAST),
         raw_preview=(RawPreviewEntry(exchange=VENUE, symbol=str(BTC), start_date=FIRST, end_date=LAST),),
         address_requests_per_minute=100_000,
     )

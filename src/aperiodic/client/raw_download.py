@@ -7,14 +7,12 @@ import hashlib
 import os
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.client.download import AS_STORED, CorruptFileError, download_all, fetch_renewing, refuse_status
-from aperiodic.client.links import FileLink, Links
 from aperiodic.client.progress import progress
-from aperiodic.client.raw_links import ask_raw, raw_shortfall
+from aperiodic.client.raw_links import raw_links
 from aperiodic.client.retry import RetryableError
 from aperiodic.client.transport import Transport, TransportError, open_transport
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aperiodic.client.completeness import Shortfall
+    from aperiodic.client.links import FileLink
     from aperiodic.client.raw_request import RawRequest
 
 __all__ = ["save_raw"]
@@ -48,10 +47,7 @@ async def save_raw(request: RawRequest, folder: Path, *, overwrite: bool) -> tup
         AperiodicDataError: `server_unreachable`.
     """
     async with open_transport(request.max_concurrent) as transport:
-        links = await Links.ask(partial(ask_raw, transport, request))
-        shortfall = raw_shortfall(request, links)
-        if shortfall is not None:
-            shortfall.refuse(request.on_incomplete)
+        links, shortfall = await raw_links(transport, request)
         total = sum(link.size or 0 for link in links.files())
         with progress(request.title, total, "B", shown=request.show_progress and total > 0) as advance:
 

@@ -34,17 +34,13 @@ async def fetch_raw(request: RawRequest) -> Delivery:
     """
     # As in `fetch_data`.
     from aperiodic.client.download import download_all, download_frame, fetch_renewing  # noqa: PLC0415
-    from aperiodic.client.links import Links  # noqa: PLC0415
-    from aperiodic.client.raw_links import ask_raw, raw_shortfall  # noqa: PLC0415
+    from aperiodic.client.raw_links import raw_links  # noqa: PLC0415
     from aperiodic.client.transport import open_transport  # noqa: PLC0415
 
     schema = tick_schema(request.stream)
     read = partial(read_ticks, schema=schema, start=request.start, end=request.end)
     async with open_transport(request.max_concurrent) as transport:
-        links = await Links.ask(partial(ask_raw, transport, request))
-        shortfall = raw_shortfall(request, links)
-        if shortfall is not None:
-            shortfall.refuse(request.on_incomplete)
+        links, shortfall = await raw_links(transport, request)
         total = sum(link.size or 0 for link in links.files())
         if total > _LARGE_BYTES:
             warnings.warn(

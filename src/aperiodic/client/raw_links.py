@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.client.completeness import Shortfall
@@ -17,19 +18,14 @@ if TYPE_CHECKING:
     from aperiodic.client.raw_request import RawRequest
     from aperiodic.client.transport import Transport
 
-__all__ = ["ask_raw", "raw_shortfall"]
+__all__ = ["raw_links"]
 
 _MONTH: Final = 7
 _DAY: Final = 10
 
 
-async def ask_raw(transport: Transport, request: RawRequest) -> Listing:
-    """Ask for the links of a request for ticks, in as many requests as its range takes.
-
-    Raises:
-        APIError: The server answered with an error or with something else than links.
-        AperiodicDataError: The server could not be reached.
-    """
+async def _ask(transport: Transport, request: RawRequest) -> Listing:
+    """Ask in as many requests as the range takes."""
     files: dict[FileKey, FileLink] = {}
     missing: set[FileKey] = set()
     told = not request.preview  # a preview knows nothing of the range
@@ -49,9 +45,19 @@ async def ask_raw(transport: Transport, request: RawRequest) -> Listing:
     return Listing(inside, tuple(_name(key) for key in sorted(periods)))
 
 
-def raw_shortfall(request: RawRequest, links: Links) -> Shortfall | None:
-    """Return what the answer lacks, or None when the server has all that was asked for."""
-    return Shortfall.of(request.series, links.files(), links.missing or ())
+async def raw_links(transport: Transport, request: RawRequest) -> tuple[Links, Shortfall | None]:
+    """Ask for the links of a request for ticks; return them, and what the server lacks or None.
+
+    Raises:
+        APIError: The server answered with an error or with something else than links.
+        IncompleteDataError: Data is missing and the request does not accept that.
+        AperiodicDataError: The server could not be reached.
+    """
+    links = await Links.ask(partial(_ask, transport, request))
+    shortfall = Shortfall.of(request.series, links.files(), links.missing or ())
+    if shortfall is not None:
+        shortfall.refuse(request.on_incomplete)
+    return links, shortfall
 
 
 def _key(period: object) -> FileKey:

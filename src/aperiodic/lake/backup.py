@@ -7,7 +7,6 @@ of one kind of database can be restored into the other.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.schema import SCHEMA_REVISION, metadata, plans
@@ -265,20 +265,12 @@ def _check(file: Path, counts: dict[str, int]) -> None:
 
 
 def _put_in_place(draft: Path, file: Path, *, replace: bool) -> None:
-    _sync(draft)
+    sync_to_disk(draft)
     if replace:
         draft.replace(file)
     else:
         file.hardlink_to(draft)  # unlike a rename, this refuses when somebody else was faster
-    _sync(file.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_to_disk(file.parent)
 
 
 @contextmanager

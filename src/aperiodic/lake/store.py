@@ -17,6 +17,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotS
 from obstore.store import LocalStore
 
 from aperiodic.lake.buckets import Bucket, open_bucket
+from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError
 
 if TYPE_CHECKING:
@@ -263,11 +264,7 @@ class Store:
         while folders[-1] != self._folder and folders[-1] not in self._lasting:
             folders.append(folders[-1].parent)
         for target in (file, *folders):
-            descriptor = os.open(target, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_to_disk(target)
         self._lasting.update(folders)
 
 

@@ -19,6 +19,7 @@ from litestar.status_codes import (
 from litestar.types import Receive, Send
 
 from aperiodic.lake import LakeError
+from aperiodic.server.bodies import is_known
 from aperiodic.server.errors import RequestError, refuse
 from aperiodic.server.links import check_link, host_of
 from aperiodic.server.published import PublishedFile, find_file
@@ -44,7 +45,7 @@ async def get_file(request: Request[Any, Any, Any], service: NamedDependency[Ser
         "Content-Disposition": f'attachment; filename="{file.name}"',
         "ETag": tag,
     }
-    if _matches(request.headers.get("if-none-match"), tag):
+    if is_known(request, tag):
         return ASGIResponse(headers=headers, status_code=HTTP_304_NOT_MODIFIED)
     wanted = _wanted(request, file, tag)
     part = range(file.size) if wanted is None else wanted
@@ -105,13 +106,6 @@ def _gone() -> RequestError:
         "Ask the endpoint that gave it for a new one, for raw ticks may have been replaced by newer ones; if that fails"
         " as well, tell the operator.",
     )
-
-
-def _matches(if_none_match: str | None, tag: str) -> bool:
-    if if_none_match is None:
-        return False
-    tags = [item.strip().removeprefix("W/") for item in if_none_match.split(",")]
-    return tag in tags or tags == ["*"]
 
 
 def _wanted(request: Request[Any, Any, Any], file: PublishedFile, tag: str) -> range | None:

@@ -1,6 +1,5 @@
 """The documents as routes: `/api/v1/openapi.json`, `/llms.txt`, `/llms-full.txt`."""
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Self
@@ -12,6 +11,7 @@ from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from aperiodic.lake import Lake, Settings
 from aperiodic.lake.plans import Plan, list_plans
+from aperiodic.server.bodies import is_known, strong_tag
 from aperiodic.server.documents.llms import llms_full_text, llms_text
 from aperiodic.server.documents.openapi import openapi_document
 
@@ -36,7 +36,7 @@ class Document:
     @classmethod
     def of(cls, body: bytes) -> Self:
         """Return a document of these bytes."""
-        return cls(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        return cls(body, strong_tag(body))
 
 
 class Documents:
@@ -90,6 +90,6 @@ def get_llms_full(request: Request[Any, Any, Any], documents: NamedDependency[Do
 
 def _answer(request: Request[Any, Any, Any], document: Document, media_type: str) -> Response[bytes]:
     headers = {"ETag": document.tag, "Cache-Control": _KEPT}
-    if document.tag in request.headers.get("if-none-match", ""):
+    if is_known(request, document.tag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     return Response(document.body, media_type=media_type, headers=headers)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -10,6 +9,7 @@ from litestar.di import NamedDependency
 from aperiodic.catalog import DATASETS, Category, Dataset, Field
 from aperiodic.server.service import Service
 from aperiodic.server.site.dataset import dataset_page
+from aperiodic.server.site.query import query_values
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.slices import Slices
 
@@ -59,7 +59,7 @@ def get_catalog_page(
     request: Request[Any, Any, Any], service: NamedDependency[Service], slices: NamedDependency[Slices]
 ) -> Response[bytes]:
     """Answer with the catalog, with its part that a search replaces, or with a dataset (`?metric=`)."""
-    query = dict(parse_qsl(request.scope["query_string"].decode("latin-1")[:1024], errors="replace"))
+    query = query_values(request)
     if query.get("metric"):
         return dataset_page(request, service, slices, query["metric"])
     text = query.get("q", "").strip()

@@ -1,9 +1,7 @@
 """A dataset's page: what it is, charts of its highlights, every field, requests as code, what is held of it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -15,8 +13,10 @@ from aperiodic.catalog import DATASETS, Dataset, dataset
 from aperiodic.lake.completeness import Completeness
 from aperiodic.lake.series import read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
+from aperiodic.server.errors import RequestError
 from aperiodic.server.service import Service
 from aperiodic.server.site.highlights import highlights
+from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.samples import Parameters, samples, usual_parameters
 from aperiodic.server.site.slices import CHART_INTERVALS, Slices
@@ -53,20 +53,15 @@ def get_dataset_page(
 
 
 def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slices, metric: str) -> Response[bytes]:
-    """Render the page of a dataset, or one that says there is none of that name."""
+    """Render the page of a dataset.
+
+    Raises:
+        RequestError: 404 when there is none of that name.
+    """
     try:
         declared = dataset(metric)
     except InvalidInputError as problem:
-        return render_page(
-            request,
-            service,
-            "message.html",
-            title="No such dataset",
-            description="There is no dataset of that name.",
-            status=HTTP_404_NOT_FOUND,
-            eyebrow="404",
-            text=f"{problem.message} {problem.hint or ''}",
-        )
+        raise RequestError(HTTP_404_NOT_FOUND, [problem]) from None
     chosen = _parameters(request, service, declared)
     key = service.settings.demo_key if chosen.preview else "YOUR-KEY"
     with service.lake.engine.connect() as connection:
@@ -101,7 +96,7 @@ def _parameters(request: Request[Any, Any, Any], service: Service, declared: Dat
     entries = [entry for entry in service.settings.preview if entry.metric == declared.id]
     usual = usual_parameters(declared, service.settings)
     names = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
-    given = dict(parse_qsl(request.scope["query_string"].decode("latin-1")[:1024], errors="replace"))
+    given = query_values(request)
     chosen = {name: _valid(name, given.get(name, ""), getattr(usual, name)) for name in names}
     preview = any(all(str(getattr(entry, name)) == value for name, value in chosen.items()) for entry in entries)
     return Parameters(metric=declared.id, preview=preview, **chosen)
@@ -113,8 +108,8 @@ def _valid(name: str, text: str, fallback: str) -> str:
         "interval": Interval.parse,
         "exchange": Exchange.parse,
         "symbol": Symbol.parse,
-        "start_date": lambda day: datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).date(),
-        "end_date": lambda day: datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC).date(),
+        "start_date": read_day,
+        "end_date": read_day,
     }
     try:
         return str(readers[name](text)) if text else fallback

@@ -35,7 +35,8 @@ def wants_page(request: Request[Any, Any, Any]) -> bool:
 def error_page(request: Request[Any, Any, Any], service: Service, answer: Response[ErrorBody]) -> Response[bytes]:
     """Render an error as a page, with the status and the headers of the answer it stands for."""
     body, status = answer.content, answer.status_code or HTTP_500_INTERNAL_SERVER_ERROR
-    hint = "Follow one of the links below." if status == HTTP_404_NOT_FOUND else body.hint or ""
+    # The hint about an unknown path is for programs.
+    hint = "Follow one of the links below." if body.code == "unknown_path" else body.hint or ""
     page = render_page(
         request,
         service,

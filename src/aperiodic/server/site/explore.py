@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import parse_qsl
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -10,6 +9,7 @@ from litestar.di import NamedDependency
 from aperiodic.catalog import DATASETS, Category
 from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.service import Service
+from aperiodic.server.site.query import query_pairs
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.series import shown_venues
 from aperiodic.server.site.slices import CHART_INTERVALS, Slices
@@ -24,7 +24,6 @@ PANES: Final = 3
 
 _BOTH: Final = "both"
 _FIRST: Final = "flow"
-_MAX_QUERY_BYTES: Final = 1024
 _Choice = TypeVar("_Choice", bound=str)
 _Fallback = TypeVar("_Fallback", bound=str | None)
 
@@ -84,9 +83,7 @@ def read_choice(query_string: bytes, venues: list[Exchange]) -> Choice:
         venues: Those that have data to show, best first.
     """
     given: dict[str, list[str]] = {}
-    for name, value in parse_qsl(
-        query_string[:_MAX_QUERY_BYTES].decode("latin-1"), keep_blank_values=True, errors="replace"
-    ):
+    for name, value in query_pairs(query_string, keep_blank=True):
         given.setdefault(name, []).append(value)
     fields = given.get("field", [])
     panes = [

@@ -1,6 +1,5 @@
 """The incidents as an Atom feed: `/status/incidents.atom`."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -12,6 +11,7 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from aperiodic._version import __version__
+from aperiodic.server.bodies import is_known, strong_tag
 from aperiodic.server.coverage import utc
 from aperiodic.server.links import base_url, host_of
 from aperiodic.server.raw_metadata import TickHoldings
@@ -39,9 +39,9 @@ def get_feed(
     origin = base_url(public_url, request.scope["scheme"], host_of(request))
     # Not of the header Host: entries keep their ids under whatever name the server is asked.
     body = _feed(incidents.get(holdings.get()), origin, uuid5(NAMESPACE_URL, public_url or "aperiodic"))
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    tag = strong_tag(body)
     headers = {"ETag": tag, "Cache-Control": _KEPT, "X-Content-Type-Options": "nosniff"}
-    if tag in request.headers.get("if-none-match", ""):
+    if is_known(request, tag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     return Response(body, headers=headers, media_type="application/atom+xml")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +19,7 @@ from pygments.lexers import get_lexer_by_name
 from aperiodic._version import __version__
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import LakeError
+from aperiodic.server.bodies import compressed, is_known, strong_tag
 from aperiodic.server.links import base_url, host_of
 from aperiodic.server.site.assets import asset_url, assets
 from aperiodic.server.site.navigation import FOOTER, NAVIGATION
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from aperiodic.server.service import Service
 
 __all__ = ["content_security_policy", "html_answer", "markdown", "render_page", "source_code"]
-
-_COMPRESS_FROM: Final = 1024
 
 
 def render_page(
@@ -79,7 +76,7 @@ def html_answer(
     request: Request[Any, Any, Any], service: Service, body: bytes, status: int = HTTP_200_OK
 ) -> Response[bytes]:
     """Answer with HTML: compressed where the browser takes that, and only when it does not have it already."""
-    tag = f'W/"{hashlib.sha256(body).hexdigest()[:24]}"'
+    tag = f"W/{strong_tag(body)}"
     headers = {
         "Cache-Control": "no-cache",
         "Content-Security-Policy": content_security_policy(service),
@@ -90,12 +87,9 @@ def html_answer(
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }
-    if status == HTTP_200_OK and request.headers.get("if-none-match") == tag:
+    if status == HTTP_200_OK and is_known(request, tag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
-    if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
-        body = gzip.compress(body, 6, mtime=0)
-        headers["Content-Encoding"] = "gzip"
-    return Response(body, status_code=status, headers=headers, media_type="text/html")
+    return Response(compressed(request, body, headers), status_code=status, headers=headers, media_type="text/html")
 
 
 def content_security_policy(service: Service) -> str:

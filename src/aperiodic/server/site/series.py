@@ -1,8 +1,6 @@
 """The numbers behind the site's charts: `/site/series`, over the shown slice and nothing else."""
 
-import gzip
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
 import msgspec
 from litestar import Request, Response, get
@@ -15,16 +13,17 @@ from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import current_objects
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError
 from aperiodic.market.errors import unknown_value
+from aperiodic.server.bodies import compressed
 from aperiodic.server.errors import RequestError, refuse
 from aperiodic.server.service import Service
+from aperiodic.server.site.query import MOST_QUERY_BYTES, query_pairs
 from aperiodic.server.site.slices import CHART_INTERVALS, ShownSlice, Slices
 
 __all__ = ["OpenRequests", "SeriesAnswer", "get_open_requests", "get_series", "shown_venues"]
 
 _MAX_FIELDS: Final = 8
-_MAX_QUERY_BYTES: Final = 1024
 _CACHED: Final = {"Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
-_COMPRESS_FROM: Final = 1024
+_QUICKLY: Final = 4
 _PRICES: Final = ("open", "high", "low", "close", "volume")
 _YES_OR_NO: Final = ("yes", "no")
 
@@ -112,10 +111,8 @@ def get_series(request: Request[Any, Any, Any], slices: NamedDependency[Slices])
         price_times=candles[TIME_COLUMN].dt.epoch("s").to_list(),
         prices={name: candles[name].to_list() for name in _PRICES},
     )
-    body, headers = msgspec.json.encode(answer), dict(_CACHED)
-    if len(body) >= _COMPRESS_FROM and "gzip" in request.headers.get("accept-encoding", ""):
-        body = gzip.compress(body, 4, mtime=0)
-        headers["Content-Encoding"] = "gzip"
+    headers = dict(_CACHED)
+    body = compressed(request, msgspec.json.encode(answer), headers, _QUICKLY)
     return Response(body, headers=headers, media_type="application/json")
 
 
@@ -149,9 +146,9 @@ def shown_venues(connection: Connection, shown: ShownSlice) -> list[Exchange]:
 
 
 def _read(query_string: bytes) -> _Asked:
-    if len(query_string) > _MAX_QUERY_BYTES:
+    if len(query_string) > MOST_QUERY_BYTES:
         raise refuse(HTTP_400_BAD_REQUEST, "query_too_long", "The query is too long.", "Ask for fewer fields.")
-    given = dict(parse_qsl(query_string.decode("latin-1"), errors="replace"))
+    given = dict(query_pairs(query_string))
     try:
         declared = dataset(given.get("metric", "ohlcv"))
         fields = _fields(declared, given.get("fields", ""))

@@ -6,9 +6,9 @@ the list of instruments ended. What is unknown is named on the page, which then 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.concurrency import sync_to_thread
@@ -39,6 +39,7 @@ from aperiodic.server.site.holdings import (
     series_rows,
 )
 from aperiodic.server.site.incidents import MOST_INCIDENTS, Incidents
+from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.stretches import cause_words
 
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["get_status"]
 
-_MAX_QUERY_BYTES: Final = 1024
 _INSTRUMENTS_SHOWN: Final = 10
 _SUGGESTED: Final = 500
 _INCIDENTS_SHOWN: Final = 10
@@ -79,7 +79,7 @@ def _answer(
     request: Request[Any, Any, Any], service: Service, down: list[str], holdings: TickHoldings, incidents: Incidents
 ) -> Response[bytes]:
     held = holdings.get()
-    asked = _read(request.scope["query_string"])
+    asked = {name: value.strip() for name, value in query_values(request).items()}
     with service.lake.engine.connect() as connection:
         choice = _choose(connection, asked, held)
         view = {**_venues(connection, held), **_instruments(connection, choice, asked), **_chosen(connection, choice)}
@@ -125,11 +125,6 @@ class _Choice:
     held: tuple[TickDays, ...]
     symbols: tuple[str, ...]
     problems: tuple[InvalidInputError, ...]
-
-
-def _read(query_string: bytes) -> dict[str, str]:
-    text = query_string[:_MAX_QUERY_BYTES].decode("latin-1")
-    return {name: value.strip() for name, value in parse_qsl(text, errors="replace")}
 
 
 def _choose(connection: Connection, asked: dict[str, str], held: Sequence[TickDays]) -> _Choice:
@@ -180,7 +175,7 @@ def _day(text: str, problems: list[InvalidInputError]) -> date | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        return read_day(text)
     except ValueError:
         problem = InvalidInputError(f"{text[:20]!r} is no day.", code="bad_date", hint="Write YYYY-MM-DD.")
         problems.append(problem)
