@@ -9,10 +9,10 @@ import pytest
 from aperiodic.lake import NewObject, ObjectKey
 from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.publications import months_between
 from aperiodic.lake.series import PublishedSeries, read_series, symbols_after
 from aperiodic.lake.tick_days import read_tick_days
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
+from aperiodic.market.days import months_between
 
 if TYPE_CHECKING:
     from aperiodic.lake import Lake

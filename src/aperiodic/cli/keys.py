@@ -18,6 +18,7 @@ from aperiodic.lake.keys import SCOPES, create_key, list_keys, public_id_of, rev
 from aperiodic.lake.lake import now_us
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import InvalidInputError
+from aperiodic.market.days import time_at
 from aperiodic.server import Secrets
 
 if TYPE_CHECKING:
@@ -171,4 +172,4 @@ def _state(key: ApiKey) -> str:
 
 
 def _moment(us: int) -> str:
-    return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M")
+    return f"{time_at(us):%Y-%m-%d %H:%M}"

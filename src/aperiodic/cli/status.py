@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from aperiodic.cli.parameters import ExchangeName
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.coverage import read_gaps
 from aperiodic.lake.imports import read_imports
+from aperiodic.market.days import time_at
 
 if TYPE_CHECKING:
     from aperiodic.lake import Lake, ObjectRecord
@@ -96,4 +96,4 @@ def _print_rejected(imports: list[ImportRecord]) -> None:
 
 
 def _time(us: int) -> str:
-    return datetime.fromtimestamp(us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{time_at(us):%Y-%m-%d %H:%M:%S}"

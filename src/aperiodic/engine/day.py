@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,19 +11,20 @@ import polars as pl
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
+from aperiodic.market.days import day_start_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     from numpy.typing import NDArray
 
     from aperiodic.catalog import Family
     from aperiodic.lake import Store
 
-__all__ = ["DayTask", "StreamFiles", "compute_day", "day_number", "select_bars"]
+__all__ = ["DayTask", "StreamFiles", "compute_day", "select_bars"]
 
 _CLOCK_CODES: Final = {Clock.EXCHANGE: 0, Clock.TRUE: 1}
-_EPOCH: Final = date(1970, 1, 1)
 _LOOK_BACK_US: Final = (60_000_000, 3_600_000_000)
 """How far before a day its latest earlier event is looked for before a whole file is searched, µs."""
 
@@ -65,18 +65,13 @@ class DayTask:
     fingerprint: str
 
 
-def day_number(day: date) -> int:
-    """Days since the Unix epoch."""
-    return (day - _EPOCH).days
-
-
 def compute_day(store: Store, task: DayTask) -> pl.DataFrame:
     """Return the partials of a day: `clock`, `interval` (seconds), `time` and one column a partial.
 
     Rows are ordered by clock, interval and time.
     """
     kernel = KERNELS[task.family]
-    reader = _Reader(store, kernel, day_number(task.day) * DAY_US)
+    reader = _Reader(store, kernel, day_start_us(task.day))
     frames = []
     for clock in Clock:
         for interval, bars in kernel.bars(_day_ticks(reader, kernel, task, clock)).items():
@@ -201,7 +196,7 @@ def _in_order_of_time(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _day_ticks(reader: _Reader, kernel: FamilyKernel, task: DayTask, clock: Clock) -> DayTicks:
-    begin = day_number(task.day) * DAY_US
+    begin = day_start_us(task.day)
     files = task.files[clock]
     # First what was before: reading neighbours costs least while the day's own file is not in memory yet.
     before = {

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from aperiodic.engine.day import day_number
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.kernel import DayTicks
-from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, book_columns, tick_schema
+from aperiodic.market import Clock, Exchange, Interval, Stream, book_columns, tick_schema
+from aperiodic.market.days import day_start_us
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["example_bars", "example_ticks"]
 
-_BEGIN: Final = day_number(date(2025, 5, 1)) * DAY_US
+_BEGIN: Final = day_start_us(date(2025, 5, 1))
 _SECOND: Final = 1_000_000
 
 # Seconds after midnight, side, price, amount. The first minute holds the runs B B S S S B S B.

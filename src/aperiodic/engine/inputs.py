@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aperiodic.engine.day import DayTask, StreamFiles
 from aperiodic.engine.families import KERNELS
 from aperiodic.market import DAY_US, Clock, Source
+from aperiodic.market.days import day_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from aperiodic.market import Exchange, Stream, Symbol
 
 __all__ = ["common_source", "day_tasks", "digest"]
-
-_EPOCH: Final = date(1970, 1, 1)
 
 
 def day_tasks(
@@ -65,7 +63,7 @@ def day_tasks(
             family=family,
             exchange=exchange,
             symbol=symbol,
-            day=_EPOCH + timedelta(days=number),
+            day=day_at(number),
             files={
                 clock: {
                     stream: StreamFiles(tuple(file.path for file in within), tuple(file.path for file in earlier))

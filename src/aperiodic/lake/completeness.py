@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,6 +24,7 @@ from sqlalchemy import bindparam, func, select
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import gaps, objects, spans
 from aperiodic.market import DAY_US, Stream
+from aperiodic.market.days import day_number, day_start_us
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Completeness", "HeldDays", "days_held", "judge_series", "month_completeness"]
 
 _EDGE_SLACK_US: Final = 60_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).date()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class _Evidence(NamedTuple):
 
 def _judge(month: str, series: tuple[str, Stream], evidence: _Evidence) -> Completeness:
     first, last = _ends(month)
-    begin, end = (first - _EPOCH).days, (last - _EPOCH).days + 1
+    begin, end = day_number(first), day_number(last) + 1
     missing = _days_missing(month, series, evidence)
     known = evidence.gaps.get(series, [])
     overlapping = sum(count for opens, closes, count in known if opens < end and closes >= begin)
@@ -254,7 +254,7 @@ def _read_evidence(
     last: date,
 ) -> _Evidence:
     series = {"exchange": exchange, "symbols": _part(wanted, 0), "streams": _part(wanted, 1)}
-    times = {"begin": _start_us(first), "end": _start_us(last) + DAY_US}
+    times = {"begin": day_start_us(first), "end": day_start_us(last) + DAY_US}
     known_gaps: defaultdict[tuple[str, str], list[tuple[int, int, int]]] = defaultdict(list)
     for symbol, stream, *gap in connection.execute(_GAPS, series | times):
         known_gaps[symbol, stream].append((gap[0], gap[1], gap[2]))
@@ -302,7 +302,3 @@ def _ends(month: str) -> tuple[date, date]:
 
 def _length(month: str) -> int:
     return _ends(month)[1].day
-
-
-def _start_us(day: date) -> int:
-    return (day - _EPOCH).days * DAY_US

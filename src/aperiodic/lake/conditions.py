@@ -33,7 +33,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +42,7 @@ from sqlalchemy import String, cast, func, or_, select
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import gaps, imports, objects, spans
 from aperiodic.market import DAY_US, Exchange, Source, Stream
+from aperiodic.market.days import day_at, day_start_us
 from aperiodic.market.ticks import has_modelled_time
 
 if TYPE_CHECKING:
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
 __all__ = ["Cause", "CauseCode", "Condition", "DayCondition", "read_conditions"]
 
 _SLACK_US: Final = 60_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).date()
 _CUT_SHORT: Final = ("truncated_file", "corrupt_file")
 _BY_DEFINITION: Final = frozenset({"off_book_trade"})
 _NOTES: Final[Mapping[Stream, tuple[str, ...]]] = {
@@ -157,7 +157,7 @@ def read_conditions(
         first: First UTC day.
         last: Last UTC day.
     """
-    begin, end = _start_us(first), _start_us(last) + DAY_US
+    begin, end = day_start_us(first), day_start_us(last) + DAY_US
     evidence = _Evidence(connection, exchange, symbol, stream, begin, end)
     return [_judge(first + timedelta(days=offset), evidence) for offset in range((last - first).days + 1)]
 
@@ -193,7 +193,7 @@ class _Evidence:
 
 
 def _judge(day: date, evidence: _Evidence) -> DayCondition:
-    begin = _start_us(day)
+    begin = day_start_us(day)
     end = begin + DAY_US
     ticks = evidence.ticks.get(day.isoformat())
     files = evidence.files[begin]
@@ -353,13 +353,9 @@ def _files_between(exchange: str, begin: int, end: int) -> tuple[Any, ...]:
     return (imports.c.exchange == exchange, imports.c.first_received < end, imports.c.last_received >= begin)
 
 
-def _start_us(day: date) -> int:
-    return (day - _EPOCH).days * DAY_US
-
-
 def _midnight(time: int) -> int:
     return time - time % DAY_US
 
 
 def _day_of(time: int) -> str:
-    return (_EPOCH + timedelta(microseconds=time)).isoformat()
+    return day_at(time // DAY_US).isoformat()

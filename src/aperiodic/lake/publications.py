@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sqlalchemy import case, func, select
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["Publication", "months_between", "read_publications"]
-
-_MONTHS: Final = 12
+__all__ = ["Publication", "read_publications"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +46,6 @@ class Publication:
     rows: int
     size: int
     sources: tuple[str, ...]
-
-
-def months_between(first: str, last: str) -> list[str]:
-    """Return all months from `first` to `last`, both `YYYY-MM` and included, ascending."""
-    begin, end = (int(month[:4]) * _MONTHS + int(month[5:]) - 1 for month in (first, last))
-    return [f"{month // _MONTHS:04d}-{month % _MONTHS + 1:02d}" for month in range(begin, end + 1)]
 
 
 def read_publications(

@@ -16,9 +16,10 @@ from aperiodic.catalog import DATASETS
 from aperiodic.lake.completeness import Completeness, HeldDays, days_held, judge_series
 from aperiodic.lake.coverage import Gap
 from aperiodic.lake.layout import ObjectKind
-from aperiodic.lake.publications import months_between, read_publications
+from aperiodic.lake.publications import read_publications
 from aperiodic.lake.schema import gaps, objects, spans
 from aperiodic.market import Clock, Exchange, Interval, Stream
+from aperiodic.market.days import months_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

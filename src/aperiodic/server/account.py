@@ -23,6 +23,7 @@ from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.plans import FREE
 from aperiodic.lake.usage import UsageDay, account_usage
 from aperiodic.market import InvalidInputError
+from aperiodic.market.days import time_at
 from aperiodic.server.errors import RequestError, refuse, request_id
 from aperiodic.server.links import host_of
 from aperiodic.server.service import Service
@@ -314,4 +315,4 @@ def _last_days() -> list[date]:
 
 
 def _iso(us: int) -> str:
-    return datetime.fromtimestamp(us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{time_at(us):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.conditions import Cause, Condition, DayCondition, read_conditions
 from aperiodic.market import Exchange, InvalidInputError, Symbol
-from aperiodic.server.coverage import utc
+from aperiodic.market.days import time_at
 from aperiodic.server.errors import request_id
 from aperiodic.server.metadata_parameters import read_conditions_query
 from aperiodic.server.published import symbol_problem
@@ -126,7 +126,7 @@ def _cause(cause: Cause) -> CauseEntry:
         code=cause.code,
         detail=cause.detail,
         count=cause.count,
-        start=None if cause.first_time is None else utc(cause.first_time),
-        end=None if cause.last_time is None else utc(cause.last_time),
+        start=None if cause.first_time is None else time_at(cause.first_time),
+        end=None if cause.last_time is None else time_at(cause.last_time),
         per_file=cause.per_file,
     )

@@ -1,6 +1,6 @@
 """What is published, and whether to trust it: `/api/v1/metadata/coverage`."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 
 import msgspec
@@ -10,20 +10,20 @@ from litestar.di import NamedDependency
 from aperiodic.lake.coverage import Gap
 from aperiodic.lake.publications import Publication
 from aperiodic.lake.series import PublishedMonth, PublishedSeries, read_series, symbols_after
+from aperiodic.market.days import time_at
 from aperiodic.server.data import overall_source
 from aperiodic.server.errors import request_id
 from aperiodic.server.metadata_parameters import read_coverage_query
 from aperiodic.server.published import symbol_problem
 from aperiodic.server.service import Service
 
-__all__ = ["CoverageAnswer", "get_coverage", "utc"]
+__all__ = ["CoverageAnswer", "get_coverage"]
 
 _MOST_SYMBOLS: Final = 5
 _MOST_SYMBOLS_OF_A_METRIC: Final = 50
 _MOST_GAPS_OF_MANY: Final = 20
 _MOST_GAPS_OF_ONE: Final = 1_000
 _MOST_DAYS: Final = 366
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class GapEntry(msgspec.Struct):
@@ -189,11 +189,6 @@ def get_coverage(request: Request[Any, Any, Any], service: NamedDependency[Servi
     return CoverageAnswer(query.exchange, entries, following, request_id(request.scope))
 
 
-def utc(microseconds: int) -> datetime:
-    """Return a time of the ledger, µs since the epoch, as a time in UTC."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
 def _series(exchange: str, series: PublishedSeries) -> SeriesEntry:
     months = [_month(month) for month in series.months]
     return SeriesEntry(
@@ -209,8 +204,8 @@ def _series(exchange: str, series: PublishedSeries) -> SeriesEntry:
         missing_days_total=len(series.days_missing),
         gaps=[_gap(gap) for gap in series.gaps],
         gaps_total=series.gaps_total,
-        numbered_from=None if series.numbered is None else utc(series.numbered[0]),
-        numbered_to=None if series.numbered is None else utc(series.numbered[1]),
+        numbered_from=None if series.numbered is None else time_at(series.numbered[0]),
+        numbered_to=None if series.numbered is None else time_at(series.numbered[1]),
         complete=not series.months_missing and all(month.complete for month in months),
         files=sum(month.files for month in months),
         rows=sum(month.rows for month in months),
@@ -222,8 +217,8 @@ def _series(exchange: str, series: PublishedSeries) -> SeriesEntry:
 
 def _gap(gap: Gap) -> GapEntry:
     return GapEntry(
-        start=utc(gap.first_time),
-        end=utc(gap.last_time),
+        start=time_at(gap.first_time),
+        end=time_at(gap.last_time),
         stream=gap.stream,
         cause=gap.cause,
         first_missing=gap.after_sequence + 1,
@@ -243,7 +238,7 @@ def _month(month: PublishedMonth) -> MonthEntry:
         rows=sum(item.rows for item in month.current),
         bytes=sum(item.size for item in month.current),
         revision=latest.revision,
-        published_at=utc(max(item.published_at for item in month.current)),
+        published_at=time_at(max(item.published_at for item in month.current)),
         reason=latest.reason,
         earlier=[
             _earlier(item, [*month.current, *month.earlier], item.replaced_at)
@@ -258,7 +253,7 @@ def _earlier(item: Publication, others: list[Publication], replaced_at: int) -> 
     return EarlierEntry(
         revision=item.revision,
         reason=item.reason,
-        published_at=utc(item.published_at),
-        replaced_at=utc(replaced_at),
+        published_at=time_at(item.published_at),
+        replaced_at=time_at(replaced_at),
         replaced_because=reasons[0] if reasons else None,
     )

@@ -1,6 +1,5 @@
 """Links to published months of bars: `/api/v1/data/{metric}`."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +11,7 @@ from sqlalchemy import Connection
 from aperiodic.lake import ObjectKind, ObjectRecord
 from aperiodic.lake.completeness import Completeness
 from aperiodic.lake.objects import Series, read_periods
+from aperiodic.market.days import time_at
 from aperiodic.server.errors import request_id
 from aperiodic.server.links import LinkMaker, link_family
 from aperiodic.server.parameters import DataQuery, read_data_query
@@ -23,8 +23,6 @@ __all__ = ["NO_STORE", "DataAnswer", "FileEntry", "get_data", "list_months", "ov
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 """Headers of every answer that holds links."""
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FileEntry(msgspec.Struct):
@@ -141,7 +139,7 @@ def _entry(record: ObjectRecord, judged: Completeness, url: str) -> FileEntry:
         rows=record.rows,
         revision=record.revision,
         reason=record.reason,
-        published_at=(_EPOCH + timedelta(microseconds=record.created_at)).isoformat(),
+        published_at=time_at(record.created_at).isoformat(),
         complete=judged.complete,
         gaps=judged.gaps,
         days_missing=[day.isoformat() for day in judged.days_missing],

@@ -15,6 +15,7 @@ from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_404_NOT_FOUND, HTTP
 
 from aperiodic.catalog import Dataset, dataset
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Stream, Symbol
+from aperiodic.market.days import months_between
 from aperiodic.market.errors import unknown_value
 from aperiodic.server.errors import RequestError, refuse
 
@@ -49,7 +50,6 @@ _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_DAY: Final = date(2009, 1, 1)
 _LAST_DAY: Final = date(2100, 12, 31)
-_MONTHS: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +79,7 @@ class DataQuery:
     @property
     def months(self) -> list[str]:
         """The calendar months that the days touch, `YYYY-MM`, ascending."""
-        first = self.start_date.year * _MONTHS + self.start_date.month - 1
-        last = self.end_date.year * _MONTHS + self.end_date.month - 1
-        return [f"{month // _MONTHS:04d}-{month % _MONTHS + 1:02d}" for month in range(first, last + 1)]
+        return months_between(f"{self.start_date:%Y-%m}", f"{self.end_date:%Y-%m}")
 
 
 @dataclass(frozen=True, slots=True)

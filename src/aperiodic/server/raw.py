@@ -18,6 +18,7 @@ from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import gaps, imports
 from aperiodic.market import DAY_US, Exchange, Stream
+from aperiodic.market.days import day_at, day_start_us
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION, has_modelled_time
 from aperiodic.server.data import NO_STORE, overall_source
 from aperiodic.server.errors import request_id
@@ -29,7 +30,6 @@ from aperiodic.server.service import Service
 
 __all__ = ["RawAnswer", "RawFileEntry", "get_raw", "list_days"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).date()
 _GAPS: Final = select(gaps.c.first_time, gaps.c.last_time).where(
     gaps.c.exchange == bindparam("exchange"),
     gaps.c.symbol == bindparam("symbol"),
@@ -162,7 +162,7 @@ def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identit
 
 
 def _gaps_by_day(connection: Connection, query: RawQuery) -> Counter[str]:
-    bounds = {"begin": _start_us(query.start_date), "end": _start_us(query.end_date) + DAY_US}
+    bounds = {"begin": day_start_us(query.start_date), "end": day_start_us(query.end_date) + DAY_US}
     series = {"exchange": query.exchange, "symbol": str(query.symbol), "stream": query.dataset}
     return Counter(
         day for first, last in connection.execute(_GAPS, {**series, **bounds}) for day in _days(query, first, last)
@@ -176,17 +176,13 @@ def _modelled_days(connection: Connection, query: RawQuery, days: list[date]) ->
     if query.exchange is not Exchange.OKX_PERPS or query.dataset is not Stream.FUNDING_RATE:
         return set()
     # OKX has not always sent a time with its funding rates; the ledger notes the files in which one was missing.
-    bounds = {"begin": _start_us(days[0]), "end": _start_us(days[-1]) + DAY_US}
+    bounds = {"begin": day_start_us(days[0]), "end": day_start_us(days[-1]) + DAY_US}
     found = connection.execute(_MODELLED, {"exchange": query.exchange, **bounds})
     return {day for first, last in found for day in _days(query, first, last)}
 
 
 def _days(query: RawQuery, first_us: int, last_us: int) -> list[str]:
     """Return the days of the range that a stretch of time overlaps."""
-    first, last = (_EPOCH + timedelta(days=time // DAY_US) for time in (first_us, last_us))
+    first, last = (day_at(time // DAY_US) for time in (first_us, last_us))
     first, last = max(first, query.start_date), min(last, query.end_date)
     return [(first + timedelta(days=offset)).isoformat() for offset in range((last - first).days + 1)]
-
-
-def _start_us(day: date) -> int:
-    return (day - _EPOCH).days * DAY_US

@@ -24,21 +24,15 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = npt.NDArray[np.int64]
 
 from aperiodic.market import DAY_US, tick_schema
+from aperiodic.market.days import day_start_us
 
-__all__ = ["DAY_MS", "SECOND_MS", "day_number", "decimal", "frame", "last_of_each", "path_at"]
+__all__ = ["DAY_MS", "SECOND_MS", "decimal", "frame", "last_of_each", "path_at"]
 
 SECOND_MS: Final = 1_000
 """Milliseconds in a second."""
 
 DAY_MS: Final = DAY_US // 1_000
 """Milliseconds in a UTC day."""
-
-_UNIX_EPOCH_ORDINAL: Final = 719_163
-
-
-def day_number(day: date) -> int:
-    """Return the days from 1970-01-01 to `day`."""
-    return day.toordinal() - _UNIX_EPOCH_ORDINAL
 
 
 def path_at(path: FloatArray, time_ms: IntArray) -> FloatArray:
@@ -83,7 +77,7 @@ def frame(
         values: The stream's own columns; one left out is null throughout.
         sequence: The venue's numbers, or None where it gives none.
     """
-    midnight = day_number(day) * DAY_US
+    midnight = day_start_us(day)
     columns = {"exchange_timestamp": midnight + exchange_us, "local_timestamp": midnight + local_us, **values}
     if sequence is not None:
         columns["sequence"] = sequence

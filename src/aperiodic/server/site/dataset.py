@@ -13,6 +13,7 @@ from aperiodic.catalog import DATASETS, Dataset, dataset
 from aperiodic.lake.completeness import Completeness
 from aperiodic.lake.series import read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
+from aperiodic.market.days import months_between
 from aperiodic.server.errors import RequestError
 from aperiodic.server.service import Service
 from aperiodic.server.site.highlights import highlights
@@ -129,7 +130,7 @@ def _heat(connection: Connection, declared: Dataset) -> tuple[list[HeatRow], lis
             for series in read_series(connection, exchange, symbols[:_SYMBOLS_SHOWN], declared.id, most_gaps=1)
         ]
     every = sorted({month for _, _, months in found for month in months})
-    span = _months_between(every[0], every[-1]) if every else []
+    span = months_between(every[0], every[-1]) if every else []
     rows = [
         HeatRow(exchange, symbol, tuple(_cell(month, held.get(month)) for month in span))
         for exchange, symbol, held in found
@@ -145,11 +146,6 @@ def _cell(month: str, held: Completeness | None) -> tuple[str, str, str]:
     faults = [f"{len(held.days_missing)} days without ticks"] if held.days_missing else []
     faults += [f"{held.gaps} gaps"] if held.gaps else []
     return month, "partial", ", ".join(faults) or "the recording does not span the month"
-
-
-def _months_between(first: str, last: str) -> list[str]:
-    start, end = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (first, last))
-    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(start, end + 1)]
 
 
 def _example(declared: Dataset, slices: Slices) -> list[dict[str, Any]]:

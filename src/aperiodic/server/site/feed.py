@@ -11,8 +11,8 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from aperiodic._version import __version__
+from aperiodic.market.days import time_at
 from aperiodic.server.bodies import is_known, strong_tag
-from aperiodic.server.coverage import utc
 from aperiodic.server.links import base_url, host_of
 from aperiodic.server.raw_metadata import TickHoldings
 from aperiodic.server.service import Service
@@ -82,4 +82,4 @@ def _add(parent: ET.Element, name: str, text: str | None = None, **attributes: s
 
 
 def _moment(microseconds: int) -> str:
-    return f"{utc(microseconds):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return f"{time_at(microseconds):%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -18,7 +18,8 @@ from aperiodic.catalog import DATASETS
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.conditions import read_conditions
 from aperiodic.lake.schema import objects
-from aperiodic.market import Exchange, Stream
+from aperiodic.market import DAY_US, Exchange, Stream
+from aperiodic.market.days import day_start_us
 from aperiodic.server.kept import Kept
 from aperiodic.server.site.stretches import cause_words, join_days
 
@@ -181,4 +182,4 @@ def _months_before(day: date) -> date:
 
 
 def _end_of(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() + 86_400) * 1_000_000
+    return day_start_us(day) + DAY_US

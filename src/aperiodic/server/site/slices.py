@@ -18,6 +18,7 @@ from aperiodic.catalog import TIME_COLUMN, dataset
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import current_objects
 from aperiodic.market import Clock, Exchange, Interval
+from aperiodic.market.days import months_between
 
 if TYPE_CHECKING:
     from datetime import date
@@ -59,8 +60,7 @@ class ShownSlice:
     @property
     def months(self) -> list[str]:
         """The calendar months that it touches, `YYYY-MM`."""
-        days = range((self.end - self.start).days + 1)
-        return sorted({f"{self.start + timedelta(days=day):%Y-%m}" for day in days})
+        return months_between(f"{self.start:%Y-%m}", f"{self.end:%Y-%m}")
 
 
 class Slices:

@@ -21,8 +21,8 @@ from aperiodic.lake.lake import now_us
 from aperiodic.lake.series import read_series
 from aperiodic.lake.tick_days import TickDays
 from aperiodic.market import Exchange, InvalidInputError, Stream
+from aperiodic.market.days import time_at
 from aperiodic.market.errors import unknown_value
-from aperiodic.server.coverage import utc
 from aperiodic.server.data import overall_source
 from aperiodic.server.health import Readiness
 from aperiodic.server.published import published_symbols
@@ -110,7 +110,7 @@ def _render(
         cause_words=cause_words,
         incident_page=incident_page,
         link=_link,
-        utc=utc,
+        utc=time_at,
     )
 
 

@@ -2,7 +2,7 @@
 import { copyable } from "./answer.js";
 import { element } from "./dom.js";
 import { bytes, utc } from "./format.js";
-import { isRemembered, keepKey, keptKey } from "./key.js";
+import { isRemembered, keepKey, keptKey, keyProblem, startShowButton } from "./key.js";
 
 const find = (name) => document.querySelector(`[data-${name}]`);
 const form = find("sign-in");
@@ -95,8 +95,9 @@ function showRotation(account) {
 
 /** Shows the account of a key, and keeps the key; says so when there is none. Returns whether it did. */
 async function open(key) {
-  if (!/^[!-~]+$/.test(key)) {
-    say("bad", key ? "A key has only letters, digits and signs of ASCII, without spaces. Copy it once more." : "Enter a key.");
+  const problem = keyProblem(key);
+  if (problem) {
+    say("bad", problem);
     find("key").focus();
     return false;
   }
@@ -188,12 +189,7 @@ function start() {
   const getKey = find("get-key");
   if (getKey) getKey.hidden = false;
   find("remember").checked = isRemembered();
-  find("show-key").addEventListener("click", ({ currentTarget: button }) => {
-    const hide = find("key").type === "text";
-    find("key").type = hide ? "password" : "text";
-    button.setAttribute("aria-pressed", String(!hide));
-    button.textContent = hide ? "Show" : "Hide";
-  });
+  startShowButton(find("show-key"), find("key"));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (await open(find("key").value.trim())) document.getElementById("key").focus();

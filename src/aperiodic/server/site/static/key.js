@@ -18,3 +18,19 @@ export function keepKey(key, onDevice) {
   localStorage.removeItem(NAME);
   if (key) (onDevice ? localStorage : sessionStorage).setItem(NAME, key);
 }
+
+/** Says what is wrong with a key that cannot be sent in a header; an empty text when nothing is. */
+export function keyProblem(key) {
+  if (!key) return "Enter a key.";
+  return /^[!-~]+$/.test(key) ? "" : "A key has only letters, digits and signs of ASCII, without spaces. Copy it once more.";
+}
+
+/** Makes a button show and hide what the box of the key holds. */
+export function startShowButton(button, box) {
+  button.addEventListener("click", () => {
+    const hide = box.type === "text";
+    box.type = hide ? "password" : "text";
+    button.setAttribute("aria-pressed", String(!hide));
+    button.textContent = hide ? "Show" : "Hide";
+  });
+}

@@ -2,7 +2,7 @@
 import { copyable, explain, showAnswer } from "./answer.js";
 import { element } from "./dom.js";
 import { showBars } from "./download.js";
-import { isRemembered, keepKey, keptKey } from "./key.js";
+import { isRemembered, keepKey, keptKey, keyProblem, startShowButton } from "./key.js";
 
 const NAMES = ["timestamp", "interval", "exchange", "symbol", "start_date", "end_date"];
 
@@ -126,8 +126,9 @@ async function send() {
     find("key").focus();
     return;
   }
-  if (!/^[!-~]+$/.test(key)) {
-    say("A key has only letters, digits and signs of ASCII, without spaces. Copy it once more.");
+  const problem = keyProblem(key);
+  if (problem) {
+    say(problem);
     find("key").focus();
     return;
   }
@@ -163,12 +164,7 @@ function start() {
   writeLine();
   form.addEventListener("input", writeLine);
   for (const name of ["key", "remember"]) find(name).addEventListener("change", keep);
-  find("show-key").addEventListener("click", ({ currentTarget: button }) => {
-    const hide = find("key").type === "text";
-    find("key").type = hide ? "password" : "text";
-    button.setAttribute("aria-pressed", String(!hide));
-    button.textContent = hide ? "Show" : "Hide";
-  });
+  startShowButton(find("show-key"), find("key"));
   find("use-demo")?.addEventListener("click", useDemoKey);
   find("signup")?.addEventListener("click", signUp);
   form.elements.symbol.addEventListener("focus", suggest);
