@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from aperiodic.accounts.keys import create_key
+from aperiodic.accounts.plans import change_plan, find_plan
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.trades import trade_frames
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings, StoredObject
-from aperiodic.lake.keys import create_key
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import change_plan, find_plan
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server import Secrets, serve
 from benchmarks.inputs import SEED, day_of_trades

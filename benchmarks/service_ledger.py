@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert
 
+from aperiodic.accounts.keys import create_key
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, Settings
-from aperiodic.lake.keys import create_key
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import plans
 from aperiodic.market import Clock, Exchange, Interval

@@ -18,7 +18,7 @@ import msgspec
 
 from aperiodic.lake import Lake
 from aperiodic.server import Secrets
-from aperiodic.server.data import get_data
+from aperiodic.server.api.data import get_data
 from aperiodic.server.service import Service
 from benchmarks.installation import (
     FIRST,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import SecretStr
 
 import aperiodic
+from aperiodic.accounts.keys import create_key
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import create_key
 from aperiodic.lake.ledger import begin_write
 from aperiodic.server import Secrets
 

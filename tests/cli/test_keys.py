@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from cyclopts.exceptions import CoercionError
 
+from aperiodic.accounts.keys import create_key, list_keys, public_id_of
 from aperiodic.cli.keys import app
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import create_key, list_keys, public_id_of
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import InvalidInputError
 

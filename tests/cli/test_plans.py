@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aperiodic.accounts.plans import list_plans
 from aperiodic.cli.plans import app
-from aperiodic.lake.plans import list_plans
 from aperiodic.market import InvalidInputError
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from aperiodic.accounts.keys import create_key, public_id_of
+from aperiodic.accounts.usage import Issued, UsageKey, add_usage
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import create_key, public_id_of
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.usage import Issued, UsageKey, add_usage
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell

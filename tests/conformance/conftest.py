@@ -14,10 +14,10 @@ import pytest
 from tests.lakes import BTC, VENUE, preview_of
 from tests.servers import Api, make_key, serving
 
+from aperiodic.accounts.plans import create_plan, find_plan
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake, Settings
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import create_plan, find_plan
 from aperiodic.lake.settings import RawPreviewEntry
 from aperiodic.market import Stream
 from aperiodic.simulate import MarketSpec, simulate_into

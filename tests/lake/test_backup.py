@@ -14,12 +14,12 @@ from sqlalchemy import Engine, create_engine, insert, select
 from tests.lake.test_ledger import migrations
 from tests.postgres import PostgresServer, postgres_server
 
+from aperiodic.accounts.accounts import create_account
+from aperiodic.accounts.keys import create_key, list_keys, verify_key
+from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake import LakeError, ObjectKey, backup
-from aperiodic.lake.accounts import create_account
 from aperiodic.lake.backup import back_up, restore
-from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.imports import ImportRecord, record_import
-from aperiodic.lake.keys import create_key, list_keys, verify_key
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.objects import ObjectRecord, replace_object
 from aperiodic.lake.schema import SCHEMA_REVISION, metadata, plans, usage

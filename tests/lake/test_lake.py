@@ -12,8 +12,8 @@ import obstore
 import pytest
 from sqlalchemy import func, select
 
+from aperiodic.completeness.gaps import Span, add_spans, read_spans
 from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey, ObjectKind, Settings
-from aperiodic.lake.coverage import Span, add_spans, read_spans
 from aperiodic.lake.lake import put_object
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import objects

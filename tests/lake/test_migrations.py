@@ -16,8 +16,8 @@ from tests.lake.test_ledger import migrations
 from tests.postgres import PostgresServer, postgres_server
 from tests.servers import serving
 
+from aperiodic.accounts.keys import list_keys, verify_key
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import list_keys, verify_key
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.server import Secrets
 

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 
+from aperiodic.completeness.months import month_completeness
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
-from aperiodic.lake.completeness import month_completeness
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.objects import (
     Series,

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from aperiodic.completeness.gaps import read_gaps
 from aperiodic.engine.importing import import_recordings
 from aperiodic.engine.importing.answers import read_answers
 from aperiodic.engine.importing.files import SourceFile
 from aperiodic.engine.importing.recordings import read_recording
 from aperiodic.engine.importing.report import commit
 from aperiodic.lake import Lake, ObjectKind, Settings
-from aperiodic.lake.coverage import read_gaps
 from aperiodic.market import Exchange, Stream
 
 if TYPE_CHECKING:

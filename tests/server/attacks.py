@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from tests.server.conftest import BTC, DATA, RunningServer, query
 
-from aperiodic.lake.keys import public_id_of
-from aperiodic.server.links import sign
+from aperiodic.accounts.keys import public_id_of
+from aperiodic.server.links.signing import sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,12 +13,13 @@ import httpx
 import polars as pl
 import pytest
 
+from aperiodic.accounts.keys import create_key
+from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
-from aperiodic.lake.coverage import Span, add_spans
-from aperiodic.lake.keys import create_key
-from aperiodic.lake.lake import now_us, parquet_bytes
+from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
+from aperiodic.market.time import now_us
 from aperiodic.server import Secrets
 
 if TYPE_CHECKING:

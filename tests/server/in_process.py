@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from litestar.enums import ScopeType
 from litestar.testing import TestClient
 
+from aperiodic.accounts.keys import SCOPES, create_key
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
-from aperiodic.lake.keys import SCOPES, create_key
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Exchange, Source, Stream, Symbol

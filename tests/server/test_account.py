@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from litestar.testing import TestClient
 
+from aperiodic.accounts.keys import create_key, list_keys, public_id_of, revoke_key
+from aperiodic.accounts.plans import find_plan
+from aperiodic.accounts.usage import Issued, UsageKey, add_usage
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import create_key, list_keys, public_id_of, revoke_key
-from aperiodic.lake.lake import now_us
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import find_plan
 from aperiodic.lake.schema import accounts
-from aperiodic.lake.usage import Issued, UsageKey, add_usage
+from aperiodic.market.time import now_us
 from aperiodic.server import Secrets, create_app
 
 if TYPE_CHECKING:

@@ -18,12 +18,12 @@ from sqlalchemy import event
 from tests.server.attacks import ATTACKS, HOST, HUGE, SIGNUP, Attack, Prey, encoded, post, send
 from tests.server.conftest import DATA, add_tick_days, in_a_moment, publish, start_server
 
+from aperiodic.accounts.keys import create_key, public_id_of, revoke_key, rotate_key, verify_key
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import create_key, public_id_of, revoke_key, rotate_key, verify_key
 from aperiodic.lake.ledger import begin_write
 from aperiodic.server import Secrets
 from aperiodic.server.errors import RequestError
-from aperiodic.server.links import check_link, make_link
+from aperiodic.server.links.signing import check_link, make_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

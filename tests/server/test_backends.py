@@ -21,7 +21,7 @@ from tests.servers import Api, environment_of, make_key, serving
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.server import Secrets
-from aperiodic.server.links import make_link
+from aperiodic.server.links.signing import make_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from litestar.testing import TestClient
 
+from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
-from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server.app import create_app

@@ -8,8 +8,8 @@ import pytest
 from litestar.testing import TestClient
 
 from aperiodic.catalog import DATASETS
+from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
-from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server.app import create_app

@@ -12,8 +12,8 @@ from sqlalchemy import event
 from tests.server.conftest import BTC, DATA, add_tick_days, bars, publish, query
 from tests.server.in_process import App, application, put_ticks
 
-from aperiodic.lake.lake import now_us
 from aperiodic.market import Exchange, Stream
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,12 @@ import pytest
 from litestar.testing import TestClient
 from tests.server.conftest import DATA, Installation, RunningServer, in_a_moment, query
 
+from aperiodic.accounts.keys import create_key, revoke_key
 from aperiodic.lake import Lake, LakeError, Settings
-from aperiodic.lake.keys import create_key, revoke_key
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.store import Store
-from aperiodic.server import Secrets, create_app, data
+from aperiodic.server import Secrets, create_app
+from aperiodic.server.api import data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

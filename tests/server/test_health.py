@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 from aperiodic.lake import Lake, LakeError, Settings
 from aperiodic.lake.store import Store
 from aperiodic.server import create_app
-from aperiodic.server.traffic import Traffic
+from aperiodic.server.middleware.access_log import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def test_a_store_that_hangs_is_down_in_bounded_time_and_holds_up_nobody(
         asked.append(1)
         return go_on.wait(30)
 
-    monkeypatch.setattr("aperiodic.server.health._PATIENCE_S", 0.2)
+    monkeypatch.setattr("aperiodic.server.api.health._PATIENCE_S", 0.2)
     monkeypatch.setattr(Store, "exists", hang)
     start = time.monotonic()
     for _ in range(5):

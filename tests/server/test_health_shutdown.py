@@ -14,7 +14,7 @@ from tests.server.conftest import BTC, RunningServer, start_server
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
 from aperiodic.market import Clock, Exchange, Interval, Source
 from aperiodic.server import Secrets
-from aperiodic.server.links import make_link
+from aperiodic.server.links.signing import make_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

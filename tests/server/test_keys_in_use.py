@@ -12,13 +12,13 @@ import pytest
 from litestar.testing import TestClient
 from tests.server.conftest import DATA, Installation, RunningServer, publish, query
 
+from aperiodic.accounts.accounts import set_plan
+from aperiodic.accounts.keys import create_key, find_key, public_id_of, revoke_key, rotate_key
+from aperiodic.accounts.plans import Plan, change_plan, create_plan
+from aperiodic.accounts.usage import read_usage
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.accounts import set_plan
-from aperiodic.lake.keys import create_key, find_key, public_id_of, revoke_key, rotate_key
-from aperiodic.lake.lake import now_us
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import Plan, change_plan, create_plan
-from aperiodic.lake.usage import read_usage
+from aperiodic.market.time import now_us
 from aperiodic.server import Secrets, create_app, service
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from aperiodic.server.limits import Buckets, source_address
+from aperiodic.server.middleware.rate_limits import Buckets, source_address
 
 S = 1_000_000_000
 

@@ -15,7 +15,7 @@ from aperiodic.catalog import DATASETS
 from aperiodic.lake import NewObject, ObjectKey
 from aperiodic.market import Exchange, Source, Stream
 from aperiodic.server.errors import RequestError
-from aperiodic.server.links import base_url, check_link, link_family, make_link, sign
+from aperiodic.server.links.signing import base_url, check_link, link_family, make_link, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import httpx
 import pytest
 
+from aperiodic.accounts.plans import list_plans
 from aperiodic.catalog import DATASETS
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import list_plans
 from aperiodic.market import Clock, Exchange, Interval, Stream
-from aperiodic.server.documents.endpoints import ENDPOINTS
-from aperiodic.server.documents.failures import FAILURES
-from aperiodic.server.documents.llms import EXAMPLES, llms_text
+from aperiodic.server.openapi.endpoints import ENDPOINTS
+from aperiodic.server.openapi.error_codes import FAILURES
+from aperiodic.server.openapi.llms import EXAMPLES, llms_text
 
 if TYPE_CHECKING:
     from tests.server.conftest import Installation, RunningServer

@@ -15,8 +15,8 @@ from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.lake.objects import current_objects
 from aperiodic.lake.store import Store
 from aperiodic.server import Secrets, create_app
-from aperiodic.server.links import make_link
-from aperiodic.server.logs import JsonFormatter, TextFormatter, without_secrets
+from aperiodic.server.links.signing import make_link
+from aperiodic.server.middleware.logs import JsonFormatter, TextFormatter, without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from aperiodic.accounts.keys import create_key, find_key, public_id_of
+from aperiodic.accounts.usage import Issued, UsageSum, read_usage
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import create_key, find_key, public_id_of
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.usage import Issued, UsageSum, read_usage
-from aperiodic.server.metering import Metering
+from aperiodic.server.middleware.metering import Metering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

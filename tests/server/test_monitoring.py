@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from tests.server.conftest import DATA, publish, query
 
+from aperiodic.accounts.keys import create_key
 from aperiodic.lake import Lake, LakeError, Settings
-from aperiodic.lake.keys import create_key
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.store import Store
 from aperiodic.server import Secrets, create_app

@@ -12,9 +12,9 @@ from litestar import Router
 
 import aperiodic.server
 from aperiodic.server import create_app, errors
-from aperiodic.server.documents.endpoints import ENDPOINTS, TAGS
-from aperiodic.server.documents.failures import FAILURES
-from aperiodic.server.documents.openapi import openapi_document
+from aperiodic.server.openapi.document import openapi_document
+from aperiodic.server.openapi.endpoints import ENDPOINTS, TAGS
+from aperiodic.server.openapi.error_codes import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 PATH: Final = "/api/v1/openapi.json"
 DOCUMENT: Final = openapi_document(None)
-SOURCES: Final = sorted(Path(inspect.getfile(aperiodic.server)).parent.glob("*.py"))
+SOURCES: Final = [
+    source
+    for source in sorted(Path(inspect.getfile(aperiodic.server)).parent.rglob("*.py"))
+    if not {"site", "openapi"} & set(source.parts)
+]
 OF_THE_LAKE: Final = {"bad_label", "bad_overlap", "already_rotated", "key_not_valid", "bad_symbol"}
 """Codes of errors that the lake and the market raise and the server hands on."""
 

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from tests.server.conftest import BTC
 from tests.server.in_process import App, application, put_ticks
 
-from aperiodic.lake.coverage import Span, add_spans
+from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import imports
 from aperiodic.market import DAY_US, Exchange, Stream, Symbol, tick_schema

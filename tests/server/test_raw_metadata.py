@@ -10,8 +10,8 @@ from sqlalchemy import event
 
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
 from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
+from aperiodic.server.api.raw_metadata import TickHoldings
 from aperiodic.server.app import create_app
-from aperiodic.server.raw_metadata import TickHoldings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from tests.server.conftest import BTC, RunningServer, start_server
 from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey, Settings
 from aperiodic.market import Clock, Exchange, Interval, Source
 from aperiodic.server import Secrets, serve
-from aperiodic.server.links import make_link
+from aperiodic.server.links.signing import make_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,12 +19,12 @@ from schemathesis.config import (
 )
 from tests.server.conftest import add_tick_days, publish, start_server
 
+from aperiodic.accounts.keys import create_key
+from aperiodic.accounts.plans import change_plan, find_plan
 from aperiodic.lake import Lake, Settings
-from aperiodic.lake.keys import create_key
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import change_plan, find_plan
 from aperiodic.server import Secrets
-from aperiodic.server.documents.openapi import openapi_document
+from aperiodic.server.openapi.document import openapi_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from aperiodic.completeness.gaps import read_gaps
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing import FileReport, import_recordings
 from aperiodic.engine.importing.lines import read_line
 from aperiodic.lake import Lake, ObjectKind, Settings
-from aperiodic.lake.coverage import read_gaps
 from aperiodic.market import Exchange
 from aperiodic.venues import RejectedFrameError
 

@@ -10,22 +10,21 @@ from cyclopts import App, Parameter, Token
 from rich.markup import escape
 from rich.table import Table
 
+from aperiodic.accounts.accounts import set_plan
+from aperiodic.accounts.keys import SCOPES, create_key, list_keys, public_id_of, revoke_key, rotate_key
 from aperiodic.cli.console import errors, out
 from aperiodic.cli.installation import open_lake, read_settings
 from aperiodic.cli.parameters import Day
-from aperiodic.lake.accounts import set_plan
-from aperiodic.lake.keys import SCOPES, create_key, list_keys, public_id_of, revoke_key, rotate_key
-from aperiodic.lake.lake import now_us
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import InvalidInputError
-from aperiodic.market.days import time_at
+from aperiodic.market.time import now_us, time_at
 from aperiodic.server import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aperiodic.accounts.keys import ApiKey
     from aperiodic.lake import Lake
-    from aperiodic.lake.keys import ApiKey
 
 __all__ = ["app", "make_key"]
 

@@ -8,13 +8,13 @@ from typing import Any
 from cyclopts import App
 from rich.table import Table
 
+from aperiodic.accounts.plans import Plan, find_plan, list_plans
+from aperiodic.accounts.plans import change_plan as change_in_ledger
+from aperiodic.accounts.plans import create_plan as create_in_ledger
+from aperiodic.accounts.plans import delete_plan as delete_in_ledger
 from aperiodic.cli.console import errors, out
 from aperiodic.cli.installation import open_lake
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import Plan, find_plan, list_plans
-from aperiodic.lake.plans import change_plan as change_in_ledger
-from aperiodic.lake.plans import create_plan as create_in_ledger
-from aperiodic.lake.plans import delete_plan as delete_in_ledger
 
 __all__ = ["app"]
 

@@ -11,14 +11,14 @@ from rich.table import Table
 from aperiodic.cli.console import out
 from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import ExchangeName
+from aperiodic.completeness.gaps import read_gaps
 from aperiodic.lake import ObjectKind
-from aperiodic.lake.coverage import read_gaps
 from aperiodic.lake.imports import read_imports
-from aperiodic.market.days import time_at
+from aperiodic.market.time import time_at
 
 if TYPE_CHECKING:
+    from aperiodic.completeness.gaps import Gap
     from aperiodic.lake import Lake, ObjectRecord
-    from aperiodic.lake.coverage import Gap
     from aperiodic.lake.imports import ImportRecord
 
 __all__ = ["status"]

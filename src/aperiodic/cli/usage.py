@@ -11,11 +11,11 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
+from aperiodic.accounts.accounts import find_account
+from aperiodic.accounts.usage import read_usage
 from aperiodic.cli.console import out
 from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import Day, check_range
-from aperiodic.lake.accounts import find_account
-from aperiodic.lake.usage import read_usage
 from aperiodic.market import InvalidInputError
 
 __all__ = ["usage"]

@@ -11,7 +11,7 @@ import polars as pl
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
-from aperiodic.market.days import day_start_us
+from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

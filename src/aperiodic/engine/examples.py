@@ -16,7 +16,7 @@ from aperiodic.engine.families import KERNELS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.kernel import DayTicks
 from aperiodic.market import Clock, Exchange, Interval, Stream, book_columns, tick_schema
-from aperiodic.market.days import day_start_us
+from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aperiodic.engine.day import DayTask, StreamFiles
 from aperiodic.engine.families import KERNELS
 from aperiodic.market import DAY_US, Clock, Source
-from aperiodic.market.days import day_at
+from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +21,7 @@ from aperiodic.lake.objects import (
     retire_object,
 )
 from aperiodic.lake.store import Store, StoredObject
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.settings import Settings
     from aperiodic.market import Source
 
-__all__ = ["PARQUET_OPTIONS", "Batch", "Lake", "NewObject", "now_us", "parquet_bytes", "put_object", "put_object_file"]
+__all__ = ["PARQUET_OPTIONS", "Batch", "Lake", "NewObject", "parquet_bytes", "put_object", "put_object_file"]
 
 _PIECE: Final = 1 << 20
 
@@ -46,11 +46,6 @@ PARQUET_OPTIONS: Final[dict[str, Any]] = {
 """How every Parquet object is written; changing it changes the bytes of all that is written afterwards."""
 
 _KEEP_SUPERSEDED: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
-
-
-def now_us() -> int:
-    """The time now, µs since the epoch."""
-    return time.time_ns() // 1000
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:

@@ -8,24 +8,24 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
-from aperiodic.server.account import get_account, post_rotate, post_signup
-from aperiodic.server.conditions import get_conditions
-from aperiodic.server.coverage import get_coverage
-from aperiodic.server.data import get_data
-from aperiodic.server.documents import Documents, get_llms, get_llms_full, get_openapi
+from aperiodic.server.api.account import get_account, post_rotate, post_signup
+from aperiodic.server.api.conditions import get_conditions
+from aperiodic.server.api.coverage import get_coverage
+from aperiodic.server.api.data import get_data
+from aperiodic.server.api.health import Readiness, get_health, get_readiness
+from aperiodic.server.api.metadata import get_catalog, get_symbols
+from aperiodic.server.api.preview import get_preview, get_raw_preview
+from aperiodic.server.api.raw import get_raw
+from aperiodic.server.api.raw_metadata import TickHoldings, get_raw_metadata
+from aperiodic.server.auth.secret import Secrets
 from aperiodic.server.errors import answer_error
-from aperiodic.server.files import get_file
-from aperiodic.server.health import Readiness, get_health, get_readiness
-from aperiodic.server.limits import tell_standing
-from aperiodic.server.metadata import get_catalog, get_symbols
-from aperiodic.server.monitoring import get_metrics
-from aperiodic.server.preview import get_preview, get_raw_preview
-from aperiodic.server.raw import get_raw
-from aperiodic.server.raw_metadata import TickHoldings, get_raw_metadata
-from aperiodic.server.secret import Secrets
+from aperiodic.server.links.files import get_file
+from aperiodic.server.middleware.access_log import Traffic
+from aperiodic.server.middleware.monitoring import get_metrics
+from aperiodic.server.middleware.rate_limits import tell_standing
+from aperiodic.server.openapi import Documents, get_llms, get_llms_full, get_openapi
 from aperiodic.server.service import Service
 from aperiodic.server.site import error_page, site_router, wants_page
-from aperiodic.server.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

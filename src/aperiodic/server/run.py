@@ -16,8 +16,8 @@ from granian.server.embed import Server
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.ledger import SERVING_S
 from aperiodic.server.app import create_app
-from aperiodic.server.logs import configure_logs
-from aperiodic.server.traffic import Traffic
+from aperiodic.server.middleware.access_log import Traffic
+from aperiodic.server.middleware.logs import configure_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_429_TOO_MANY_REQUESTS
 
-from aperiodic.lake.keys import SCOPES, verify_key
-from aperiodic.lake.lake import now_us
-from aperiodic.lake.plans import FREE, find_plan
-from aperiodic.lake.usage import Issued
+from aperiodic.accounts.keys import SCOPES, verify_key
+from aperiodic.accounts.plans import FREE, find_plan
+from aperiodic.accounts.usage import Issued
+from aperiodic.market.time import now_us
 from aperiodic.server.errors import refuse
-from aperiodic.server.limits import Buckets, client_address, remember_standing
-from aperiodic.server.metering import Metering
+from aperiodic.server.middleware.metering import Metering
+from aperiodic.server.middleware.rate_limits import Buckets, client_address, remember_standing
 
 if TYPE_CHECKING:
     from litestar import Request
     from sqlalchemy import Connection
 
+    from aperiodic.accounts.plans import Plan
     from aperiodic.lake import Lake, Settings
-    from aperiodic.lake.plans import Plan
+    from aperiodic.server.auth.secret import Secrets
     from aperiodic.server.errors import RequestError
-    from aperiodic.server.limits import Standing
-    from aperiodic.server.monitoring import Monitoring
-    from aperiodic.server.secret import Secrets
+    from aperiodic.server.middleware.monitoring import Monitoring
+    from aperiodic.server.middleware.rate_limits import Standing
 
 __all__ = ["Caller", "Service"]
 

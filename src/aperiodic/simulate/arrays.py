@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = npt.NDArray[np.int64]
 
 from aperiodic.market import DAY_US, tick_schema
-from aperiodic.market.days import day_start_us
+from aperiodic.market.time import day_start_us
 
 __all__ = ["DAY_MS", "SECOND_MS", "decimal", "frame", "last_of_each", "path_at"]
 

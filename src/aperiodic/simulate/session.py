@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.market import Exchange, InvalidInputError, Symbol
-from aperiodic.market.days import day_number
+from aperiodic.market.time import day_number
 from aperiodic.simulate.instrument import Grid, grid_of
 from aperiodic.simulate.latency import arrivals
 from aperiodic.simulate.price import Climate, basis_path, climate_of

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.engine.importing.frames import T, aggregate, depth, line, mark, quote, snapshot, trade, write
 
+from aperiodic.completeness.gaps import read_gaps
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing import FileReport, import_recordings
 from aperiodic.lake import Lake, ObjectKind, Settings
-from aperiodic.lake.coverage import read_gaps
 from aperiodic.lake.imports import read_imports
 from aperiodic.market import Exchange
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.importing.frames import trade, write
 
+from aperiodic.completeness.gaps import read_gaps
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing import import_recordings, import_tardis
 from aperiodic.lake import Lake, ObjectKind
-from aperiodic.lake.coverage import read_gaps
 from aperiodic.market import Exchange, Stream, tick_schema
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 from tests.server.in_process import application
 
 from aperiodic.market import Stream
-from aperiodic.server.documents.endpoints import ENDPOINTS
-from aperiodic.server.documents.failures import FAILURES
-from aperiodic.server.documents.openapi import openapi_document
+from aperiodic.server.openapi.document import openapi_document
+from aperiodic.server.openapi.endpoints import ENDPOINTS
+from aperiodic.server.openapi.error_codes import FAILURES
 from aperiodic.server.site.api_docs import constraints, curl_line
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.server.in_process import App
 
-    from aperiodic.server.documents.declared import Endpoint
+    from aperiodic.server.openapi.declared import Endpoint
 
 ASKED = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET" and endpoint.security == "key"]
 

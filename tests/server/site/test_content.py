@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.server.in_process import App, application
 
+from aperiodic.accounts.plans import Plan, create_plan, list_plans
 from aperiodic.catalog import DATASETS, Category
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.plans import Plan, create_plan, list_plans
 from aperiodic.server.site import content
 from aperiodic.server.site.content import changes
 from aperiodic.server.site.families import FAMILIES

@@ -8,11 +8,11 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from tests.server.in_process import App, application
 
+from aperiodic.completeness.conditions import Cause, CauseCode, DayCondition
+from aperiodic.completeness.gaps import Span, add_spans
+from aperiodic.completeness.tick_days import read_tick_days
 from aperiodic.lake import NewObject, ObjectKey
-from aperiodic.lake.conditions import Cause, CauseCode, DayCondition
-from aperiodic.lake.coverage import Span, add_spans
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.tick_days import read_tick_days
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server.site.incidents import MOST_INCIDENTS, Incidents, read_incidents
 from aperiodic.server.site.stretches import cause_words, join_days

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from aperiodic.lake.coverage import Span, merge_spans
+from aperiodic.completeness.gaps import Span, merge_spans
 from aperiodic.market import tick_schema
 
 if TYPE_CHECKING:

@@ -7,21 +7,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.completeness.gaps import Gap, add_spans, gaps_between
 from aperiodic.engine.importing.book_state import book_frame
 from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import NewObject, ObjectKey
-from aperiodic.lake.coverage import Gap, add_spans, gaps_between
 from aperiodic.lake.imports import ImportRecord, find_import, record_import
-from aperiodic.lake.lake import now_us, parquet_bytes
+from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from aperiodic.completeness.gaps import Span
     from aperiodic.engine.importing.collect import Quarantine
     from aperiodic.engine.importing.files import SourceFile
     from aperiodic.lake import Batch, Lake
-    from aperiodic.lake.coverage import Span
     from aperiodic.venues import Levels
 
 __all__ = ["IMPORTER_VERSION", "FileReport", "Findings", "commit", "earlier_report", "find_earlier"]

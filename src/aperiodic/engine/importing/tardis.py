@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from aperiodic.completeness.gaps import Span
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing.collect import Quarantine
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
 from aperiodic.engine.importing.tardis_tables import EXCHANGES, Check, complete, recognise, time_column
-from aperiodic.lake.coverage import Span
 from aperiodic.market import Exchange, InvalidInputError, Source, Stream, Symbol
 
 if TYPE_CHECKING:

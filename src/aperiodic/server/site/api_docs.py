@@ -12,11 +12,11 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from aperiodic.server.documents.declared import Answer, Endpoint, Failure, Parameter
-from aperiodic.server.documents.endpoints import ENDPOINTS, TAGS
-from aperiodic.server.documents.failures import FAILURES
-from aperiodic.server.documents.openapi import openapi_document
-from aperiodic.server.links import LINK_LIFETIME_S, RAW_LINK_LIFETIME_S
+from aperiodic.server.links.signing import LINK_LIFETIME_S, RAW_LINK_LIFETIME_S
+from aperiodic.server.openapi.declared import Answer, Endpoint, Failure, Parameter
+from aperiodic.server.openapi.document import openapi_document
+from aperiodic.server.openapi.endpoints import ENDPOINTS, TAGS
+from aperiodic.server.openapi.error_codes import FAILURES
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
 

@@ -10,7 +10,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from aperiodic.market import Interval
-from aperiodic.server.documents.llms import EXAMPLES
+from aperiodic.server.openapi.llms import EXAMPLES
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
 

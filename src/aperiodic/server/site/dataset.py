@@ -10,10 +10,10 @@ from litestar.status_codes import HTTP_404_NOT_FOUND
 from sqlalchemy import Connection
 
 from aperiodic.catalog import DATASETS, Dataset, dataset
-from aperiodic.lake.completeness import Completeness
-from aperiodic.lake.series import read_series, symbols_after
+from aperiodic.completeness.months import Completeness
+from aperiodic.completeness.series import read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
-from aperiodic.market.days import months_between
+from aperiodic.market.time import months_between
 from aperiodic.server.errors import RequestError
 from aperiodic.server.service import Service
 from aperiodic.server.site.highlights import highlights

@@ -11,10 +11,10 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from aperiodic._version import __version__
-from aperiodic.market.days import time_at
-from aperiodic.server.bodies import is_known, strong_tag
-from aperiodic.server.links import base_url, host_of
-from aperiodic.server.raw_metadata import TickHoldings
+from aperiodic.market.time import time_at
+from aperiodic.server.api.raw_metadata import TickHoldings
+from aperiodic.server.links.signing import base_url, host_of
+from aperiodic.server.middleware.conditional_requests import is_known, strong_tag
 from aperiodic.server.service import Service
 from aperiodic.server.site.incidents import Incident, Incidents
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.completeness.conditions import Condition, DayCondition, read_conditions
+from aperiodic.completeness.gaps import read_gaps
+from aperiodic.completeness.series import read_series
 from aperiodic.lake import ObjectKind
-from aperiodic.lake.conditions import Condition, DayCondition, read_conditions
-from aperiodic.lake.coverage import read_gaps
 from aperiodic.lake.objects import current_objects
-from aperiodic.lake.series import read_series
 from aperiodic.market import Exchange, Stream
-from aperiodic.server.data import overall_source
+from aperiodic.server.api.data import overall_source
 from aperiodic.server.site.stretches import join_days
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from aperiodic.lake.coverage import Gap
-    from aperiodic.lake.series import PublishedSeries
-    from aperiodic.lake.tick_days import TickDays
+    from aperiodic.completeness.gaps import Gap
+    from aperiodic.completeness.series import PublishedSeries
+    from aperiodic.completeness.tick_days import TickDays
     from aperiodic.server.site.stretches import Stretch
 
 __all__ = [

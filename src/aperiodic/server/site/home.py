@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 
 from aperiodic.catalog import DATASETS, Category
 from aperiodic.market import Clock, Exchange, Interval
-from aperiodic.server.published import published_symbols
+from aperiodic.server.queries.published import published_symbols
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.samples import samples, usual_parameters

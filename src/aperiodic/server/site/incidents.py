@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import func, select
 
 from aperiodic.catalog import DATASETS
+from aperiodic.completeness.conditions import read_conditions
 from aperiodic.lake import ObjectKind
-from aperiodic.lake.conditions import read_conditions
 from aperiodic.lake.schema import objects
 from aperiodic.market import DAY_US, Exchange, Stream
-from aperiodic.market.days import day_start_us
-from aperiodic.server.kept import Kept
+from aperiodic.market.time import day_start_us
+from aperiodic.server.cache import Kept
 from aperiodic.server.site.stretches import cause_words, join_days
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine, Select
 
-    from aperiodic.lake.tick_days import TickDays
+    from aperiodic.completeness.tick_days import TickDays
     from aperiodic.server.site.stretches import Stretch
 
 __all__ = ["MOST_INCIDENTS", "Incident", "Incidents", "read_incidents"]

@@ -5,8 +5,8 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
+from aperiodic.accounts.plans import list_plans
 from aperiodic.catalog import DATASETS
-from aperiodic.lake.plans import list_plans
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
 

@@ -19,8 +19,8 @@ from pygments.lexers import get_lexer_by_name
 from aperiodic._version import __version__
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import LakeError
-from aperiodic.server.bodies import compressed, is_known, strong_tag
-from aperiodic.server.links import base_url, host_of
+from aperiodic.server.links.signing import base_url, host_of
+from aperiodic.server.middleware.conditional_requests import compressed, is_known, strong_tag
 from aperiodic.server.site.assets import asset_url, assets
 from aperiodic.server.site.navigation import FOOTER, NAVIGATION
 

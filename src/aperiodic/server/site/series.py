@@ -13,8 +13,8 @@ from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import current_objects
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError
 from aperiodic.market.errors import unknown_value
-from aperiodic.server.bodies import compressed
 from aperiodic.server.errors import RequestError, refuse
+from aperiodic.server.middleware.conditional_requests import compressed
 from aperiodic.server.service import Service
 from aperiodic.server.site.query import MOST_QUERY_BYTES, query_pairs
 from aperiodic.server.site.slices import CHART_INTERVALS, ShownSlice, Slices

@@ -18,7 +18,7 @@ from aperiodic.catalog import TIME_COLUMN, dataset
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import current_objects
 from aperiodic.market import Clock, Exchange, Interval
-from aperiodic.market.days import months_between
+from aperiodic.market.time import months_between
 
 if TYPE_CHECKING:
     from datetime import date

@@ -16,17 +16,16 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 from sqlalchemy import Connection
 
-from aperiodic.lake.conditions import Condition
-from aperiodic.lake.lake import now_us
-from aperiodic.lake.series import read_series
-from aperiodic.lake.tick_days import TickDays
+from aperiodic.completeness.conditions import Condition
+from aperiodic.completeness.series import read_series
+from aperiodic.completeness.tick_days import TickDays
 from aperiodic.market import Exchange, InvalidInputError, Stream
-from aperiodic.market.days import time_at
 from aperiodic.market.errors import unknown_value
-from aperiodic.server.data import overall_source
-from aperiodic.server.health import Readiness
-from aperiodic.server.published import published_symbols
-from aperiodic.server.raw_metadata import TickHoldings
+from aperiodic.market.time import now_us, time_at
+from aperiodic.server.api.data import overall_source
+from aperiodic.server.api.health import Readiness
+from aperiodic.server.api.raw_metadata import TickHoldings
+from aperiodic.server.queries.published import published_symbols
 from aperiodic.server.service import Service
 from aperiodic.server.site.feed import FEED_PATH, incident_page
 from aperiodic.server.site.holdings import (
@@ -44,7 +43,7 @@ from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.stretches import cause_words
 
 if TYPE_CHECKING:
-    from aperiodic.lake.coverage import Gap
+    from aperiodic.completeness.gaps import Gap
 
 __all__ = ["get_status"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.lake.conditions import Cause, CauseCode, Condition, DayCondition
+from aperiodic.completeness.conditions import Cause, CauseCode, Condition, DayCondition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

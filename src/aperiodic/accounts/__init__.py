@@ -1,0 +1,1 @@
+"""Accounts: keys, plans and usage, as rows of the ledger."""

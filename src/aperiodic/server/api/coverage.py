@@ -1,0 +1,259 @@
+"""What is published, and whether to trust it: `/api/v1/metadata/coverage`."""
+
+from datetime import date, datetime
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, get
+from litestar.di import NamedDependency
+
+from aperiodic.completeness.gaps import Gap
+from aperiodic.completeness.series import PublishedMonth, PublishedSeries, read_series, symbols_after
+from aperiodic.lake.revisions import Publication
+from aperiodic.market.time import time_at
+from aperiodic.server.api.data import overall_source
+from aperiodic.server.api.metadata_parameters import read_coverage_query
+from aperiodic.server.errors import request_id
+from aperiodic.server.queries.published import symbol_problem
+from aperiodic.server.service import Service
+
+__all__ = ["CoverageAnswer", "get_coverage"]
+
+_MOST_SYMBOLS: Final = 5
+_MOST_SYMBOLS_OF_A_METRIC: Final = 50
+_MOST_GAPS_OF_MANY: Final = 20
+_MOST_GAPS_OF_ONE: Final = 1_000
+_MOST_DAYS: Final = 366
+
+
+class GapEntry(msgspec.Struct):
+    """A known gap: events that the venue numbered and that are not here.
+
+    Attributes:
+        start: Time of the last event before it.
+        end: Time of the first event after it.
+        stream: Stream that lacks them.
+        cause: `not_recorded` (no file covers it), `sequence_break` (lost within a recording) or `no_snapshot` (the
+            order book could not be known).
+        first_missing: The first number missing.
+        last_missing: The last one.
+    """
+
+    start: datetime
+    end: datetime
+    stream: str
+    cause: str
+    first_missing: int
+    last_missing: int
+
+
+class EarlierEntry(msgspec.Struct):
+    """An earlier revision: `as_of` with a time from `published_at` until before `replaced_at` gets it.
+
+    Attributes:
+        revision: 1 for the first.
+        reason: Why it was made.
+        published_at: Since when all of its files were there.
+        replaced_at: When the first of its files gave way.
+        replaced_because: Reason of the revision that took its place; null when it was withdrawn.
+    """
+
+    revision: int
+    reason: str
+    published_at: datetime
+    replaced_at: datetime
+    replaced_because: str | None
+
+
+class MonthEntry(msgspec.Struct):
+    """A published calendar month.
+
+    Attributes:
+        month: `YYYY-MM`.
+        complete: Whether nothing is known to be missing from the ticks behind it.
+        gaps: Number of known gaps that overlap it.
+        missing_days: Number of its UTC days without ticks.
+        source: `recording`, `tardis`, `simulated` or `mixed`.
+        files: Number of current files, one an interval and clock.
+        rows: Bars, summed over these files.
+        bytes: Size of these files.
+        revision: The highest revision of these files.
+        published_at: Since when all of these files have been there.
+        reason: Why that revision was made.
+        earlier: Revisions that gave way, ascending.
+    """
+
+    month: str
+    complete: bool
+    gaps: int
+    missing_days: int
+    source: str | None
+    files: int
+    rows: int
+    bytes: int
+    revision: int
+    published_at: datetime
+    reason: str
+    earlier: list[EarlierEntry]
+
+
+class SeriesEntry(msgspec.Struct):
+    """One metric of one symbol. What is said of days, gaps and numbers is said of the ticks of its driving stream.
+
+    Attributes:
+        exchange: Venue.
+        symbol: Instrument.
+        metric: Dataset.
+        stream: Stream that drives it.
+        source: As of the months, over all of them.
+        intervals: Intervals published, by `timestamp`.
+        first_day: First UTC day with ticks; null without any.
+        last_day: Last UTC day with ticks.
+        missing_days: UTC days without ticks between these two, the first 366.
+        missing_days_total: How many there are.
+        gaps: Known gaps, ascending in time: the first 1,000 of a single series, else the first 20 of each.
+        gaps_total: How many there are.
+        numbered_from: Since when the venue's numbers prove what is missing; null when it does not number the stream, so
+            that events missing inside a day leave no trace.
+        numbered_to: Until when.
+        complete: Whether every month from the first to the last is published and complete.
+        files: Number of current files.
+        rows: Bars, summed over clocks, intervals and months.
+        bytes: Size of the current files.
+        missing_months: Months between the first and the last that are not published.
+        months: Months published, ascending.
+    """
+
+    exchange: str
+    symbol: str
+    metric: str
+    stream: str
+    source: str | None
+    intervals: dict[str, list[str]]
+    first_day: date | None
+    last_day: date | None
+    missing_days: list[date]
+    missing_days_total: int
+    gaps: list[GapEntry]
+    gaps_total: int
+    numbered_from: datetime | None
+    numbered_to: datetime | None
+    complete: bool
+    files: int
+    rows: int
+    bytes: int
+    missing_months: list[str]
+    months: list[MonthEntry]
+
+
+class CoverageAnswer(msgspec.Struct):
+    """What is published of an exchange.
+
+    Attributes:
+        exchange: Venue.
+        series: Ascending by symbol, then in catalog order; a symbol is never split between pages.
+        next: What to send as `after` for the next page; null on the last one.
+        request_id: Names the request.
+    """
+
+    exchange: str
+    series: list[SeriesEntry]
+    next: str | None
+    request_id: str
+
+
+@get("/api/v1/metadata/coverage", sync_to_thread=True)
+def get_coverage(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> CoverageAnswer:
+    """Answer with the state of every published series; needs a key of any plan."""
+    with service.lake.engine.connect() as connection:
+        caller = service.authorise(connection, request)
+        query = read_coverage_query(
+            request.scope["query_string"],
+            lambda exchange, symbol: symbol_problem(connection, exchange, symbol),
+        )
+        service.admit(request, caller)
+        following = None
+        if query.symbol is None:
+            most = _MOST_SYMBOLS_OF_A_METRIC if query.metric else _MOST_SYMBOLS
+            found = symbols_after(connection, query.exchange, str(query.after or ""), most + 1)
+            symbols = found[:most]
+            following = symbols[-1] if len(found) > most else None
+        else:
+            symbols = [str(query.symbol)]
+        metric = None if query.metric is None else query.metric.id
+        of_one = query.symbol is not None and metric is not None
+        most_gaps = _MOST_GAPS_OF_ONE if of_one else _MOST_GAPS_OF_MANY
+        series = read_series(connection, query.exchange, symbols, metric, most_gaps)
+    service.meter(caller, "metadata")
+    entries = [_series(query.exchange, item) for item in series]
+    return CoverageAnswer(query.exchange, entries, following, request_id(request.scope))
+
+
+def _series(exchange: str, series: PublishedSeries) -> SeriesEntry:
+    months = [_month(month) for month in series.months]
+    return SeriesEntry(
+        exchange=exchange,
+        symbol=series.symbol,
+        metric=series.dataset,
+        stream=series.stream,
+        source=overall_source({source for month in months if (source := month.source)}),
+        intervals={str(clock): list(map(str, held)) for clock, held in series.intervals.items()},
+        first_day=series.first_day,
+        last_day=series.last_day,
+        missing_days=series.days_missing[:_MOST_DAYS],
+        missing_days_total=len(series.days_missing),
+        gaps=[_gap(gap) for gap in series.gaps],
+        gaps_total=series.gaps_total,
+        numbered_from=None if series.numbered is None else time_at(series.numbered[0]),
+        numbered_to=None if series.numbered is None else time_at(series.numbered[1]),
+        complete=not series.months_missing and all(month.complete for month in months),
+        files=sum(month.files for month in months),
+        rows=sum(month.rows for month in months),
+        bytes=sum(month.bytes for month in months),
+        missing_months=series.months_missing,
+        months=months,
+    )
+
+
+def _gap(gap: Gap) -> GapEntry:
+    return GapEntry(
+        start=time_at(gap.first_time),
+        end=time_at(gap.last_time),
+        stream=gap.stream,
+        cause=gap.cause,
+        first_missing=gap.after_sequence + 1,
+        last_missing=gap.before_sequence,
+    )
+
+
+def _month(month: PublishedMonth) -> MonthEntry:
+    latest = month.current[-1]
+    return MonthEntry(
+        month=month.month,
+        complete=month.completeness.complete,
+        gaps=month.completeness.gaps,
+        missing_days=len(month.completeness.days_missing),
+        source=overall_source({source for item in month.current for source in item.sources}),
+        files=sum(item.files_current for item in month.current),
+        rows=sum(item.rows for item in month.current),
+        bytes=sum(item.size for item in month.current),
+        revision=latest.revision,
+        published_at=time_at(max(item.published_at for item in month.current)),
+        reason=latest.reason,
+        earlier=[
+            _earlier(item, [*month.current, *month.earlier], item.replaced_at)
+            for item in month.earlier
+            if item.replaced_at is not None
+        ],
+    )
+
+
+def _earlier(item: Publication, others: list[Publication], replaced_at: int) -> EarlierEntry:
+    reasons = [other.reason for other in others if other.revision == item.revision + 1]
+    return EarlierEntry(
+        revision=item.revision,
+        reason=item.reason,
+        published_at=time_at(item.published_at),
+        replaced_at=time_at(replaced_at),
+        replaced_because=reasons[0] if reasons else None,
+    )

@@ -1,0 +1,188 @@
+"""Links to days of raw ticks: `/api/v1/data/raw/{dataset}`.
+
+A raw file is the tick file as the lake keeps it, so what is downloaded is what bars are made of. Beside the columns
+of its dataset it holds `sequence`, the venue's number of the event.
+"""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from sqlalchemy import Connection, Text, bindparam, cast, select
+
+from aperiodic.lake import ObjectKind
+from aperiodic.lake.objects import Series, read_periods
+from aperiodic.lake.schema import gaps, imports
+from aperiodic.market import DAY_US, Exchange, Stream
+from aperiodic.market.ticks import TICK_SCHEMA_VERSION, has_modelled_time
+from aperiodic.market.time import day_at, day_start_us
+from aperiodic.server.api.data import NO_STORE, overall_source
+from aperiodic.server.api.parameters import RawQuery, read_raw_query
+from aperiodic.server.auth.plan_checks import require_raw
+from aperiodic.server.errors import request_id
+from aperiodic.server.links.signing import LinkMaker
+from aperiodic.server.queries.published import symbol_problem
+from aperiodic.server.service import Service
+
+__all__ = ["RawAnswer", "RawFileEntry", "get_raw", "list_days"]
+
+_GAPS: Final = select(gaps.c.first_time, gaps.c.last_time).where(
+    gaps.c.exchange == bindparam("exchange"),
+    gaps.c.symbol == bindparam("symbol"),
+    gaps.c.stream == bindparam("stream"),
+    gaps.c.first_time < bindparam("end"),
+    gaps.c.last_time >= bindparam("begin"),
+)
+_MODELLED: Final = select(imports.c.first_received, imports.c.last_received).where(
+    imports.c.exchange == bindparam("exchange"),
+    imports.c.first_received < bindparam("end"),
+    imports.c.last_received >= bindparam("begin"),
+    cast(imports.c.notes, Text).contains('"modelled_exchange_time"'),
+)
+
+
+class RawFileEntry(msgspec.Struct):
+    """Ticks of one UTC day of exchange time.
+
+    Attributes:
+        period: The day, `YYYY-MM-DD`.
+        url: Link to the Parquet file.
+        size: Bytes.
+        sha256: Hex digest of the file.
+        rows: Number of ticks.
+        revision: 1 for the first, counting up.
+        source: Where the ticks came from: `recording`, `tardis` or `simulated`.
+        exchange_timestamp_kind: `matching_engine`; `modelled` where the venue sends no time of its own, so that the
+            arrival time stands in.
+        gaps: Number of known gaps that overlap the day.
+    """
+
+    period: str
+    url: str
+    size: int
+    sha256: str
+    rows: int
+    revision: int
+    source: str
+    exchange_timestamp_kind: str
+    gaps: int
+
+
+class RawAnswer(msgspec.Struct):
+    """Answer to a request for raw ticks.
+
+    Attributes:
+        dataset: The tick stream.
+        exchange: Venue.
+        symbol: Atlas symbol.
+        schema_version: Version of the files' columns.
+        expires_in: Lifetime of the links, s.
+        files: Days that are held, ascending.
+        missing_periods: Days of the range that are not, up to today, `YYYY-MM-DD`.
+        source: `simulated` when any file is; else the files' source, `mixed` for several; null without files.
+        request_id: Names the request.
+    """
+
+    dataset: str
+    exchange: str
+    symbol: str
+    schema_version: int
+    expires_in: int
+    files: list[RawFileEntry]
+    missing_periods: list[str]
+    source: str | None
+    request_id: str
+
+
+@get("/api/v1/data/raw/{dataset:str}", sync_to_thread=True)
+def get_raw(
+    request: Request[Any, Any, Any], dataset: FromPath[str], service: NamedDependency[Service]
+) -> Response[RawAnswer]:
+    """Answer with a link to every day of the range that is held."""
+    with service.lake.engine.connect() as connection:
+        caller = service.authorise(connection, request)
+        query = read_raw_query(
+            dataset,
+            request.scope["query_string"],
+            lambda exchange, symbol: symbol_problem(connection, exchange, symbol, ObjectKind.TICKS),
+        )
+        require_raw(caller)
+        links = LinkMaker(service, request, "raw")
+        service.admit(request, caller)
+        answer = list_days(connection, query, links, request_id(request.scope))
+    service.meter(caller, "raw", query.dataset, len(answer.files), sum(file.size for file in answer.files))
+    return Response(answer, headers=NO_STORE)
+
+
+def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identity: str) -> RawAnswer:
+    """Answer a valid request with the days that are held.
+
+    Args:
+        connection: Open connection to the ledger.
+        query: The request.
+        links: Makes the links.
+        identity: Id of the request.
+    """
+    symbol = str(query.symbol)
+    days = [query.start_date + timedelta(days=offset) for offset in range((query.end_date - query.start_date).days + 1)]
+    series = Series(ObjectKind.TICKS, query.dataset, query.exchange, symbol)
+    records = read_periods(connection, series, [days[0].isoformat(), days[-1].isoformat()])
+    held = {record.key.period for record in records}
+    gap_counts = _gaps_by_day(connection, query)
+    modelled = _modelled_days(connection, query, days)
+    today = datetime.now(UTC).date()
+    return RawAnswer(
+        dataset=query.dataset,
+        exchange=query.exchange,
+        symbol=symbol,
+        schema_version=TICK_SCHEMA_VERSION,
+        expires_in=links.lifetime_s,
+        files=[
+            RawFileEntry(
+                period=record.key.period,
+                url=links.link(record.path),
+                size=record.size,
+                sha256=record.sha256,
+                rows=record.rows,
+                revision=record.revision,
+                source=record.source,
+                exchange_timestamp_kind="modelled" if record.key.period in modelled else "matching_engine",
+                gaps=gap_counts[record.key.period],
+            )
+            for record in records
+        ],
+        missing_periods=[day.isoformat() for day in days if day <= today and day.isoformat() not in held],
+        source=overall_source({record.source for record in records}),
+        request_id=identity,
+    )
+
+
+def _gaps_by_day(connection: Connection, query: RawQuery) -> Counter[str]:
+    bounds = {"begin": day_start_us(query.start_date), "end": day_start_us(query.end_date) + DAY_US}
+    series = {"exchange": query.exchange, "symbol": str(query.symbol), "stream": query.dataset}
+    return Counter(
+        day for first, last in connection.execute(_GAPS, {**series, **bounds}) for day in _days(query, first, last)
+    )
+
+
+def _modelled_days(connection: Connection, query: RawQuery, days: list[date]) -> set[str]:
+    """Return the days whose exchange times are arrival times, in whole or in part."""
+    if has_modelled_time(query.exchange, query.dataset):
+        return {day.isoformat() for day in days}
+    if query.exchange is not Exchange.OKX_PERPS or query.dataset is not Stream.FUNDING_RATE:
+        return set()
+    # OKX has not always sent a time with its funding rates; the ledger notes the files in which one was missing.
+    bounds = {"begin": day_start_us(days[0]), "end": day_start_us(days[-1]) + DAY_US}
+    found = connection.execute(_MODELLED, {"exchange": query.exchange, **bounds})
+    return {day for first, last in found for day in _days(query, first, last)}
+
+
+def _days(query: RawQuery, first_us: int, last_us: int) -> list[str]:
+    """Return the days of the range that a stretch of time overlaps."""
+    first, last = (day_at(time // DAY_US) for time in (first_us, last_us))
+    first, last = max(first, query.start_date), min(last, query.end_date)
+    return [(first + timedelta(days=offset)).isoformat() for offset in range((last - first).days + 1)]

@@ -1,5 +1,0 @@
-"""What the server says about itself: the OpenAPI document, and the catalog for language models."""
-
-from aperiodic.server.documents.routes import Documents, get_llms, get_llms_full, get_openapi
-
-__all__ = ["Documents", "get_llms", "get_llms_full", "get_openapi"]

@@ -1,0 +1,1 @@
+"""What every request passes through: access log, limits, counters, conditional requests."""

@@ -1,0 +1,95 @@
+"""The documents as routes: `/api/v1/openapi.json`, `/llms.txt`, `/llms-full.txt`."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Self
+
+import msgspec
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.status_codes import HTTP_304_NOT_MODIFIED
+
+from aperiodic.accounts.plans import Plan, list_plans
+from aperiodic.lake import Lake, Settings
+from aperiodic.server.middleware.conditional_requests import is_known, strong_tag
+from aperiodic.server.openapi.document import openapi_document
+from aperiodic.server.openapi.llms import llms_full_text, llms_text
+
+__all__ = ["Documents", "get_llms", "get_llms_full", "get_openapi"]
+
+_TEXT: Final = "text/plain"
+_KEPT: Final = "public, max-age=300"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it is sent.
+
+    Attributes:
+        body: Its bytes.
+        tag: Names them.
+    """
+
+    body: bytes
+    tag: str
+
+    @classmethod
+    def of(cls, body: bytes) -> Self:
+        """Return a document of these bytes."""
+        return cls(body, strong_tag(body))
+
+
+class Documents:
+    """The documents of one installation, each made when it is first asked for."""
+
+    def __init__(self, lake: Lake, settings: Settings) -> None:
+        self._lake = lake
+        self._public_url = settings.public_url
+        self._full: tuple[list[Plan], Document] | None = None
+
+    @cached_property
+    def openapi(self) -> Document:
+        """The OpenAPI document."""
+        return Document.of(msgspec.json.encode(openapi_document(self._public_url)))
+
+    @cached_property
+    def llms(self) -> Document:
+        """The overview for language models."""
+        return Document.of(llms_text(self._base).encode())
+
+    def llms_full(self) -> Document:
+        """Return everything for language models; made again when the plans have changed."""
+        with self._lake.engine.connect() as connection:
+            plans = list_plans(connection)
+        if self._full is None or self._full[0] != plans:
+            self._full = plans, Document.of(llms_full_text(self._base, plans).encode())
+        return self._full[1]
+
+    @property
+    def _base(self) -> str:
+        return (self._public_url or "").rstrip("/")
+
+
+@get("/api/v1/openapi.json", sync_to_thread=True)
+def get_openapi(request: Request[Any, Any, Any], documents: NamedDependency[Documents]) -> Response[bytes]:
+    """Answer with the OpenAPI document."""
+    return _answer(request, documents.openapi, "application/json")
+
+
+@get("/llms.txt", sync_to_thread=True)
+def get_llms(request: Request[Any, Any, Any], documents: NamedDependency[Documents]) -> Response[bytes]:
+    """Answer with the overview for language models."""
+    return _answer(request, documents.llms, _TEXT)
+
+
+@get("/llms-full.txt", sync_to_thread=True)
+def get_llms_full(request: Request[Any, Any, Any], documents: NamedDependency[Documents]) -> Response[bytes]:
+    """Answer with everything for language models."""
+    return _answer(request, documents.llms_full(), _TEXT)
+
+
+def _answer(request: Request[Any, Any, Any], document: Document, media_type: str) -> Response[bytes]:
+    headers = {"ETag": document.tag, "Cache-Control": _KEPT}
+    if is_known(request, document.tag):
+        return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
+    return Response(document.body, media_type=media_type, headers=headers)
