@@ -15,9 +15,11 @@ from tests.engine.importing.frames import T, aggregate, depth, line, mark, quote
 from aperiodic.completeness.gaps import read_gaps
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing import FileReport, import_recordings
+from aperiodic.engine.importing.lines import Line, read_line
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.lake.imports import read_imports
 from aperiodic.market import Exchange
+from aperiodic.venues import RejectedFrameError
 
 if TYPE_CHECKING:
     import random
@@ -299,3 +301,48 @@ def test_another_import_at_work_is_an_error(lake: Lake, tmp_path: Path) -> None:
     path = write(tmp_path / "a", trade(1))
     with lake.writing(), pytest.raises(Exception, match="Another import or build is running"):
         take(lake, path)
+
+
+def test_a_refused_recording_does_not_stop_the_others(lake: Lake, tmp_path: Path) -> None:
+    mixed = write(tmp_path / "mixed", *map(trade, range(1, 4)))
+    bad = [write(tmp_path / "1", b"exchange,symbol\n"), write(tmp_path / "2", b"PK\x03\x04"), tmp_path / "none"]
+    refused: list[tuple[Path, str | None]] = []
+    reports = import_recordings(
+        lake, FUTURES, [*bad, mixed], refused=lambda path, error: refused.append((path, error.code))
+    )
+    assert refused == list(zip(bad, ["not_a_recording", "archive", "file_unreadable"], strict=True))
+    assert [report.ticks for report in reports] == [{"trades": 3}]
+
+
+def test_a_file_of_another_venue_says_nothing_of_this_one(lake: Lake, tmp_path: Path) -> None:
+    path = write(tmp_path / "a", *map(trade, range(1, 4)))
+    (report,) = import_recordings(lake, Exchange.HYPERLIQUID_PERPS, [path])
+    assert report.unusable
+    assert (report.ticks, sum(report.rejected.values())) == ({}, 3)
+    with lake.engine.connect() as connection:
+        (record,) = read_imports(connection)
+    assert (record.first_received, record.last_received) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "us"),
+    [
+        ("1680652700441", 1_680_652_700_441_000),
+        ("1680652700441533", 1_680_652_700_441_533),
+        ("1680652700441533999", 1_680_652_700_441_533),
+        ("1680652700.4415339", 1_680_652_700_441_533),
+        ("1680652700441.5339", 1_680_652_700_441_533),
+        ("1680652700441533.9", 1_680_652_700_441_533),
+        ("1680652700441533999.9", 1_680_652_700_441_533),
+        ("1680652700.5", 1_680_652_700_500_000),
+    ],
+)
+def test_the_unit_of_a_receive_time_is_told_by_its_size(stamp: str, us: int) -> None:
+    assert read_line(f"{stamp} {{}}".encode()) == Line(us, b"{}")
+
+
+@pytest.mark.parametrize("stamp", ["1680652700", "12", "1", "12.5", "1230767999999", "4102444800000.0", "9" * 20])
+def test_a_receive_time_outside_this_century_is_refused(stamp: str) -> None:
+    with pytest.raises(RejectedFrameError) as caught:
+        read_line(f"{stamp} {{}}".encode())
+    assert caught.value.code == "bad_receive_time"

@@ -3,19 +3,18 @@ from __future__ import annotations
 import gzip
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from tests.engine.importing.frames import trade, write
 
 from aperiodic.completeness.gaps import read_gaps
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.engine.importing import import_recordings, import_tardis
+from aperiodic.engine.importing import FileReport, import_recordings, import_tardis
 from aperiodic.lake import Lake, ObjectKind
 from aperiodic.market import Exchange, Stream, tick_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import polars as pl
 
 T = 1_582_329_602_111_000
 TRADES = b"exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
@@ -160,8 +159,7 @@ def test_amounts_in_contracts_are_refused_but_prices_are_taken(lake: Lake, tmp_p
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (b"", "empty_file"),
-        (TRADES, "empty_file"),
+        (gzip.compress(TRADES + row(1, "buy", 1, 1))[:40], "truncated_file"),
         (b"a,b\n1,2\n", "unknown_table"),
         (TRADES + row(1, "buy", 1, 1, exchange="deribit"), "unknown_tardis_exchange"),
         (TRADES.replace(b"amount", b"price") + row(1, "buy", 1, 1), "unknown_table"),
@@ -180,3 +178,50 @@ def test_the_last_row_of_a_cut_file_is_not_believed(lake: Lake, tmp_path: Path) 
     (report,) = import_tardis(lake, [write(tmp_path / "a", data[: len(data) // 2])])
     assert report.rejected == {"truncated_file": 1}
     assert report.ticks["trades"] == report.lines - 2
+
+
+def test_a_row_without_a_line_break_may_be_cut_and_is_not_believed(lake: Lake, tmp_path: Path) -> None:
+    data = TRADES + row(1, "buy", 1, "0.125") + row(2, "buy", 1, "0.125")
+    (report,) = import_tardis(lake, [write(tmp_path / "a", data[:-3])])
+    assert (report.ticks, report.rejected) == ({"trades": 1}, {"truncated_file": 1})
+    assert report.cut_short
+    (report,) = import_tardis(lake, [write(tmp_path / "b", data)])
+    assert (report.ticks, report.rejected, report.cut_short) == ({"trades": 2}, {}, False)
+
+
+@pytest.mark.parametrize("empty", [b"", b"\n", TRADES, TRADES.rstrip(b"\n"), gzip.compress(b""), gzip.compress(TRADES)])
+def test_a_file_without_rows_is_no_error(lake: Lake, tmp_path: Path, empty: bytes) -> None:
+    paths = [write(tmp_path / "a", empty), write(tmp_path / "b", TRADES + b"\n" + row(1, "buy", 1, 1))]
+    reports = import_tardis(lake, paths)
+    assert [report.ticks for report in reports] == [{}, {"trades": 1}]
+    assert reports[0].lines == (1 if b"exchange" in empty or len(empty) > 40 else 0)
+
+
+def test_quotes_byte_order_mark_and_times_as_floats_make_no_difference(lake: Lake, tmp_path: Path) -> None:
+    plain = [f"binance-futures,BTCUSDT,{T + at},{T + at + 5},{at},buy,100.5,2" for at in range(1, 5)]
+    cells = plain[1].split(",")
+    plain[1] = ",".join(f'"{cell}"' for cell in cells)
+    plain[2] = plain[2].replace(str(T + 3), f"{T + 3}.0")
+    plain[3] = plain[3].replace(str(T + 9), f"{(T + 9) / 1e15!r}e15")
+    header = b"\xef\xbb\xbf" + b",".join(b'"%s"' % name for name in TRADES.strip().split(b","))
+    text = "\r\n".join(["", *plain, plain[0].replace(str(T + 1), f"{T + 1}.5"), ""])
+    (report,) = import_tardis(lake, [write(tmp_path / "a", header, text.encode())])
+    assert (report.ticks, report.rejected) == ({"trades": 4}, {"bad_time": 1})
+    times = ticks(lake, Stream.TRADES).select(pl.selectors.temporal().to_physical())
+    assert times.rows() == [(T + at, T + at + 5) for at in range(1, 5)]
+
+
+def test_a_refused_file_does_not_stop_the_others(lake: Lake, tmp_path: Path) -> None:
+    bad = [write(tmp_path / "1", b"a,b\n1,2\n"), tmp_path / "none", write(tmp_path / "2", b"PK\x03\x04")]
+    good = write(tmp_path / "3", TRADES + row(1, "buy", 1, 1))
+    refused: list[tuple[Path, str | None]] = []
+    finished: list[FileReport] = []
+    reports = import_tardis(
+        lake,
+        [bad[0], good, *bad[1:]],
+        refused=lambda path, error: refused.append((path, error.code)),
+        finished=finished.append,
+    )
+    assert refused == list(zip(bad, ["unknown_table", "file_unreadable", "archive"], strict=True))
+    assert [report.ticks for report in reports] == [{"trades": 1}]
+    assert finished == reports

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aperiodic.engine.importing.files import SourceFile
+    from aperiodic.engine.importing.refusals import Refusals
 
 __all__ = ["Answers", "answer_frame", "contracts_in", "read_answers"]
 
@@ -48,15 +49,16 @@ class _Body(msgspec.Struct):
 _BODY: Final = msgspec.json.Decoder(_Body)
 
 
-def read_answers(exchange: Exchange, files: Sequence[SourceFile]) -> Answers:
+def read_answers(exchange: Exchange, files: Sequence[SourceFile], refusals: Refusals) -> Answers:
     """Read all files that hold REST answers."""
     answers = Answers()
     for file in files:
-        if _holds_answers(file):
-            for _, batch in Lines(file):
-                for line in batch:
-                    with suppress(RejectedFrameError):
-                        _take(exchange, line, answers)
+        with refusals.of(file.path):
+            if _holds_answers(file):
+                for _, batch in Lines(file):
+                    for line in batch:
+                        with suppress(RejectedFrameError):
+                            _take(exchange, line, answers)
     answers.snapshots.sort()
     return answers
 

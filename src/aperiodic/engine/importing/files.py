@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import zlib
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-import zstandard
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.engine.errors import ImportSourceError
+from aperiodic.engine.importing.formats import HEAD, UNPACK_ERRORS, strip_mark, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Lines", "Progress", "SourceFile"]
+__all__ = ["FoundFiles", "Lines", "Progress", "SourceFile", "find_files", "printable"]
 
 _CHUNK: Final = 1 << 20
-_ZSTD_INPUT: Final = 4096
-"""Fed to zstd at once: its output cannot be bounded, and a few bytes may stand for a block of 128 KiB."""
-
 MAX_LINE: Final = 16 << 20
 """Longest line that is read, bytes."""
 
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
-_GZIP_WINDOW: Final = 31
+_COMPRESSED: Final = (".gz", ".zst", ".zstd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +66,25 @@ class SourceFile:
                     digest.update(chunk)
                     size += len(chunk)
         except OSError as error:
-            raise ImportSourceError(
-                f"{path} cannot be read: {error.strerror}.",
-                code="file_unreadable",
-                hint="Give the path of a file that exists and that you may read.",
-            ) from error
+            raise _unreadable(path, error) from error
         return cls(path, size, digest.hexdigest())
 
     @property
     def name(self) -> str:
-        """File name, without folders."""
-        return self.path.name
+        """File name, without folders; see `printable`."""
+        return printable(self.path.name)
+
+
+class FoundFiles(NamedTuple):
+    """What paths on a command line stand for.
+
+    Attributes:
+        files: Files to import, in order.
+        left_out: How many other files lie in the folders that were given.
+    """
+
+    files: list[Path]
+    left_out: int
 
 
 class Lines:
@@ -91,6 +93,7 @@ class Lines:
     Attributes:
         count: Lines read so far, the one being read included.
         damage: Why the file could not be read to its end (`truncated_file`, `corrupt_file`); None while all is well.
+        damage_reason: The same in words, with what the decompressor said.
         open_end: Whether the batch just given is a last line without its line break.
     """
 
@@ -113,6 +116,7 @@ class Lines:
         self._overlong = overlong
         self.count = 0
         self.damage: str | None = None
+        self.damage_reason = ""
         self.open_end = False
 
     def __iter__(self) -> Iterator[tuple[int, list[bytes]]]:
@@ -141,21 +145,26 @@ class Lines:
             yield self.count, [rest]
 
     def _pieces(self) -> Iterator[bytes]:
-        with self._file.path.open("rb") as handle:
-            magic = handle.read(len(_ZSTD_MAGIC))
-            handle.seek(0)
-            raw = self._raw(handle.read)
-            try:
-                if magic.startswith(_GZIP_MAGIC):
-                    yield from _gunzip(raw)
-                elif magic == _ZSTD_MAGIC:
-                    yield from _unzstd(raw)
-                else:
-                    yield from raw
-            except EOFError:
-                self.damage = "truncated_file"
-            except (zlib.error, zstandard.ZstdError):
-                self.damage = "corrupt_file"
+        name, head, told = self._file.name, b"", False
+        try:
+            with self._file.path.open("rb") as handle:
+                magic = handle.read(HEAD)
+                handle.seek(0)
+                for piece in unpack(name, self._file.size, magic, self._raw(handle.read)):
+                    if told:
+                        yield piece
+                        continue
+                    head += piece
+                    if told := len(head) >= HEAD:
+                        yield strip_mark(name, head)
+        except OSError as error:
+            raise _unreadable(self._file.path, error) from error
+        except EOFError:
+            self.damage, self.damage_reason = "truncated_file", "the compressed file ends here"
+        except UNPACK_ERRORS as error:
+            self.damage, self.damage_reason = "corrupt_file", f"the compressed file breaks here: {error}"
+        if not told and head:
+            yield strip_mark(name, head)
 
     def _raw(self, read: Callable[[int], bytes]) -> Iterator[bytes]:
         done, total = 0, self._file.size
@@ -166,34 +175,62 @@ class Lines:
                 self._progress(Progress(self._file.name, done, total))
 
 
-def _gunzip(raw: Iterator[bytes]) -> Iterator[bytes]:
-    member = zlib.decompressobj(_GZIP_WINDOW)
-    for chunk in raw:
-        waiting = chunk
-        while waiting:
-            if member.eof:
-                waiting = waiting.lstrip(b"\0")  # tapes and disks pad with zeros
-                if not waiting:
-                    break
-                member = zlib.decompressobj(_GZIP_WINDOW)
-            yield member.decompress(waiting, _CHUNK)
-            waiting = member.unused_data if member.eof else member.unconsumed_tail
-    if not member.eof:
-        yield member.flush()
-    if not member.eof:
-        raise EOFError
+def find_files(paths: Iterable[Path], suffixes: frozenset[str]) -> FoundFiles:
+    """Return the files that paths stand for: a file for itself, a folder for the files in it and below, sorted.
+
+    Args:
+        paths: Files and folders.
+        suffixes: Which files of a folder are taken, by the suffix before `.gz` and `.zst`; digits alone count as the
+            suffix `.0`. Hidden files and folders are left out, and links to folders are not followed.
+
+    Raises:
+        ImportSourceError: `no_files` when a folder has none of these, `file_unreadable` when it may not be read.
+    """
+    found, left_out = [], 0
+    for path in paths:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        below = list(_files_below(path))
+        taken = [file for file in below if _suffix(file) in suffixes]
+        if not taken:
+            raise ImportSourceError(
+                f"The folder {printable(str(path))} holds no files to import ({len(below):,} of other kinds).",
+                code="no_files",
+                hint=f"Files are taken by their suffix: {', '.join(sorted(suffixes - {''}))}, with or without .gz or .zst.",
+            )
+        found += taken
+        left_out += len(below) - len(taken)
+    return FoundFiles(found, left_out)
 
 
-def _unzstd(raw: Iterator[bytes]) -> Iterator[bytes]:
-    decompressor = zstandard.ZstdDecompressor()
-    frame = decompressor.decompressobj()
-    for chunk in raw:
-        for start in range(0, len(chunk), _ZSTD_INPUT):
-            waiting = chunk[start : start + _ZSTD_INPUT]
-            while waiting:
-                if frame.eof:
-                    frame = decompressor.decompressobj()
-                yield frame.decompress(waiting)
-                waiting = frame.unused_data if frame.eof else b""
-    if not frame.eof:
-        raise EOFError
+def printable(text: str) -> str:
+    """Return a text that can be printed and stored: bytes that are no UTF-8 and control characters are escaped."""
+    whole = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in whole
+    )
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise _unreadable(Path(error.filename or folder), error) from error
+
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(place, name)
+
+
+def _suffix(file: Path) -> str:
+    name = Path(file.stem) if file.suffix.lower() in _COMPRESSED else file
+    return ".0" if name.suffix[1:].isdecimal() else name.suffix.lower()
+
+
+def _unreadable(path: Path, error: OSError) -> ImportSourceError:
+    return ImportSourceError(
+        f"{printable(str(path))} cannot be read: {error.strerror or type(error).__name__}.",
+        code="file_unreadable",
+        hint="Give the path of a file that exists and that you may read.",
+    )

@@ -2,7 +2,8 @@
 
 | line | form | meaning |
 |---|---|---|
-| `1680652700441533 {…}` | Aperiodic, hftbacktest | a frame after its receive time in µs or ns |
+| `1680652700441533 {…}` | Aperiodic, hftbacktest | a frame after its receive time in ms, µs or ns |
+| `1680652700.441533 {…}` | loggers that write floats | the same, in seconds or a finer unit with a fraction |
 | `1626995753.3371751: {…}` | cryptofeed | a frame after its receive time in seconds |
 | `https://… -> 1626995750.595871: {…}` | cryptofeed | a REST answer |
 | `wss://… <-> 1626995752.3` | cryptofeed | a connection was opened |
@@ -23,6 +24,7 @@ __all__ = ["Line", "read_line"]
 _MAX_STAMP_DIGITS: Final = 20
 _MAX_URL: Final = 2_000
 _MICROSECOND_DIGITS: Final = 6
+_DECIMAL: Final = re.compile(rb"(\d{1,20})\.(\d{1,20})")
 _SECONDS: Final = re.compile(rb"(\d{1,12})(?:\.(\d{1,20}))?")
 _SCHEMES: Final = (b"https://", b"http://", b"wss://", b"ws://")
 
@@ -53,6 +55,8 @@ def read_line(line: bytes) -> Line:
     stamp, _, rest = line.partition(b" ")
     if stamp.isdigit():
         return Line(_whole_time(stamp), rest)
+    if (match := _DECIMAL.fullmatch(stamp)) is not None:
+        return Line(_whole_time(match[1], match[2]), rest)
     if stamp.startswith(b"{"):
         return Line(None, line)
     if stamp == b"configuration:":
@@ -77,12 +81,19 @@ def _with_address(address: bytes, rest: bytes) -> Line:
     raise _no_receive_time()
 
 
-def _whole_time(stamp: bytes) -> int:
-    """Return a receive time in µs; recorders write µs or ns, told apart by magnitude."""
+def _whole_time(stamp: bytes, fraction: bytes = b"") -> int:
+    """Return a receive time in µs, floored; its unit is told by its magnitude, as 2009 to 2100 overlap in no two."""
     if len(stamp) > _MAX_STAMP_DIGITS:
         raise _no_receive_time()
     time = int(stamp)
-    return _checked(time // 1000 if time >= LATEST_US else time)
+    if time >= LATEST_US:
+        return _checked(time // 1000)
+    if time >= LATEST_US // 1000:
+        return _checked(time)
+    if time >= LATEST_US // 1_000_000:
+        return _checked(int(stamp + fraction[:3].ljust(3, b"0")))
+    # Whole seconds are no receive time: what follows each other would seem to come at once.
+    return _seconds(stamp + b"." + fraction) if fraction else _checked(time)
 
 
 def _seconds(stamp: bytes) -> int:

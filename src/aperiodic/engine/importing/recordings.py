@@ -12,6 +12,7 @@ from aperiodic.engine.importing.collect import Quarantine
 from aperiodic.engine.importing.collector import Collector
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
 from aperiodic.engine.importing.lines import Line, read_line
+from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Exchange, Source, Stream, Symbol
@@ -47,6 +48,8 @@ def import_recordings(
     paths: Sequence[Path],
     *,
     progress: Callable[[Progress], None] | None = None,
+    finished: Callable[[FileReport], None] = lambda _report: None,
+    refused: Callable[[Path, ImportSourceError], None] | None = None,
     again: bool = False,
 ) -> list[FileReport]:
     """Import recorded frames of one exchange, file by file in the order of their first receive time.
@@ -60,21 +63,36 @@ def import_recordings(
         paths: Files of lines `<receive time> <raw JSON>` (µs or ns), cryptofeed's raw dumps, and REST answers; plain,
             gzip or zstd.
         progress: Called with the bytes read of the file at work.
+        finished: Called with the report of a file as soon as it is imported.
+        refused: Called with a file that cannot be imported and the reason, whereupon the others are imported all the
+            same; None ends the batch with an error instead.
         again: Also read files that have been imported before.
 
     Returns:
         A report of every file, in the order they were imported.
 
     Raises:
-        ImportSourceError: `file_unreadable`, `not_a_recording` (before anything is imported), or, with nothing of
-            that file taken over, `contract_size_needed` or `source_conflict`.
+        ImportSourceError: Without `refused`, of the first file that is refused, with nothing of that file taken over:
+            `file_unreadable`, `archive`, `unsupported_format`, `expands_too_far`, `not_a_recording` (mostly before
+            anything is imported), `contract_size_needed` or `source_conflict`.
         LakeError: `busy`, or the store or ledger failed.
     """
-    looked_at = [SourceFile.look_at(path) for path in paths]
-    files = sorted((_first_received(file, exchange), place, file) for place, file in enumerate(looked_at))
-    answers = read_answers(exchange, looked_at)
+    refusals = Refusals(refused)
+    files: list[tuple[int, int, SourceFile]] = []
+    for place, path in enumerate(paths):
+        with refusals.of(path):
+            file = SourceFile.look_at(path)
+            files.append((_first_received(file, exchange), place, file))
+    answers = read_answers(exchange, [file for _, _, file in files], refusals)
+    reports: list[FileReport] = []
     with lake.writing():
-        return [_import_one(lake, exchange, file, answers, progress, again=again) for _, _, file in files]
+        for _, _, file in sorted(files):
+            if file.path in refusals:
+                continue
+            with refusals.of(file.path):
+                reports.append(_import_one(lake, exchange, file, answers, progress, again=again))
+                finished(reports[-1])
+    return reports
 
 
 def read_recording(
@@ -135,12 +153,12 @@ def read_recording(
         sink.pack()
     if lines.damage is not None and not found.quarantine.counts["truncated_file"]:
         lines.count += 1
-        put_aside(lines.count, None, lines.damage, "the compressed file ends or breaks here", b"")
+        put_aside(lines.count, None, lines.damage, lines.damage_reason, b"")
     found.lines = lines.count
-    if last:
-        found.first_received, found.last_received = first, last
     sink.fill(found)
     found.books = {symbol: (sequence, book.levels()) for symbol, sequence, book in mapper.books()}
+    if last and not found.unusable:
+        found.first_received, found.last_received = first, last
     return found
 
 
@@ -250,5 +268,5 @@ def _first_received(file: SourceFile, exchange: Exchange) -> int:
     raise ImportSourceError(
         f"{file.name} is not a recording: none of its first lines begins with a receive time.",
         code="not_a_recording",
-        hint="Each line must be a receive time in µs or ns, a space, and the JSON text as the exchange sent it.",
+        hint="Each line must be a receive time in ms, µs or ns, a space, and the JSON text as the exchange sent it.",
     )

@@ -17,6 +17,8 @@ from aperiodic.market import Exchange, Source, Stream, Symbol
 from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import polars as pl
 
     from aperiodic.completeness.gaps import Span
@@ -25,10 +27,24 @@ if TYPE_CHECKING:
     from aperiodic.lake import Batch, Lake
     from aperiodic.venues import Levels
 
-__all__ = ["IMPORTER_VERSION", "FileReport", "Findings", "commit", "earlier_report", "find_earlier"]
+__all__ = ["IMPORTER_VERSION", "FileReport", "Findings", "commit", "earlier_report", "empty_report", "find_earlier"]
 
 IMPORTER_VERSION: Final = 1
 """Goes up whenever the same file would become other ticks: then files are imported anew."""
+
+DAMAGE: Final = frozenset({"truncated_file", "corrupt_file"})
+"""Codes of files that end early or break off."""
+
+_FOREIGN: Final = DAMAGE | {
+    "bad_receive_time",
+    "malformed",
+    "other_exchange",
+    "other_venue",
+    "unknown_channel",
+    "unknown_frame",
+    "unknown_symbol",
+}
+"""Codes of lines that may be of another venue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +53,7 @@ class FileReport:
 
     Attributes:
         name: File name, without folders.
-        exchange: Venue.
+        exchange: Venue; None for a Tardis file without rows, which name it.
         source: `recording` or `tardis`.
         already_imported: Whether nothing was done, because the same content had been imported before.
         lines: Lines read.
@@ -51,7 +67,7 @@ class FileReport:
     """
 
     name: str
-    exchange: Exchange
+    exchange: Exchange | None
     source: Source
     already_imported: bool
     lines: int
@@ -62,6 +78,16 @@ class FileReport:
     late: dict[str, int]
     gaps: list[Gap]
     notes: list[str]
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the file ends early or breaks off; what came before is imported."""
+        return not DAMAGE.isdisjoint(self.rejected)
+
+    @property
+    def unusable(self) -> bool:
+        """Whether there was not one line in it that this venue could have sent."""
+        return _unusable(self.rejected, self.ticks, self.ignored)
 
 
 @dataclass(slots=True)
@@ -99,6 +125,18 @@ class Findings:
     duplicates: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def unusable(self) -> bool:
+        """As in `FileReport`: such a file says nothing of when this venue was recorded."""
+        return not self.books and _unusable(
+            self.quarantine.counts, [series for series, frame in self.frames.items() if frame.height], self.ignored
+        )
+
+
+def empty_report(name: str, source: Source, lines: int) -> FileReport:
+    """Report a file without rows, of which the ledger need not know."""
+    return FileReport(name, None, source, False, lines, {}, {}, {}, {}, {}, [], [])  # noqa: FBT003 - none of the facts
 
 
 def find_earlier(lake: Lake, source: Source, exchange: Exchange, file: SourceFile) -> ImportRecord | None:
@@ -179,6 +217,10 @@ def commit(lake: Lake, found: Findings) -> FileReport:
         gaps=gaps,
         notes=record.notes,
     )
+
+
+def _unusable(rejected: Collection[str], ticks: Collection[object], ignored: Collection[str]) -> bool:
+    return bool(rejected) and not ticks and not ignored and _FOREIGN.issuperset(rejected)
 
 
 def _put(batch: Batch, found: Findings, key: ObjectKey, frame: pl.DataFrame, reason: str) -> None:

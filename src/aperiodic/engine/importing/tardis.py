@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
@@ -11,8 +12,16 @@ from aperiodic.completeness.gaps import Span
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing.collect import Quarantine
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
-from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
-from aperiodic.engine.importing.tardis_tables import EXCHANGES, Check, complete, recognise, time_column
+from aperiodic.engine.importing.refusals import Refusals
+from aperiodic.engine.importing.report import (
+    FileReport,
+    Findings,
+    commit,
+    earlier_report,
+    empty_report,
+    find_earlier,
+)
+from aperiodic.engine.importing.tardis_tables import EXCHANGES, Check, Table, complete, recognise, time_column
 from aperiodic.market import Exchange, InvalidInputError, Source, Stream, Symbol
 
 if TYPE_CHECKING:
@@ -24,6 +33,28 @@ if TYPE_CHECKING:
 __all__ = ["import_tardis"]
 
 _TIMES: Final = ("exchange_timestamp", "local_timestamp")
+_TIME_COLUMNS: Final = ("timestamp", "local_timestamp", "funding_timestamp")
+_QUOTE: Final = '"'
+_EXACT: Final = 1 << 53
+_NO_LINE_BREAK: Final = "the last row has no line break, so it may be cut within a number"
+
+
+class _Head(NamedTuple):
+    """What the first two lines say of a file.
+
+    Attributes:
+        header: Column names.
+        exchange: Venue; None where there are no rows.
+        native: Tardis' name of it.
+        table: How the columns are read.
+        lines: Lines of a file without rows.
+    """
+
+    header: list[str]
+    exchange: Exchange | None
+    native: str
+    table: Table
+    lines: int
 
 
 def import_tardis(
@@ -31,6 +62,8 @@ def import_tardis(
     paths: Sequence[Path],
     *,
     progress: Callable[[Progress], None] | None = None,
+    finished: Callable[[FileReport], None] = lambda _report: None,
+    refused: Callable[[Path, ImportSourceError], None] | None = None,
     again: bool = False,
 ) -> list[FileReport]:
     """Import Tardis CSV files, in the order given; type, exchange and symbols are read from the files.
@@ -39,36 +72,54 @@ def import_tardis(
         lake: Where to.
         paths: Files as downloaded, plain, gzip or zstd.
         progress: Called with the bytes read of the file at work.
+        finished: Called with the report of a file as soon as it is imported.
+        refused: Called with a file that cannot be imported and the reason, whereupon the others are imported all the
+            same; None ends the batch with an error instead.
         again: Also read files that have been imported before.
 
     Returns:
         A report of every file.
 
     Raises:
-        ImportSourceError: `file_unreadable`, `empty_file`, `unknown_table`, `unknown_tardis_exchange`,
-            `contract_size_needed` (before anything is imported), or `source_conflict`.
+        ImportSourceError: Without `refused`, of the first file that is refused, with nothing of that file taken over:
+            `file_unreadable`, `archive`, `unsupported_format`, `expands_too_far`, `unknown_table`,
+            `unknown_tardis_exchange`, `contract_size_needed` (before anything is imported), or `source_conflict`.
         LakeError: `busy`, or the store or ledger failed.
     """
-    readers = [_Reader(SourceFile.look_at(path)) for path in paths]
-    reports = []
+    refusals = Refusals(refused)
+    files: list[tuple[SourceFile, _Head]] = []
+    for path in paths:
+        with refusals.of(path):
+            file = SourceFile.look_at(path)
+            files.append((file, _look_inside(file)))
+    reports: list[FileReport] = []
     with lake.writing():
-        for reader in readers:
-            earlier = find_earlier(lake, Source.TARDIS, reader.exchange, reader.file)
-            if earlier is not None and not again:
-                reports.append(earlier_report(earlier, reader.file.name))
-            else:
-                reports.append(commit(lake, reader.read(progress)))
+        for file, head in files:
+            with refusals.of(file.path):
+                reports.append(_import_one(lake, file, head, progress, again=again))
+                finished(reports[-1])
     return reports
+
+
+def _import_one(
+    lake: Lake, file: SourceFile, head: _Head, progress: Callable[[Progress], None] | None, *, again: bool
+) -> FileReport:
+    if head.exchange is None:
+        return empty_report(file.name, Source.TARDIS, head.lines)
+    earlier = find_earlier(lake, Source.TARDIS, head.exchange, file)
+    if earlier is not None and not again:
+        return earlier_report(earlier, file.name)
+    return commit(lake, _Reader(file, head, head.exchange).read(progress))
 
 
 class _Reader:
     """Reads one file."""
 
-    def __init__(self, file: SourceFile) -> None:
-        """Look at the first two lines, which say what the file holds."""
+    def __init__(self, file: SourceFile, head: _Head, exchange: Exchange) -> None:
+        """Prepare to read a file with rows."""
         self.file = file
-        self._header, self.exchange, self._name = _look_inside(file)
-        self._table = recognise(self._header, self.exchange)
+        self.exchange = exchange
+        self._header, self._name, self._table = head.header, head.native, head.table
         self._symbols: dict[str, Symbol | None] = {}
         self._parts: defaultdict[Symbol, list[pl.DataFrame]] = defaultdict(list)
 
@@ -82,15 +133,16 @@ class _Reader:
             overlong=lambda number, start: put_aside(number, None, "overlong_line", "the line is over 16 MiB", start),
         )
         for start, batch in lines:
-            if lines.open_end and lines.damage is not None:
+            if lines.open_end and start > 1:
                 # The cut may lie within a number: what is left of it would look like a good one.
-                put_aside(start, None, lines.damage, "the compressed file ends or breaks here", batch[0])
+                code, reason = lines.damage or "truncated_file", lines.damage_reason or _NO_LINE_BREAK
+                put_aside(start, None, code, reason, batch[0])
                 continue
             skipped = 1 if start == 1 else 0
             self._read_batch(start + skipped, batch[skipped:], found.quarantine)
         if lines.damage is not None and not found.quarantine.counts[lines.damage]:
             lines.count += 1
-            put_aside(lines.count, None, lines.damage, "the compressed file ends or breaks here", b"")
+            put_aside(lines.count, None, lines.damage, lines.damage_reason, b"")
         found.lines = lines.count
         for symbol, parts in self._parts.items():
             self._finish(symbol, pl.concat(parts), found)
@@ -102,7 +154,7 @@ class _Reader:
             .with_row_index("_line", start)
             .with_columns(pl.col("_text").str.strip_chars_end("\r"))
             .filter(pl.col("_text").is_null() | (pl.col("_text") != ""))
-            .with_columns(pl.col("_text").str.split(",").alias("_fields"))
+            .pipe(_with_fields)
         )
         whole = (pl.col("_fields").list.len() == len(self._header)).fill_null(value=False)
         malformed = rows.filter(~whole).with_columns(_refused=pl.lit(0, pl.Int32), local_timestamp=None)
@@ -115,6 +167,7 @@ class _Reader:
         )
         if named.is_empty():
             return
+        named = _whole_times(named)
         self._learn_symbols(named["symbol"])
         checks = [*self._common_checks(), *self._table.checks]
         first_failed = pl.coalesce(pl.when(check.fails).then(pl.lit(place)) for place, check in enumerate(checks))
@@ -179,26 +232,66 @@ class _Reader:
         found.spans[stream, symbol] = _runs(unique)
 
 
-def _look_inside(file: SourceFile) -> tuple[list[str], Exchange, str]:
-    """Return a file's column names, its exchange and Tardis' name of that."""
-    first: list[str] = []
-    for _, batch in Lines(file):
-        first += [line.decode(errors="replace").rstrip("\r") for line in batch[:2]]
-        if len(first) > 1:
+def _look_inside(file: SourceFile) -> _Head:
+    """Read what the first two lines say.
+
+    Raises:
+        ImportSourceError: `unknown_table`, `unknown_tardis_exchange`, `contract_size_needed`, and `truncated_file` or
+            `corrupt_file` for what breaks off before its first row.
+    """
+    reading = Lines(file)
+    lines: list[list[str]] = []
+    for _, batch in reading:
+        lines += [_split(text) for line in batch if (text := line.decode(errors="replace").rstrip("\r"))][
+            : 2 - len(lines)
+        ]
+        if len(lines) > 1:
             break
-    if len(first) <= 1:
+    if reading.damage is not None and len(lines) <= 1:
         raise ImportSourceError(
-            f"{file.name} holds no rows.", code="empty_file", hint="Give a Tardis CSV file with a header and rows."
+            f"{file.name} ends before its first row: {reading.damage_reason}.",
+            code=reading.damage,
+            hint="Fetch it again.",
         )
-    header, row = (line.split(",") for line in first[:2])
-    name = dict(zip(header, row, strict=False)).get("exchange", "")
+    if not lines:
+        return _Head([], None, "", Table((), {}), 0)
+    header = lines[0]
+    if len(lines) == 1:
+        return _Head(header, None, "", recognise(header, Exchange.BINANCE_FUTURES), 1)
+    name = dict(zip(header, lines[1], strict=False)).get("exchange", "")
     if "exchange" in header and name not in EXCHANGES:
         raise ImportSourceError(
             f"{file.name} holds data of {name[:100]!r}, an exchange that is not supported.",
             code="unknown_tardis_exchange",
             hint=f"Supported: {', '.join(EXCHANGES)}.",
         )
-    return header, EXCHANGES.get(name, Exchange.BINANCE_FUTURES), name
+    exchange = EXCHANGES.get(name, Exchange.BINANCE_FUTURES)
+    return _Head(header, exchange, name, recognise(header, exchange), 2)
+
+
+def _split(line: str) -> list[str]:
+    """Return the fields of a line of CSV."""
+    return next(csv.reader([line]), [""]) if _QUOTE in line else line.split(",")
+
+
+def _with_fields(rows: pl.DataFrame) -> pl.DataFrame:
+    """Split lines of CSV; quotes are rare, and only batches that have any are split by the slower way."""
+    if rows["_text"].str.contains(_QUOTE, literal=True).any():
+        fields = [None if text is None else _split(text) for text in rows["_text"]]
+        return rows.with_columns(pl.Series("_fields", fields, dtype=pl.List(pl.String)))
+    return rows.with_columns(pl.col("_text").str.split(",").alias("_fields"))
+
+
+def _whole_times(rows: pl.DataFrame) -> pl.DataFrame:
+    """Write times like 1.6e15 or 1600000000000000.0, as programs that hold them as floats write them, as whole numbers."""
+    changes = []
+    for name in _TIME_COLUMNS:
+        if name in rows.columns and rows[name].str.contains("[.eE]").any():
+            number = pl.col(name).cast(pl.Float64, strict=False)
+            is_whole = (number == number.floor()) & (number.abs() < _EXACT)
+            whole = pl.when(is_whole).then(number).cast(pl.Int64).cast(pl.String)
+            changes.append(pl.coalesce(whole, pl.col(name)).alias(name))
+    return rows.with_columns(changes)
 
 
 def _texts(lines: list[bytes]) -> list[str] | list[str | None]:
