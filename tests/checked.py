@@ -29,10 +29,11 @@ def table(checked: Iterable[tuple[str, str, str, str]], contract: Mapping[str, I
     done = set(checked)
     intervals = sorted({interval for _, _, interval, _ in done}, key=list(oracle.INTERVAL_SECONDS).index)
     clocks = sorted({clock for _, _, _, clock in done})
+    compared = {(interval, clock) for _, _, interval, clock in done}
     lines = [f"{'dataset':18}fields  clocks ({' '.join(clocks)}) by intervals ({' '.join(intervals)})"]
     for dataset, fields in contract.items():
         names = list(fields)
-        wanted = {(dataset, name, interval, clock) for name in names for interval in intervals for clock in clocks}
+        wanted = {(dataset, name, *slot) for name in names for slot in compared}
         found = len(wanted & done)
         lines.append(f"{dataset:18}{len(names):6}  {found} of {len(wanted)} compared")
     return [*lines, f"{'all':18}{sum(len(list(fields)) for fields in contract.values()):6}  {len(done)} compared"]

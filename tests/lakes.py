@@ -91,5 +91,5 @@ def built(lake: Lake, trades: pl.DataFrame) -> Iterator[tuple[Clock, Interval]]:
     put_trades(lake, trades)
     build(lake)
     for clock in Clock:
-        for interval in Interval:
+        for interval in clock.intervals:
             yield clock, interval

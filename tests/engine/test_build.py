@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 from tests.lakes import hashes, published, put_trades
 from tests.oracle import assert_bars_equal, bars_python, random_trades, trades_frame
@@ -12,16 +13,15 @@ from tests.oracle import assert_bars_equal, bars_python, random_trades, trades_f
 from aperiodic.engine.build import BuildReport, build
 from aperiodic.engine.plan import Selection
 from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
-from aperiodic.market import Exchange, Symbol
+from aperiodic.market import Clock, Exchange, Symbol
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import polars as pl
-
 ETH = Symbol.parse("perpetual-ETH-USDT:USDT")
 DAYS = 4
 DATASETS_OF_TRADES = 9
+INTERVALS = 7 + 10  # none below a minute on the exchange clock
 
 
 @pytest.fixture
@@ -39,12 +39,27 @@ def test_two_workers_and_none_write_the_same_bytes(tmp_path: Path, trades: pl.Da
         put_trades(lake, trades)
         build(lake, workers=workers)
     assert hashes(first) == hashes(second)
-    assert len(hashes(first, ObjectKind.BARS)) == 2 * DATASETS_OF_TRADES * 2 * 10
+    assert len(hashes(first, ObjectKind.BARS)) == 2 * DATASETS_OF_TRADES * INTERVALS
+
+
+def test_bars_below_a_minute_are_neither_stored_nor_published_on_the_exchange_clock(
+    lake: Lake, trades: pl.DataFrame
+) -> None:
+    put_trades(lake, trades)
+    build(lake)
+    kinds = {(record.key.clock, record.key.interval) for record in lake.current(ObjectKind.BARS)}
+    assert kinds == {(clock, interval) for clock in Clock for interval in clock.intervals}
+    assert ("exchange", "30s") not in kinds
+    stored = pl.concat(
+        [lake.store.read_parquet(record.path, ["clock", "interval"]) for record in lake.current(ObjectKind.DAY_BARS)]
+    )
+    shortest = stored.group_by("clock").agg(pl.col("interval").min()).sort("clock")
+    assert shortest["interval"].to_list() == [60, 1]
 
 
 def test_a_second_build_does_nothing(lake: Lake, trades: pl.DataFrame) -> None:
     put_trades(lake, trades)
-    assert build(lake) == BuildReport(days=DAYS, months=2, files=2 * DATASETS_OF_TRADES * 2 * 10)
+    assert build(lake) == BuildReport(days=DAYS, months=2, files=2 * DATASETS_OF_TRADES * INTERVALS)
     before = hashes(lake)
     assert build(lake) == BuildReport(days=0, months=0, files=0)
     assert hashes(lake) == before

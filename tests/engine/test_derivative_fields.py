@@ -107,7 +107,7 @@ def test_published_bars_of_a_simulated_market_agree_with_sql(lake: Lake) -> None
     ticks = {stream: pl.concat([day[stream] for day in simulated]) for stream in streams}
     mark = ticks[Stream.MARK_PRICE]
     for clock in Clock:
-        for interval in (Interval.S1, Interval.M15, Interval.D1):
+        for interval in (clock.intervals[0], Interval.M15, Interval.D1):
             expected = {
                 **derivative_bars_duckdb(mark, ticks[Stream.INDEX_PRICE], ticks[Stream.TRADES], clock, interval),
                 **funding_bars_duckdb(ticks[Stream.FUNDING_RATE], clock, interval),

@@ -99,7 +99,7 @@ def month_edge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 def test_files_hold_the_schema_and_no_undefined_number(month_edge: Lake) -> None:
     for dataset in datasets_of(Family.TRADES):
         for clock in Clock:
-            for interval in Interval:
+            for interval in clock.intervals:
                 frame = published(month_edge, dataset.id, clock, interval)
                 assert frame.schema == dataset.schema
                 assert frame["time"].is_sorted()

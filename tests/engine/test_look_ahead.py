@@ -93,7 +93,7 @@ def test_bars_do_not_change_with_what_comes_after_them(clock: Clock, change: typ
     full, changed = bars(ticks), bars(change(ticks, clock, cut))
     seen = 0
     for family, frame in full.items():
-        for interval in Interval:
+        for interval in clock.intervals:
             before = closed(frame, clock, interval, cut)
             after = closed(changed[family], clock, interval, cut)
             assert_frame_equal(before, after, check_exact=True)

@@ -61,7 +61,7 @@ def test_bars_published_from_a_lake_agree_with_plain_python(lake: Lake) -> None:
     put_ticks(lake, Stream.QUOTES, quotes)
     build(lake)
     for clock in Clock:
-        for interval in Interval:
+        for interval in clock.intervals:
             expected = quote_bars(quotes, clock, interval)
             assert_other_bars_equal({name: published(lake, name, clock, interval) for name in expected}, expected)
 

@@ -42,6 +42,8 @@ def test_each_interval_is_a_multiple_of_the_one_before_and_divides_the_day() -> 
 
 def test_three_intervals_are_shorter_than_a_minute() -> None:
     assert [interval for interval in Interval if interval.sub_minute] == ["1s", "15s", "30s"]
+    assert list(Clock.TRUE.intervals) == list(Interval)
+    assert list(Clock.EXCHANGE.intervals) == ["1m", "5m", "15m", "30m", "1h", "4h", "1d"]
 
 
 def test_each_clock_reads_its_own_column() -> None:

@@ -97,9 +97,7 @@ def test_every_dataset_that_the_streams_allow_agrees_with_the_oracles(
     home: Path, api: Api, exchange: Exchange, symbol: str, month: date, clock: Clock
 ) -> None:
     ticks = ticks_of(home, exchange, month)
-    for interval in Interval:
-        if interval.sub_minute and clock is Clock.EXCHANGE:
-            continue
+    for interval in clock.intervals:
         frames = expected(ticks, exchange, clock, interval)
         for dataset in DATASETS:
             actual = fetch(api, dataset, clock, interval, exchange, symbol, month)

@@ -34,7 +34,7 @@ whole microseconds, ascending, unique.
 The clock decides the order of events and the interval each of them falls into. Events of equal time keep the order of the venue.
 
 **Intervals.** {" ".join(f"`{interval}`" for interval in Interval)}. They are half-open, from their start up to but not including the next \
-one's, and aligned to the Unix epoch in UTC. Those below a minute are served on the `{Clock.TRUE}` clock only.
+one's, and aligned to the Unix epoch in UTC. Those below a minute exist on the `{Clock.TRUE}` clock only.
 
 **Bars are independent.** Quantities that compare a trade with the one before it use pairs that lie in the same interval. Fields that look \
 further back say so.

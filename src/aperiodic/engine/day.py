@@ -68,14 +68,17 @@ class DayTask:
 def compute_day(store: Store, task: DayTask) -> pl.DataFrame:
     """Return the partials of a day: `clock`, `interval` (seconds), `time` and one column a partial.
 
+    A clock has the bars of its intervals (`Clock.intervals`): none below a minute on the exchange clock.
     Rows are ordered by clock, interval and time.
     """
     kernel = KERNELS[task.family]
     reader = _Reader(store, kernel, day_start_us(task.day))
     frames = []
     for clock in Clock:
-        for interval, bars in kernel.bars(_day_ticks(reader, kernel, task, clock)).items():
-            code = pl.lit(_CLOCK_CODES[clock], pl.Int8).alias("clock")
+        bars_of = kernel.bars(_day_ticks(reader, kernel, task, clock))
+        code = pl.lit(_CLOCK_CODES[clock], pl.Int8).alias("clock")
+        for interval in clock.intervals:
+            bars = bars_of[interval]
             frames.append(bars.select(code, pl.lit(interval.seconds, pl.Int32).alias("interval"), pl.all()))
     return pl.concat(frames)
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["MonthTask", "publish_month"]
 
 
-_LONGER: Final = [interval for interval in Interval if not interval.sub_minute]
-_TOGETHER: Final[tuple[list[Interval], ...]] = ([Interval.S15], [Interval.S30], _LONGER)
+_SECONDS: Final = Interval.S1
+_ALONE: Final[tuple[Interval, ...]] = (Interval.S15, Interval.S30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,11 @@ def publish_month(store: Store, task: MonthTask) -> list[tuple[NewObject, Stored
 
 
 def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[NewObject, StoredObject]]:
-    """Publish 15s to 1d: a month of one of them fits into memory, and the longer ones together."""
+    """Publish 15s to 1d: a month of one of them fits into memory, and those of a minute and more together."""
     written = []
-    for intervals in _TOGETHER:
+    groups = [[interval] for interval in _ALONE if interval in clock.intervals]
+    groups.append([interval for interval in clock.intervals if not interval.sub_minute])
+    for intervals in groups:
         days = [select_bars(store.scan_parquet(path), clock, intervals).collect() for path in task.days]
         bars = pl.concat(days, rechunk=False)
         del days
@@ -82,11 +84,13 @@ def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[N
 
 def _publish_seconds(store: Store, task: MonthTask, clock: Clock) -> list[tuple[NewObject, StoredObject]]:
     """Publish 1s: a month of them need not fit into memory, so files are written a day at a time."""
-    days = [select_bars(store.scan_parquet(path), clock, [Interval.S1]) for path in task.days]
+    if _SECONDS not in clock.intervals:
+        return []
+    days = [select_bars(store.scan_parquet(path), clock, [_SECONDS]) for path in task.days]
     times = pl.concat([day.select(TIME_COLUMN) for day in days]).collect()[TIME_COLUMN]
     written = []
     for dataset in datasets_of(task.family) if times.len() else []:
-        key = ObjectKey.bars(dataset.id, clock, Interval.S1, task.exchange, task.symbol, task.month)
+        key = ObjectKey.bars(dataset.id, clock, _SECONDS, task.exchange, task.symbol, task.month)
         with TemporaryFile() as file:
             _write_seconds(dataset, days, file)
             written.append((_describe(key, task, times), put_object_file(store, key, file)))

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Literal, Self
 
 from aperiodic.market.errors import unknown_value
+from aperiodic.market.interval import Interval
 
 __all__ = ["Clock"]
 
@@ -35,3 +36,8 @@ class Clock(StrEnum):
     def column(self) -> Literal["exchange_timestamp", "local_timestamp"]:
         """The tick column that holds this clock's time."""
         return "exchange_timestamp" if self is Clock.EXCHANGE else "local_timestamp"
+
+    @property
+    def intervals(self) -> tuple[Interval, ...]:
+        """The intervals whose bars exist on this clock, from the shortest to the longest; below a minute on `TRUE` only."""
+        return tuple(interval for interval in Interval if self is Clock.TRUE or not interval.sub_minute)

@@ -53,5 +53,5 @@ class Interval(StrEnum):
 
     @property
     def sub_minute(self) -> bool:
-        """Whether the interval is shorter than a minute (Prime plan, `true` clock only, when served)."""
+        """Whether the interval is shorter than a minute (Prime plan, `true` clock only)."""
         return self.seconds < _UNIT_SECONDS["m"]

@@ -183,4 +183,4 @@ def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
     return {interval: to_frame(bars) for interval, bars in book_bars(ticks.day[Stream.BOOK]).items()}
 
 
-KERNEL: Final = FamilyKernel(version=1, columns={Stream.BOOK: _AMOUNTS}, bars=_bars)
+KERNEL: Final = FamilyKernel(version=2, columns={Stream.BOOK: _AMOUNTS}, bars=_bars)

@@ -169,7 +169,7 @@ def _frame(bars: Ranges, columns: Columns) -> pl.DataFrame:
 
 
 MARK_PRICE: Final = FamilyKernel(
-    version=1,
+    version=2,
     columns={
         Stream.MARK_PRICE: ("mark_price",),
         Stream.INDEX_PRICE: ("index_price",),
@@ -179,13 +179,13 @@ MARK_PRICE: Final = FamilyKernel(
     looks_back=frozenset({Stream.INDEX_PRICE, Stream.TRADES}),
 )
 FUNDING_RATE: Final = FamilyKernel(
-    version=1,
+    version=2,
     columns={Stream.FUNDING_RATE: ("funding_rate",)},
     bars=_funding_rate_bars,
     looks_back=frozenset({Stream.FUNDING_RATE}),
 )
 OPEN_INTEREST: Final = FamilyKernel(
-    version=1,
+    version=2,
     columns={Stream.OPEN_INTEREST: ("open_interest",), Stream.MARK_PRICE: ("mark_price",)},
     bars=_open_interest_bars,
     looks_back=frozenset({Stream.MARK_PRICE}),

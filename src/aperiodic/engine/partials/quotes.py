@@ -229,4 +229,4 @@ def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
     return {interval: to_frame(bars, interval.microseconds) for interval, bars in tree.items()}
 
 
-KERNEL: Final = FamilyKernel(version=1, columns={Stream.QUOTES: _COLUMNS}, bars=_bars)
+KERNEL: Final = FamilyKernel(version=2, columns={Stream.QUOTES: _COLUMNS}, bars=_bars)

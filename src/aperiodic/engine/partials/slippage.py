@@ -266,7 +266,7 @@ def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
 
 
 KERNEL: Final = FamilyKernel(
-    version=1,
+    version=2,
     columns={Stream.TRADES: ("side", "price", "amount"), Stream.QUOTES: _QUOTE_COLUMNS},
     bars=_bars,
     usable={Stream.QUOTES: pl.all_horizontal(pl.col(_QUOTE_COLUMNS).fill_null(0.0) > 0)},

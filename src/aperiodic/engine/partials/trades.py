@@ -84,7 +84,7 @@ def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
     )
 
 
-KERNEL: Final = FamilyKernel(version=2, columns={Stream.TRADES: ("side", "price", "amount")}, bars=_bars)
+KERNEL: Final = FamilyKernel(version=3, columns={Stream.TRADES: ("side", "price", "amount")}, bars=_bars)
 
 
 def _frozen(column: NDArray[Scalar]) -> NDArray[Scalar]:

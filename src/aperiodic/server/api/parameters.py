@@ -171,8 +171,8 @@ def read_exchange(query_string: bytes) -> Exchange:
 def _read_bars(metric: str, query_string: bytes, check_symbol: CheckSymbol, parameters: Parameters) -> DataQuery:
     values, problems = read_query(query_string, parameters, ("metric", dataset, metric))
     problems += symbol_problems(values, check_symbol)
-    interval = values.get("interval")
-    if interval is not None and interval.sub_minute and values.get("timestamp") is Clock.EXCHANGE:
+    interval, clock = values.get("interval"), values.get("timestamp")
+    if interval is not None and clock is not None and interval not in clock.intervals:
         problems.append(
             InvalidInputError(
                 f"Interval {interval} exists for timestamp=true only.",
