@@ -6,7 +6,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aperiodic.engine.families import datasets_of
 from aperiodic.engine.plan import Selection, plan_days, plan_months
 from aperiodic.engine.workers import Written, run_day, run_month, run_tasks
 from aperiodic.lake import Lake, ObjectKey, ObjectKind
@@ -98,6 +97,6 @@ def _published(lake: Lake, task: MonthTask) -> list[ObjectKey]:
         exchange=task.exchange,
         symbol=str(task.symbol),
         period=f"{task.month:%Y-%m}",
-        dataset=[dataset.id for dataset in datasets_of(task.family)],
+        dataset=list(task.datasets),
     )
     return [record.key for record in records]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from aperiodic.engine.day import DayTask, StreamFiles
 from aperiodic.engine.families import KERNELS
+from aperiodic.engine.fingerprints import bars_digest, digest
 from aperiodic.market import DAY_US, Clock, Source
 from aperiodic.market.time import day_at
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aperiodic.lake import ObjectRecord
     from aperiodic.market import Exchange, Stream, Symbol
 
-__all__ = ["common_source", "day_tasks", "digest"]
+__all__ = ["common_source", "day_tasks"]
 
 
 def day_tasks(
@@ -72,7 +72,7 @@ def day_tasks(
                 for clock, chosen in records.items()
             },
             source=common_source(used.values()),
-            fingerprint=digest([f"{family} {kernel.version}", *names]),
+            fingerprint=digest([bars_digest(family), *names]),
         )
 
 
@@ -80,11 +80,6 @@ def common_source(records: Iterable[ObjectRecord]) -> Source:
     """Return the source of all these objects, or that they are mixed."""
     sources = {record.source for record in records}
     return Source(sources.pop()) if len(sources) == 1 else Source.MIXED
-
-
-def digest(parts: Iterable[str]) -> str:
-    """Return one SHA-256 for a sequence of texts."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 class _Index:

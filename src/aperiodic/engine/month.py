@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from aperiodic.catalog import TIME_COLUMN, Family
+from aperiodic.catalog import DATASETS, TIME_COLUMN, Family
 from aperiodic.engine.day import select_bars
-from aperiodic.engine.families import datasets_of
 from aperiodic.engine.fields import dataset_frame, dataset_frames, partials_of
 from aperiodic.lake import NewObject, ObjectKey, StoredObject
 from aperiodic.lake.lake import PARQUET_OPTIONS, parquet_bytes, put_object, put_object_file
 from aperiodic.market import Clock, Exchange, Interval, Source, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
     from aperiodic.catalog import Dataset
@@ -36,22 +35,22 @@ class MonthTask:
     """What to publish and from what.
 
     Attributes:
-        family: Which datasets.
+        family: What the days hold.
+        datasets: Which datasets to publish, by the digest of what their files are made from.
         exchange: Venue.
         symbol: Instrument.
         month: First day of the month.
         days: Paths of the day bars, in order of days.
         source: Where the ticks came from.
-        fingerprint: Digest of inputs and catalog.
     """
 
     family: Family
+    datasets: Mapping[str, str]
     exchange: Exchange
     symbol: Symbol
     month: date
     days: tuple[str, ...]
     source: Source
-    fingerprint: str
 
 
 def publish_month(store: Store, task: MonthTask) -> list[tuple[NewObject, StoredObject]]:
@@ -75,7 +74,7 @@ def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[N
         for interval in intervals:
             # Days come in order, and the bars of a day too.
             partials = bars if len(intervals) == 1 else bars.filter(pl.col("interval") == interval.seconds)
-            for dataset in datasets_of(task.family) if partials.height else []:
+            for dataset in _wanted(task) if partials.height else []:
                 key = ObjectKey.bars(dataset.id, clock, interval, task.exchange, task.symbol, task.month)
                 data = parquet_bytes(dataset_frame(dataset, partials))
                 written.append((_describe(key, task, partials[TIME_COLUMN]), put_object(store, key, data)))
@@ -89,7 +88,7 @@ def _publish_seconds(store: Store, task: MonthTask, clock: Clock) -> list[tuple[
     days = [select_bars(store.scan_parquet(path), clock, [_SECONDS]) for path in task.days]
     times = pl.concat([day.select(TIME_COLUMN) for day in days]).collect()[TIME_COLUMN]
     written = []
-    for dataset in datasets_of(task.family) if times.len() else []:
+    for dataset in _wanted(task) if times.len() else []:
         key = ObjectKey.bars(dataset.id, clock, _SECONDS, task.exchange, task.symbol, task.month)
         with TemporaryFile() as file:
             _write_seconds(dataset, days, file)
@@ -114,13 +113,17 @@ def _write_seconds(dataset: Dataset, days: Sequence[pl.LazyFrame], file: BinaryI
     register_io_source(rows, schema=dataset.schema).sink_parquet(file, maintain_order=True, **PARQUET_OPTIONS)
 
 
+def _wanted(task: MonthTask) -> list[Dataset]:
+    return [DATASETS[name] for name in task.datasets]
+
+
 def _describe(key: ObjectKey, task: MonthTask, times: pl.Series) -> NewObject:
     starts = times.to_physical()
     return NewObject(
         key=key,
         rows=times.len(),
         source=task.source,
-        fingerprint=task.fingerprint,
+        fingerprint=task.datasets[key.dataset],
         reason="inputs or definitions changed",
         first_exchange=starts[0],
         last_exchange=starts[-1],

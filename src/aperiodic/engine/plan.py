@@ -7,10 +7,11 @@ from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from aperiodic.catalog import DATASETS, Family, Field, MonthProduct
+from aperiodic.catalog import Family
 from aperiodic.engine.day import DayTask
 from aperiodic.engine.families import KERNELS, datasets_of
-from aperiodic.engine.inputs import common_source, day_tasks, digest
+from aperiodic.engine.fingerprints import dataset_digest, digest
+from aperiodic.engine.inputs import common_source, day_tasks
 from aperiodic.engine.month import MonthTask
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
 from aperiodic.market import Exchange, Stream, Symbol
@@ -84,26 +85,28 @@ def plan_days(lake: Lake, selection: Selection) -> Plan[DayTask]:
 
 
 def plan_months(lake: Lake, selection: Selection) -> Plan[MonthTask]:
-    """Compare the published files of all selected months with the day bars that are there."""
+    """Compare the published files of all selected months with the day bars that are there, dataset by dataset."""
     published: dict[tuple[str, str, str, str], list[ObjectRecord]] = {}
     for record in lake.current(ObjectKind.BARS, **selection.filters):
-        made_of = DATASETS[record.key.dataset].family if record.key.dataset in DATASETS else ""
-        group = (record.key.exchange, record.key.symbol, made_of, record.key.period)
-        published.setdefault(group, []).append(record)
+        key = record.key
+        published.setdefault((key.exchange, key.symbol, key.dataset, key.period), []).append(record)
     tasks = []
-    for group, members in _months(lake.current(ObjectKind.DAY_BARS, **selection.filters)):
-        exchange, symbol, family, period = group
-        fingerprint = digest([_definitions(Family(family)), *(record.sha256 for record in members)])
-        made = published.pop(group, [])
-        if selection.holds(_first_day(period)) and not _is_up_to_date(made, members, fingerprint):
+    for (exchange, symbol, family, period), members in _months(lake.current(ObjectKind.DAY_BARS, **selection.filters)):
+        outdated = {}
+        for dataset in datasets_of(Family(family)):
+            fingerprint = digest([dataset_digest(dataset), *(record.sha256 for record in members)])
+            made = published.pop((exchange, symbol, dataset.id, period), [])
+            if not _is_up_to_date(made, members, fingerprint):
+                outdated[dataset.id] = fingerprint
+        if outdated and selection.holds(_first_day(period)):
             task = MonthTask(
                 family=Family(family),
+                datasets=outdated,
                 exchange=Exchange(exchange),
                 symbol=Symbol.parse(symbol),
                 month=_first_day(period),
                 days=tuple(record.path for record in members),
                 source=common_source(members),
-                fingerprint=fingerprint,
             )
             tasks.append(task)
     stale = [record.key for records in published.values() for record in records]
@@ -123,20 +126,6 @@ def _is_up_to_date(made: list[ObjectRecord], days: list[ObjectRecord], fingerpri
     if not any(day.rows for day in days):
         return not made
     return {record.fingerprint for record in made} == {fingerprint}
-
-
-def _definitions(family: Family) -> str:
-    return digest(
-        f"{dataset.id}.{field.name}:{field.dtype}={_definition(field)}"
-        for dataset in datasets_of(family)
-        for field in dataset.fields
-    )
-
-
-def _definition(field: Field) -> str:
-    if isinstance(field.value, MonthProduct):
-        return f"month product {field.value.x} {field.value.y}"
-    return str(field.value)
 
 
 def _first_day(period: str) -> date:
