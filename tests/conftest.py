@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.checked import CHECKED, table
+from tests.durations import Durations
 from tests.postgres import PostgresServer, postgres_server
 from tests.s3 import ENVIRONMENT, S3Server, s3_server
+from tests.soak import load_profile, time_is_up
 
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake, Settings
@@ -16,6 +18,27 @@ from aperiodic.lake import Lake, Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+load_profile()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `make durations` say where to write how long every test took."""
+    parser.addoption("--record-durations", metavar="FILE", help="write how long every test took, the longest first")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Record durations in the process that hears of all tests."""
+    path = config.getoption("--record-durations")
+    if path and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Durations(path))
+
+
+def pytest_runtest_setup() -> None:
+    """Begin no further test when the time of a soak is used up."""
+    if time_is_up():
+        pytest.skip("The time of the soak is used up.")
 
 
 @pytest.fixture(autouse=True)
