@@ -58,8 +58,8 @@ def test_exchanges_are_named_as_in_the_api() -> None:
 
 
 def test_what_the_venues_streams_can_prove() -> None:
-    assert [venue for venue in Exchange if not venue.sequential_trade_ids] == [Exchange.HYPERLIQUID_PERPS]
-    assert [venue for venue in Exchange if not venue.quotes_have_exchange_time] == [Exchange.BINANCE]
+    assert [venue for venue in Exchange if Stream.TRADES not in venue_of(venue).numbered] == [Exchange.HYPERLIQUID_PERPS]
+    assert [venue for venue in Exchange if has_modelled_time(venue, Stream.QUOTES)] == [Exchange.BINANCE]
 
 
 @pytest.mark.parametrize("values", [Interval, Clock, Exchange])

@@ -59,8 +59,8 @@ def test_an_accepted_text_is_the_only_way_to_write_its_symbol(text: str) -> None
 
 @pytest.mark.parametrize(("exchange", "native", "atlas"), NATIVE)
 def test_names_of_the_venues_translate_both_ways(exchange: Exchange, native: str, atlas: str) -> None:
-    assert str(Symbol.from_native(exchange, native)) == atlas
-    assert Symbol.parse(atlas).native(exchange) == native
+    assert str(venue_of(exchange).symbol(native)) == atlas
+    assert venue_of(exchange).native(Symbol.parse(atlas)) == native
 
 
 @given(
@@ -70,15 +70,13 @@ def test_names_of_the_venues_translate_both_ways(exchange: Exchange, native: str
 def test_any_base_survives_the_way_to_its_venue_and_back(base: str, exchange: Exchange) -> None:
     quote = "USDC" if exchange is Exchange.HYPERLIQUID_PERPS else "USDT"
     symbol = Symbol("spot", base, quote) if exchange is Exchange.BINANCE else Symbol("perpetual", base, quote, quote)
-    assert Symbol.from_native(exchange, symbol.native(exchange)) == symbol
+    assert venue_of(exchange).symbol(venue_of(exchange).native(symbol)) == symbol
 
 
 def test_binance_names_are_read_in_either_case_and_hyperliquid_ones_as_they_are() -> None:
-    assert str(Symbol.from_native(Exchange.BINANCE_FUTURES, "btcusdt_260327")) == "future-BTC-USDT:USDT-20260327"
-    assert str(Symbol.from_native(Exchange.BINANCE, "btcusdt")) == "spot-BTC-USDT"
-    assert Symbol.from_native(Exchange.HYPERLIQUID_PERPS, "kPEPE") != Symbol.from_native(
-        Exchange.HYPERLIQUID_PERPS, "KPEPE"
-    )
+    assert str(venue_of(Exchange.BINANCE_FUTURES).symbol("btcusdt_260327")) == "future-BTC-USDT:USDT-20260327"
+    assert str(venue_of(Exchange.BINANCE).symbol("btcusdt")) == "spot-BTC-USDT"
+    assert venue_of(Exchange.HYPERLIQUID_PERPS).symbol("kPEPE") != venue_of(Exchange.HYPERLIQUID_PERPS).symbol("KPEPE")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +176,7 @@ def test_an_error_does_not_repeat_an_endless_text() -> None:
 )
 def test_a_name_that_the_venue_does_not_use_is_refused(exchange: Exchange, native: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
-        Symbol.from_native(exchange, native)
+        venue_of(exchange).symbol(native)
     assert caught.value.code == "unknown_native_symbol"
 
 
@@ -195,5 +193,5 @@ def test_a_name_that_the_venue_does_not_use_is_refused(exchange: Exchange, nativ
 )
 def test_an_instrument_that_the_venue_does_not_trade_has_no_name_there(exchange: Exchange, text: str) -> None:
     with pytest.raises(InvalidInputError, match="does not trade") as caught:
-        Symbol.parse(text).native(exchange)
+        venue_of(exchange).native(Symbol.parse(text))
     assert caught.value.code == "symbol_not_on_exchange"

@@ -80,7 +80,7 @@ def expected(ticks: dict[Stream, pl.DataFrame], exchange: Exchange, clock: Clock
         **oracle.trade_bars_python(trades, *at),
         **oracle.quote_bars_duckdb(ticks[Stream.QUOTES], *at),
     }
-    if exchange.quotes_have_exchange_time or clock is Clock.TRUE:
+    if not has_modelled_time(exchange, Stream.QUOTES) or clock is Clock.TRUE:
         frames |= oracle.slippage_bars_duckdb(trades, ticks[Stream.QUOTES], *at)
     if Stream.BOOK in ticks:
         frames |= oracle.book_bars_duckdb(ticks[Stream.BOOK], *at)

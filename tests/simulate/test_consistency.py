@@ -12,7 +12,7 @@ from aperiodic.market import Exchange, Stream, book_columns
 if TYPE_CHECKING:
     from tests.simulate.conftest import Simulated
 
-EXCHANGE_TIMED = [exchange for exchange in Exchange if exchange.quotes_have_exchange_time]
+EXCHANGE_TIMED = [exchange for exchange in Exchange if not has_modelled_time(exchange, Stream.QUOTES)]
 
 
 def trades_with_quote_before(market: Simulated) -> pl.DataFrame:

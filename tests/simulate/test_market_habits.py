@@ -78,7 +78,7 @@ def test_days_join_without_a_jump_or_a_missing_id(exchange: Exchange) -> None:
         last, first = before[Stream.QUOTES]["bid_price"][-1], after[Stream.QUOTES]["bid_price"][0]
         assert abs(first / last - 1) < 0.003
         assert abs(after[Stream.TRADES]["price"][0] / before[Stream.TRADES]["price"][-1] - 1) < 0.01
-        if exchange.sequential_trade_ids:
+        if Stream.TRADES in venue_of(exchange).numbered:
             assert int(after[Stream.TRADES]["id"][0]) == int(before[Stream.TRADES]["id"][-1]) + 1
             assert after[Stream.QUOTES]["sequence"][0] > before[Stream.QUOTES]["sequence"][-1]
     assert pl.concat([day[Stream.TRADES] for day in days])["id"].is_unique().all()

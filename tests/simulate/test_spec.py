@@ -62,7 +62,7 @@ def test_a_day_before_ids_begin_is_refused() -> None:
 @pytest.mark.parametrize("exchange", Exchange)
 def test_a_day_may_have_a_single_trade(exchange: Exchange) -> None:
     native = {Exchange.OKX_PERPS: "BTC-USDT-SWAP", Exchange.HYPERLIQUID_PERPS: "BTC"}.get(exchange, "BTCUSDT")
-    spec = MarketSpec(exchange, Symbol.from_native(exchange, native), seed=1, trades_per_day=1)
+    spec = MarketSpec(exchange, venue_of(exchange).symbol(native), seed=1, trades_per_day=1)
     frames = simulate_day(spec, date(2025, 5, 1), streams_of(exchange))
     assert frames[Stream.TRADES].height == 1
     assert frames[Stream.QUOTES].height > 1_000

@@ -42,8 +42,8 @@ from sqlalchemy import String, cast, func, or_, select
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import gaps, imports, objects, spans
 from aperiodic.market import DAY_US, Exchange, Source, Stream
-from aperiodic.market.ticks import has_modelled_time
 from aperiodic.market.time import day_at, day_start_us
+from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -15,8 +15,6 @@ from typing import Final
 
 import polars as pl
 
-from aperiodic.market.exchange import Exchange
-
 __all__ = [
     "BOOK_DEPTH",
     "SIDE",
@@ -25,7 +23,6 @@ __all__ = [
     "Stream",
     "TickColumn",
     "book_columns",
-    "has_modelled_time",
     "tick_columns",
     "tick_schema",
 ]
@@ -123,23 +120,6 @@ def tick_columns(stream: Stream) -> tuple[TickColumn, ...]:
     return tuple(columns)
 
 
-def has_modelled_time(exchange: Exchange, stream: Stream) -> bool:
-    """Return whether a venue's stream carries no time of its own, so that the arrival time stands in for it.
-
-    OKX' funding rate has one by now; recordings from before say so in the ledger (`modelled_exchange_time`).
-    """
-    return (exchange, stream) in _MODELLED
-
-
-_MODELLED: Final = frozenset(
-    {
-        (Exchange.BINANCE, Stream.QUOTES),
-        (Exchange.HYPERLIQUID_PERPS, Stream.MARK_PRICE),
-        (Exchange.HYPERLIQUID_PERPS, Stream.INDEX_PRICE),
-        (Exchange.HYPERLIQUID_PERPS, Stream.FUNDING_RATE),
-        (Exchange.HYPERLIQUID_PERPS, Stream.OPEN_INTEREST),
-    }
-)
 _BOOK_COLUMN: Final = re.compile(r"(bid|ask)_(price|amount)_([0-9]{2})")
 _PRICE: Final = "quote units per base unit"
 _AMOUNT: Final = "base units"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aperiodic.market import BOOK_DEPTH, Exchange, Stream, book_columns
+from aperiodic.market import Stream, book_columns
 from aperiodic.simulate.arrays import decimal, frame, last_of_each
 from aperiodic.simulate.quotes import update_ids
 
@@ -18,25 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["book_frame"]
 
-_USUAL_SLICE_MS: Final = 100
-_SLICE_MS: Final = {Exchange.HYPERLIQUID_PERPS: 500}
-_DEPTH: Final = {Exchange.HYPERLIQUID_PERPS: 20}
-
 
 def book_frame(session: Session) -> pl.DataFrame:
     """Return the day's book ticks: the state after the last quote of every slice that has one.
 
     The best level is that quote. Hyperliquid shows 20 levels; the rest are null.
     """
-    exchange, grid, tape = session.spec.exchange, session.grid, session.tape
-    rows = np.flatnonzero(last_of_each(tape.quote_ms // _SLICE_MS.get(exchange, _USUAL_SLICE_MS)))
+    habits, grid, tape = session.venue.habits, session.grid, session.tape
+    rows = np.flatnonzero(last_of_each(tape.quote_ms // habits.book_every_ms))
     requote = tape.quote_requote[rows]
     values: dict[str, FloatArray] = {}
     for name, side in (("bid", tape.bid), ("ask", tape.ask)):
         best = side.level[rows]
         columns = zip(book_columns(name, "price"), book_columns(name, "amount"), strict=True)
         for depth, (price, amount) in enumerate(columns):
-            if depth == _DEPTH.get(exchange, BOOK_DEPTH):
+            if depth == habits.book_levels:
                 break
             steps = side.ladder.resting_steps(requote, best + depth) if depth else side.steps[rows]
             values[price] = decimal(side.ladder.price_ticks(requote, best + depth), grid.price_decimals)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from aperiodic.market import DAY_US, Exchange, Stream
+from aperiodic.market import DAY_US, InvalidInputError, Stream
 from aperiodic.simulate.arrays import DAY_MS, SECOND_MS, decimal, frame, path_at
 from aperiodic.simulate.price import MINUTES_A_DAY, slow_path
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from aperiodic.simulate.arrays import FloatArray, IntArray
     from aperiodic.simulate.session import Session
+    from aperiodic.venues import DerivativeHabits
 
 __all__ = ["funding_rate_frame", "index_price_frame", "mark_price_frame", "open_interest_frame"]
 
@@ -36,35 +36,9 @@ _OPEN_AT_MIDNIGHT: Final = 0.2
 _OPEN_A_DAY: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Habit:
-    """How a venue sends what only perpetuals have.
-
-    Attributes:
-        every_ms: Time between mark and index prices.
-        funding_every_ms: Time between funding rates.
-        funding_hours: Hours between payments of funding.
-        one_message: Whether mark, index and funding travel in the same message, and so arrive together.
-        has_time: Whether the venue sends its own time.
-    """
-
-    every_ms: int
-    funding_every_ms: int
-    funding_hours: int
-    one_message: bool
-    has_time: bool
-
-
-_HABITS: Final = {
-    Exchange.BINANCE_FUTURES: _Habit(1_000, 1_000, 8, one_message=True, has_time=True),
-    Exchange.OKX_PERPS: _Habit(1_000, 60_000, 8, one_message=False, has_time=True),
-    Exchange.HYPERLIQUID_PERPS: _Habit(3_000, 3_000, 1, one_message=True, has_time=False),
-}
-
-
 def mark_price_frame(session: Session) -> pl.DataFrame:
     """Return mark prices: the index price moved by the venue's basis, with a little noise."""
-    sent_ms = _times(_HABITS[session.spec.exchange].every_ms)
+    sent_ms = _times(_habits(session).every_ms)
     noise = _MARK_NOISE * session.random("mark price").standard_normal(len(sent_ms))
     log_price = path_at(session.climate.log_price + session.basis, sent_ms) + noise
     return _frame(session, Stream.MARK_PRICE, sent_ms, {"mark_price": _price(session, log_price)})
@@ -72,14 +46,14 @@ def mark_price_frame(session: Session) -> pl.DataFrame:
 
 def index_price_frame(session: Session) -> pl.DataFrame:
     """Return index prices: the path that all venues share."""
-    sent_ms = _times(_HABITS[session.spec.exchange].every_ms)
+    sent_ms = _times(_habits(session).every_ms)
     log_price = path_at(session.climate.log_price, sent_ms)
     return _frame(session, Stream.INDEX_PRICE, sent_ms, {"index_price": _price(session, log_price)})
 
 
 def funding_rate_frame(session: Session) -> pl.DataFrame:
     """Return predicted funding rates, fractions per funding period; a rate holds for at least a minute."""
-    habit = _HABITS[session.spec.exchange]
+    habit = _habits(session)
     sent_ms = _times(habit.funding_every_ms)
     wander = _slow(session, "funding rate", at_midnight=_RATE_AT_MIDNIGHT_8H, over_a_day=_RATE_A_DAY_8H)
     rate = (_BASE_RATE_8H + wander[sent_ms // _MINUTE_MS]) * habit.funding_hours / 8
@@ -99,6 +73,17 @@ def open_interest_frame(session: Session) -> pl.DataFrame:
     amount = _USUAL_OPEN_NOTIONAL / session.grid.level * np.exp(wander[sent_ms // _MINUTE_MS])
     values = {"open_interest": _rounded(amount, session.grid.amount_decimals)}
     return _frame(session, Stream.OPEN_INTEREST, sent_ms, values)
+
+
+def _habits(session: Session) -> DerivativeHabits:
+    habits = session.venue.habits.derivatives
+    if habits is None:
+        raise InvalidInputError(
+            f"{session.spec.exchange} has no derivatives.",
+            code="stream_not_on_exchange",
+            hint="Simulate its trades, quotes and book.",
+        )
+    return habits
 
 
 def _times(every_ms: int) -> IntArray:
@@ -122,9 +107,9 @@ def _rounded(value: FloatArray, decimals: int) -> FloatArray:
 def _frame(
     session: Session, stream: Stream, sent_ms: IntArray, values: Mapping[str, pl.Series | FloatArray]
 ) -> pl.DataFrame:
-    habit = _HABITS[session.spec.exchange]
+    habit = _habits(session)
     together = habit.one_message and stream is not Stream.OPEN_INTEREST
     sent_us = sent_ms * 1_000
     arrived_us = session.arrivals("mark price" if together else stream, sent_us)
-    exchange_us = sent_us if habit.has_time else arrived_us
+    exchange_us = arrived_us if stream in session.venue.modelled else sent_us
     return frame(stream, session.day, exchange_us=exchange_us, local_us=arrived_us, values=values, sequence=None)

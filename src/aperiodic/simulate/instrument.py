@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.market import Exchange
 from aperiodic.simulate.randomness import uniform
+from aperiodic.venues import venue_of
 
 if TYPE_CHECKING:
-    from aperiodic.market import Symbol
+    from aperiodic.market import Exchange, Symbol
 
 __all__ = ["Grid", "dollar_price", "grid_of", "is_dollar"]
 
@@ -42,7 +42,6 @@ _LOWEST_EXPONENT: Final = -2.0
 _HIGHEST_EXPONENT: Final = 2.5
 
 _TICKS_EXPONENT: Final = 6
-_TICK_REFINEMENT: Final = {Exchange.BINANCE: 1, Exchange.HYPERLIQUID_PERPS: -1}
 _MAX_PRICE_DECIMALS: Final = 14
 _STEP_NOTIONAL: Final = 10.0
 _MAX_AMOUNT_DECIMALS: Final = 8
@@ -81,7 +80,7 @@ def dollar_price(asset: str) -> float:
 def grid_of(exchange: Exchange, symbol: Symbol) -> Grid:
     """Return the grids of an instrument: Binance spot has finer ticks than its futures, Hyperliquid coarser ones."""
     level = dollar_price(symbol.base) / dollar_price(symbol.quote)
-    digits = round(_TICKS_EXPONENT - math.log10(level)) + _TICK_REFINEMENT.get(exchange, 0)
+    digits = round(_TICKS_EXPONENT - math.log10(level)) + venue_of(exchange).habits.tick_refinement
     return Grid(
         level=level,
         price_decimals=min(max(digits, 0), _MAX_PRICE_DECIMALS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.market import Exchange, InvalidInputError, Stream
+from aperiodic.market import InvalidInputError, Stream
 from aperiodic.simulate.book import book_frame
 from aperiodic.simulate.derivatives import (
     funding_rate_frame,
@@ -15,6 +15,7 @@ from aperiodic.simulate.derivatives import (
 from aperiodic.simulate.quotes import quotes_frame
 from aperiodic.simulate.session import Session
 from aperiodic.simulate.trades import trades_frame
+from aperiodic.venues import venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from aperiodic.market import Exchange
     from aperiodic.simulate.session import MarketSpec
 
 __all__ = ["simulate_day", "streams_of"]
@@ -37,12 +39,11 @@ _FRAMES: Final[dict[Stream, Callable[[Session], pl.DataFrame]]] = {
     Stream.FUNDING_RATE: funding_rate_frame,
     Stream.OPEN_INTEREST: open_interest_frame,
 }
-_SPOT_STREAMS: Final = (Stream.TRADES, Stream.QUOTES, Stream.BOOK)
 
 
 def streams_of(exchange: Exchange) -> tuple[Stream, ...]:
     """Return the streams that the venue has: three for spot, all seven for perpetuals."""
-    return _SPOT_STREAMS if exchange is Exchange.BINANCE else tuple(Stream)
+    return venue_of(exchange).streams
 
 
 def simulate_day(spec: MarketSpec, day: date, streams: Collection[Stream]) -> dict[Stream, pl.DataFrame]:

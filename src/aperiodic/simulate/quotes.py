@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aperiodic.market import DAY_US, Exchange, Stream
+from aperiodic.market import DAY_US, Stream
 from aperiodic.simulate.arrays import decimal, frame
 from aperiodic.simulate.arrivals import most_requotes
 
@@ -25,10 +25,10 @@ def quotes_frame(session: Session) -> pl.DataFrame:
     Where the venue sends no time with its quotes, the arrival time stands in; quotes that then belong to the next day
     are left out.
     """
-    spec, grid, tape = session.spec, session.grid, session.tape
+    grid, tape = session.grid, session.tape
     sent_us = tape.quote_ms * 1_000
     arrived_us = session.arrivals("quotes", sent_us)
-    if not spec.exchange.quotes_have_exchange_time:
+    if Stream.QUOTES in session.venue.modelled:
         sent_us = arrived_us
     rows = slice(int(np.searchsorted(sent_us, DAY_US)))
     values = {}
@@ -50,7 +50,7 @@ def quotes_frame(session: Session) -> pl.DataFrame:
 def update_ids(session: Session) -> IntArray | None:
     """Return the venue's number of each quote, ascending from day to day; None where it gives none."""
     spec = session.spec
-    if spec.exchange is Exchange.HYPERLIQUID_PERPS:
+    if Stream.QUOTES not in session.venue.numbered:
         return None
     most_quotes = most_requotes(spec.trades_per_day) + spec.trades_per_day
     return session.day_number * most_quotes + 1 + np.arange(len(session.tape.quote_ms))

@@ -13,6 +13,7 @@ from aperiodic.simulate.latency import arrivals
 from aperiodic.simulate.price import Climate, basis_path, climate_of
 from aperiodic.simulate.randomness import generator
 from aperiodic.simulate.tape import Tape, make_tape
+from aperiodic.venues import Venue, venue_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -50,7 +51,7 @@ class MarketSpec:
     trades_per_day: int = DEFAULT_TRADES_PER_DAY
 
     def __post_init__(self) -> None:
-        self.symbol.native(self.exchange)
+        venue_of(self.exchange).native(self.symbol)
         if self.symbol.kind == "future":
             raise InvalidInputError(
                 f"{self.symbol} has a delivery date, and dated futures cannot be simulated.",
@@ -76,6 +77,11 @@ class Session:
 
     spec: MarketSpec
     day: date
+
+    @property
+    def venue(self) -> Venue:
+        """The venue whose habits are imitated."""
+        return venue_of(self.spec.exchange)
 
     @property
     def day_number(self) -> int:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from aperiodic.market import Exchange
 from aperiodic.simulate.arrays import path_at
 from aperiodic.simulate.arrivals import requote_times
 from aperiodic.simulate.ladder import Ladder, Shapes, eat
 from aperiodic.simulate.orders import draw_orders
+from aperiodic.venues import venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aperiodic.market import Exchange
     from aperiodic.simulate.arrays import BoolArray, FloatArray, IntArray
     from aperiodic.simulate.instrument import Grid
     from aperiodic.simulate.orders import Orders
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["QuotedSide", "Tape", "make_tape"]
 
 _REPRICED_SHARE: Final = 0.5
-_USUAL_EXTRA_SPREAD: Final = 0.4
-_EXTRA_SPREAD: Final = {Exchange.BINANCE: 4.0, Exchange.HYPERLIQUID_PERPS: 0.2}
 _BEST_NOTIONAL: Final = 12_000.0
 _BEST_SPREAD: Final = 1.2
 
@@ -126,7 +125,7 @@ def _ladders(
     repriced[0] = True
     priced_at = np.maximum.accumulate(np.where(repriced, np.arange(count), 0))
     fair = np.exp(path_at(log_fair, requote_ms)) * 10.0**grid.price_decimals
-    spread = 1 + rng.exponential(_EXTRA_SPREAD.get(exchange, _USUAL_EXTRA_SPREAD), count).astype(np.int64)
+    spread = 1 + rng.exponential(venue_of(exchange).habits.extra_spread, count).astype(np.int64)
     bid = np.floor(fair - (spread - 1) / 2).astype(np.int64)[priced_at]
     ask = bid + spread[priced_at]
 

@@ -26,7 +26,7 @@ def trades_frame(session: Session) -> pl.DataFrame:
     spec, grid, tape = session.spec, session.grid, session.tape
     sent_us = tape.trade_ms * 1_000
     number = session.day_number * spec.trades_per_day + 1 + np.arange(spec.trades_per_day)
-    numbered = spec.exchange.sequential_trade_ids
+    numbered = Stream.TRADES in session.venue.numbered
     sold = (~tape.trade_buy).astype(np.uint8)
     return frame(
         Stream.TRADES,

@@ -1,6 +1,29 @@
 """What the venues say on their channels, and how it becomes ticks: one folder a venue, pure code without I/O."""
 
 from aperiodic.venues.book import Book, Levels
+from aperiodic.venues.contracts import Contract, UnknownContractError
 from aperiodic.venues.events import EARLIEST_US, LATEST_US, RejectedFrameError, Row, Sink
+from aperiodic.venues.registry import all_venues, has_modelled_time, register, unregister, venue_of
+from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Mapper, Venue
 
-__all__ = ["EARLIEST_US", "LATEST_US", "Book", "Levels", "RejectedFrameError", "Row", "Sink"]
+__all__ = [
+    "EARLIEST_US",
+    "LATEST_US",
+    "Book",
+    "Contract",
+    "DerivativeHabits",
+    "Habits",
+    "Instruments",
+    "Levels",
+    "Mapper",
+    "RejectedFrameError",
+    "Row",
+    "Sink",
+    "UnknownContractError",
+    "Venue",
+    "all_venues",
+    "has_modelled_time",
+    "register",
+    "unregister",
+    "venue_of",
+]

@@ -10,14 +10,40 @@ if TYPE_CHECKING:
     from aperiodic.market import Stream, Symbol
     from aperiodic.venues.book import Levels
 
-__all__ = ["EARLIEST_US", "LATEST_US", "RejectedFrameError", "Row", "Sink", "SpanRecorder", "venue_time_us"]
+__all__ = [
+    "EARLIEST_US",
+    "LARGEST",
+    "LATEST_US",
+    "RESTART_SLACK_US",
+    "SMALLEST",
+    "SOON_US",
+    "Numbering",
+    "RejectedFrameError",
+    "Row",
+    "Sink",
+    "SpanRecorder",
+    "venue_time_us",
+]
 
 Row: TypeAlias = "tuple[Any, ...]"
 """One tick: the columns of `tick_schema(stream)` in their order, times as int µs since the epoch."""
 
 SpanRecorder: TypeAlias = "Callable[[int, int, int, str], None]"
 """Takes (after, last, time, begins): everything numbered in (after, last] was seen, last of it at exchange time `time`
-(µs); `begins` says why a stretch that begins here does not begin earlier."""
+(µs); `begins` says why a run that begins here does not begin earlier: `not_recorded`, `no_snapshot`, or
+`sequence_reset` where the venue's numbers begin anew."""
+
+SMALLEST: Final = 1e-18
+"""Prices and amounts below it, other than 0, are no market's: ratios and powers of them leave the range of doubles."""
+
+LARGEST: Final = 1e18
+"""Likewise above it."""
+
+SOON_US: Final = 60_000_000
+"""A book that is found within this time after its first update was not unknown for long enough to be told."""
+
+RESTART_SLACK_US: Final = 1_000_000
+"""Numbers begin anew where one comes again, or a lower one comes, more than this after the highest (exchange time)."""
 
 EARLIEST_US: Final = 1_230_768_000_000_000
 """2009-01-01, µs: no exchange traded before."""
@@ -27,6 +53,31 @@ LATEST_US: Final = 4_102_444_800_000_000
 
 _EARLIEST_MS: Final = EARLIEST_US // 1000
 _LATEST_MS: Final = LATEST_US // 1000
+
+
+class Numbering:
+    """Watches the numbers of one series for the place where a venue begins to count anew.
+
+    That happens after a relisting or maintenance: a number that is not above the highest so far comes with an
+    exchange time that is clearly later. A number that is told again, or late, has a time that is not.
+
+    Attributes:
+        last: Highest number of the present count; -1 before the first.
+    """
+
+    __slots__ = ("_slack", "_time", "last")
+
+    def __init__(self, slack: int = RESTART_SLACK_US) -> None:
+        self.last = -1
+        self._time = 0
+        self._slack = slack
+
+    def restarts(self, number: int, time: int) -> bool:
+        """Take the next number and its exchange time, µs; return whether it is the first of a new count."""
+        restarts = number <= self.last and time > self._time + self._slack
+        if restarts or number > self.last:
+            self.last, self._time = number, time
+        return restarts
 
 
 class RejectedFrameError(Exception):
@@ -62,11 +113,17 @@ class Sink(Protocol):
     def note(self, code: str) -> None:
         """Remember something that a reader of the data should know."""
 
+    def wait(self, symbol: Symbol, after: int) -> Callable[[int, bytes], None] | None:
+        """Keep book updates that cannot be applied until a recording that ends with number `after` is imported.
+
+        Returns the function that takes arrival time and frame of each; None where there is no room for more.
+        """
+
     def checkpoint(self, symbol: Symbol, sequence: int) -> Levels | None:
         """Return the whole order book after update `sequence`, if an earlier recording ended there."""
 
-    def book_symbols(self) -> frozenset[str]:
-        """Return the venue's names of all instruments with book updates anywhere in this recording."""
+    def find_all(self, read: Callable[[bytes], str | None]) -> frozenset[str]:
+        """Return what `read` gives of all lines of this recording, None left out; `read` must be the same each time."""
 
 
 def venue_time_us(stamp: int) -> int:

@@ -3,43 +3,34 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.engine.importing.answers import Answers, answer_frame, contracts_in, read_answers
 from aperiodic.engine.importing.book_state import BookStates
-from aperiodic.engine.importing.collect import Quarantine
-from aperiodic.engine.importing.collector import Collector
+from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
 from aperiodic.engine.importing.lines import Line, read_line
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
+from aperiodic.engine.importing.responses import Responses, read_responses
+from aperiodic.engine.importing.sink import RecordingSink
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Exchange, Source, Stream, Symbol
-from aperiodic.venues import LATEST_US, RejectedFrameError
-from aperiodic.venues.binance import BinanceMapper
-from aperiodic.venues.hyperliquid import HyperliquidMapper
-from aperiodic.venues.okx import OkxMapper, UnknownContractError
+from aperiodic.venues import LATEST_US, RejectedFrameError, UnknownContractError, venue_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from aperiodic.lake import Lake
     from aperiodic.lake.imports import ImportRecord
-    from aperiodic.venues import Book
+    from aperiodic.venues import Book, Mapper, Venue
 
 __all__ = ["import_recordings", "read_recording"]
 
 _PROBED_LINES: Final = 1_000
 _BOOK_AWAITS: Final = "book_awaits"
 _BACKLOG_DROPPED: Final = "backlog_dropped"
-
-
-class _Mapper(Protocol):
-    def read(self, local: int, frame: bytes) -> None: ...
-
-    def books(self) -> Iterable[tuple[Symbol, int, Book]]: ...
 
 
 def import_recordings(
@@ -83,14 +74,14 @@ def import_recordings(
         with refusals.of(path):
             file = SourceFile.look_at(path)
             files.append((_first_received(file, exchange), place, file))
-    answers = read_answers(exchange, [file for _, _, file in files], refusals)
+    responses = read_responses(venue_of(exchange), [file for _, _, file in files], refusals)
     reports: list[FileReport] = []
     with lake.writing():
         for _, _, file in sorted(files):
             if file.path in refusals:
                 continue
             with refusals.of(file.path):
-                reports.append(_import_one(lake, exchange, file, answers, progress, again=again))
+                reports.append(_import_one(lake, exchange, file, responses, progress, again=again))
                 finished(reports[-1])
     return reports
 
@@ -100,7 +91,7 @@ def read_recording(
     exchange: Exchange,
     file: SourceFile,
     *,
-    answers: Answers | None = None,
+    responses: Responses | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_book: Callable[[Symbol, int, Book], None] | None = None,
 ) -> Findings:
@@ -110,7 +101,7 @@ def read_recording(
         lake: Where the order books lie at which earlier recordings ended.
         exchange: The venue that sent the frames.
         file: The recording.
-        answers: REST answers from files beside it.
+        responses: REST responses from files beside it.
         progress: Called with the bytes read.
         on_book: Called with symbol, update id and book after every update that was applied to a numbered book.
 
@@ -118,9 +109,10 @@ def read_recording(
         ImportSourceError: `contract_size_needed` when the size of an OKX swap's contract is not known.
     """
     found = Findings(file, exchange, Source.RECORDING, Quarantine())
-    sink = Collector(BookStates(lake, exchange), file)
-    given = answers or Answers()
-    mapper = _mapper(lake, exchange, sink, given, on_book)
+    sink = RecordingSink(BookStates(lake, exchange), file)
+    given = responses or Responses()
+    venue, before = venue_of(exchange), _TradesHeld(lake, exchange).before
+    mapper = venue.mapper(sink, given.instruments, recorded_before=before, on_book=on_book)
     waiting = list(reversed(given.snapshots))
     put_aside = found.quarantine.add
     first, last = LATEST_US, 0
@@ -143,7 +135,7 @@ def read_recording(
                     while waiting and not line.url and waiting[-1][0] <= local:
                         with suppress(RejectedFrameError):  # it is put aside where it lies
                             mapper.read(*waiting.pop())
-                _read_frame(mapper, sink, exchange, line)
+                _read_frame(mapper, sink, venue, line)
             except RejectedFrameError as refusal:
                 cut_off = lines.open_end and refusal.code in {"malformed", "bad_receive_time"}
                 code = "truncated_file" if cut_off else refusal.code
@@ -162,32 +154,16 @@ def read_recording(
     return found
 
 
-def _mapper(
-    lake: Lake,
-    exchange: Exchange,
-    sink: Collector,
-    answers: Answers,
-    on_book: Callable[[Symbol, int, Book], None] | None,
-) -> _Mapper:
-    if exchange is Exchange.OKX_PERPS:
-        before = _TradesHeld(lake, exchange).before
-        return OkxMapper(sink, answers.contracts, recorded_before=before, on_book=on_book)
-    if exchange is Exchange.HYPERLIQUID_PERPS:
-        return HyperliquidMapper(sink, recorded_before=_TradesHeld(lake, exchange).before)
-    return BinanceMapper(exchange, sink, on_book=on_book)
-
-
-def _read_frame(mapper: _Mapper, sink: Collector, exchange: Exchange, line: Line) -> None:
+def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -> None:
     if line.ignored:
         sink.count("ignored", line.ignored)
         return
-    frame = answer_frame(exchange, line.url, line.frame) if line.url else line.frame
+    frame = venue.response_frame(line.url, line.frame) if line.url else line.frame
     if frame is None:
         sink.count("ignored", "rest_answer")
     elif line.local is not None:
         mapper.read(line.local, frame)
-    elif exchange is Exchange.OKX_PERPS:
-        contracts_in(frame)
+    elif venue.instruments(frame) is not None:
         sink.count("ignored", "instruments")
     else:
         raise RejectedFrameError("malformed", "the line does not begin with a receive time and a space")
@@ -197,7 +173,7 @@ def _import_one(
     lake: Lake,
     exchange: Exchange,
     file: SourceFile,
-    answers: Answers,
+    responses: Responses,
     progress: Callable[[Progress], None] | None,
     *,
     again: bool,
@@ -205,7 +181,7 @@ def _import_one(
     earlier = find_earlier(lake, Source.RECORDING, exchange, file)
     if earlier is not None and not again and not _can_know_more(lake, exchange, earlier):
         return earlier_report(earlier, file.name)
-    return commit(lake, read_recording(lake, exchange, file, answers=answers, progress=progress))
+    return commit(lake, read_recording(lake, exchange, file, responses=responses, progress=progress))
 
 
 def _can_know_more(lake: Lake, exchange: Exchange, earlier: ImportRecord) -> bool:
@@ -259,8 +235,9 @@ def _first_received(file: SourceFile, exchange: Exchange) -> int:
                 continue
             if line.local is not None:
                 return line.local
-            if exchange is Exchange.OKX_PERPS:
-                return 0
+            with suppress(RejectedFrameError):
+                if venue_of(exchange).instruments(line.frame) is not None:
+                    return 0
         if probed >= _PROBED_LINES:
             break
     if not probed:

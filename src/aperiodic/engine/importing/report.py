@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.completeness.gaps import Span
-    from aperiodic.engine.importing.collect import Quarantine
+    from aperiodic.engine.importing.buffers import Quarantine
     from aperiodic.engine.importing.files import SourceFile
     from aperiodic.lake import Batch, Lake
     from aperiodic.venues import Levels

@@ -10,7 +10,7 @@ import polars as pl
 
 from aperiodic.completeness.gaps import Span
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.engine.importing.collect import Quarantine
+from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import (
@@ -21,8 +21,9 @@ from aperiodic.engine.importing.report import (
     empty_report,
     find_earlier,
 )
-from aperiodic.engine.importing.tardis_tables import EXCHANGES, Check, Table, complete, recognise, time_column
+from aperiodic.engine.importing.tardis_tables import Check, Table, complete, recognise, time_column
 from aperiodic.market import Exchange, InvalidInputError, Source, Stream, Symbol
+from aperiodic.venues import all_venues, venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -118,8 +119,9 @@ class _Reader:
     def __init__(self, file: SourceFile, head: _Head, exchange: Exchange) -> None:
         """Prepare to read a file with rows."""
         self.file = file
-        self.exchange = exchange
         self._header, self._name, self._table = head.header, head.native, head.table
+        self.exchange = exchange
+        self._venue = venue_of(exchange)
         self._symbols: dict[str, Symbol | None] = {}
         self._parts: defaultdict[Symbol, list[pl.DataFrame]] = defaultdict(list)
 
@@ -191,7 +193,7 @@ class _Reader:
         for native in natives.unique():
             if native not in self._symbols:
                 try:
-                    self._symbols[native] = Symbol.from_native(self.exchange, native)
+                    self._symbols[native] = self._venue.symbol(native)
                 except InvalidInputError:
                     self._symbols[native] = None
 
@@ -257,16 +259,17 @@ def _look_inside(file: SourceFile) -> _Head:
         return _Head([], None, "", Table((), {}), 0)
     header = lines[0]
     if len(lines) == 1:
-        return _Head(header, None, "", recognise(header, Exchange.BINANCE_FUTURES), 1)
+        return _Head(header, None, "", recognise(header, None), 1)
     name = dict(zip(header, lines[1], strict=False)).get("exchange", "")
-    if "exchange" in header and name not in EXCHANGES:
+    exchanges = {venue.tardis: venue.exchange for venue in all_venues() if venue.tardis is not None}
+    if "exchange" in header and name not in exchanges:
         raise ImportSourceError(
             f"{file.name} holds data of {name[:100]!r}, an exchange that is not supported.",
             code="unknown_tardis_exchange",
-            hint=f"Supported: {', '.join(EXCHANGES)}.",
+            hint=f"Supported: {', '.join(exchanges)}.",
         )
-    exchange = EXCHANGES.get(name, Exchange.BINANCE_FUTURES)
-    return _Head(header, exchange, name, recognise(header, exchange), 2)
+    exchange = exchanges.get(name)
+    return _Head(header, exchange, name, recognise(header, None if exchange is None else venue_of(exchange)), 2)
 
 
 def _split(line: str) -> list[str]:

@@ -20,21 +20,15 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.market import BOOK_DEPTH, SIDE, Exchange, Stream, tick_schema
+from aperiodic.market import BOOK_DEPTH, SIDE, Stream, tick_schema
 from aperiodic.venues import EARLIEST_US, LATEST_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["COMMON", "EXCHANGES", "Check", "Table", "complete", "recognise", "time_column"]
+    from aperiodic.venues import Venue
 
-EXCHANGES: Final = {
-    "binance-futures": Exchange.BINANCE_FUTURES,
-    "binance": Exchange.BINANCE,
-    "okex-swap": Exchange.OKX_PERPS,
-    "hyperliquid": Exchange.HYPERLIQUID_PERPS,
-}
-"""Tardis' names of the exchanges."""
+__all__ = ["COMMON", "Check", "Table", "complete", "recognise", "time_column"]
 
 COMMON: Final = ("exchange", "symbol", "timestamp", "local_timestamp")
 """Columns that every type begins with."""
@@ -78,8 +72,8 @@ class Table:
     left_out: Sequence[str] = ()
 
 
-def recognise(header: Sequence[str], exchange: Exchange) -> Table:
-    """Return how to read a file with these columns.
+def recognise(header: Sequence[str], venue: Venue | None) -> Table:
+    """Return how to read a file with these columns, of a venue if it is known.
 
     Raises:
         ImportSourceError: `unknown_table` when it is none of the known types, `contract_size_needed` when amounts are
@@ -87,20 +81,20 @@ def recognise(header: Sequence[str], exchange: Exchange) -> Table:
     """
     columns = frozenset(header) - frozenset(COMMON)
     if len(set(header)) == len(header) and set(COMMON) <= set(header):
-        contracts = exchange is Exchange.OKX_PERPS
+        contracts = venue is not None and venue.counts_contracts
         if columns >= _DERIVATIVES:
             return _derivatives(contracts=contracts)
         levels = sorted(columns)
         table = None
         if columns >= _TRADES:
-            table = _trades(numbered=exchange.sequential_trade_ids)
+            table = _trades(numbered=venue is not None and Stream.TRADES in venue.numbered)
         elif columns >= _QUOTES:
             table = _quotes()
         elif levels and all(_is_level(name) for name in levels):
             table = _book(levels)
         if table is not None and contracts:
             raise ImportSourceError(
-                f"The amounts in this file are contracts, whose size on {exchange} the file does not tell.",
+                f"The amounts in this file are contracts, whose size the file does not tell.",
                 code="contract_size_needed",
                 hint="Of this exchange, import derivative_ticker files.",
             )

@@ -17,6 +17,7 @@ from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.merge_tree import merge_tree
 from aperiodic.engine.partials.quantiles import bar_quantiles
 from aperiodic.market import DAY_US, Clock, Interval, Stream
+from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -242,7 +243,7 @@ def _quotes_before(times: NDArray[np.int64], ticks: DayTicks) -> tuple[NDArray[n
 
 def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
     trades = ticks.day[Stream.TRADES]
-    if ticks.clock is Clock.EXCHANGE and not ticks.exchange.quotes_have_exchange_time:
+    if ticks.clock is Clock.EXCHANGE and has_modelled_time(ticks.exchange, Stream.QUOTES):
         trades = trades.clear()
     times = trades["time"].to_numpy()
     bids, asks = _quotes_before(times, ticks)

@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Text, bindparam, cast, select
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import gaps, imports
-from aperiodic.market import DAY_US, Exchange, Stream
-from aperiodic.market.ticks import TICK_SCHEMA_VERSION, has_modelled_time
+from aperiodic.market import DAY_US, Stream
+from aperiodic.market.ticks import TICK_SCHEMA_VERSION
 from aperiodic.market.time import day_at, day_start_us
 from aperiodic.server.api.data import NO_STORE, overall_source
 from aperiodic.server.api.parameters import RawQuery, read_raw_query
@@ -27,6 +27,7 @@ from aperiodic.server.errors import request_id
 from aperiodic.server.links.signing import LinkMaker
 from aperiodic.server.queries.published import symbol_problem
 from aperiodic.server.service import Service
+from aperiodic.venues import has_modelled_time, venue_of
 
 __all__ = ["RawAnswer", "RawFileEntry", "get_raw", "list_days"]
 
@@ -173,9 +174,9 @@ def _modelled_days(connection: Connection, query: RawQuery, days: list[date]) ->
     """Return the days whose exchange times are arrival times, in whole or in part."""
     if has_modelled_time(query.exchange, query.dataset):
         return {day.isoformat() for day in days}
-    if query.exchange is not Exchange.OKX_PERPS or query.dataset is not Stream.FUNDING_RATE:
+    if query.dataset not in venue_of(query.exchange).modelled_at_times:
         return set()
-    # OKX has not always sent a time with its funding rates; the ledger notes the files in which one was missing.
+    # The ledger notes the files in which a time was missing.
     bounds = {"begin": day_start_us(days[0]), "end": day_start_us(days[-1]) + DAY_US}
     found = connection.execute(_MODELLED, {"exchange": query.exchange, **bounds})
     return {day for first, last in found for day in _days(query, first, last)}

@@ -13,11 +13,12 @@ from litestar.di import NamedDependency
 from aperiodic.completeness.tick_days import TickDays, read_tick_days
 from aperiodic.lake import Lake
 from aperiodic.market import Exchange, Stream
-from aperiodic.market.ticks import TICK_SCHEMA_VERSION, has_modelled_time, tick_columns
+from aperiodic.market.ticks import TICK_SCHEMA_VERSION, tick_columns
 from aperiodic.server.api.data import overall_source
 from aperiodic.server.cache import Kept
 from aperiodic.server.errors import request_id
 from aperiodic.server.service import Service
+from aperiodic.venues import has_modelled_time
 
 __all__ = ["RawMetadataAnswer", "TickHoldings", "get_raw_metadata"]
 

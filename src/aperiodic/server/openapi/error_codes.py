@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.market import Exchange
 from aperiodic.server.openapi.declared import Failure
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ _DECLARED: Final = (
         "unknown_exchange",
         400,
         "Unknown exchange 'binance-future'.",
-        "Did you mean 'binance-futures'? Valid values: binance-futures, okx-perps, hyperliquid-perps, binance.",
+        f"Did you mean 'binance-futures'? Valid values: {', '.join(Exchange)}.",
     ),
     Failure(
         "unknown_stream",

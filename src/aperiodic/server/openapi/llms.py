@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import DATASETS, Category
 from aperiodic.catalog.reference import dataset_page, markdown_table
-from aperiodic.market import Clock, Exchange, Interval, Stream
+from aperiodic.market import Clock, Interval, Stream
 from aperiodic.market.ticks import tick_columns
 from aperiodic.server.openapi.endpoints import ENDPOINTS
 from aperiodic.server.openapi.error_codes import FAILURES
+from aperiodic.venues import all_venues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,21 +26,16 @@ _SUMMARY: Final = """\
 > Crypto market-microstructure data: candles, order flow, price impact, order-book imbalance, funding, basis and more, \
 as monthly Parquet files behind a REST API, with a Polars-native Python client."""
 
-_VENUES: Final = {
-    Exchange.BINANCE_FUTURES: "Binance USD-M futures",
-    Exchange.OKX_PERPS: "OKX perpetual swaps",
-    Exchange.HYPERLIQUID_PERPS: "Hyperliquid perpetuals",
-    Exchange.BINANCE: "Binance spot",
-}
 _CLOCKS: Final = {
     Clock.EXCHANGE: "the matching engine's event time",
     Clock.TRUE: "arrival at the capture host, so that a backtest uses only what had arrived",
 }
 
-_BASICS: Final = f"""\
+def _basics() -> str:
+    return f"""\
 - Access: header `X-API-KEY`; in Python the argument `api_key` or the variable `APERIODIC_API_KEY`. The address is the \
 argument `base_url` or the variable `APERIODIC_API_URL`, and ends in `/api/v1`.
-- Venues: {"; ".join(f"`{exchange}` ({words})" for exchange, words in _VENUES.items())}.
+- Venues: {"; ".join(f"`{venue.exchange}` ({venue.label})" for venue in all_venues())}.
 - Symbols are written like `perpetual-BTC-USDT:USDT`, `spot-BTC-USDT`, `future-BTC-USDT:USDT-20260327`.
 - Intervals: {" ".join(f"`{interval}`" for interval in Interval)}; below a minute only with `timestamp=true` and a plan \
 that has it.
@@ -103,7 +99,7 @@ def llms_text(base: str) -> str:
         "\n\n".join(
             [
                 _SUMMARY,
-                _BASICS,
+                _basics(),
                 _section(
                     "Documents",
                     f"- [Everything in one text]({base}/llms-full.txt): every field, endpoint, error and example\n"
@@ -130,7 +126,7 @@ def llms_full_text(base: str, plans: Sequence[Plan]) -> str:
         "\n\n".join(
             [
                 _SUMMARY,
-                _BASICS,
+                _basics(),
                 _section("Caveats", _CAVEATS),
                 _section("Python", "`pip install aperiodic`. Every function has an `_async` twin."),
                 *(f"### {title}\n\n{_python(program)}" for title, program in EXAMPLES.items()),

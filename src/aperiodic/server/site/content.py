@@ -13,6 +13,7 @@ from aperiodic.market import Interval
 from aperiodic.server.openapi.llms import EXAMPLES
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
+from aperiodic.venues import all_venues
 
 __all__ = ["changes", "get_changelog", "get_faq", "get_for_agents"]
 
@@ -55,6 +56,7 @@ def get_faq(request: Request[Any, Any, Any], service: NamedDependency[Service]) 
         "faq.html",
         title="Questions and answers",
         description="What is real and what is simulated, clocks, gaps, nulls, units, revisions, limits, how to cite.",
+        venues=", ".join(venue.label for venue in all_venues()),
         address_limit=service.settings.address_requests_per_minute,
     )
 

@@ -2,5 +2,6 @@
 
 from aperiodic.venues.binance.depth import DepthSync
 from aperiodic.venues.binance.mapper import BinanceMapper
+from aperiodic.venues.binance.venue import BINANCE, BINANCE_FUTURES
 
-__all__ = ["BinanceMapper", "DepthSync"]
+__all__ = ["BINANCE", "BINANCE_FUTURES", "BinanceMapper", "DepthSync"]

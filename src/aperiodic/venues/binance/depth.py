@@ -18,6 +18,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.venues.book import Book, Levels
+from aperiodic.venues.events import RESTART_SLACK_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,13 +33,17 @@ _CUT_DEPTHS: Final = frozenset({5, 10, 20, 50, 100, 500, 1000, 5000})
 
 
 class DepthChange(NamedTuple):
-    """One update: the absolute levels that the numbers (after, last] changed; `first` is the venue's own `U`."""
+    """One update: the absolute levels that the numbers (after, last] changed; `first` is the venue's own `U`.
+
+    `time` is its exchange time, µs.
+    """
 
     first: int
     after: int
     last: int
     bids: list[Level]
     asks: list[Level]
+    time: int = 0
 
 
 class Outcome(Enum):
@@ -57,6 +62,7 @@ class DepthSync:
     Attributes:
         book: The book, None while unknown.
         last: Number of the last update in it.
+        restarts: How often the numbers have begun anew.
     """
 
     def __init__(
@@ -73,20 +79,25 @@ class DepthSync:
         """
         self.book: Book | None = None
         self.last = -1
+        self.restarts = 0
         self._restore = restore
         self._applied = applied
         # Always an unbroken chain: a snapshot is taken over by replaying what came after it.
         self._recent: deque[DepthChange] = deque(maxlen=_MAX_RECENT)
         self._snapshot: DepthSnapshot | None = None
+        self._lower: DepthSnapshot | None = None
 
     def update(self, change: DepthChange) -> Outcome:
         """Take the next update of the stream."""
         outcome = Outcome.UNKNOWN
         if self._recent:
             newest = self._recent[-1].last
-            if change.last <= newest:
+            if change.last <= newest and change.time <= self._recent[-1].time + RESTART_SLACK_US:
                 return Outcome.REPEATED
-            if change.after > newest:
+            if change.last <= newest:
+                outcome = Outcome.UNKNOWN if self.book is None else Outcome.BREAK
+                self._restart()
+            elif change.after > newest:
                 self._recent.clear()
                 if self.book is not None:
                     self.book = None
@@ -99,13 +110,15 @@ class DepthSync:
             outcome = self._apply(self.book, change)
         if self._snapshot is not None and change.last >= self._snapshot.number:
             adopted = self._adopt(self._snapshot)
-            outcome = adopted if adopted is not None and outcome in {Outcome.UNKNOWN, Outcome.BREAK} else outcome
+            if adopted is not None and outcome in {Outcome.UNKNOWN, Outcome.BREAK}:
+                outcome = adopted
         return outcome
 
     def snapshot(self, answer: DepthSnapshot) -> None:
         """Take a REST answer: it makes an unknown book known, and a known one known to its full depth again."""
         if self._recent and self._recent[-1].last >= answer.number:
-            self._adopt(answer)
+            # An answer that is below the whole chain may be the first word of a new count.
+            self._lower = answer if self._adopt(answer) is None else None
         else:
             self._snapshot = answer
 
@@ -117,6 +130,14 @@ class DepthSync:
     def seen(self) -> bool:
         """Whether any update has come."""
         return bool(self._recent)
+
+    def _restart(self) -> None:
+        self.restarts += 1
+        self._recent.clear()
+        self.book = None
+        self._snapshot, self._lower = self._lower, None
+        # Books kept at the end of earlier recordings go by the old numbers.
+        self._restore = lambda _sequence: None
 
     def _adopt(self, answer: DepthSnapshot) -> Outcome | None:
         self._snapshot = None

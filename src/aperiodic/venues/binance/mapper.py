@@ -34,14 +34,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import msgspec
 from msgspec import UNSET
 
-from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
+from aperiodic.market import Exchange, InvalidInputError, Stream
 from aperiodic.venues.binance import messages as wire
 from aperiodic.venues.binance.depth import DepthChange, DepthSync, Outcome
-from aperiodic.venues.events import RejectedFrameError, venue_time_us
+from aperiodic.venues.binance.symbols import futures_symbol, read_exchange_info, spot_symbol
+from aperiodic.venues.events import LARGEST, RESTART_SLACK_US, SMALLEST, SOON_US, Numbering, RejectedFrameError, venue_time_us
+from aperiodic.venues.venue import Instruments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from aperiodic.market import Symbol
     from aperiodic.venues.book import Book, Level
     from aperiodic.venues.events import Row, Sink, SpanRecorder
 
@@ -49,7 +52,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BinanceMapper"]
 
-_INF: Final = float("inf")
+_MODELLED_SLACK_US: Final = 60_000_000
+"""As `RESTART_SLACK_US`, where the arrival time stands in: two recorders may be this far apart."""
+
 _MAX_STREAM_NAMES: Final = 10_000
 _IGNORED_CHANNELS: Final = (
     *("kline_", "continuousKline_", "indexPriceKline_", "markPriceKline_", "ticker", "miniTicker", "avgPrice"),
@@ -68,12 +73,12 @@ _IGNORED_EVENTS: Final = frozenset(
 class _Series:
     """What is remembered of one numbered series."""
 
-    __slots__ = ("append", "last", "see")
+    __slots__ = ("append", "numbering", "see")
 
-    def __init__(self, append: Callable[[Row], None], see: SpanRecorder) -> None:
+    def __init__(self, append: Callable[[Row], None], see: SpanRecorder, slack: int = RESTART_SLACK_US) -> None:
         self.append = append
         self.see = see
-        self.last = -1
+        self.numbering = Numbering(slack)
 
 
 class _AggregatedSeries(_Series):
@@ -89,31 +94,42 @@ class _AggregatedSeries(_Series):
 class _BookSeries(_Series):
     """A numbered series with the book that it keeps."""
 
-    __slots__ = ("missed", "symbol", "sync")
+    __slots__ = ("missed", "restarts", "symbol", "sync", "unknown_since", "wait")
 
     def __init__(self, append: Callable[[Row], None], see: SpanRecorder, symbol: Symbol, sync: DepthSync) -> None:
         super().__init__(append, see)
         self.symbol = symbol
         self.sync = sync
         self.missed = False
+        self.restarts = 0
+        self.unknown_since: tuple[int, int] | None = None
+        self.wait: Callable[[int, bytes], None] | None = None
 
 
 class BinanceMapper:
     """Reads the frames of one recording, in the order they were received."""
 
     def __init__(
-        self, exchange: Exchange, sink: Sink, *, on_book: Callable[[Symbol, int, Book], None] | None = None
+        self,
+        exchange: Exchange,
+        sink: Sink,
+        instruments: Instruments | None = None,
+        *,
+        on_book: Callable[[Symbol, int, Book], None] | None = None,
     ) -> None:
         """Begin a recording.
 
         Args:
             exchange: `binance-futures` or `binance`.
             sink: Receives the ticks.
+            instruments: What is known of instruments beforehand; the recording may tell more.
             on_book: Called with symbol, update id and book after every update that was applied to a book.
         """
-        self._exchange = exchange
         self._spot = exchange is Exchange.BINANCE
         self._sink = sink
+        self._instruments = Instruments()
+        if instruments is not None:
+            self._instruments.update(instruments)
         self._on_book = on_book
         self._trades: dict[str, _Series] = {}
         self._aggregated: dict[str, _AggregatedSeries] = {}
@@ -192,6 +208,8 @@ class BinanceMapper:
             handler = self._open_interest
         elif envelope.best_bid_amount is not UNSET:
             handler = self._quote
+        elif envelope.symbols is not UNSET:
+            handler = self._learn
         elif envelope.request_id is not UNSET:
             handler = partial(self._ignore, "acknowledgement")
         else:
@@ -203,6 +221,17 @@ class BinanceMapper:
     def _ignore(self, kind: str, _local: int, _raw: bytes | msgspec.Raw) -> None:
         self._sink.count("ignored", kind)
 
+    def _learn(self, _local: int, raw: bytes | msgspec.Raw) -> None:
+        self._instruments.update(read_exchange_info(raw, spot=self._spot))
+        self._sink.count("ignored", "instruments")
+
+    def _begins(self, series: _Series, number: int, time: int) -> str:
+        """Return why a run of numbers that begins with this event does not begin earlier."""
+        if not series.numbering.restarts(number, time):
+            return "not_recorded"
+        self._sink.note("sequence_reset")
+        return "sequence_reset"
+
     def _trade(self, local: int, raw: bytes | msgspec.Raw) -> None:
         trade = wire.TRADE.decode(raw)
         self._check_venue(trade)
@@ -212,7 +241,7 @@ class BinanceMapper:
             series = _Series(self._sink.rows(Stream.TRADES, symbol), self._sink.spans(Stream.TRADES, symbol))
             self._trades[trade.symbol] = series
         time, number = venue_time_us(trade.time), trade.number
-        series.see(number - 1, number, time, "not_recorded")
+        series.see(number - 1, number, time, self._begins(series, number, time))
         if trade.kind != "MARKET":
             raise RejectedFrameError("off_book_trade", f"X is {trade.kind[:40]!r}, not 'MARKET'")
         side = "sell" if trade.buyer_is_maker else "buy"
@@ -231,10 +260,11 @@ class BinanceMapper:
             )
             self._aggregated[trade.symbol] = series
         time, number = venue_time_us(trade.time), trade.number
-        after = series.last_trade if number == series.last + 1 else trade.first - 1
-        series.see(after, trade.last, time, "not_recorded")
-        if number > series.last:
-            series.last, series.last_trade = number, trade.last
+        follows = number == series.numbering.last + 1
+        begins = self._begins(series, number, time)
+        series.see(series.last_trade if follows else trade.first - 1, trade.last, time, begins)
+        if number == series.numbering.last:
+            series.last_trade = trade.last
         side = "sell" if trade.buyer_is_maker else "buy"
         _check_positive(trade.price, trade.amount)
         series.append((time, local, str(number), side, trade.price, trade.amount, trade.last))
@@ -247,27 +277,32 @@ class BinanceMapper:
         series = self._quotes.get(quote.symbol)
         if series is None:
             symbol = self._symbol(quote.symbol)
-            series = _Series(self._sink.rows(Stream.QUOTES, symbol), _no_spans)
+            slack = _MODELLED_SLACK_US if self._spot else RESTART_SLACK_US
+            series = _Series(self._sink.rows(Stream.QUOTES, symbol), _no_spans, slack)
             self._quotes[quote.symbol] = series
-        if quote.time is not None:
-            time = venue_time_us(quote.time)
-        elif self._spot:
+        if self._spot:
+            if quote.time is not None or quote.event_time is not None:
+                raise RejectedFrameError("other_venue", "a spot quote has no time: this is a futures quote")
             time = local
             self._sink.note("modelled_exchange_time")
+        elif quote.time is not None:
+            time = venue_time_us(quote.time)
         else:
             raise RejectedFrameError("malformed", "a futures quote has a time, T")
         values = (quote.bid_price, quote.bid_amount, quote.ask_price, quote.ask_amount)
         for value in values:
-            if value is not None and not 0 <= value < _INF:
-                raise RejectedFrameError("bad_number", "a price or amount is negative or not finite")
-        if quote.number <= series.last:
-            self._sink.count("duplicate" if quote.number == series.last else "late", Stream.QUOTES)
-        else:
-            series.last = quote.number
+            if value is not None and value != 0 and not SMALLEST <= value <= LARGEST:
+                raise RejectedFrameError("bad_number", "a price or amount is negative or beyond any market's")
+        highest = series.numbering.last
+        if self._begins(series, quote.number, time) == "not_recorded" and quote.number <= highest:
+            self._sink.count("duplicate" if quote.number == highest else "late", Stream.QUOTES)
         series.append((time, local, *values, quote.number))
 
     def _depth(self, local: int, raw: bytes | msgspec.Raw) -> None:
-        update = wire.DEPTH_UPDATE.decode(raw)
+        try:
+            update = wire.DEPTH_UPDATE.decode(raw)
+        except msgspec.ValidationError:
+            update = wire.DEPTH_UPDATE.decode(wire.with_pairs(raw))
         after, stamp = (update.first - 1, update.event_time) if self._spot else (update.previous, update.time)
         if after is None or stamp is None or (self._spot and update.previous is not None):
             raise RejectedFrameError("other_venue", "the update follows the rules of another Binance market")
@@ -275,25 +310,49 @@ class BinanceMapper:
         _check_levels(update.bids)
         _check_levels(update.asks)
         series = self._book_series(update.symbol)
-        outcome = series.sync.update(DepthChange(update.first, after, update.last, update.bids, update.asks))
-        book = series.sync.book
+        sync = series.sync
+        outcome = sync.update(DepthChange(update.first, after, update.last, update.bids, update.asks, time))
+        if series.restarts != sync.restarts:
+            series.restarts = sync.restarts
+            series.unknown_since = series.wait = None
+            self._sink.note("sequence_reset")
+            series.see(update.last, update.last, time, "sequence_reset")
         if outcome is Outcome.REPEATED:
-            self._sink.count("duplicate" if update.last == series.sync.last else "late", Stream.BOOK)
-        elif outcome in {Outcome.UNKNOWN, Outcome.BREAK} or book is None:
-            if not series.missed and series.sync.last < 0:
-                # Once a recording that ends with this number is imported, importing this one again knows the book.
-                self._sink.note(f"book_awaits:{series.symbol}:{after}")
-            series.missed = True
-            self._sink.count("ignored", "update_of_unknown_book")
+            self._sink.count("duplicate" if update.last == sync.last else "late", Stream.BOOK)
+        elif outcome in {Outcome.UNKNOWN, Outcome.BREAK} or sync.book is None:
+            self._not_applied(series, local, time, after, raw)
         else:
-            series.see(after, update.last, time, "no_snapshot" if series.missed else "not_recorded")
-            if outcome is Outcome.CHANGED:
-                series.append((time, local, *book.best, update.last))
-                if book.beyond_floor:
-                    self._sink.note("book_beyond_snapshot_depth")
+            self._applied(series, local, time, after, update.last, sync.book, changed=outcome is Outcome.CHANGED)
+
+    def _not_applied(self, series: _BookSeries, local: int, time: int, after: int, raw: bytes | msgspec.Raw) -> None:
+        if not series.missed and series.sync.last < 0:
+            series.unknown_since = (after, time)
+            series.wait = self._sink.wait(series.symbol, after)
+        if series.wait is not None:
+            series.wait(local, bytes(raw))
+        series.missed = True
+        self._sink.count("ignored", "update_of_unknown_book")
+
+    def _applied(
+        self, series: _BookSeries, local: int, time: int, after: int, last: int, book: Book, *, changed: bool
+    ) -> None:
+        if series.unknown_since is not None:
+            number, since = series.unknown_since
+            if time > since + SOON_US:
+                # The recording began earlier than its book: what lies between is missing.
+                series.see(number, number, since, "not_recorded")
+            series.unknown_since = series.wait = None
+        series.see(after, last, time, "no_snapshot" if series.missed else "not_recorded")
+        if changed:
+            series.append((time, local, *book.best, last))
+            if book.beyond_floor:
+                self._sink.note("book_beyond_snapshot_depth")
 
     def _snapshot(self, _local: int, raw: bytes | msgspec.Raw, *, native: str | None = None) -> None:
-        answer = wire.DEPTH_SNAPSHOT.decode(raw)
+        try:
+            answer = wire.DEPTH_SNAPSHOT.decode(raw)
+        except msgspec.ValidationError:
+            answer = wire.DEPTH_SNAPSHOT.decode(wire.with_pairs(raw))
         _check_levels(answer.bids)
         _check_levels(answer.asks)
         self._book_series(native or self._owner(answer.number)).sync.snapshot(answer)
@@ -301,7 +360,7 @@ class BinanceMapper:
 
     def _owner(self, number: int) -> str:
         """Find whose book a bare REST answer is: it names no instrument."""
-        names = self._sink.book_symbols()
+        names = self._sink.find_all(wire.depth_name)
         if len(names) == 1:
             return next(iter(names))
         fitting = [name for name, series in self._books.items() if series.sync.continues(number)]
@@ -324,6 +383,8 @@ class BinanceMapper:
             raise refusals[0]
 
     def _mark(self, local: int, message: wire.MarkPrice) -> None:
+        if self._spot:
+            raise RejectedFrameError("other_venue", "spot has no mark price: this is a futures frame")
         time = venue_time_us(message.event_time)
         _check_positive(message.mark_price)
         index = _optional_number(message.index_price)
@@ -340,9 +401,11 @@ class BinanceMapper:
 
     def _open_interest(self, local: int, raw: bytes | msgspec.Raw) -> None:
         answer = wire.OPEN_INTEREST.decode(raw)
+        if self._spot:
+            raise RejectedFrameError("other_venue", "spot has no open interest: this is a futures answer")
         time = venue_time_us(answer.time)
-        if not 0 <= answer.open_interest < _INF:
-            raise RejectedFrameError("bad_number", "the open interest is negative or not finite")
+        if not 0 <= answer.open_interest <= LARGEST:
+            raise RejectedFrameError("bad_number", "the open interest is negative or beyond any market's")
         self._state(Stream.OPEN_INTEREST, answer.symbol)((time, local, answer.open_interest, None))
 
     def _state(self, stream: Stream, native: str) -> Callable[[Row], None]:
@@ -365,14 +428,19 @@ class BinanceMapper:
         return series
 
     def _symbol(self, native: str) -> Symbol:
+        known = self._instruments.symbols.get(native)
+        if known is not None:
+            return known
         try:
-            return Symbol.from_native(self._exchange, native)
+            return spot_symbol(native) if self._spot else futures_symbol(native)
         except InvalidInputError as error:
             raise RejectedFrameError("unknown_symbol", error.message) from None
 
     def _check_venue(self, trade: wire.Trade | wire.AggregatedTrade) -> None:
         if trade.best_match is not None and not self._spot:
             raise RejectedFrameError("other_venue", "a futures trade has no field M: this is a spot trade")
+        if trade.best_match is None and self._spot:
+            raise RejectedFrameError("other_venue", "a spot trade has a field M: this is a futures trade")
 
 
 def _no_spans(_after: int, _last: int, _time: int, _begins: str) -> None:
@@ -381,20 +449,22 @@ def _no_spans(_after: int, _last: int, _time: int, _begins: str) -> None:
 
 def _check_positive(*values: float) -> None:
     for value in values:
-        if not 0 < value < _INF:
-            raise RejectedFrameError("not_positive", "a price or amount is not a positive, finite number")
+        if not value > 0:
+            raise RejectedFrameError("not_positive", "a price or amount is not a positive number")
+        if not SMALLEST <= value <= LARGEST:
+            raise RejectedFrameError("bad_number", "a price or amount is beyond any market's")
 
 
 def _check_levels(levels: Sequence[Level]) -> None:
     for price, amount in levels:
-        if not (0 < price < _INF and 0 <= amount < _INF):
-            raise RejectedFrameError("bad_number", "a level of the book is negative or not finite")
+        if not (SMALLEST <= price <= LARGEST and 0 <= amount <= LARGEST):
+            raise RejectedFrameError("bad_number", "a level of the book is negative or beyond any market's")
 
 
 def _optional_number(text: str) -> float | None:
     if not text:
         return None
     value = msgspec.convert(text, float, strict=False)
-    if not -_INF < value < _INF:
-        raise RejectedFrameError("bad_number", "a price or rate is not finite")
+    if not -LARGEST <= value <= LARGEST:
+        raise RejectedFrameError("bad_number", "a price or rate is beyond any market's")
     return value

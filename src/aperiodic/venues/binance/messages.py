@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, TypeAlias
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType, convert, field
-from msgspec.json import Decoder
+from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, convert, field
+from msgspec.json import Decoder, encode
 
 __all__ = [
     "AGGREGATED_TRADE",
@@ -29,6 +29,8 @@ __all__ = [
     "OpenInterest",
     "Trade",
     "book_ticker_with_gaps",
+    "depth_name",
+    "with_pairs",
 ]
 
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -45,6 +47,7 @@ class Envelope(Struct, gc=False):
     open_interest: Raw | UnsetType = field(name="openInterest", default=UNSET)
     best_bid_amount: Raw | UnsetType = field(name="B", default=UNSET)
     request_id: Raw | UnsetType = field(name="id", default=UNSET)
+    symbols: Raw | UnsetType = UNSET
 
 
 class Trade(Struct, gc=False):
@@ -84,6 +87,7 @@ class BookTicker(Struct, gc=False):
     ask_price: float | None = field(name="a", default=None)
     ask_amount: float | None = field(name="A", default=None)
     time: int | None = field(name="T", default=None)
+    event_time: int | None = field(name="E", default=None)
 
 
 class DepthUpdate(Struct):
@@ -97,6 +101,13 @@ class DepthUpdate(Struct):
     asks: list[Level] = field(name="a")
     time: int | None = field(name="T", default=None)
     previous: Number | None = field(name="pu", default=None)
+
+
+class DepthName(Struct):
+    """Whose book a `depthUpdate` changes."""
+
+    event: str = field(name="e")
+    symbol: str = field(name="s")
 
 
 class DepthSnapshot(Struct):
@@ -138,6 +149,8 @@ MARK_PRICES: Final = Decoder(list[MarkPrice], strict=False)
 OPEN_INTEREST: Final = Decoder(OpenInterest, strict=False)
 
 _ANY_OBJECT: Final = Decoder(dict[str, Any])
+_DEPTH_NAME: Final = Decoder(DepthName)
+_LEVEL: Final = 2
 
 
 def book_ticker_with_gaps(raw: bytes | Raw) -> BookTicker:
@@ -148,3 +161,30 @@ def book_ticker_with_gaps(raw: bytes | Raw) -> BookTicker:
     """
     fields = {name: value for name, value in _ANY_OBJECT.decode(raw).items() if value != ""}
     return convert(fields, BookTicker, strict=False)
+
+
+def with_pairs(raw: bytes | Raw) -> bytes:
+    """Return a depth message with each level cut to price and amount: old ones have a third, empty element.
+
+    Raises:
+        msgspec.DecodeError: It is no such message.
+    """
+    message = _ANY_OBJECT.decode(raw)
+    for side in ("b", "a", "bids", "asks"):
+        levels = message.get(side)
+        if isinstance(levels, list):
+            message[side] = [level[:_LEVEL] if isinstance(level, list) else level for level in levels]
+    return encode(message)
+
+
+def depth_name(line: bytes) -> str | None:
+    """Return whose book a line of a recording changes, None if it changes none."""
+    if b"depthUpdate" not in line:
+        return None
+    frame = line[line.find(b"{") :]
+    try:
+        envelope = ENVELOPE.decode(frame)
+        named = _DEPTH_NAME.decode(frame if envelope.data is UNSET else envelope.data)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return named.symbol if named.event == "depthUpdate" else None

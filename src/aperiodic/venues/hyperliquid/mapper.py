@@ -24,17 +24,19 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET
 
-from aperiodic.market import BOOK_DEPTH, Exchange, InvalidInputError, Stream, Symbol
+from aperiodic.market import BOOK_DEPTH, Exchange, InvalidInputError, Stream
 from aperiodic.venues.book import Book, Levels
 from aperiodic.venues.events import RejectedFrameError, venue_time_us
 from aperiodic.venues.hyperliquid import messages as wire
+from aperiodic.venues.venue import read_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aperiodic.market import Symbol
     from aperiodic.venues.events import Row, Sink
 
-__all__ = ["HyperliquidMapper"]
+__all__ = ["HyperliquidMapper", "coin_symbol"]
 
 _MAX_REMEMBERED: Final = 100_000
 _IGNORED_CHANNELS: Final = frozenset(
@@ -223,8 +225,17 @@ def _price_and_amount(level: wire.Level | None) -> tuple[float | None, float | N
     return (None, None) if level is None else (level.price, level.amount)
 
 
+def coin_symbol(coin: str) -> Symbol:
+    """Return the perpetual of a coin.
+
+    Raises:
+        InvalidInputError: `unknown_native_symbol`.
+    """
+    return read_symbol(Exchange.HYPERLIQUID_PERPS, coin, f"perpetual-{coin}-USDC:USDC")
+
+
 def _symbol(coin: str) -> Symbol:
     try:
-        return Symbol.from_native(Exchange.HYPERLIQUID_PERPS, coin)
+        return coin_symbol(coin)
     except InvalidInputError as error:
         raise RejectedFrameError("unknown_symbol", error.message) from None

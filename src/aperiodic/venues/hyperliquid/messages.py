@@ -5,11 +5,12 @@ A price or amount out of its range makes the message invalid, as does a number t
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 from msgspec.json import Decoder
+
+from aperiodic.venues.events import LARGEST, SMALLEST
 
 __all__ = [
     "ASSET_CONTEXT",
@@ -26,8 +27,8 @@ __all__ = [
 ]
 
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Positive: TypeAlias = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
-Amount: TypeAlias = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+Positive: TypeAlias = Annotated[float, Meta(ge=SMALLEST, le=LARGEST)]
+Amount: TypeAlias = Annotated[float, Meta(ge=0, le=LARGEST)]
 Rate: TypeAlias = Annotated[float, Meta(gt=-1, lt=1)]
 
 

@@ -53,7 +53,7 @@ class BookSync:
     Attributes:
         book: The book, None while unknown; amounts in contracts.
         last: `seqId` of the last frame in it; None if frames have no numbers.
-        was_reset: Whether the numbers have started anew.
+        restarts: How often the numbers have begun anew.
         verified: Frames whose checksum agreed.
     """
 
@@ -65,7 +65,7 @@ class BookSync:
         """
         self.book: Book | None = None
         self.last: int | None = None
-        self.was_reset = False
+        self.restarts = 0
         self.verified = 0
         self._restore = restore
         self._texts: Texts | None = None
@@ -169,7 +169,9 @@ class BookSync:
 
     def _reach(self, number: int | None) -> None:
         if number is not None:
-            self.was_reset |= self.last is not None and number < self.last
+            if self.last is not None and number < self.last:
+                self.restarts += 1
+                self._reached.clear()
             self._reached.append(number)
         self.last = number
 

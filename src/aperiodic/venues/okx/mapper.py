@@ -28,15 +28,18 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET
 
-from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
-from aperiodic.venues.events import RejectedFrameError, venue_time_us
+from aperiodic.market import InvalidInputError, Stream
+from aperiodic.venues.contracts import Contract, UnknownContractError
+from aperiodic.venues.events import SOON_US, Numbering, RejectedFrameError, venue_time_us
 from aperiodic.venues.okx import messages as wire
 from aperiodic.venues.okx.book import BookSync, Outcome
-from aperiodic.venues.okx.contracts import Contract, UnknownContractError, read_contracts
+from aperiodic.venues.okx.contracts import instruments_answer, read_contracts
+from aperiodic.venues.okx.symbols import okx_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from aperiodic.market import Symbol
     from aperiodic.venues.book import Book
     from aperiodic.venues.events import Row, Sink, SpanRecorder
 
@@ -54,32 +57,39 @@ _IGNORED_CHANNELS: Final = (
 class _Trades:
     """What is remembered of the trades of one channel."""
 
-    __slots__ = ("append", "backlog", "see")
+    __slots__ = ("append", "backlog", "numbering", "see")
 
     def __init__(self, append: Callable[[Row], None], see: SpanRecorder) -> None:
         self.append = append
         self.see = see
-        self.backlog = -1
+        self.numbering = Numbering()
+        self.backlog = (-1, 0)
+        """Highest number and latest time of the trades from before the subscription."""
 
 
 class _Quotes:
     """What is remembered of one swap's best quote."""
 
-    __slots__ = ("append", "contract", "last")
+    __slots__ = ("append", "contract", "numbering")
 
     def __init__(self, append: Callable[[Row], None], contract: Contract) -> None:
         self.append = append
         self.contract = contract
-        self.last = -1
+        self.numbering = Numbering()
 
 
 class _Books:
     """One swap's book and the quotes that stand in where no others were recorded."""
 
-    __slots__ = ("append", "channel", "contract", "missed", "quote", "see", "symbol", "sync", "top")
+    __slots__ = (
+        *("append", "channel", "contract", "missed", "name", "quote", "restarts", "see", "symbol", "sync", "top", "wait"),
+        "unknown_since",
+    )
 
-    def __init__(self, channel: str, symbol: Symbol, contract: Contract, sync: BookSync, sink: Sink) -> None:
+    def __init__(self, channel: str, name: str, contract: Contract, sync: BookSync, sink: Sink) -> None:
+        symbol = _symbol(name)
         self.channel = channel
+        self.name = name
         self.symbol = symbol
         self.contract = contract
         self.sync = sync
@@ -88,6 +98,9 @@ class _Books:
         self.quote = sink.rows(Stream.QUOTES, symbol, aggregated=True)
         self.top: tuple[float | None, ...] = (None,) * 4
         self.missed = False
+        self.restarts = 0
+        self.unknown_since: tuple[int, int] | None = None
+        self.wait: Callable[[int, bytes], None] | None = None
 
 
 class OkxMapper:
@@ -199,13 +212,16 @@ class OkxMapper:
             if not self._recorded_before(symbol, local):
                 # Once a recording from before is imported, importing this one again keeps them.
                 self._sink.note(f"backlog_dropped:{symbol}:{local}")
-                series.backlog = max((trade.number for trade in trades), default=-1)
+                series.backlog = max(((trade.number, trade.time) for trade in trades), default=(-1, 0))
         for trade in trades:
-            if trade.number <= series.backlog:
+            if trade.number <= series.backlog[0] and trade.time <= series.backlog[1]:
                 self._sink.count("ignored", "backlog_trade")
                 continue
             time, number = venue_time_us(trade.time), trade.number
-            series.see(number - trade.count, number, time, "not_recorded")
+            restarts = series.numbering.restarts(number, time)
+            if restarts:
+                self._sink.note("sequence_reset")
+            series.see(number - trade.count, number, time, "sequence_reset" if restarts else "not_recorded")
             amount = contract.base(trade.contracts, trade.price)
             series.append((time, local, str(number), trade.side, trade.price, amount, number))
 
@@ -217,20 +233,22 @@ class OkxMapper:
             self._quotes[name] = series
         for frame in frames:
             best = [value for side in (frame.bids, frame.asks) for value in (side[0][:2] if side else (None, None))]
+            time = venue_time_us(frame.time)
             if frame.number is not None:
-                if frame.number == series.last:
+                highest = series.numbering.last
+                if series.numbering.restarts(frame.number, time):
+                    self._sink.note("sequence_reset")
+                elif frame.number == highest:
                     self._sink.count("duplicate", Stream.QUOTES)
-                series.last = frame.number
-            row = (venue_time_us(frame.time), local, *series.contract.base_levels(best), frame.number)
+            row = (time, local, *series.contract.base_levels(best), frame.number)
             series.append(row)
 
     def _book(self, local: int, kind: str, name: str, action: str, data: msgspec.Raw) -> None:
         series = self._books.get(name)
         frames = wire.BOOK.decode(data)
         if series is None:
-            symbol = _symbol(name)
-            sync = BookSync(restore=partial(self._sink.checkpoint, symbol))
-            series = self._books[name] = _Books(kind, symbol, self._contract(name), sync, self._sink)
+            sync = BookSync(restore=partial(self._sink.checkpoint, _symbol(name)))
+            series = self._books[name] = _Books(kind, name, self._contract(name), sync, self._sink)
         if series.channel != kind:
             # Each channel numbers its own frames: their chains cannot be mixed.
             self._sink.count("ignored", "other_book_channel")
@@ -245,24 +263,24 @@ class OkxMapper:
         begins = action == "snapshot"
         checked = series.sync.checks or (begins and any(frame.checksum for frame in frames))
         texts = wire.BOOK_TEXTS.decode(data) if checked else [None] * len(frames)
+        unknown = False
         for frame, text in zip(frames, texts, strict=True):
             time = venue_time_us(frame.time)
             outcome = series.sync.snapshot(frame, text) if begins else series.sync.update(frame, text)
-            self._applied(local, time, series, frame, outcome)
+            unknown |= not self._applied(local, time, series, frame, outcome) and outcome is Outcome.UNKNOWN
+        if unknown and series.wait is not None:
+            series.wait(local, _book_frame(kind, name, action, data))
 
-    def _applied(self, local: int, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> None:
+    def _applied(self, local: int, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> bool:
         sync = series.sync
         book = sync.book
         if book is None or outcome not in {Outcome.CHANGED, Outcome.APPLIED}:
-            self._not_applied(series, frame, outcome)
-            return
-        # Once numbers have started anew they no longer order the ticks: the order of arrival does.
-        number = None if sync.was_reset else frame.number
-        if sync.was_reset:
-            self._sink.note("sequence_reset")
+            self._not_applied(time, series, frame, outcome)
+            return False
+        number = frame.number
         if number is not None:
-            after = number - 1 if frame.previous is None or frame.previous < 0 else frame.previous
-            series.see(after, number, time, "no_snapshot" if series.missed else "not_recorded")
+            self._number(series, number, frame.previous, time)
+        series.wait = None
         if outcome is Outcome.CHANGED:
             series.append((time, local, *series.contract.base_levels(book.best), number))
         top = (*book.bids.best[:2], *book.asks.best[:2])
@@ -270,9 +288,25 @@ class OkxMapper:
             series.top = top
             series.quote((time, local, *series.contract.base_levels(top), number))
         if self._on_book is not None:
-            self._on_book(series.symbol, -1 if frame.number is None else frame.number, book)
+            self._on_book(series.symbol, -1 if number is None else number, book)
+        return True
 
-    def _not_applied(self, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> None:
+    def _number(self, series: _Books, number: int, previous: int | None, time: int) -> None:
+        restarts = series.restarts != series.sync.restarts
+        if restarts:
+            # The frame carries on from the one before, but its number does not.
+            series.restarts, previous = series.sync.restarts, None
+            self._sink.note("sequence_reset")
+        if series.unknown_since is not None:
+            after, since = series.unknown_since
+            if time > since + SOON_US:
+                # The recording began earlier than its book: what lies between is missing.
+                series.see(after, after, since, "not_recorded")
+            series.unknown_since = None
+        begins = "sequence_reset" if restarts else "no_snapshot" if series.missed else "not_recorded"
+        series.see(number - 1 if previous is None or previous < 0 else previous, number, time, begins)
+
+    def _not_applied(self, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> None:
         if outcome is Outcome.HEARTBEAT:
             self._sink.count("ignored", "heartbeat")
         elif outcome is Outcome.REPEATED:
@@ -283,8 +317,10 @@ class OkxMapper:
             self._sink.note("checksum_mismatch")
         else:
             if not series.missed and outcome is Outcome.UNKNOWN and frame.previous is not None:
-                # Once a recording that ends with this number is imported, importing this one again knows the book.
-                self._sink.note(f"book_awaits:{series.symbol}:{frame.previous}")
+                series.unknown_since = (frame.previous, time)
+                series.wait = self._sink.wait(series.symbol, frame.previous)
+                if series.wait is not None:
+                    series.wait(0, instruments_answer(series.name, series.contract))
             series.missed = True
             self._sink.count("ignored", "update_of_unknown_book")
 
@@ -339,8 +375,12 @@ class OkxMapper:
         return contract
 
 
+def _book_frame(kind: str, name: str, action: str, data: msgspec.Raw) -> bytes:
+    return msgspec.json.encode({"arg": {"channel": kind, "instId": name}, "action": action, "data": data})
+
+
 def _symbol(name: str) -> Symbol:
     try:
-        return Symbol.from_native(Exchange.OKX_PERPS, name)
+        return okx_symbol(name)
     except InvalidInputError as error:
         raise RejectedFrameError("unknown_symbol", error.message) from None

@@ -1,13 +1,12 @@
-"""The sink of one recording: takes what a mapper reads and hands it to the import."""
+"""Takes what a mapper reads out of one recording, and hands it to the import."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.engine.importing.collect import SpanBuilder, TickBuffer
+from aperiodic.engine.importing.buffers import SpanBuilder, TickBuffer
 from aperiodic.engine.importing.files import Lines
 from aperiodic.market import Stream, Symbol
 
@@ -20,14 +19,13 @@ if TYPE_CHECKING:
     from aperiodic.venues import Row
     from aperiodic.venues.events import SpanRecorder
 
-__all__ = ["Collector"]
+__all__ = ["RecordingSink"]
 
-_BOOK_UPDATE: Final = re.compile(rb'"e"\s*:\s*"depthUpdate"[^\[]{0,300}?"s"\s*:\s*"(\w{1,100})"')
 _STAND_IN_NOTES: Final = {Stream.TRADES: "aggregated_trades", Stream.QUOTES: "quotes_from_book"}
 _STAND_IN_KINDS: Final = {Stream.TRADES: "aggTrade", Stream.QUOTES: "quote_from_book"}
 
 
-class Collector:
+class RecordingSink:
     """See `aperiodic.venues.Sink`.
 
     What a mapper calls aggregated stands in where the recording has nothing better: aggregates where no single
@@ -41,7 +39,7 @@ class Collector:
         self._spans: dict[tuple[Stream, Symbol, bool], SpanBuilder] = {}
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._notes: set[str] = set()
-        self._book_symbols: frozenset[str] | None = None
+        self._found: dict[Callable[[bytes], str | None], frozenset[str]] = {}
 
     def rows(self, stream: Stream, symbol: Symbol, *, aggregated: bool = False) -> Callable[[Row], None]:
         """Return the function that takes the ticks of one series."""
@@ -65,14 +63,16 @@ class Collector:
         """Remember something that a reader of the data should know."""
         self._notes.add(code)
 
-    def book_symbols(self) -> frozenset[str]:
-        """Return Binance's names of all instruments with book updates anywhere in the file."""
-        if self._book_symbols is None:
-            names: set[bytes] = set()
-            for _, batch in Lines(self._file):
-                names.update(match[1] for line in batch if (match := _BOOK_UPDATE.search(line)) is not None)
-            self._book_symbols = frozenset(name.decode() for name in names)
-        return self._book_symbols
+    def find_all(self, read: Callable[[bytes], str | None]) -> frozenset[str]:
+        """Return what `read` gives of all lines of the file, None left out."""
+        if read not in self._found:
+            told = (read(line) for _, batch in Lines(self._file) for line in batch)
+            self._found[read] = frozenset(name for name in told if name is not None)
+        return self._found[read]
+
+    def wait(self, symbol: Symbol, after: int) -> Callable[[int, bytes], None] | None:
+        """Keep nothing: the file has to be given again."""
+        self._notes.add(f"book_awaits:{symbol}:{after}")
 
     def pack(self) -> None:
         """Turn rows into columns where many have come together."""

@@ -1,0 +1,64 @@
+"""Which venues there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aperiodic.market import Exchange
+from aperiodic.market.errors import unknown_value
+from aperiodic.venues.binance import BINANCE, BINANCE_FUTURES
+from aperiodic.venues.hyperliquid import HYPERLIQUID_PERPS
+from aperiodic.venues.okx import OKX_PERPS
+
+if TYPE_CHECKING:
+    from aperiodic.market import Stream
+    from aperiodic.venues.venue import Venue
+
+__all__ = ["all_venues", "has_modelled_time", "register", "unregister", "venue_of"]
+
+_VENUES: dict[str, Venue] = {}
+
+
+def register(venue: Venue) -> None:
+    """Add a venue: from now on its recordings can be imported, built, simulated and served.
+
+    Raises:
+        ValueError: Its name is taken, or could not be the name of an exchange.
+    """
+    if venue.exchange in _VENUES:
+        msg = f"there is a venue {venue.exchange} already"
+        raise ValueError(msg)
+    _VENUES[Exchange.register(venue.exchange)] = venue
+
+
+def unregister(exchange: Exchange) -> None:
+    """Take a venue out again."""
+    del _VENUES[exchange]
+    Exchange.forget(exchange)
+
+
+def all_venues() -> tuple[Venue, ...]:
+    """Every venue, in the order they were registered."""
+    return tuple(_VENUES.values())
+
+
+def venue_of(exchange: Exchange) -> Venue:
+    """Return the venue of that name.
+
+    Raises:
+        InvalidInputError: `unknown_exchange`, naming the nearest valid one.
+    """
+    venue = _VENUES.get(exchange)
+    if venue is None:
+        raise unknown_value("exchange", exchange, _VENUES)
+    return venue
+
+
+def has_modelled_time(exchange: Exchange, stream: Stream) -> bool:
+    """Return whether a venue's stream carries no time of its own, so that the arrival time stands in for it."""
+    venue = _VENUES.get(exchange)
+    return venue is not None and stream in venue.modelled
+
+
+for _venue in (BINANCE_FUTURES, OKX_PERPS, HYPERLIQUID_PERPS, BINANCE):
+    register(_venue)
