@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aperiodic.market import DAY_US, Clock, Exchange, Interval, InvalidInputError
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, InvalidInputError, Stream
 from aperiodic.market.errors import nearest, unknown_value
+from aperiodic.venues import has_modelled_time, venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +59,9 @@ def test_exchanges_are_named_as_in_the_api() -> None:
 
 
 def test_what_the_venues_streams_can_prove() -> None:
-    assert [venue for venue in Exchange if Stream.TRADES not in venue_of(venue).numbered] == [Exchange.HYPERLIQUID_PERPS]
+    assert [venue for venue in Exchange if Stream.TRADES not in venue_of(venue).numbered] == [
+        Exchange.HYPERLIQUID_PERPS
+    ]
     assert [venue for venue in Exchange if has_modelled_time(venue, Stream.QUOTES)] == [Exchange.BINANCE]
 
 

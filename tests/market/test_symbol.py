@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aperiodic.market import Exchange, InvalidInputError, Symbol
+from aperiodic.venues import venue_of
 
 _LETTERS = string.ascii_letters + string.digits + "币é"
 ASSETS = st.builds("".join, st.lists(st.sampled_from(_LETTERS), min_size=1, max_size=12))

@@ -20,6 +20,7 @@ from aperiodic.engine.build import build
 from aperiodic.engine.importing import import_recordings, import_tardis
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.market import Clock, Exchange, Interval, Stream
+from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,8 @@ from aperiodic.engine.importing import import_recordings
 from aperiodic.engine.importing.lines import read_line
 from aperiodic.lake import Lake, ObjectKind
 from aperiodic.market import Exchange, Stream
-from aperiodic.venues.okx import BookSync, Contract, OkxMapper, Outcome
+from aperiodic.venues import Contract
+from aperiodic.venues.okx import BookSync, OkxMapper, Outcome
 from aperiodic.venues.okx import messages as wire
 
 if TYPE_CHECKING:

@@ -13,13 +13,14 @@ import pytest
 
 from aperiodic.completeness.gaps import read_gaps
 from aperiodic.engine.importing import import_recordings
-from aperiodic.engine.importing.answers import read_answers
 from aperiodic.engine.importing.files import SourceFile
 from aperiodic.engine.importing.recordings import read_recording
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import commit
+from aperiodic.engine.importing.responses import read_responses
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.market import Exchange, Stream
+from aperiodic.venues.binance import BINANCE_FUTURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def test_rest_answers_beside_a_cryptofeed_dump_seed_its_books(lake: Lake, real_d
         lake,
         Exchange.BINANCE_FUTURES,
         files[0],
-        answers=read_answers(Exchange.BINANCE_FUTURES, files, Refusals(None)),
+        responses=read_responses(BINANCE_FUTURES, files, Refusals(None)),
         on_book=lambda symbol, number, book: tops.append((symbol, number, (*book.bids.best[:2], *book.asks.best[:2]))),
     )
     quotes = {symbol: frame.sort("sequence") for (stream, symbol), frame in found.frames.items() if stream == "quotes"}

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from aperiodic.market import Exchange, Stream, book_columns
+from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
     from tests.simulate.conftest import Simulated

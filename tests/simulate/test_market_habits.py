@@ -9,6 +9,7 @@ import pytest
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.simulate import MarketSpec, simulate_day
+from aperiodic.venues import venue_of
 
 if TYPE_CHECKING:
     from tests.simulate.conftest import Simulated

@@ -7,6 +7,7 @@ import pytest
 from aperiodic import simulate
 from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 from aperiodic.simulate import MAX_TRADES_PER_DAY, MarketSpec, simulate_day, streams_of
+from aperiodic.venues import venue_of
 
 BTC = Symbol.parse("perpetual-BTC-USDT:USDT")
 

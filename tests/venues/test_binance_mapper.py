@@ -51,8 +51,13 @@ class Collected:
         del symbol, sequence
         return None
 
-    def book_symbols(self) -> frozenset[str]:
+    def find_all(self, read: Callable[[bytes], str | None]) -> frozenset[str]:
+        del read
         return self._book_symbols
+
+    def wait(self, symbol: Symbol, after: int) -> Callable[[int, bytes], None] | None:
+        self.notes.add(f"book_awaits:{symbol}:{after}")
+        return None
 
     def only(self, stream: Stream) -> list[Row]:
         return [row for kind, _, row in self.ticks if kind is stream]

@@ -66,7 +66,7 @@ def test_numbers_may_start_anew_within_the_chain() -> None:
     sync = known()
     assert sync.update(frame(3, 10, bids=[("100", "3")]), None) is Outcome.CHANGED
     assert sync.update(frame(4, 3, bids=[("100", "2")]), None) is Outcome.CHANGED
-    assert (sync.was_reset, sync.last) == (True, 4)
+    assert (sync.restarts, sync.last) == (1, 4)
 
 
 def test_numbers_that_start_anew_out_of_sight_do_not_leave_the_book_as_it_was() -> None:

@@ -7,8 +7,8 @@ import pytest
 from tests.venues.test_binance_mapper import Collected
 
 from aperiodic.market import Stream, Symbol
-from aperiodic.venues import RejectedFrameError
-from aperiodic.venues.okx import Contract, OkxMapper, UnknownContractError, read_contracts
+from aperiodic.venues import Contract, RejectedFrameError, UnknownContractError
+from aperiodic.venues.okx import OkxMapper, read_contracts
 
 T = 1_652_459_225_000
 LOCAL = 1_652_459_225_123_456

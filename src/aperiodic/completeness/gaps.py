@@ -7,12 +7,14 @@ the same whatever order files are imported in, and a gap closes when a file that
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, insert, select
 
 from aperiodic.lake.schema import gaps, spans
+from aperiodic.venues import RESTART_SLACK_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +23,11 @@ if TYPE_CHECKING:
 
     from aperiodic.market import Exchange, Stream, Symbol
 
-__all__ = ["Gap", "Span", "add_spans", "gaps_between", "merge_spans", "read_gaps", "read_spans"]
+__all__ = ["RESTART", "Gap", "Span", "add_spans", "gaps_between", "merge_spans", "read_gaps", "read_spans"]
+
+
+RESTART: Final = "sequence_reset"
+"""Why a run begins where the venue begins to count anew."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,7 +40,7 @@ class Span:
         first_time: Exchange time of its first event, µs.
         last_time: Exchange time of its last event, µs.
         begins: Why it does not begin earlier: `not_recorded` (the file begins here), `sequence_break`,
-            `no_snapshot` (an order book could not be known before).
+            `no_snapshot` (an order book could not be known before), `sequence_reset` (the venue counts anew).
     """
 
     after_sequence: int
@@ -67,10 +73,30 @@ class Gap:
     cause: str
 
 
-def merge_spans(stretches: Iterable[Span]) -> list[Span]:
-    """Join stretches that touch or overlap, ascending."""
+def merge_spans(runs: Iterable[Span]) -> list[Span]:
+    """Join runs of numbers that touch or overlap.
+
+    Numbers may begin anew, after maintenance or a relisting: a run that begins clearly later than another one ended,
+    and yet below its last number, belongs to a later count. Runs are joined within a count only; counts follow each
+    other in time, the runs of one ascend.
+    """
+    counts: list[list[Span]] = []
+    ended: list[tuple[int, int]] = []
+    reached = -1
+    for span in sorted(runs, key=lambda run: (run.first_time, run.last_time, run)):
+        while ended and ended[0][0] + RESTART_SLACK_US < span.first_time:
+            reached = max(reached, heappop(ended)[1])
+        if not counts or span.after_sequence < reached:
+            counts.append([])
+            ended, reached = [], -1
+        counts[-1].append(span)
+        heappush(ended, (span.last_time, span.last_sequence))
+    return [joined for count in counts for joined in _join(count)]
+
+
+def _join(count: list[Span]) -> list[Span]:
     merged: list[Span] = []
-    for span in sorted(stretches):
+    for span in sorted(count):
         if merged and span.after_sequence <= merged[-1].last_sequence:
             last = merged[-1]
             merged[-1] = replace(
@@ -87,10 +113,11 @@ def merge_spans(stretches: Iterable[Span]) -> list[Span]:
 
 
 def gaps_between(symbol: str, stream: str, merged: list[Span]) -> list[Gap]:
-    """Return the gaps between merged stretches."""
+    """Return the gaps between merged runs: none where the numbers begin anew, since nothing tells what is missing."""
     return [
         Gap(symbol, stream, left.last_sequence, right.after_sequence, left.last_time, right.first_time, right.begins)
         for left, right in pairwise(merged)
+        if right.after_sequence > left.last_sequence
     ]
 
 

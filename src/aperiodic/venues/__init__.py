@@ -2,13 +2,25 @@
 
 from aperiodic.venues.book import Book, Levels
 from aperiodic.venues.contracts import Contract, UnknownContractError
-from aperiodic.venues.events import EARLIEST_US, LATEST_US, RejectedFrameError, Row, Sink
+from aperiodic.venues.events import (
+    EARLIEST_US,
+    LARGEST,
+    LATEST_US,
+    RESTART_SLACK_US,
+    SMALLEST,
+    RejectedFrameError,
+    Row,
+    Sink,
+)
 from aperiodic.venues.registry import all_venues, has_modelled_time, register, unregister, venue_of
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Mapper, Venue
 
 __all__ = [
     "EARLIEST_US",
+    "LARGEST",
     "LATEST_US",
+    "RESTART_SLACK_US",
+    "SMALLEST",
     "Book",
     "Contract",
     "DerivativeHabits",

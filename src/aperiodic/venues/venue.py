@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aperiodic.market import BOOK_DEPTH, InvalidInputError, Stream, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from aperiodic.market import Exchange
     from aperiodic.venues.book import Book
@@ -157,6 +156,7 @@ class Venue(Protocol):
             RejectedFrameError: `malformed` when the response is not what its address promises.
         """
         del url, body
+        return None
 
     def instruments(self, body: bytes) -> Instruments | None:
         """Read a REST response that lists instruments, None when it is not one.
@@ -165,6 +165,7 @@ class Venue(Protocol):
             RejectedFrameError: `malformed` when it is one that cannot be read.
         """
         del body
+        return None
 
 
 def read_symbol(exchange: Exchange, native: str, text: str | None, hint: str | None = None) -> Symbol:

@@ -1,4 +1,4 @@
-"""What is collected while one file is read: ticks, stretches of numbers, frames kept aside."""
+"""What is gathered while one file is read: ticks, runs of numbers, frames kept aside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from aperiodic.completeness.gaps import Span, merge_spans
+from aperiodic.completeness.gaps import RESTART, Span, merge_spans
 from aperiodic.market import tick_schema
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _series(name: str, values: tuple[Any, ...], dtype: pl.DataType) -> pl.Series
 
 
 class SpanBuilder:
-    """Unbroken stretches of one numbered series, in whatever order the numbers come."""
+    """Unbroken runs of numbers of one series, in whatever order they come."""
 
     def __init__(self, count: Callable[[str], None]) -> None:
         """Begin empty.
@@ -79,22 +79,29 @@ class SpanBuilder:
         self._begins = ""
 
     def see(self, after: int, last: int, time: int, begins: str) -> None:
-        """Everything numbered in (after, last] was seen; see `aperiodic.venues.events.SpanRecorder`."""
-        if self._begins and self._after <= after <= self._last:
+        """Everything numbered in (after, last] was seen; see `aperiodic.venues.events.SpanRecorder`.
+
+        A run with `after` = `last` holds nothing and says that the numbers had come that far.
+        """
+        restarts = begins == RESTART
+        if self._begins and self._after <= after <= self._last and not restarts:
             if last <= self._last:
                 self._count("duplicate")
                 return
         else:
-            if last <= self._highest:
+            if last <= self._highest and not restarts:
                 self._count("late")
             self._close()
-            self._begins = "sequence_break" if self._begins else begins
+            nothing_seen = self._after == self._last
+            self._begins = begins if restarts or nothing_seen else "sequence_break"
+            if restarts:
+                self._highest = last
             self._after, self._first_time = after, time
         self._last, self._last_time = last, time
         self._highest = max(self._highest, last)
 
     def spans(self) -> list[Span]:
-        """All stretches, joined and ascending."""
+        """All runs, joined and ascending."""
         self._close()
         self._done = merge_spans(self._done)
         return self._done

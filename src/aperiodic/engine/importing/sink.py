@@ -73,6 +73,7 @@ class RecordingSink:
     def wait(self, symbol: Symbol, after: int) -> Callable[[int, bytes], None] | None:
         """Keep nothing: the file has to be given again."""
         self._notes.add(f"book_awaits:{symbol}:{after}")
+        return None
 
     def pack(self) -> None:
         """Turn rows into columns where many have come together."""

@@ -94,7 +94,7 @@ def recognise(header: Sequence[str], venue: Venue | None) -> Table:
             table = _book(levels)
         if table is not None and contracts:
             raise ImportSourceError(
-                f"The amounts in this file are contracts, whose size the file does not tell.",
+                "The amounts in this file are contracts, whose size the file does not tell.",
                 code="contract_size_needed",
                 hint="Of this exchange, import derivative_ticker files.",
             )

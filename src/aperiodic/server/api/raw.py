@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Text, bindparam, cast, select
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import gaps, imports
-from aperiodic.market import DAY_US, Stream
+from aperiodic.market import DAY_US
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION
 from aperiodic.market.time import day_at, day_start_us
 from aperiodic.server.api.data import NO_STORE, overall_source

@@ -31,6 +31,7 @@ _CLOCKS: Final = {
     Clock.TRUE: "arrival at the capture host, so that a backtest uses only what had arrived",
 }
 
+
 def _basics() -> str:
     return f"""\
 - Access: header `X-API-KEY`; in Python the argument `api_key` or the variable `APERIODIC_API_KEY`. The address is the \
@@ -41,6 +42,7 @@ argument `base_url` or the variable `APERIODIC_API_URL`, and ends in `/api/v1`.
 that has it.
 - Clocks: {"; ".join(f"`timestamp={clock}`: {words}" for clock, words in _CLOCKS.items())}.
 - Days are UTC, `YYYY-MM-DD`, both ends included."""
+
 
 _CAVEATS: Final = """\
 - `time` is the start of the bar, UTC without a zone. A bar's values are known at its end, not at `time`.

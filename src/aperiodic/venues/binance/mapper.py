@@ -38,7 +38,15 @@ from aperiodic.market import Exchange, InvalidInputError, Stream
 from aperiodic.venues.binance import messages as wire
 from aperiodic.venues.binance.depth import DepthChange, DepthSync, Outcome
 from aperiodic.venues.binance.symbols import futures_symbol, read_exchange_info, spot_symbol
-from aperiodic.venues.events import LARGEST, RESTART_SLACK_US, SMALLEST, SOON_US, Numbering, RejectedFrameError, venue_time_us
+from aperiodic.venues.events import (
+    LARGEST,
+    RESTART_SLACK_US,
+    SMALLEST,
+    SOON_US,
+    Numbering,
+    RejectedFrameError,
+    venue_time_us,
+)
 from aperiodic.venues.venue import Instruments
 
 if TYPE_CHECKING:
@@ -55,6 +63,7 @@ __all__ = ["BinanceMapper"]
 _MODELLED_SLACK_US: Final = 60_000_000
 """As `RESTART_SLACK_US`, where the arrival time stands in: two recorders may be this far apart."""
 
+_INF: Final = float("inf")
 _MAX_STREAM_NAMES: Final = 10_000
 _IGNORED_CHANNELS: Final = (
     *("kline_", "continuousKline_", "indexPriceKline_", "markPriceKline_", "ticker", "miniTicker", "avgPrice"),
@@ -449,8 +458,8 @@ def _no_spans(_after: int, _last: int, _time: int, _begins: str) -> None:
 
 def _check_positive(*values: float) -> None:
     for value in values:
-        if not value > 0:
-            raise RejectedFrameError("not_positive", "a price or amount is not a positive number")
+        if not 0 < value < _INF:
+            raise RejectedFrameError("not_positive", "a price or amount is not a positive, finite number")
         if not SMALLEST <= value <= LARGEST:
             raise RejectedFrameError("bad_number", "a price or amount is beyond any market's")
 

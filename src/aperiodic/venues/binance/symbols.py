@@ -35,7 +35,23 @@ _WELL_KNOWN: Final = _SPOT_QUOTES | {
     *("ADA", "AVAX", "BCH", "LTC", "LINK", "ATOM", "MATIC", "POL", "NEAR", "UNI", "ETC", "XLM", "FIL", "APT", "ARB"),
     *("OP", "SUI", "TON", "SHIB", "PEPE", "GALA", "LUNA", "LUNC", "HBAR", "VET", "ALGO", "SAND", "MANA", "AXS", "EOS"),
     *("AAVE", "FTM", "GRT", "CHZ", "THETA", "EGLD", "ICP", "INJ", "RUNE", "WLD", "TIA", "SEI", "FET", "WIF", "BONK"),
-    *("FLOKI", "NOT", "ENA", "STRK", "JUP", "PENDLE", "LDO", "CRV", "DASH", "ZEC", "XMR", "IOTA", "NEO", "QTUM", "WBTC"),
+    *(
+        "FLOKI",
+        "NOT",
+        "ENA",
+        "STRK",
+        "JUP",
+        "PENDLE",
+        "LDO",
+        "CRV",
+        "DASH",
+        "ZEC",
+        "XMR",
+        "IOTA",
+        "NEO",
+        "QTUM",
+        "WBTC",
+    ),
 }
 
 

@@ -82,7 +82,20 @@ class _Books:
     """One swap's book and the quotes that stand in where no others were recorded."""
 
     __slots__ = (
-        *("append", "channel", "contract", "missed", "name", "quote", "restarts", "see", "symbol", "sync", "top", "wait"),
+        *(
+            "append",
+            "channel",
+            "contract",
+            "missed",
+            "name",
+            "quote",
+            "restarts",
+            "see",
+            "symbol",
+            "sync",
+            "top",
+            "wait",
+        ),
         "unknown_since",
     )
 
