@@ -39,6 +39,12 @@ def test_an_error_answer_carries_everything_the_server_said(fake: FakeApi) -> No
     assert fake.api.count(ENDPOINT) == 1
 
 
+def test_no_sentence_of_an_error_is_printed_twice() -> None:
+    details = ["No such interval. Use 5m.", "No such symbol. Use BTC."]
+    error = aperiodic.APIError(400, "No such interval.", details, "unknown_interval", "Use 5m.", "r1")
+    assert str(error) == "No such interval. Use 5m. No such symbol. Use BTC. (HTTP 400, request r1)"
+
+
 @pytest.mark.parametrize(
     ("reply", "message"),
     [

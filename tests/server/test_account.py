@@ -142,6 +142,20 @@ def test_an_address_makes_only_so_many_keys_an_hour(start: Callable[..., TestCli
     assert code(rotating) == (429, "rate_limited")
 
 
+def test_refused_sign_ups_and_rotations_use_up_no_key(start: Callable[..., TestClient[Litestar]], lake: Lake) -> None:
+    client = start(signups_per_hour=1)
+    for _ in range(3):
+        refused = client.post(SIGNUP, json={"label": "\n"})
+        assert code(refused) == (400, "bad_label")
+        assert refused.headers["ratelimit-remaining"] == "1"
+        assert code(client.post(ROTATE, headers=held(new_key(lake)), json={"overlap_hours": -1})) == (
+            400,
+            "bad_overlap",
+        )
+    assert client.post(SIGNUP).status_code == 201
+    assert code(client.post(SIGNUP)) == (429, "rate_limited")
+
+
 def test_an_account_tells_all_that_its_key_may_do(client: TestClient[Litestar], lake: Lake) -> None:
     key = new_key(lake, "prime", account="acme", scopes=["bars"], expires_at=now_us() + 86_400_000_000)
     sibling = public_id_of(new_key(lake, "prime", account="acme"))

@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 from aperiodic.lake import Lake, LakeError, Settings
 from aperiodic.lake.store import Store
 from aperiodic.server import create_app
-from aperiodic.server.middleware.access_log import Traffic
+from aperiodic.server.middleware.access_log import AccessLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def local(tmp_path: Path) -> Iterator[tuple[Lake, TestClient[Litestar], Traffic]]:
-    settings, traffic = Settings(home=tmp_path), Traffic()
+def local(tmp_path: Path) -> Iterator[tuple[Lake, TestClient[Litestar], AccessLog]]:
+    settings, access_log = Settings(home=tmp_path), AccessLog()
     with (
         closing(Lake.open(settings)) as lake,
-        TestClient(create_app(lake, settings, traffic), raise_server_exceptions=False) as client,
+        TestClient(create_app(lake, settings, access_log), raise_server_exceptions=False) as client,
     ):
-        yield lake, client, traffic
+        yield lake, client, access_log
 
 
 def details(answer: httpx.Response) -> list[str]:
@@ -39,14 +39,14 @@ def details(answer: httpx.Response) -> list[str]:
     return [detail.split(".")[0] for detail in body["details"]]
 
 
-def test_ready_when_all_parts_answer(local: tuple[Lake, TestClient[Litestar], Traffic]) -> None:
+def test_ready_when_all_parts_answer(local: tuple[Lake, TestClient[Litestar], AccessLog]) -> None:
     _, client, _ = local
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 def test_every_part_that_is_down_is_named(
-    local: tuple[Lake, TestClient[Litestar], Traffic], monkeypatch: pytest.MonkeyPatch
+    local: tuple[Lake, TestClient[Litestar], AccessLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake, client, _ = local
 
@@ -68,7 +68,7 @@ def test_every_part_that_is_down_is_named(
 
 
 def test_a_store_that_hangs_is_down_in_bounded_time_and_holds_up_nobody(
-    local: tuple[Lake, TestClient[Litestar], Traffic], monkeypatch: pytest.MonkeyPatch
+    local: tuple[Lake, TestClient[Litestar], AccessLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, client, _ = local
     go_on, asked = threading.Event(), []
@@ -91,9 +91,9 @@ def test_a_store_that_hangs_is_down_in_bounded_time_and_holds_up_nobody(
         assert time.monotonic() < deadline
 
 
-def test_not_ready_but_alive_while_stopping(local: tuple[Lake, TestClient[Litestar], Traffic]) -> None:
-    _, client, traffic = local
-    traffic.stopping = True
+def test_not_ready_but_alive_while_stopping(local: tuple[Lake, TestClient[Litestar], AccessLog]) -> None:
+    _, client, access_log = local
+    access_log.stopping = True
     answer = client.get("/readyz")
     assert (answer.json()["code"], details(answer)) == ("shutting_down", ["The server is shutting down"])
     assert client.get("/healthz").status_code == 200

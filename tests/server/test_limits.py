@@ -58,6 +58,16 @@ def test_being_refused_costs_nothing() -> None:
     assert limiter.take("a", 1).admitted
 
 
+def test_what_is_given_back_can_be_taken_again_and_never_more() -> None:
+    limiter, clock = buckets()
+    limiter.take("a", 2)
+    assert limiter.give_back("a", 2).remaining == 2
+    assert [limiter.give_back(client, 2).remaining for client in ("a", "nobody")] == [2, 2]
+    assert [limiter.take("a", 2).admitted for _ in range(3)] == [True, True, False]
+    clock.now = 20 * S
+    assert limiter.give_back("a", 2).remaining == 1
+
+
 @pytest.mark.parametrize("limit", [1, 7, 1200, 1_000_000])
 def test_as_many_are_admitted_in_a_minute_as_the_limit_says(limit: int) -> None:
     limiter, clock = buckets()

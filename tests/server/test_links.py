@@ -4,12 +4,12 @@ import time
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 import pytest
 from tests.server.conftest import BTC, DATA, Installation, RunningServer, publish, query
-from tests.server.in_process import application, put_ticks
+from tests.server.in_process import App, application, put_ticks
 
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import NewObject, ObjectKey
@@ -336,3 +336,44 @@ def test_a_notebook_in_a_browser_may_use_api_and_links(api: httpx.Client, link: 
 def test_a_configured_address_wins_over_the_host_header() -> None:
     assert base_url("https://data.example/lake/", "http", "internal:8000") == "https://data.example/lake"
     assert base_url(None, "http", "[::1]:8000") == "http://[::1]:8000"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_link_never_follows_a_symbolic_link(tmp_path: Path, method: str) -> None:
+    with application(tmp_path / "home") as app:
+        publish(app.lake, date(2025, 4, 1))
+        link = _first_link(app)
+        assert app.client.request(method, link).status_code == 200
+        file = _stored(app.settings.home, link)
+        elsewhere = tmp_path / "elsewhere"
+        file.parent.rename(elsewhere)
+        file.parent.symlink_to(elsewhere)
+        assert app.client.request(method, link).status_code == 404
+        file.parent.unlink()
+        file.parent.mkdir()
+        file.symlink_to(elsewhere / file.name)
+        answer = app.client.request(method, link)
+        assert (answer.status_code, b"PAR1" in answer.content) == (404, False)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("change", [-1, 1])
+def test_a_file_of_another_size_than_the_ledger_says_is_503(tmp_path: Path, method: str, change: int) -> None:
+    with application(tmp_path) as app:
+        data = publish(app.lake, date(2025, 4, 1))
+        link = _first_link(app)
+        _stored(app.settings.home, link).write_bytes((data + b"x")[: len(data) + change])
+        answer = app.client.request(method, link)
+        assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+        assert method == "HEAD" or answer.json()["code"] == "unavailable"
+
+
+def _first_link(app: App) -> str:
+    answer = app.client.get(DATA, params=query(), headers=app.headers("pro"))
+    parts = urlsplit(answer.json()["files"][0]["url"])
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    return f"{parts.path}?{parts.query}"
+
+
+def _stored(home: Path, link: str) -> Path:
+    return home / "store" / unquote(urlsplit(link).path).removeprefix("/files/")

@@ -18,7 +18,8 @@ class APIError(AperiodicDataError):
     Attributes:
         status_code: HTTP status.
         message: What the server said, in one sentence.
-        details: Further sentences, often one for each bad parameter.
+        details: All problems of the request as the server tells them, often one for each bad parameter; the first
+            usually repeats message and hint.
         code: Machine-readable reason (`interval_not_in_plan`), or None. `bad_response` is the SDK's own: the answer
             does not follow the API.
         hint: What to do about it, or None.
@@ -42,7 +43,11 @@ class APIError(AperiodicDataError):
         self.args = (status_code, message, self.details, code, hint, request_id)
 
     def __str__(self) -> str:
-        sentences = [self.message, *self.details, *([] if self.hint is None else [self.hint])]
+        # What the details say already is not said again.
+        sentences = [] if any(self.message in detail for detail in self.details) else [self.message]
+        sentences += self.details
+        if self.hint is not None and not any(self.hint in detail for detail in self.details):
+            sentences.append(self.hint)
         source = f"HTTP {self.status_code}"
         if self.request_id is not None:
             source += f", request {self.request_id}"

@@ -13,17 +13,19 @@ from urllib.request import url2pathname
 
 import obstore
 import polars as pl
+from anyio.to_thread import run_sync
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotSupportedError
 from obstore.store import LocalStore
 
 from aperiodic.lake.buckets import Bucket, open_bucket
 from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError
+from aperiodic.lake.plain_files import open_plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 
-__all__ = ["Store", "StoredObject"]
+__all__ = ["Store", "StoredObject", "damaged"]
 
 _CHUNK: Final = 1 << 20
 _LISTED: Final = 500
@@ -141,22 +143,52 @@ class Store:
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
 
-    async def stream(self, path: str, start: int, length: int) -> AsyncIterator[bytes]:
-        """Yield `length` bytes of an object from offset `start`, in pieces of a bounded size.
+    def size(self, path: str) -> int:
+        """Return how many bytes an object has, asking the store.
 
         Raises:
-            LakeError: `object_missing` or `store_unavailable`.
+            LakeError: `object_missing` (in a folder also for a symbolic link), or `store_unavailable`.
         """
         try:
-            for offset in range(start, start + length, _CHUNK):
-                piece = await obstore.get_range_async(
-                    self._bucket.reads, path, start=offset, length=min(_CHUNK, start + length - offset)
-                )
-                yield piece.to_bytes()
+            if self._folder is not None:
+                with open_plain(self._folder, path) as file:
+                    return os.fstat(file.fileno()).st_size
+            return int(obstore.head(self._bucket.reads, path)["size"])
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
+
+    async def stream(self, path: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
+        """Yield `length` bytes of an object from offset `start`, in pieces of a bounded size.
+
+        In a folder no symbolic link is followed.
+
+        Raises:
+            LakeError: `object_missing`, `object_damaged` when it ends before, or `store_unavailable`.
+        """
+        pieces = (
+            self._pieces_of_bucket(path, start, length)
+            if self._folder is None
+            else _pieces_of_file(self._folder, path, start, length)
+        )
+        received = 0
+        try:
+            async for piece in pieces:
+                received += len(piece)
+                yield piece
+        except FileNotFoundError as error:
+            raise self._absent(path) from error
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
+        if received != length:
+            raise damaged(path, f"it ends after {start + received} bytes")
+
+    async def _pieces_of_bucket(self, path: str, start: int, length: int) -> AsyncIterator[bytes]:
+        for offset in range(start, start + length, _CHUNK):
+            size = min(_CHUNK, start + length - offset)
+            piece = await obstore.get_range_async(self._bucket.reads, path, start=offset, length=size)
+            yield piece.to_bytes()
 
     def read_parquet(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return a Parquet object as a frame, or only some of its columns.
@@ -281,6 +313,18 @@ def _open_folder(folder: Path) -> Bucket:
     return Bucket(store, store, store, None)
 
 
+async def _pieces_of_file(folder: Path, path: str, start: int, length: int) -> AsyncIterator[bytes]:
+    file = await run_sync(open_plain, folder, path)
+    with file:
+        await run_sync(file.seek, start)
+        while length:
+            piece = await run_sync(file.read, min(_CHUNK, length))
+            if not piece:
+                return
+            length -= len(piece)
+            yield piece
+
+
 def _inside(folder: Path, path: str) -> Path:
     """Return where an object of a folder lies; the object store itself refuses the same paths."""
     if ".." in path.split("/"):
@@ -301,6 +345,15 @@ def _missing(path: str) -> LakeError:
         f"The object {path} is in the ledger but not in the store.",
         code="object_missing",
         hint="Restore the store from a backup, or import the source again.",
+    )
+
+
+def damaged(path: str, why: str) -> LakeError:
+    """Return the error for an object that is not what the ledger says of it."""
+    return LakeError(
+        f"The object {path} is damaged: {why}.",
+        code="object_damaged",
+        hint="Run aperiodic ledger verify --deep, and restore the object from a backup or import the source again.",
     )
 
 

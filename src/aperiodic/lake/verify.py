@@ -117,7 +117,7 @@ async def _digest(store: Store, path: str, size: int) -> str:
         async for piece in store.stream(path, 0, size):
             digest.update(piece)
     except LakeError as error:
-        if error.code != "object_missing":
+        if error.code not in ("object_missing", "object_damaged"):
             raise
         return ""
     return digest.hexdigest()

@@ -20,7 +20,7 @@ from aperiodic.server.api.raw_metadata import TickHoldings, get_raw_metadata
 from aperiodic.server.auth.secret import Secrets
 from aperiodic.server.errors import answer_error
 from aperiodic.server.links.files import get_file
-from aperiodic.server.middleware.access_log import Traffic
+from aperiodic.server.middleware.access_log import AccessLog
 from aperiodic.server.middleware.monitoring import get_metrics
 from aperiodic.server.middleware.rate_limits import tell_standing
 from aperiodic.server.openapi import Documents, get_llms, get_llms_full, get_openapi
@@ -42,22 +42,22 @@ _EXPOSED: Final = [
 ]
 
 
-def create_app(lake: Lake, settings: Settings, traffic: Traffic | None = None) -> Litestar:
+def create_app(lake: Lake, settings: Settings, access_log: AccessLog | None = None) -> Litestar:
     """Build the HTTP application of an installation.
 
     Args:
         lake: The installation.
         settings: Its settings.
-        traffic: Watches the requests; given by whoever has to know when the last one has been answered.
+        access_log: Watches the requests; given by whoever has to know when the last one has been answered.
 
     Raises:
         LakeError: `weak_secret` or `secret_unavailable`.
     """
-    watch = traffic or Traffic()
+    watch = access_log or AccessLog()
     service = Service(lake, Secrets.load(settings), settings, watch.monitoring)
     given = {
         "service": service,
-        "traffic": watch,
+        "access_log": watch,
         "monitoring": watch.monitoring,
         "readiness": Readiness(lake),
         "documents": Documents(lake, settings),

@@ -1,4 +1,4 @@
-"""Keeping what is costly to read and what anybody may ask for."""
+"""A cached value: what is costly to read and what anybody may ask for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Kept"]
+__all__ = ["Cached"]
 
 _TIMES_COST: Final = 20
 
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
+class Cached(Generic[Value]):
     """A value that is kept for a while, or for 20 times as long as reading it took if that is more."""
 
     def __init__(self, nothing: Value, least_s: float, clock: Callable[[], float] = time.monotonic) -> None:

@@ -16,7 +16,7 @@ from granian.server.embed import Server
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.ledger import SERVING_S
 from aperiodic.server.app import create_app
-from aperiodic.server.middleware.access_log import Traffic
+from aperiodic.server.middleware.access_log import AccessLog
 from aperiodic.server.middleware.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def serve(settings: Settings, host: str, port: int, ready: Callable[[str], None]
         LakeError: The installation cannot be opened, or `address_unavailable`.
     """
     with closing(Lake.open(settings, busy_s=SERVING_S)) as lake:
-        traffic = Traffic()
-        app = create_app(lake, settings, traffic)
+        access_log = AccessLog()
+        app = create_app(lake, settings, access_log)
         address, bound = _free_address(host, port)
         url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
         configure_logs(settings.log_format)
         threads = _threads()
-        asyncio.run(_live(app, traffic, address, bound, lambda: None if ready is None else ready(url)))
+        asyncio.run(_live(app, access_log, address, bound, lambda: None if ready is None else ready(url)))
         _wait_for_threads(threads)
 
 
@@ -97,13 +97,13 @@ def _free_address(host: str, port: int) -> tuple[str, int]:
         ) from error
 
 
-async def _live(app: Litestar, traffic: Traffic, address: str, port: int, ready: Callable[[], None]) -> None:
+async def _live(app: Litestar, access_log: AccessLog, address: str, port: int, ready: Callable[[], None]) -> None:
     """Serve between the application's start-up and shut-down hooks, which granian does not call in this mode."""
     async with app.lifespan():
-        await _serve(app, traffic, address, port, ready)
+        await _serve(app, access_log, address, port, ready)
 
 
-async def _serve(app: Litestar, traffic: Traffic, address: str, port: int, ready: Callable[[], None]) -> None:
+async def _serve(app: Litestar, access_log: AccessLog, address: str, port: int, ready: Callable[[], None]) -> None:
     server = Server(
         app,
         address=address,
@@ -125,7 +125,7 @@ async def _serve(app: Litestar, traffic: Traffic, address: str, port: int, ready
     watching = asyncio.create_task(_announce_and_wait(address, port, ready, stopping))
     await asyncio.wait({serving, watching}, return_when=asyncio.FIRST_COMPLETED)
     if not serving.done():
-        await _let_finish(traffic, at_once)
+        await _let_finish(access_log, at_once)
     server.stop()  # type: ignore[no-untyped-call] # granian does not annotate it
     done, _ = await asyncio.wait({serving}, timeout=_GRACE_S)
     for task in done:
@@ -146,12 +146,12 @@ async def _announce_and_wait(address: str, port: int, ready: Callable[[], None],
             await stopping.wait()
 
 
-async def _let_finish(traffic: Traffic, at_once: asyncio.Event) -> None:
+async def _let_finish(access_log: AccessLog, at_once: asyncio.Event) -> None:
     """Wait for the requests under way, unless they take too long, nothing moves, or the operator insists."""
-    traffic.stopping = True
+    access_log.stopping = True
     deadline = time.monotonic() + _FINISH_S
-    while traffic.under_way and not at_once.is_set():
+    while access_log.under_way and not at_once.is_set():
         now = time.monotonic()
-        if now > deadline or now - traffic.moved_at > _STALLED_S:
+        if now > deadline or now - access_log.moved_at > _STALLED_S:
             return
         await asyncio.sleep(_POLL_S)

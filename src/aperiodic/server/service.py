@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ from aperiodic.server.middleware.metering import Metering
 from aperiodic.server.middleware.rate_limits import Buckets, client_address, remember_standing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from litestar import Request
     from sqlalchemy import Connection
 
@@ -113,15 +116,22 @@ class Service:
         standing = self._by_key.take(caller.public_id, caller.plan.requests_per_minute)
         return _admitted(request, standing, f"The plan {caller.plan.name} has {standing.limit} requests a minute.")
 
-    def admit_new_key(self, request: Request[Any, Any, Any]) -> None:
-        """Count a key that an address makes itself.
+    @contextmanager
+    def admit_new_key(self, request: Request[Any, Any, Any]) -> Iterator[None]:
+        """Count a key that an address makes itself, unless what is done in the `with` block fails.
 
         Raises:
             RequestError: 429 `rate_limited`, with `Retry-After`.
         """
         address = client_address(request, self.settings.trusted_proxies)
-        standing = self._new_keys.take(address, self.settings.signups_per_hour)
+        limit = self.settings.signups_per_hour
+        standing = self._new_keys.take(address, limit)
         _admitted(request, standing, f"An address may make {standing.limit} keys an hour.")
+        try:
+            yield
+        except BaseException:
+            remember_standing(request.scope, self._new_keys.give_back(address, limit))
+            raise
 
     def meter(self, caller: Caller, endpoint: str, dataset: str = "", files: int = 0, size: int = 0) -> None:
         """Record what was issued to a caller: links and the bytes behind them."""

@@ -210,9 +210,8 @@ def post_signup(
         )
     _require_same_site(request, service)
     asked = _parse(sent, SignupRequest)
-    service.admit_new_key(request)
     try:
-        with begin_write(service.lake.engine) as connection:
+        with service.admit_new_key(request), begin_write(service.lake.engine) as connection:
             key = sign_up(connection, service.secrets.pepper, asked.label)
     except InvalidInputError as error:
         raise RequestError(HTTP_400_BAD_REQUEST, [error]) from None
@@ -261,9 +260,8 @@ def post_rotate(
             "Sign up for a key of your own: POST /api/v1/signup.",
         )
     service.admit(request, caller)
-    service.admit_new_key(request)
     try:
-        with begin_write(service.lake.engine) as connection:
+        with service.admit_new_key(request), begin_write(service.lake.engine) as connection:
             made = rotate_key(connection, service.secrets.pepper, caller.public_id, asked.overlap_hours)
     except InvalidInputError as error:
         status = HTTP_409_CONFLICT if error.code in _CONFLICTS else HTTP_400_BAD_REQUEST

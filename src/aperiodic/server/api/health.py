@@ -15,7 +15,7 @@ from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.schema import objects
 from aperiodic.market import AperiodicDataError
 from aperiodic.server.errors import RequestError
-from aperiodic.server.middleware.access_log import Traffic
+from aperiodic.server.middleware.access_log import AccessLog
 
 __all__ = ["Health", "Readiness", "get_health", "get_readiness"]
 
@@ -61,9 +61,9 @@ def get_health() -> Health:
 
 
 @get("/readyz")
-async def get_readiness(traffic: NamedDependency[Traffic], readiness: NamedDependency[Readiness]) -> Health:
+async def get_readiness(access_log: NamedDependency[AccessLog], readiness: NamedDependency[Readiness]) -> Health:
     """Answer when ledger and store do and the server is not about to stop; 503 otherwise."""
-    if traffic.stopping:
+    if access_log.stopping:
         raise _not_ready([("shutting_down", "The server is shutting down.", "Ask another one, or this one later.")])
     down = await readiness.parts_down()
     if down:

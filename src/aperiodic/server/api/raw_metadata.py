@@ -15,14 +15,14 @@ from aperiodic.lake import Lake
 from aperiodic.market import Exchange, Stream
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION, tick_columns
 from aperiodic.server.api.data import overall_source
-from aperiodic.server.cache import Kept
+from aperiodic.server.cache import Cached
 from aperiodic.server.errors import request_id
 from aperiodic.server.service import Service
 from aperiodic.venues import has_modelled_time
 
 __all__ = ["RawMetadataAnswer", "TickHoldings", "get_raw_metadata"]
 
-_KEPT_S: Final = 5.0
+_CACHED_S: Final = 5.0
 
 
 class RawColumnEntry(msgspec.Struct):
@@ -129,11 +129,11 @@ class TickHoldings:
             clock: Seconds that only grow.
         """
         self._lake = lake
-        self._kept: Kept[Sequence[TickDays]] = Kept((), _KEPT_S, clock)
+        self._cached: Cached[Sequence[TickDays]] = Cached((), _CACHED_S, clock)
 
     def get(self) -> Sequence[TickDays]:
         """Return what is held, or was a little while ago."""
-        return self._kept.get(self._read)
+        return self._cached.get(self._read)
 
     def _read(self) -> Sequence[TickDays]:
         with self._lake.engine.connect() as connection:

@@ -1,10 +1,11 @@
 """The objects behind signed links: `/files/…`, with ranges and revalidation."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Final
 
+from anyio import CancelScope, create_task_group
 from anyio.to_thread import run_sync
 from litestar import HttpMethod, Request, route
 from litestar.di import NamedDependency
@@ -19,6 +20,7 @@ from litestar.status_codes import (
 from litestar.types import Receive, Send
 
 from aperiodic.lake import LakeError
+from aperiodic.lake.store import damaged
 from aperiodic.server.errors import RequestError, refuse
 from aperiodic.server.links.ranges import UnsatisfiableRangeError, read_range
 from aperiodic.server.links.signing import check_link, host_of
@@ -38,6 +40,7 @@ async def get_file(request: Request[Any, Any, Any], service: NamedDependency[Ser
     sent = (host_of(request), scope["raw_path"], scope["query_string"])
     path = check_link(service.secrets.link_key, *sent, time.time())
     file = await run_sync(_find, service, path)
+    await run_sync(_require_whole, service, file)
     tag = f'"{file.sha256}"'
     headers = {
         "Accept-Ranges": "bytes",
@@ -54,17 +57,9 @@ async def get_file(request: Request[Any, Any, Any], service: NamedDependency[Ser
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{file.size}"
     headers["Content-Length"] = str(len(part))
     if request.method == HttpMethod.HEAD:
-        if not await run_sync(service.lake.store.exists, path):
-            raise _gone()
         headers["Content-Type"] = _MEDIA_TYPE
         return ASGIResponse(headers=headers, status_code=status, is_head_response=True)
-    pieces = service.lake.store.stream(path, part.start, len(part))
-    # The first piece is read before the status is sent, so that a lost object is an error and not a broken body.
-    try:
-        first = await anext(aiter(pieces), b"")
-    except LakeError as error:
-        raise _gone() if error.code == "object_missing" else error from error
-    return _Pieces(_all_pieces(first, pieces), headers, status)
+    return _Pieces(service.lake.store.stream(path, part.start, len(part)), headers, status)
 
 
 class _Pieces(ASGIResponse):
@@ -76,18 +71,20 @@ class _Pieces(ASGIResponse):
         super().__init__(headers=headers, status_code=status, media_type=_MEDIA_TYPE)
         self._pieces = pieces
 
-    async def send_body(self, send: Send, receive: Receive) -> None:  # noqa: ARG002 - the base class passes it
-        """Send the pieces."""
-        async with aclosing(self._pieces) as pieces:
+    async def send_body(self, send: Send, receive: Receive) -> None:
+        """Send the pieces, until the client goes away."""
+        async with aclosing(self._pieces) as pieces, create_task_group() as group:
+            group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
             async for piece in pieces:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            group.cancel_scope.cancel()
 
 
-async def _all_pieces(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    yield first
-    async for piece in rest:
-        yield piece
+async def _cancel_when_gone(receive: Receive, scope: CancelScope) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    scope.cancel()
 
 
 def _find(service: Service, path: str) -> PublishedFile:
@@ -96,6 +93,16 @@ def _find(service: Service, path: str) -> PublishedFile:
     if file is None:
         raise _gone()
     return file
+
+
+def _require_whole(service: Service, file: PublishedFile) -> None:
+    """Refuse a file that is lost or has another size than the ledger says, before anything is answered."""
+    try:
+        size = service.lake.store.size(file.path)
+    except LakeError as error:
+        raise _gone() if error.code == "object_missing" else error from error
+    if size != file.size:
+        raise damaged(file.path, f"it has {size} bytes instead of {file.size}")
 
 
 def _gone() -> RequestError:

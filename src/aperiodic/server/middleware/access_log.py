@@ -19,7 +19,7 @@ from aperiodic.server.middleware.monitoring import OTHER, Monitoring
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-__all__ = ["Traffic"]
+__all__ = ["AccessLog"]
 
 _log: Final = logging.getLogger("aperiodic.server")
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -29,7 +29,7 @@ _IPV4_BITS: Final = 24
 _IPV6_BITS: Final = 48
 
 
-class Traffic:
+class AccessLog:
     """The requests of one server process.
 
     Attributes:
@@ -65,7 +65,9 @@ class Traffic:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableScopeHeaders.from_message(message)["X-Request-ID"] = identity
+                headers = MutableScopeHeaders.from_message(message)
+                headers["X-Request-ID"] = identity
+                headers["X-Content-Type-Options"] = "nosniff"
             elif message["type"] == "http.response.body":
                 size += len(message["body"])
             await send(message)

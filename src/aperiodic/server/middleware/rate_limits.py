@@ -76,8 +76,7 @@ class Buckets:
             client: Whose bucket.
             limit: Tokens in a full bucket, at least 1.
         """
-        token = max(self._period // limit, 1)
-        capacity = token * limit
+        token, capacity = self._sizes(limit)
         with self._lock:
             now = self._clock()
             missing = max(self._full_at.get(client, now) - now, 0)
@@ -88,14 +87,33 @@ class Buckets:
             self._full_at.move_to_end(client)
             if len(self._full_at) > self._max_entries:
                 self._full_at.popitem(last=False)
-        return Standing(
-            admitted=admitted,
-            limit=limit,
-            # Negative where the limit was lowered since.
-            remaining=max((capacity - missing) // token, 0),
-            reset_s=_seconds(missing),
-            retry_after_s=0 if admitted else max(_seconds(missing + token - capacity), 1),
-        )
+        return _standing(missing, token, capacity, admitted=admitted)
+
+    def give_back(self, client: str, limit: int) -> Standing:
+        """Put a token back that was taken for something that did not come about."""
+        token, capacity = self._sizes(limit)
+        with self._lock:
+            now = self._clock()
+            missing = max(self._full_at.get(client, now) - now - token, 0)
+            if client in self._full_at:
+                self._full_at[client] = now + missing
+        return _standing(missing, token, capacity, admitted=True)
+
+    def _sizes(self, limit: int) -> tuple[int, int]:
+        """Return how long a token takes to come back, and all of them together, ns."""
+        token = max(self._period // limit, 1)
+        return token, token * limit
+
+
+def _standing(missing: int, token: int, capacity: int, *, admitted: bool) -> Standing:
+    return Standing(
+        admitted=admitted,
+        limit=capacity // token,
+        # Negative where the limit was lowered since.
+        remaining=max((capacity - missing) // token, 0),
+        reset_s=_seconds(missing),
+        retry_after_s=0 if admitted else max(_seconds(missing + token - capacity), 1),
+    )
 
 
 def source_address(peer: str, forwarded: Sequence[str], trusted_proxies: int) -> str:

@@ -40,7 +40,7 @@ def get_feed(
     # Not of the header Host: entries keep their ids under whatever name the server is asked.
     body = _feed(incidents.get(holdings.get()), origin, uuid5(NAMESPACE_URL, public_url or "aperiodic"))
     tag = strong_tag(body)
-    headers = {"ETag": tag, "Cache-Control": _KEPT, "X-Content-Type-Options": "nosniff"}
+    headers = {"ETag": tag, "Cache-Control": _KEPT}
     if is_known(request, tag):
         return Response(b"", status_code=HTTP_304_NOT_MODIFIED, headers=headers)
     return Response(body, headers=headers, media_type="application/atom+xml")

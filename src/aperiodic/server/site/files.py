@@ -20,7 +20,7 @@ def get_asset(request: Request[Any, Any, Any]) -> Response[bytes]:
     asset = assets().get(name) if version == assets_version() else None
     if asset is None:
         raise refuse(HTTP_404_NOT_FOUND, "unknown_path", "There is no such file.", "Load the page once more.")
-    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
+    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
     body = asset.body
     if asset.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
         body = asset.compressed

@@ -20,7 +20,7 @@ from aperiodic.lake import ObjectKind
 from aperiodic.lake.schema import objects
 from aperiodic.market import DAY_US, Exchange, Stream
 from aperiodic.market.time import day_start_us
-from aperiodic.server.cache import Kept
+from aperiodic.server.cache import Cached
 from aperiodic.server.site.stretches import cause_words, join_days
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ MOST_INCIDENTS: Final = 100
 
 _MOST_SERIES: Final = 200
 _MONTHS_BACK: Final = 2
-_KEPT_S: Final = 15.0
+_CACHED_S: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Incidents:
             clock: Seconds that only grow.
         """
         self._engine = engine
-        self._kept: Kept[Sequence[Incident]] = Kept((), _KEPT_S, clock)
+        self._cached: Cached[Sequence[Incident]] = Cached((), _CACHED_S, clock)
 
     def get(self, held: Iterable[TickDays]) -> Sequence[Incident]:
         """Return the newest incidents, at most `MOST_INCIDENTS`, newest first.
@@ -85,7 +85,7 @@ class Incidents:
         Args:
             held: What is held of ticks.
         """
-        return self._kept.get(lambda: self._read(held))
+        return self._cached.get(lambda: self._read(held))
 
     def _read(self, held: Iterable[TickDays]) -> Sequence[Incident]:
         with self._engine.connect() as connection:

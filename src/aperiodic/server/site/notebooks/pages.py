@@ -42,7 +42,7 @@ def get_notebook(
         raise RequestError(HTTP_404_NOT_FOUND, [unknown_value("notebook", stem, NOTEBOOKS)])
     shown = notebook(stem)
     if name.endswith(_FILE):
-        headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(as_ipynb(shown), headers=headers, media_type="application/x-ipynb+json")
     place = NOTEBOOKS.index(stem)
     return render_page(
