@@ -1,48 +1,55 @@
 """Crypto market-microstructure data as data frames."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from aperiodic._version import __version__
-from aperiodic.client.api import (
-    get_derivative_metrics,
-    get_derivative_metrics_async,
-    get_l1_metrics,
-    get_l1_metrics_async,
-    get_l2_metrics,
-    get_l2_metrics_async,
-    get_metrics,
-    get_metrics_async,
-    get_ohlcv,
-    get_ohlcv_async,
-    get_symbols,
-    get_symbols_async,
-    get_trade_metrics,
-    get_trade_metrics_async,
-    get_twap,
-    get_twap_async,
-    get_vwap,
-    get_vwap_async,
-)
-from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning
-from aperiodic.client.raw import (
-    download_raw,
-    download_raw_async,
-    get_raw,
-    get_raw_async,
-    get_raw_coverage,
-    get_raw_coverage_async,
-)
-from aperiodic.client.types import (
-    DerivativeMetric,
-    Exchange,
-    Interval,
-    L1Metric,
-    L2Metric,
-    OnIncomplete,
-    OutputFormat,
-    RawDataset,
-    TimestampType,
-    TradeMetric,
-)
-from aperiodic.market.errors import AperiodicDataError, IncompleteDataError, InvalidInputError
+
+if TYPE_CHECKING:
+    from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning
+    from aperiodic.client.functions import (
+        get_derivative_metrics,
+        get_derivative_metrics_async,
+        get_l1_metrics,
+        get_l1_metrics_async,
+        get_l2_metrics,
+        get_l2_metrics_async,
+        get_metrics,
+        get_metrics_async,
+        get_ohlcv,
+        get_ohlcv_async,
+        get_trade_metrics,
+        get_trade_metrics_async,
+        get_twap,
+        get_twap_async,
+        get_vwap,
+        get_vwap_async,
+    )
+    from aperiodic.client.raw import (
+        download_raw,
+        download_raw_async,
+        get_raw,
+        get_raw_async,
+        get_raw_coverage,
+        get_raw_coverage_async,
+    )
+    from aperiodic.client.symbols import get_symbols, get_symbols_async
+    from aperiodic.client.types import (
+        DerivativeMetric,
+        Exchange,
+        Interval,
+        L1Metric,
+        L2Metric,
+        Metric,
+        OnIncomplete,
+        OutputFormat,
+        RawDataset,
+        TimestampType,
+        TradeMetric,
+    )
+    from aperiodic.market.errors import AperiodicDataError, IncompleteDataError, InvalidInputError
 
 __all__ = [
     "APIError",
@@ -56,6 +63,7 @@ __all__ = [
     "InvalidInputError",
     "L1Metric",
     "L2Metric",
+    "Metric",
     "OnIncomplete",
     "OutputFormat",
     "RawDataset",
@@ -87,3 +95,32 @@ __all__ = [
     "get_vwap",
     "get_vwap_async",
 ]
+
+# Where the names are. They are imported when they are first used: Polars alone takes longer to import than the
+# command line may take to say its version.
+_MODULES: Final = {
+    "aperiodic.market.errors": ("AperiodicDataError", "IncompleteDataError", "InvalidInputError"),
+    "aperiodic.client.errors": ("APIError", "DownloadError", "IncompleteDataWarning"),
+    "aperiodic.client.types": (
+        *("DerivativeMetric", "Exchange", "Interval", "L1Metric", "L2Metric", "Metric", "OnIncomplete"),
+        *("OutputFormat", "RawDataset", "TimestampType", "TradeMetric"),
+    ),
+    "aperiodic.client.symbols": ("get_symbols", "get_symbols_async"),
+    "aperiodic.client.raw": (
+        *("download_raw", "download_raw_async", "get_raw", "get_raw_async"),
+        *("get_raw_coverage", "get_raw_coverage_async"),
+    ),
+}
+_MODULE_OF: Final = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (whatever the name stands for)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULE_OF.get(name, "aperiodic.client.functions")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

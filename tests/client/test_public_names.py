@@ -6,13 +6,14 @@ import inspect
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 import aperiodic
 from aperiodic.catalog import DATASETS
-from aperiodic.client import types
+from aperiodic.client import function_writer, types
 from aperiodic.market import Clock, Exchange, Interval, Stream
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def test_the_package_exports_exactly_these_names() -> None:
         "InvalidInputError",
         "L1Metric",
         "L2Metric",
+        "Metric",
         "OnIncomplete",
         "OutputFormat",
         "RawDataset",
@@ -129,7 +131,7 @@ def test_help_names_every_column_and_every_parameter() -> None:
 @pytest.mark.parametrize(
     ("name", "streams"),
     [
-        ("get_metrics", {Stream.TRADES, Stream.QUOTES, Stream.BOOK}),
+        ("get_metrics", set(Stream)),
         ("get_trade_metrics", {Stream.TRADES}),
         ("get_l1_metrics", {Stream.QUOTES}),
         ("get_l2_metrics", {Stream.BOOK}),
@@ -137,9 +139,31 @@ def test_help_names_every_column_and_every_parameter() -> None:
     ],
 )
 def test_help_names_the_metrics_of_the_family_and_no_other(name: str, streams: set[Stream]) -> None:
-    text = inspect.getdoc(getattr(aperiodic, name)) or ""
+    text = " ".join((inspect.getdoc(getattr(aperiodic, name)) or "").split())
     for metric, dataset in DATASETS.items():
         assert (f"{metric}: {dataset.description}" in text) is (dataset.driving in streams)
+        columns = (f"{field.name} ({field.unit}" in text for field in dataset.fields)
+        assert dataset.driving not in streams or all(columns)
+
+
+def test_the_written_functions_are_those_that_the_catalog_gives() -> None:
+    folder = Path(inspect.getfile(function_writer)).parent
+    written = function_writer.modules()
+    assert {path for path in written if (folder / path).read_text(encoding="utf-8") != written[path]} == set(), (
+        "the client differs from the catalog: run make docs"
+    )
+    assert {path.name for path in (folder / "functions").glob("*.py")} == {
+        path.removeprefix("functions/") for path in written if path.startswith("functions/")
+    }
+
+
+@pytest.mark.parametrize("name", [name for name in aperiodic.__all__ if name.startswith(("get_", "download_"))])
+def test_each_function_is_where_its_code_is(name: str) -> None:
+    function = getattr(aperiodic, name)
+    assert f"def {name}(" in inspect.getsource(function)
+    doc = inspect.getdoc(function) or ""
+    assert "Returns:" in doc
+    assert "Raises:" in doc
 
 
 def test_literal_types_repeat_what_the_code_accepts() -> None:
@@ -147,6 +171,7 @@ def test_literal_types_repeat_what_the_code_accepts() -> None:
     assert get_args(types.Interval) == tuple(Interval)
     assert set(get_args(types.TimestampType)) == set(Clock)
     assert set(get_args(types.RawDataset)) == set(Stream)
+    assert set(get_args(types.Metric)) == {types.TradeMetric, types.L1Metric, types.L2Metric, types.DerivativeMetric}
     for literal, streams in (
         (types.TradeMetric, {Stream.TRADES}),
         (types.L1Metric, {Stream.QUOTES}),
@@ -157,9 +182,11 @@ def test_literal_types_repeat_what_the_code_accepts() -> None:
 
 
 def test_importing_the_package_leaves_heavy_modules_out() -> None:
-    code = "import aperiodic, sys; print([m for m in ('httpx', 'tqdm', 'pandas', 'numpy') if m in sys.modules])"
+    heavy = ("httpx", "tqdm", "pandas", "numpy")
+    code = f"import aperiodic, sys; print([m for m in ('polars', *{heavy}) if m in sys.modules]); "
+    code += f"aperiodic.get_metrics; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.split() == ["[]", "[]"]
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,19 @@ def test_a_server_may_leave_out_the_sequence_and_add_columns(fake: FakeApi) -> N
     assert_frame_equal(aperiodic.get_raw(**fake.raw_request(end_date="2025-01-01")), other)
 
 
-def test_files_that_do_not_fit_together_or_are_not_of_the_dataset_are_refused(fake: FakeApi) -> None:
-    plain, other = trades("2025-01-01"), trades("2025-01-02").drop("sequence")
+def test_a_column_that_some_files_lack_is_null_there(fake: FakeApi) -> None:
+    plain, other = trades("2025-01-01"), trades("2025-01-02").drop("sequence").with_columns(liquidation=pl.lit(1))
     files = [fake.raw_file("2025-01-01", parquet(plain)), fake.raw_file("2025-01-02", parquet(other))]
     fake.api.on(ENDPOINT, raw_reply(files))
-    with pytest.raises(aperiodic.AperiodicDataError, match="different columns") as caught:
+    assert_frame_equal(aperiodic.get_raw(**fake.raw_request()), pl.concat([plain, other], how="diagonal"))
+
+
+def test_files_that_do_not_fit_together_or_are_not_of_the_dataset_are_refused(fake: FakeApi) -> None:
+    plain = trades("2025-01-01").with_columns(extra=pl.lit("text"))
+    other = trades("2025-01-02").with_columns(extra=pl.lit(1))
+    files = [fake.raw_file("2025-01-01", parquet(plain)), fake.raw_file("2025-01-02", parquet(other))]
+    fake.api.on(ENDPOINT, raw_reply(files))
+    with pytest.raises(aperiodic.AperiodicDataError, match="different types") as caught:
         aperiodic.get_raw(**fake.raw_request())
     assert caught.value.code == "unexpected_schema"
     fake.api.on(ENDPOINT, raw_reply([fake.raw_file("2025-01-01", parquet(plain.drop("price")))]))
@@ -148,9 +156,9 @@ def test_the_refusal_of_a_plan_comes_through(fake: FakeApi) -> None:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"dataset": "trade"}, "unknown_dataset"),
+        ({"dataset": "../flow"}, "unknown_dataset"),
         ({"dataset": None}, "missing_dataset"),
-        ({"exchange": "binanc"}, "unknown_exchange"),
+        ({"exchange": "Binance"}, "unknown_exchange"),
         ({"symbol": "BTCUSDT"}, "bad_symbol"),
         ({"start_date": "2025-02-01"}, "inverted_range"),
         ({"start_date": "0001-01-01"}, "range_too_long"),

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("change", "code", "hint"),
     [
-        ({"interval": "1hr"}, "unknown_interval", r"Did you mean .*'1h'"),
-        ({"exchange": "binance-future"}, "unknown_exchange", r"Did you mean .*'binance-futures'"),
+        ({"interval": "1 h"}, "unknown_interval", r"Did you mean .*'1h'"),
+        ({"exchange": "Binance"}, "unknown_exchange", r"Did you mean .*'binance'"),
+        ({"exchange": "../raw"}, "unknown_exchange", None),
         ({"timestamp": "tru"}, "unknown_timestamp", r"Did you mean .*'true'"),
         ({"symbol": "BTCUSDT"}, "bad_symbol", "perpetual-BTC-USDT:USDT"),
         ({"output": "panda"}, "unknown_output", r"Did you mean 'pandas'\?"),
@@ -64,13 +65,17 @@ def test_what_is_left_out_is_named(fake: FakeApi, name: str) -> None:
 
 
 @pytest.mark.parametrize("function", [aperiodic.get_metrics, aperiodic.get_trade_metrics])
-def test_an_unknown_metric_names_the_nearest(fake: FakeApi, function: Callable[..., object]) -> None:
-    with pytest.raises(aperiodic.InvalidInputError, match="Did you mean 'vtwap'") as caught:
-        function(metric="vwtap", **fake.request())
-    assert caught.value.code == "unknown_metric"
+def test_a_metric_that_is_left_out_or_of_another_family_is_named(
+    fake: FakeApi, function: Callable[..., object]
+) -> None:
     with pytest.raises(aperiodic.InvalidInputError) as caught:
         function(**fake.request())
     assert caught.value.code == "missing_metric"
+    with pytest.raises(
+        aperiodic.InvalidInputError, match="Valid values: l1_price, l1_imbalance, l1_liquidity"
+    ) as caught:
+        aperiodic.get_l1_metrics(metric="flow", **fake.request())  # type: ignore[call-overload]
+    assert caught.value.code == "unknown_metric"
     assert fake.api.asked == []
 
 
@@ -155,9 +160,9 @@ def test_symbols(fake: FakeApi) -> None:
     assert fake.api.asked[0].query == {"exchange": "binance"}
     assert fake.api.asked[0].headers["x-api-key"] == API_KEY
     with pytest.raises(aperiodic.InvalidInputError, match=r"Did you mean .*'binance'"):
-        aperiodic.get_symbols(API_KEY, "binanc", fake.base_url)  # type: ignore[arg-type]
+        aperiodic.get_symbols(API_KEY, "Binance", fake.base_url)
     with pytest.raises(aperiodic.InvalidInputError) as caught:
-        aperiodic.get_symbols(API_KEY)
+        aperiodic.get_symbols(API_KEY)  # type: ignore[call-overload]
     assert caught.value.code == "missing_exchange"
 
 

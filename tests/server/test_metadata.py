@@ -49,7 +49,9 @@ def test_a_free_key_may_list_symbols(server: RunningServer, installation: Instal
 
 
 def test_the_catalog_needs_no_key_and_shows_every_declaration(server: RunningServer) -> None:
-    metrics = httpx.get(f"{server.url}/api/v1/metadata/catalog").json()["metrics"]
+    catalog = httpx.get(f"{server.url}/api/v1/metadata/catalog").json()
+    metrics = catalog["metrics"]
+    assert catalog["exchanges"] == list(Exchange)
     assert [metric["id"] for metric in metrics] == list(DATASETS)
     ohlcv = next(metric for metric in metrics if metric["id"] == "ohlcv")
     assert ohlcv["category"] == "Market Data"

@@ -57,7 +57,7 @@ class Shortfall:
             missing = tuple(
                 period_name(*month) for month in _months(request.start, request.end) if month not in present
             )
-        return cls.of(f"{request.dataset.id} of {request.symbol} on {request.exchange}", files, missing)
+        return cls.of(f"{request.metric} of {request.symbol} on {request.exchange}", files, missing)
 
     def __str__(self) -> str:
         sentences = [f"The data is not complete: {self.series}."]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -11,12 +11,10 @@ from aperiodic.catalog import TIME_COLUMN
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["UnreadableFileError", "assemble", "join_ticks", "read_frame", "read_ticks"]
+__all__ = ["UnreadableFileError", "column_faults", "join", "read_frame", "unexpected_columns", "unique_times"]
 
-TICK_TIME: Final = "exchange_timestamp"
-_OPTIONAL: Final = "sequence"
 _LAST_MOMENT: Final = timedelta(days=1, microseconds=-1)
 
 
@@ -24,91 +22,88 @@ class UnreadableFileError(AperiodicDataError):
     """The bytes are not a parquet file."""
 
 
-def read_frame(body: bytes, schema: pl.Schema, start: date, end: date) -> pl.DataFrame:
-    """Read a file of bars and cut it to the days from `start` to `end`, both included.
+def read_frame(body: bytes, column: str, start: datetime, days: timedelta) -> pl.DataFrame:
+    """Read a file and cut it to whole days; columns that are not known here are kept.
+
+    Args:
+        body: The file.
+        column: The one that holds the times.
+        start: Midnight of the first day, with or without a zone as the column has it.
+        days: From there to the midnight of the last day, which is included.
 
     Raises:
         UnreadableFileError: The bytes are not a parquet file.
-        AperiodicDataError: `unexpected_schema` when its columns are not those of `schema`, `null_time` when a row
-            has no time.
+        AperiodicDataError: `unexpected_schema` when it has no such times, `null_time` when a row has none.
     """
-    frame = _read(body)
-    _refuse([*_faults(frame.schema, schema), *(f"{name} is not known" for name in frame.schema if name not in schema)])
-    return _cut(frame.select(schema.names()), TIME_COLUMN, datetime.combine(start, time.min), end - start)
+    try:
+        frame = pl.read_parquet(body)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise UnreadableFileError(
+            "It is not a readable parquet file.",
+            code="unreadable_file",
+            hint="Try again; if it stays so, tell the operator of the server.",
+        ) from error
+    faults = column_faults(frame.schema, {column: pl.Datetime("us", None if start.tzinfo is None else "UTC")})
+    if faults:
+        raise unexpected_columns(faults)
+    times = frame.get_column(column)
+    if times.null_count():
+        raise AperiodicDataError(
+            "It holds rows without a time.", code="null_time", hint="Tell the operator of the server."
+        )
+    inside = times.is_between(start, start + days + _LAST_MOMENT)
+    return frame if inside.all() else frame.filter(inside)
 
 
-def read_ticks(body: bytes, schema: pl.Schema, start: date, end: date) -> pl.DataFrame:
-    """Read a file of ticks and cut it to the days from `start` to `end` of exchange time, both included.
+def column_faults(found: Mapping[str, pl.DataType], expected: Mapping[str, pl.DataType]) -> list[str]:
+    """Say how a file's columns are not those that are expected; it may have others beside them."""
+    missing = [f"{name} is missing" for name in expected if name not in found]
+    return missing + [
+        f"{name} is {found[name]}, not {dtype}"
+        for name, dtype in expected.items()
+        if name in found and dtype not in {found[name], pl.Unknown()}
+    ]
 
-    The rows stay in the file's order. `sequence` may be absent, and further columns are kept.
+
+def unexpected_columns(faults: Sequence[str]) -> AperiodicDataError:
+    """Build the error for a file whose columns are neither those known here nor those that the server declares."""
+    return AperiodicDataError(
+        f"Its columns are not those of the dataset: {', '.join(faults)}.",
+        code="unexpected_schema",
+        hint="The server has not published this file anew since its catalog changed (its operator runs "
+        "`aperiodic build`), or it is not an Aperiodic server.",
+    )
+
+
+def join(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
+    """Join frames, given in order of time: known columns first, then the others; null where a frame lacks one.
+
+    Without frames the result is empty and has all known columns.
 
     Raises:
-        As `read_frame`.
-    """
-    frame = _read(body)
-    _refuse(_faults(frame.schema, pl.Schema({name: schema[name] for name in schema if name != _OPTIONAL})))
-    return _cut(frame, TICK_TIME, datetime.combine(start, time.min, UTC), end - start)
-
-
-def assemble(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
-    """Join the frames, given in order of time, into one whose time is ascending and unique.
-
-    Where two frames hold the same time, the later frame wins. Without frames the result is empty.
+        AperiodicDataError: `unexpected_schema` when a column has different types.
     """
     if not frames:
-        return pl.DataFrame(schema=schema)
-    frame = pl.concat(frames)
+        return pl.DataFrame(schema={name: _or_null(dtype) for name, dtype in schema.items()})
+    try:
+        frame = pl.concat(frames, how="diagonal")
+    except pl.exceptions.PolarsError as error:
+        raise AperiodicDataError(
+            f"The files of this range have columns of different types: {str(error)[:200]}",
+            code="unexpected_schema",
+            hint="Fetch the days before and after the change separately.",
+        ) from error
+    known = [name for name in schema if name in frame.columns]
+    return frame.select(*known, *(name for name in frame.columns if name not in schema))
+
+
+def unique_times(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return bars in ascending order of time, of which each occurs once: of equal times the last row stays."""
     shortest = frame.get_column(TIME_COLUMN).diff().min()
     if shortest is None or shortest > timedelta(0):  # type: ignore[operator]  # of a time column it is a timedelta
         return frame
     return frame.unique(TIME_COLUMN, keep="last").sort(TIME_COLUMN)
 
 
-def join_ticks(frames: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
-    """Join frames of ticks, given in order of time; without frames the result is empty.
-
-    Raises:
-        AperiodicDataError: `unexpected_schema` when they have different columns.
-    """
-    if not frames:
-        return pl.DataFrame(schema=schema)
-    if any(frame.schema != frames[0].schema for frame in frames):
-        raise AperiodicDataError(
-            "The files of this range have different columns.",
-            code="unexpected_schema",
-            hint="Fetch the days before and after the change separately, or use download_raw.",
-        )
-    return pl.concat(frames)
-
-
-def _read(body: bytes) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(body)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise UnreadableFileError("It is not a readable parquet file.", code="unreadable_file") from error
-
-
-def _cut(frame: pl.DataFrame, column: str, first: datetime, days: timedelta) -> pl.DataFrame:
-    times = frame.get_column(column)
-    if times.null_count():
-        raise AperiodicDataError("It holds rows without a time.", code="null_time")
-    inside = times.is_between(first, first + days + _LAST_MOMENT)
-    return frame if inside.all() else frame.filter(inside)
-
-
-def _faults(found: pl.Schema, expected: pl.Schema) -> list[str]:
-    missing = [f"{name} is missing" for name in expected if name not in found]
-    return missing + [
-        f"{name} is {found[name]}, not {dtype}"
-        for name, dtype in expected.items()
-        if name in found and found[name] != dtype
-    ]
-
-
-def _refuse(faults: list[str]) -> None:
-    if faults:
-        raise AperiodicDataError(
-            f"Its columns are not those of the dataset: {', '.join(faults)}.",
-            code="unexpected_schema",
-            hint="A newer version of this package may know them: pip install --upgrade aperiodic.",
-        )
+def _or_null(dtype: pl.DataType) -> pl.DataType:
+    return pl.Null() if dtype == pl.Unknown() else dtype

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.client.download import AS_STORED, CorruptFileError, download_all, fetch_renewing, refuse_status
+from aperiodic.client.names import ServerNames
 from aperiodic.client.progress import progress
 from aperiodic.client.raw_links import raw_links
 from aperiodic.client.retry import RetryableError
@@ -47,6 +48,9 @@ async def save_raw(request: RawRequest, folder: Path, *, overwrite: bool) -> tup
         AperiodicDataError: `server_unreachable`.
     """
     async with open_transport(request.max_concurrent) as transport:
+        names = ServerNames(transport, request.account.base_url)
+        await names.check_ticks(request.dataset)
+        await names.check_exchange(request.exchange)
         links, shortfall = await raw_links(transport, request)
         total = sum(link.size or 0 for link in links.files())
         with progress(request.title, total, "B", shown=request.show_progress and total > 0) as advance:
@@ -71,7 +75,7 @@ def _path(folder: Path, request: RawRequest, link: FileLink) -> Path:
     """Where a file lies: Hive partitions, as in the server's store."""
     symbol = str(request.symbol).replace(":", _COLON)
     year, month, day = link.key
-    parts = [request.stream, f"exchange={request.exchange}", f"symbol={symbol}", f"year={year}", f"month={month:02d}"]
+    parts = [request.dataset, f"exchange={request.exchange}", f"symbol={symbol}", f"year={year}", f"month={month:02d}"]
     return folder.joinpath(*parts, *([f"day={day:02d}"] if day else []), "data.parquet")
 
 

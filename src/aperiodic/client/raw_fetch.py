@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import warnings
+from datetime import UTC, datetime, time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
+
+from aperiodic.client.columns import Columns
 from aperiodic.client.fetch import Delivery
-from aperiodic.client.frames import join_ticks, read_ticks
+from aperiodic.client.frames import join, read_frame
 from aperiodic.client.progress import progress
-from aperiodic.market import tick_schema
+from aperiodic.market import Stream, tick_schema
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from aperiodic.client.links import FileLink
     from aperiodic.client.raw_request import RawRequest
 
 __all__ = ["fetch_coverage", "fetch_raw"]
 
+_TIME: Final = "exchange_timestamp"
+_OPTIONAL: Final = frozenset({"sequence"})  # a server may leave it out
 _GIB: Final = 1024**3
 _LARGE_BYTES: Final = 2 * _GIB
 
@@ -32,14 +36,23 @@ async def fetch_raw(request: RawRequest) -> Delivery:
         IncompleteDataError: Data is missing and the request does not accept that; nothing was downloaded.
         AperiodicDataError: `server_unreachable`, or `unexpected_schema` when the files do not fit together.
     """
-    # As in `fetch_data`.
+    # As in `fetch_bars`.
     from aperiodic.client.download import download_all, download_frame, fetch_renewing  # noqa: PLC0415
+    from aperiodic.client.names import ServerNames  # noqa: PLC0415
     from aperiodic.client.raw_links import raw_links  # noqa: PLC0415
     from aperiodic.client.transport import open_transport  # noqa: PLC0415
 
-    schema = tick_schema(request.stream)
-    read = partial(read_ticks, schema=schema, start=request.start, end=request.end)
+    midnight = datetime.combine(request.start, time.min, UTC)
+    read = partial(read_frame, column=_TIME, start=midnight, days=request.end - request.start)
     async with open_transport(request.max_concurrent) as transport:
+        names = ServerNames(transport, request.account.base_url)
+        await names.check_ticks(request.dataset)
+        await names.check_exchange(request.exchange)
+        columns = Columns(
+            tick_schema(Stream(request.dataset)) if request.dataset in list(Stream) else pl.Schema(),
+            partial(names.tick_columns, request.dataset),
+            optional=_OPTIONAL,
+        )
         links, shortfall = await raw_links(transport, request)
         total = sum(link.size or 0 for link in links.files())
         if total > _LARGE_BYTES:
@@ -52,11 +65,13 @@ async def fetch_raw(request: RawRequest) -> Delivery:
 
             async def fetch(link: FileLink) -> pl.DataFrame:
                 frame = await fetch_renewing(links, link, partial(download_frame, transport, read))
+                await columns.check(frame.schema, link)
                 advance(link.size or 0)
                 return frame
 
             frames = await download_all(links, request.max_concurrent, fetch)
-    return Delivery(join_ticks(frames, schema), shortfall, request.output, request.on_incomplete)
+        frame = join(frames, await columns.of(frames))
+    return Delivery(frame, shortfall, request.output, request.on_incomplete)
 
 
 async def fetch_coverage(base_url: str) -> dict[str, Any]:

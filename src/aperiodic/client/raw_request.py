@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from aperiodic.client.request import Account, parse_choice, parse_days, parse_delivery, parse_text
+from aperiodic.client.request import Account, parse_days, parse_delivery, parse_name, parse_text
 from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class RawRequest:
 
     Attributes:
         account: Where to ask, and as whom.
-        stream: Kind of ticks.
+        dataset: Kind of ticks. Like `exchange` it may be a name that only the server knows.
         exchange: Venue.
         symbol: Instrument.
         start: First UTC day of exchange time.
@@ -39,8 +39,8 @@ class RawRequest:
     """
 
     account: Account
-    stream: Stream
-    exchange: Exchange
+    dataset: str
+    exchange: str
     symbol: Symbol
     start: date
     end: date
@@ -67,12 +67,13 @@ class RawRequest:
         preview: bool,
         on_incomplete: OnIncomplete,
     ) -> Self:
-        """Check every value.
+        """Check every value; only the server can tell of a name that is not known here (`names.py`).
 
         Raises:
             InvalidInputError: A value is missing or not valid; its `code` says which and how. `range_too_long` beyond
                 20 years.
         """
+        name = parse_name("dataset", dataset, Stream)
         start, end = parse_days(start_date, end_date)
         if end - start >= _LONGEST:
             raise InvalidInputError(
@@ -83,8 +84,8 @@ class RawRequest:
         parse_delivery(max_concurrent, output, on_incomplete)
         return cls(
             account=Account.parse(api_key, base_url, preview=preview),
-            stream=Stream(parse_choice("dataset", dataset, Stream)),
-            exchange=Exchange.parse(parse_text("exchange", exchange)),
+            dataset=name,
+            exchange=parse_name("exchange", exchange, Exchange),
             symbol=Symbol.parse(parse_text("symbol", symbol)),
             start=start,
             end=end,
@@ -98,22 +99,22 @@ class RawRequest:
     @property
     def title(self) -> str:
         """What it is about, before a progress bar."""
-        return f"{self.stream} {self.symbol}"
+        return f"{self.dataset} {self.symbol}"
 
     @property
     def series(self) -> str:
         """What it is about, in a sentence."""
-        return f"{self.stream} of {self.symbol} on {self.exchange}"
+        return f"{self.dataset} of {self.symbol} on {self.exchange}"
 
     @property
     def url(self) -> str:
         """Address of the endpoint that answers with links."""
-        return f"{self.account.base_url}/data/raw/{'preview/' if self.preview else ''}{self.stream}"
+        return f"{self.account.base_url}/data/raw/{'preview/' if self.preview else ''}{self.dataset}"
 
     @property
     def questions(self) -> Iterator[dict[str, str]]:
         """Query parameters of each request to that endpoint, which takes 366 days at a time."""
-        series = {"exchange": self.exchange.value, "symbol": str(self.symbol)}
+        series = {"exchange": self.exchange, "symbol": str(self.symbol)}
         if self.preview:
             yield series
             return

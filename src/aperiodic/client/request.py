@@ -10,14 +10,13 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 from urllib.parse import urlsplit
 
+from aperiodic.catalog import DATASETS
 from aperiodic.client.types import OnIncomplete, OutputFormat
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.market.errors import unknown_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from aperiodic.catalog import Dataset
 
 __all__ = [
     "REQUIRED",
@@ -27,12 +26,14 @@ __all__ = [
     "parse_choice",
     "parse_days",
     "parse_delivery",
+    "parse_name",
     "parse_text",
 ]
 
 DEFAULT_BASE_URL: Final = "https://aperiodic.io/api/v1"
 DEMO_KEY: Final = "DEMO-KEY"
 _CONCURRENT: Final = range(1, 101)
+_NAME: Final = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")  # it becomes part of an address
 _PRINTABLE: Final = re.compile(r"[!-~]{1,500}")
 
 
@@ -86,7 +87,8 @@ class DataRequest:
 
     Attributes:
         account: Where to ask, and as whom.
-        dataset: What to fetch.
+        metric: Dataset to fetch. Like `interval` and `exchange` it may be a name that only the server knows.
+        family: Streams of which one has to drive the dataset, or None when any dataset will do.
         clock: Which time orders the events.
         interval: Bar length.
         exchange: Venue.
@@ -101,10 +103,11 @@ class DataRequest:
     """
 
     account: Account
-    dataset: Dataset
+    metric: str
+    family: tuple[str, ...] | None
     clock: Clock
-    interval: Interval
-    exchange: Exchange
+    interval: str
+    exchange: str
     symbol: Symbol
     start: date
     end: date
@@ -117,8 +120,9 @@ class DataRequest:
     @classmethod
     def parse(
         cls,
-        dataset: Dataset,
+        metric: str,
         *,
+        family: tuple[str, ...] | None,
         api_key: str | None,
         timestamp: str,
         interval: str,
@@ -133,19 +137,21 @@ class DataRequest:
         preview: bool,
         on_incomplete: OnIncomplete,
     ) -> Self:
-        """Check every value.
+        """Check every value; only the server can tell of a name that is not known here (`names.py`).
 
         Raises:
             InvalidInputError: A value is missing or not valid; its `code` says which and how.
         """
+        name = parse_name("metric", metric, DATASETS)
         start, end = parse_days(start_date, end_date)
         parse_delivery(max_concurrent, output, on_incomplete)
         return cls(
             account=Account.parse(api_key, base_url, preview=preview),
-            dataset=dataset,
+            metric=name,
+            family=family,
             clock=Clock.parse(parse_text("timestamp", timestamp)),
-            interval=Interval.parse(parse_text("interval", interval)),
-            exchange=Exchange.parse(parse_text("exchange", exchange)),
+            interval=parse_name("interval", interval, Interval),
+            exchange=parse_name("exchange", exchange, Exchange),
             symbol=Symbol.parse(parse_text("symbol", symbol)),
             start=start,
             end=end,
@@ -159,15 +165,15 @@ class DataRequest:
     @property
     def url(self) -> str:
         """Address of the endpoint that answers with links."""
-        return f"{self.account.base_url}/data/{'preview/' if self.preview else ''}{self.dataset.id}"
+        return f"{self.account.base_url}/data/{'preview/' if self.preview else ''}{self.metric}"
 
     @property
     def params(self) -> dict[str, str]:
         """Query parameters of that endpoint."""
         return {
             "timestamp": self.clock.value,
-            "interval": self.interval.value,
-            "exchange": self.exchange.value,
+            "interval": self.interval,
+            "exchange": self.exchange,
             "symbol": str(self.symbol),
             "start_date": self.start.isoformat(),
             "end_date": self.end.isoformat(),
@@ -239,6 +245,18 @@ def parse_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidInputError(f"{name} has to be text, not {type(value).__name__}.", code=f"bad_{name}")
     return value
+
+
+def parse_name(name: str, value: object, known: Iterable[str]) -> str:
+    """Return the value if it could be a name, known or not.
+
+    Raises:
+        InvalidInputError: As `parse_text`, or `unknown_<name>` with the nearest known one.
+    """
+    text = str(parse_text(name, value))
+    if not _NAME.fullmatch(text):
+        raise unknown_value(name, text, known)
+    return text
 
 
 def parse_choice(name: str, value: object, choices: Iterable[str]) -> str:

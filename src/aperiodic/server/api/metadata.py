@@ -7,7 +7,7 @@ from litestar import Request, get
 from litestar.di import NamedDependency
 
 from aperiodic.catalog import DATASETS, Dataset, Field
-from aperiodic.market import Clock, Interval
+from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.api.parameters import read_exchange
 from aperiodic.server.queries.published import published_symbols
 from aperiodic.server.service import Service
@@ -82,9 +82,11 @@ class CatalogAnswer(msgspec.Struct):
 
     Attributes:
         metrics: All metrics, in catalog order.
+        exchanges: Venues that can be asked for.
     """
 
     metrics: list[MetricEntry]
+    exchanges: list[str]
 
 
 @get("/api/v1/metadata/symbols", sync_to_thread=True)
@@ -130,4 +132,4 @@ def _metric(declared: Dataset) -> MetricEntry:
     )
 
 
-_CATALOG: Final = CatalogAnswer([_metric(declared) for declared in DATASETS.values()])
+_CATALOG: Final = CatalogAnswer([_metric(declared) for declared in DATASETS.values()], list(Exchange))

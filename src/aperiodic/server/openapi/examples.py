@@ -125,7 +125,8 @@ CATALOG: Final = CatalogAnswer(
                 )
             ],
         )
-    ]
+    ],
+    exchanges=[_VENUE],
 )
 
 COVERAGE: Final = CoverageAnswer(

@@ -1,0 +1,420 @@
+"""`get_derivative_metrics` and its async twin. Made by `make docs` (client/function_writer.py) from the catalog: change it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, overload
+
+from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.request import REQUIRED
+from aperiodic.client.sync import run_blocking
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
+    import polars as pl
+
+    from aperiodic.client.known import DerivativeMetric, Exchange, Interval, TimestampType
+    from aperiodic.client.types import Day, OnIncomplete, OutputFormat
+
+__all__ = ["get_derivative_metrics", "get_derivative_metrics_async"]
+
+
+@overload
+def get_derivative_metrics(
+    api_key: str | None = None,
+    *,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_derivative_metrics(
+    api_key: str | None = None,
+    *,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+def get_derivative_metrics(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_derivative_metrics(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+def get_derivative_metrics(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_derivative_metrics(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+def get_derivative_metrics(
+    api_key: str | None = None,
+    metric: DerivativeMetric = REQUIRED,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str = REQUIRED,
+    exchange: Exchange | str = REQUIRED,
+    symbol: str = REQUIRED,
+    start_date: Day = REQUIRED,
+    end_date: Day = REQUIRED,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: OutputFormat = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame | pd.DataFrame:
+    """Fetch a dataset made from mark prices, funding rates or open interest.
+
+    Args:
+        api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
+        metric: One of
+            basis: Mark price against index price and last trade price, at every mark price update.
+                Columns: basis (quote units per base unit; null: no index price known yet), basis_bps (basis points;
+                null: no index price known yet, or it is 0), mark_price_spread (quote units per base unit; null: no
+                trade known yet), mark_price_spread_bps (basis points; null: no trade known yet), basis_mean (quote
+                units per base unit; null: no index price known yet), basis_bps_std (basis points; null: index price
+                known at fewer than two mark price updates of the interval), mark_price_spread_mean (quote units per
+                base unit; null: no trade known yet), mark_price_spread_bps_std (basis points; null: a trade known at
+                fewer than two mark price updates of the interval).
+            funding: The funding rate as the venue last announced it, and how often it changed.
+                Columns: funding_rate (fraction of 1), funding_rate_update_frequency (per second),
+                funding_rate_avg_update_interval (seconds; null: no change in the interval).
+            open_interest: Amount of open contracts, how it changed, and how that compares with the price.
+                Columns: open_interest (base units), open_interest_pct_change (percent), open_interest_volatility
+                (percent; null: fewer than two changes in the interval), oi_price_change_ratio (ratio; null: mark price
+                unknown at the first update, or the same at the last).
+            derivative_price: Last, index and mark price at the mark price updates of the interval, and their changes.
+                Columns: last_price (quote units per base unit; null: no trade known yet), index_price (quote units per
+                base unit; null: no index price known yet), mark_price (quote units per base unit),
+                last_price_pct_change (percent; null: no trade known yet), index_price_pct_change (percent; null: no
+                index price known yet, or the first one is 0), mark_price_pct_change (percent; null: the first mark
+                price is 0), mark_index_pct_change_ratio (ratio; null: index price unknown or unchanged),
+                mark_last_pct_change_ratio (ratio; null: last trade price unknown or unchanged),
+                index_last_pct_change_ratio (ratio; null: index price unknown, or last trade price unknown or
+                unchanged).
+        timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
+        interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
+        exchange: Venue, for example "binance-futures".
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
+        end_date: Last day, included.
+        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        show_progress: Draw a progress bar.
+        max_concurrent: Downloads at the same time, 1 to 100.
+        output: Library of the returned frame, "polars" or "pandas".
+        preview: Ask for the free sample.
+        on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
+            (IncompleteDataError, before any download) or "ignore".
+
+    Returns:
+        A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
+        UTC, ascending, unique) and the dataset's columns, then those that only the server knows.
+
+    Raises:
+        InvalidInputError: A value is missing or not valid; no data was asked for. For a name that this version does not
+            know, the server's catalog decides.
+        APIError: The server answered with an error.
+        DownloadError: A file could not be fetched, or is not what the server said it was.
+        IncompleteDataError: Data is missing and on_incomplete is "raise".
+        AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
+    """
+    work = fetch_bars(
+        metric,
+        family=("mark_price", "funding_rate", "open_interest"),
+        api_key=api_key,
+        timestamp=timestamp,
+        interval=interval,
+        exchange=exchange,
+        symbol=symbol,
+        start_date=start_date,
+        end_date=end_date,
+        base_url=base_url,
+        show_progress=show_progress,
+        max_concurrent=max_concurrent,
+        output=output,
+        preview=preview,
+        on_incomplete=on_incomplete,
+    )
+    return run_blocking(work).hand_over(stacklevel=2)
+
+
+@overload
+async def get_derivative_metrics_async(
+    api_key: str | None = None,
+    *,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_derivative_metrics_async(
+    api_key: str | None = None,
+    *,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+async def get_derivative_metrics_async(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_derivative_metrics_async(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+async def get_derivative_metrics_async(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_derivative_metrics_async(
+    api_key: str | None,
+    metric: DerivativeMetric,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+async def get_derivative_metrics_async(
+    api_key: str | None = None,
+    metric: DerivativeMetric = REQUIRED,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str = REQUIRED,
+    exchange: Exchange | str = REQUIRED,
+    symbol: str = REQUIRED,
+    start_date: Day = REQUIRED,
+    end_date: Day = REQUIRED,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: OutputFormat = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame | pd.DataFrame:
+    """Fetch a dataset made from mark prices, funding rates or open interest.
+
+    `await` it; it returns what `get_derivative_metrics` returns, whose documentation names the columns.
+
+    Args:
+        api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
+        metric: basis, funding, open_interest, derivative_price.
+        timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
+        interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
+        exchange: Venue, for example "binance-futures".
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
+        end_date: Last day, included.
+        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        show_progress: Draw a progress bar.
+        max_concurrent: Downloads at the same time, 1 to 100.
+        output: Library of the returned frame, "polars" or "pandas".
+        preview: Ask for the free sample.
+        on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
+            (IncompleteDataError, before any download) or "ignore".
+
+    Returns:
+        A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
+        UTC, ascending, unique) and the dataset's columns, then those that only the server knows.
+
+    Raises:
+        InvalidInputError: A value is missing or not valid; no data was asked for. For a name that this version does not
+            know, the server's catalog decides.
+        APIError: The server answered with an error.
+        DownloadError: A file could not be fetched, or is not what the server said it was.
+        IncompleteDataError: Data is missing and on_incomplete is "raise".
+        AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
+    """
+    delivery = await fetch_bars(
+        metric,
+        family=("mark_price", "funding_rate", "open_interest"),
+        api_key=api_key,
+        timestamp=timestamp,
+        interval=interval,
+        exchange=exchange,
+        symbol=symbol,
+        start_date=start_date,
+        end_date=end_date,
+        base_url=base_url,
+        show_progress=show_progress,
+        max_concurrent=max_concurrent,
+        output=output,
+        preview=preview,
+        on_incomplete=on_incomplete,
+    )
+    return delivery.hand_over(stacklevel=2)

@@ -1,0 +1,558 @@
+"""`get_metrics` and its async twin. Made by `make docs` (client/function_writer.py) from the catalog: change it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, overload
+
+from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.request import REQUIRED
+from aperiodic.client.sync import run_blocking
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
+    import polars as pl
+
+    from aperiodic.client.known import Exchange, Interval, Metric, TimestampType
+    from aperiodic.client.types import Day, OnIncomplete, OutputFormat
+
+__all__ = ["get_metrics", "get_metrics_async"]
+
+
+@overload
+def get_metrics(
+    api_key: str | None = None,
+    *,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_metrics(
+    api_key: str | None = None,
+    *,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+def get_metrics(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_metrics(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+def get_metrics(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_metrics(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+def get_metrics(
+    api_key: str | None = None,
+    metric: Metric | str = REQUIRED,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str = REQUIRED,
+    exchange: Exchange | str = REQUIRED,
+    symbol: str = REQUIRED,
+    start_date: Day = REQUIRED,
+    end_date: Day = REQUIRED,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: OutputFormat = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame | pd.DataFrame:
+    """Fetch any dataset, also one that only the server knows.
+
+    Args:
+        api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
+        metric: One of
+            flow: Taker buying and selling: volumes, counts, imbalance, toxicity and the split by trade size.
+                Columns: taker_buy_volume (base units), taker_sell_volume (base units), taker_buy_count (count),
+                taker_sell_count (count), volume_delta (base units), volume_delta_notional (quote units), flow_entropy
+                (nats), flow_toxicity_score (score; null: first bar of the month, or either standard deviation is 0),
+                taker_buy_sell_ratio (ratio; null: no taker sells in the interval), taker_buy_sell_count_ratio (ratio;
+                null: no taker sells in the interval), taker_buy_sell_percentage (fraction of 1),
+                taker_buy_sell_count_percentage (fraction of 1), taker_buy_small_order_volume (quote units),
+                taker_buy_small_order_count (count), taker_buy_medium_order_volume (quote units),
+                taker_buy_medium_order_count (count), taker_buy_large_order_volume (quote units),
+                taker_buy_large_order_count (count), taker_sell_small_order_volume (quote units),
+                taker_sell_small_order_count (count), taker_sell_medium_order_volume (quote units),
+                taker_sell_medium_order_count (count), taker_sell_large_order_volume (quote units),
+                taker_sell_large_order_count (count), taker_buy_small_order_percentage (quote units ÷ base units; null:
+                no taker buys in the interval), taker_buy_medium_order_percentage (quote units ÷ base units; null: no
+                taker buys in the interval), taker_buy_large_order_percentage (quote units ÷ base units; null: no taker
+                buys in the interval), taker_buy_small_order_count_percentage (fraction of 1; null: no taker buys in the
+                interval), taker_buy_medium_order_count_percentage (fraction of 1; null: no taker buys in the interval),
+                taker_buy_large_order_count_percentage (fraction of 1; null: no taker buys in the interval),
+                taker_sell_small_order_percentage (quote units ÷ base units; null: no taker sells in the interval),
+                taker_sell_medium_order_percentage (quote units ÷ base units; null: no taker sells in the interval),
+                taker_sell_large_order_percentage (quote units ÷ base units; null: no taker sells in the interval),
+                taker_sell_small_order_count_percentage (fraction of 1; null: no taker sells in the interval),
+                taker_sell_medium_order_count_percentage (fraction of 1; null: no taker sells in the interval),
+                taker_sell_large_order_count_percentage (fraction of 1; null: no taker sells in the interval).
+            trade_size: How large trades were: volume and number by size bucket, and the distribution of amounts.
+                Columns: small_order_volume (quote units), small_order_count (count), medium_order_volume (quote units),
+                medium_order_count (count), large_order_volume (quote units), large_order_count (count), volume (base
+                units), n_trades (count), small_order_percentage (quote units ÷ base units), medium_order_percentage
+                (quote units ÷ base units), large_order_percentage (quote units ÷ base units),
+                small_order_count_percentage (fraction of 1), medium_order_count_percentage (fraction of 1),
+                large_order_count_percentage (fraction of 1), trade_amount_mean (base units), trade_amount_median (base
+                units), trade_amount_std (base units; null: fewer than two trades), trade_amount_variance (base units²;
+                null: fewer than two trades), trade_amount_skewness (ratio; null: fewer than three trades, or all of the
+                same amount), trade_amount_kurtosis (ratio; null: fewer than four trades, or all of the same amount),
+                trade_amount_min (base units), trade_amount_max (base units), trade_amount_range_ratio (ratio),
+                trade_amount_cv (ratio; null: fewer than two trades).
+            range: How far prices ranged and how they were distributed, every trade counting once whatever its size.
+                Columns: range (quote units per base unit), range_bps (basis points), price_mean (quote units per base
+                unit), price_median (quote units per base unit), price_std (quote units per base unit; null: fewer than
+                two trades), price_variance ((quote units per base unit)²; null: fewer than two trades), price_skewness
+                (ratio; null: fewer than three trades, or all at one price), price_kurtosis (ratio; null: fewer than
+                four trades, or all at one price), price_range_ratio (ratio), price_cv (ratio; null: fewer than two
+                trades).
+            impact: How much the price moved for what was traded, and whether it came back after large trades.
+                Columns: amihud_like (simple return per quote unit), kyle_like_lambda (simple return per base unit;
+                null: fewer than three trades, or all of one side and amount), impact_per_notional (simple return per
+                quote unit; null: taker buys and sells of equal notional), large_trade_reversal (simple return; null: no
+                large trade with five successors in the interval), directional_impact_asymmetry (simple return; null: no
+                taker buy or no taker sell after the interval's first trade).
+            updownticks: How many trades, and how much volume, printed above, below and at the price of the trade
+                before.
+                Columns: uptick_count (count), downtick_count (count), unchanged_count (count), uptick_volume (base
+                units), downtick_volume (base units), unchanged_volume (base units), uptick_downtick_volume_ratio
+                (ratio; null: no downticks in the interval), uptick_downtick_count_ratio (ratio; null: no downticks in
+                the interval), uptick_count_percentage (fraction of 1; null: a single trade), downtick_count_percentage
+                (fraction of 1; null: a single trade), unchanged_count_percentage (fraction of 1; null: a single trade),
+                unchanged_volume_percentage (fraction of 1; null: a single trade), downtick_volume_percentage (fraction
+                of 1; null: a single trade), uptick_volume_percentage (fraction of 1; null: a single trade).
+            run_structure: Runs: longest sequences of consecutive trades of the same side within the interval, and their
+                ends.
+                Columns: buy_run_max_len (count), sell_run_max_len (count), buy_run_mean_len (count), sell_run_mean_len
+                (count), run_imbalance (ratio), flip_rate (fraction of 1), price_change_on_flip (simple return; null: no
+                flip in the interval).
+            returns: Log returns from trade to trade within the interval: variation, jumps, autocorrelation and trend.
+                Columns: logret_var (log return²; null: fewer than three trades), realized_vol (log return),
+                bipower_variation (log return²), jump_ratio (ratio; null: the price never changed), ret_autocorr_lag1
+                (ratio; null: fewer than four trades, or constant returns), trendiness (ratio; null: the price never
+                changed).
+            slippage: How far trades printed from the best quote just before them: what taking liquidity really cost.
+                Columns: slippage_mean (quote units per base unit), slippage_bps_mean (basis points), slippage_bps_std
+                (basis points; null: fewer than two matched trades in the interval), slippage_bps_median (basis points),
+                slippage_bps_p95 (basis points), slippage_bps_vwap (basis points), slippage_bps_buy_mean (basis points;
+                null: no matched buys in the interval), slippage_bps_sell_mean (basis points; null: no matched sells in
+                the interval), slippage_bps_buy_sell_ratio (ratio; null: no matched buys or no matched sells in the
+                interval, or slippage_bps_sell_mean is 0), slippage_bps_sell_buy_ratio (ratio; null: no matched buys or
+                no matched sells in the interval, or slippage_bps_buy_mean is 0).
+            basis: Mark price against index price and last trade price, at every mark price update.
+                Columns: basis (quote units per base unit; null: no index price known yet), basis_bps (basis points;
+                null: no index price known yet, or it is 0), mark_price_spread (quote units per base unit; null: no
+                trade known yet), mark_price_spread_bps (basis points; null: no trade known yet), basis_mean (quote
+                units per base unit; null: no index price known yet), basis_bps_std (basis points; null: index price
+                known at fewer than two mark price updates of the interval), mark_price_spread_mean (quote units per
+                base unit; null: no trade known yet), mark_price_spread_bps_std (basis points; null: a trade known at
+                fewer than two mark price updates of the interval).
+            funding: The funding rate as the venue last announced it, and how often it changed.
+                Columns: funding_rate (fraction of 1), funding_rate_update_frequency (per second),
+                funding_rate_avg_update_interval (seconds; null: no change in the interval).
+            open_interest: Amount of open contracts, how it changed, and how that compares with the price.
+                Columns: open_interest (base units), open_interest_pct_change (percent), open_interest_volatility
+                (percent; null: fewer than two changes in the interval), oi_price_change_ratio (ratio; null: mark price
+                unknown at the first update, or the same at the last).
+            derivative_price: Last, index and mark price at the mark price updates of the interval, and their changes.
+                Columns: last_price (quote units per base unit; null: no trade known yet), index_price (quote units per
+                base unit; null: no index price known yet), mark_price (quote units per base unit),
+                last_price_pct_change (percent; null: no trade known yet), index_price_pct_change (percent; null: no
+                index price known yet, or the first one is 0), mark_price_pct_change (percent; null: the first mark
+                price is 0), mark_index_pct_change_ratio (ratio; null: index price unknown or unchanged),
+                mark_last_pct_change_ratio (ratio; null: last trade price unknown or unchanged),
+                index_last_pct_change_ratio (ratio; null: index price unknown, or last trade price unknown or
+                unchanged).
+            ohlcv: Open, high, low and close of the trades in the interval, with volume in base and in quote units.
+                Columns: open (quote units per base unit), high (quote units per base unit), low (quote units per base
+                unit), close (quote units per base unit), volume (base units), volume_notional (quote units).
+            vtwap: Average trade price of the interval, weighted by amount and unweighted.
+                Columns: vwap (quote units per base unit), twap (quote units per base unit).
+            l1_price: Best bid and ask: last prices and amounts, mid prices, weighted averages and the pace of quoting.
+                Columns: ask_price (quote units per base unit), bid_price (quote units per base unit), ask_amount (base
+                units), bid_amount (base units), midprice (quote units per base unit), weighted_midprice (quote units
+                per base unit), ask_price_twap (quote units per base unit), bid_price_twap (quote units per base unit),
+                ask_price_vwap (quote units per base unit), bid_price_vwap (quote units per base unit),
+                quote_update_frequency (count), avg_update_interval (seconds; null: fewer than two quotes).
+            l1_imbalance: Amounts at the best bid and ask against each other, at the last quote and on average.
+                Columns: imbalance (base units), imbalance_ratio (ratio), bid_ask_ratio (ratio), bid_percentage
+                (fraction of 1), ask_percentage (fraction of 1), imbalance_avg (base units), imbalance_ratio_avg
+                (ratio), bid_ask_ratio_avg (ratio), bid_percentage_avg (fraction of 1), ask_percentage_avg (fraction of
+                1).
+            l1_liquidity: Spread and depth of the best bid and ask, at the last quote and on average.
+                Columns: spread (quote units per base unit), spread_bps (basis points), spread_depth_ratio (quote units
+                ÷ base units²), total_depth (base units), dollar_depth_bid (quote units), dollar_depth_ask (quote
+                units), total_dollar_depth (quote units), spread_avg (quote units per base unit), spread_bps_avg (basis
+                points), spread_depth_ratio_avg (quote units ÷ base units²), total_depth_avg (base units),
+                dollar_depth_bid_avg (quote units), dollar_depth_ask_avg (quote units), total_dollar_depth_avg (quote
+                units).
+            l2_imbalance: Amounts on the best 5, 10, 20 and 25 bid and ask levels against each other, at the last
+                snapshot and on average.
+                Columns: imbalance_5 (base units; null: a side of the book is empty at the last snapshot),
+                imbalance_ratio_5 (ratio; null: a side of the book is empty at the last snapshot), bid_ask_ratio_5
+                (ratio; null: a side of the book is empty at the last snapshot), imbalance_5_avg (base units; null: a
+                side of the book is empty at every snapshot of the interval), imbalance_ratio_5_avg (ratio; null: a side
+                of the book is empty at every snapshot of the interval), bid_ask_ratio_5_avg (ratio; null: a side of the
+                book is empty at every snapshot of the interval), imbalance_10 (base units; null: a side of the book is
+                empty at the last snapshot), imbalance_ratio_10 (ratio; null: a side of the book is empty at the last
+                snapshot), bid_ask_ratio_10 (ratio; null: a side of the book is empty at the last snapshot),
+                imbalance_10_avg (base units; null: a side of the book is empty at every snapshot of the interval),
+                imbalance_ratio_10_avg (ratio; null: a side of the book is empty at every snapshot of the interval),
+                bid_ask_ratio_10_avg (ratio; null: a side of the book is empty at every snapshot of the interval),
+                imbalance_20 (base units; null: a side of the book is empty at the last snapshot), imbalance_ratio_20
+                (ratio; null: a side of the book is empty at the last snapshot), bid_ask_ratio_20 (ratio; null: a side
+                of the book is empty at the last snapshot), imbalance_20_avg (base units; null: a side of the book is
+                empty at every snapshot of the interval), imbalance_ratio_20_avg (ratio; null: a side of the book is
+                empty at every snapshot of the interval), bid_ask_ratio_20_avg (ratio; null: a side of the book is empty
+                at every snapshot of the interval), imbalance_25 (base units; null: a side of the book is empty at the
+                last snapshot), imbalance_ratio_25 (ratio; null: a side of the book is empty at the last snapshot),
+                bid_ask_ratio_25 (ratio; null: a side of the book is empty at the last snapshot), imbalance_25_avg (base
+                units; null: a side of the book is empty at every snapshot of the interval), imbalance_ratio_25_avg
+                (ratio; null: a side of the book is empty at every snapshot of the interval), bid_ask_ratio_25_avg
+                (ratio; null: a side of the book is empty at every snapshot of the interval).
+            l2_liquidity: Amounts on the best 5, 10, 20 and 25 bid and ask levels, at the last snapshot and on average.
+                Columns: ask_agg_5 (base units; null: no asks in the book at the last snapshot), ask_agg_10 (base units;
+                null: no asks in the book at the last snapshot), ask_agg_20 (base units; null: no asks in the book at
+                the last snapshot), ask_agg_25 (base units; null: no asks in the book at the last snapshot), bid_agg_5
+                (base units; null: no bids in the book at the last snapshot), bid_agg_10 (base units; null: no bids in
+                the book at the last snapshot), bid_agg_20 (base units; null: no bids in the book at the last snapshot),
+                bid_agg_25 (base units; null: no bids in the book at the last snapshot), ask_agg_5_avg (base units;
+                null: no asks in the book at every snapshot of the interval), ask_agg_10_avg (base units; null: no asks
+                in the book at every snapshot of the interval), ask_agg_20_avg (base units; null: no asks in the book at
+                every snapshot of the interval), ask_agg_25_avg (base units; null: no asks in the book at every snapshot
+                of the interval), bid_agg_5_avg (base units; null: no bids in the book at every snapshot of the
+                interval), bid_agg_10_avg (base units; null: no bids in the book at every snapshot of the interval),
+                bid_agg_20_avg (base units; null: no bids in the book at every snapshot of the interval), bid_agg_25_avg
+                (base units; null: no bids in the book at every snapshot of the interval).
+            or any other that the server's catalog declares.
+        timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
+        interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
+        exchange: Venue, for example "binance-futures".
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
+        end_date: Last day, included.
+        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        show_progress: Draw a progress bar.
+        max_concurrent: Downloads at the same time, 1 to 100.
+        output: Library of the returned frame, "polars" or "pandas".
+        preview: Ask for the free sample.
+        on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
+            (IncompleteDataError, before any download) or "ignore".
+
+    Returns:
+        A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
+        UTC, ascending, unique) and the dataset's columns, then those that only the server knows.
+
+    Raises:
+        InvalidInputError: A value is missing or not valid; no data was asked for. For a name that this version does not
+            know, the server's catalog decides.
+        APIError: The server answered with an error.
+        DownloadError: A file could not be fetched, or is not what the server said it was.
+        IncompleteDataError: Data is missing and on_incomplete is "raise".
+        AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
+    """
+    work = fetch_bars(
+        metric,
+        api_key=api_key,
+        timestamp=timestamp,
+        interval=interval,
+        exchange=exchange,
+        symbol=symbol,
+        start_date=start_date,
+        end_date=end_date,
+        base_url=base_url,
+        show_progress=show_progress,
+        max_concurrent=max_concurrent,
+        output=output,
+        preview=preview,
+        on_incomplete=on_incomplete,
+    )
+    return run_blocking(work).hand_over(stacklevel=2)
+
+
+@overload
+async def get_metrics_async(
+    api_key: str | None = None,
+    *,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_metrics_async(
+    api_key: str | None = None,
+    *,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+async def get_metrics_async(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_metrics_async(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+async def get_metrics_async(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_metrics_async(
+    api_key: str | None,
+    metric: Metric | str,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+async def get_metrics_async(
+    api_key: str | None = None,
+    metric: Metric | str = REQUIRED,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str = REQUIRED,
+    exchange: Exchange | str = REQUIRED,
+    symbol: str = REQUIRED,
+    start_date: Day = REQUIRED,
+    end_date: Day = REQUIRED,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: OutputFormat = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame | pd.DataFrame:
+    """Fetch any dataset, also one that only the server knows.
+
+    `await` it; it returns what `get_metrics` returns, whose documentation names the columns.
+
+    Args:
+        api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
+        metric: flow, trade_size, range, impact, updownticks, run_structure, returns, slippage, basis, funding,
+            open_interest, derivative_price, ohlcv, vtwap, l1_price, l1_imbalance, l1_liquidity, l2_imbalance,
+            l2_liquidity, or any other that the server's catalog declares.
+        timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
+        interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
+        exchange: Venue, for example "binance-futures".
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
+        end_date: Last day, included.
+        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        show_progress: Draw a progress bar.
+        max_concurrent: Downloads at the same time, 1 to 100.
+        output: Library of the returned frame, "polars" or "pandas".
+        preview: Ask for the free sample.
+        on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
+            (IncompleteDataError, before any download) or "ignore".
+
+    Returns:
+        A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
+        UTC, ascending, unique) and the dataset's columns, then those that only the server knows.
+
+    Raises:
+        InvalidInputError: A value is missing or not valid; no data was asked for. For a name that this version does not
+            know, the server's catalog decides.
+        APIError: The server answered with an error.
+        DownloadError: A file could not be fetched, or is not what the server said it was.
+        IncompleteDataError: Data is missing and on_incomplete is "raise".
+        AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
+    """
+    delivery = await fetch_bars(
+        metric,
+        api_key=api_key,
+        timestamp=timestamp,
+        interval=interval,
+        exchange=exchange,
+        symbol=symbol,
+        start_date=start_date,
+        end_date=end_date,
+        base_url=base_url,
+        show_progress=show_progress,
+        max_concurrent=max_concurrent,
+        output=output,
+        preview=preview,
+        on_incomplete=on_incomplete,
+    )
+    return delivery.hand_over(stacklevel=2)

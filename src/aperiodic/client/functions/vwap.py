@@ -1,0 +1,309 @@
+"""`get_vwap` and its async twin. Made by `make docs` (client/function_writer.py) from the catalog: change it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, overload
+
+from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.request import REQUIRED
+from aperiodic.client.sync import run_blocking
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
+    import polars as pl
+
+    from aperiodic.client.known import Exchange, Interval, TimestampType
+    from aperiodic.client.types import Day, OnIncomplete, OutputFormat
+
+__all__ = ["get_vwap", "get_vwap_async"]
+
+
+@overload
+def get_vwap(
+    api_key: str | None = None,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_vwap(
+    api_key: str | None = None,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+def get_vwap(
+    api_key: str | None,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+def get_vwap(
+    api_key: str | None,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+def get_vwap(
+    api_key: str | None = None,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str = REQUIRED,
+    exchange: Exchange | str = REQUIRED,
+    symbol: str = REQUIRED,
+    start_date: Day = REQUIRED,
+    end_date: Day = REQUIRED,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: OutputFormat = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame | pd.DataFrame:
+    """Fetch volume-weighted average prices; the frame holds the plain average as well.
+
+    Args:
+        api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
+        timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
+        interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
+        exchange: Venue, for example "binance-futures".
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
+        end_date: Last day, included.
+        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        show_progress: Draw a progress bar.
+        max_concurrent: Downloads at the same time, 1 to 100.
+        output: Library of the returned frame, "polars" or "pandas".
+        preview: Ask for the free sample.
+        on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
+            (IncompleteDataError, before any download) or "ignore".
+
+    Returns:
+        A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
+        UTC, ascending, unique) and the columns
+
+        vwap: Volume-weighted average price: what one base unit cost on average. Unit: quote units per base unit. Null:
+            never.
+        twap: Arithmetic mean of the trade prices, every trade counting once whatever its size. Unit: quote units per
+            base unit. Null: never.
+
+        Columns that only the server knows come after these.
+
+    Raises:
+        InvalidInputError: A value is missing or not valid; no data was asked for. For a name that this version does not
+            know, the server's catalog decides.
+        APIError: The server answered with an error.
+        DownloadError: A file could not be fetched, or is not what the server said it was.
+        IncompleteDataError: Data is missing and on_incomplete is "raise".
+        AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
+    """
+    work = fetch_bars(
+        "vtwap",
+        api_key=api_key,
+        timestamp=timestamp,
+        interval=interval,
+        exchange=exchange,
+        symbol=symbol,
+        start_date=start_date,
+        end_date=end_date,
+        base_url=base_url,
+        show_progress=show_progress,
+        max_concurrent=max_concurrent,
+        output=output,
+        preview=preview,
+        on_incomplete=on_incomplete,
+    )
+    return run_blocking(work).hand_over(stacklevel=2)
+
+
+@overload
+async def get_vwap_async(
+    api_key: str | None = None,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_vwap_async(
+    api_key: str | None = None,
+    timestamp: TimestampType = "exchange",
+    *,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+@overload
+async def get_vwap_async(
+    api_key: str | None,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["polars"] = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame: ...
+
+
+@overload
+async def get_vwap_async(
+    api_key: str | None,
+    timestamp: TimestampType,
+    interval: Interval | str,
+    exchange: Exchange | str,
+    symbol: str,
+    start_date: Day,
+    end_date: Day,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: Literal["pandas"],
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pd.DataFrame: ...
+
+
+async def get_vwap_async(
+    api_key: str | None = None,
+    timestamp: TimestampType = "exchange",
+    interval: Interval | str = REQUIRED,
+    exchange: Exchange | str = REQUIRED,
+    symbol: str = REQUIRED,
+    start_date: Day = REQUIRED,
+    end_date: Day = REQUIRED,
+    base_url: str | None = None,
+    show_progress: bool = True,
+    max_concurrent: int = 10,
+    *,
+    output: OutputFormat = "polars",
+    preview: bool = False,
+    on_incomplete: OnIncomplete = "warn",
+) -> pl.DataFrame | pd.DataFrame:
+    """Fetch volume-weighted average prices; the frame holds the plain average as well.
+
+    `await` it; it returns what `get_vwap` returns, whose documentation names the columns.
+
+    Args:
+        api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
+        timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
+        interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
+        exchange: Venue, for example "binance-futures".
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
+        end_date: Last day, included.
+        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        show_progress: Draw a progress bar.
+        max_concurrent: Downloads at the same time, 1 to 100.
+        output: Library of the returned frame, "polars" or "pandas".
+        preview: Ask for the free sample.
+        on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
+            (IncompleteDataError, before any download) or "ignore".
+
+    Returns:
+        A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
+        UTC, ascending, unique) and the dataset's columns, then those that only the server knows.
+
+    Raises:
+        InvalidInputError: A value is missing or not valid; no data was asked for. For a name that this version does not
+            know, the server's catalog decides.
+        APIError: The server answered with an error.
+        DownloadError: A file could not be fetched, or is not what the server said it was.
+        IncompleteDataError: Data is missing and on_incomplete is "raise".
+        AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
+    """
+    delivery = await fetch_bars(
+        "vtwap",
+        api_key=api_key,
+        timestamp=timestamp,
+        interval=interval,
+        exchange=exchange,
+        symbol=symbol,
+        start_date=start_date,
+        end_date=end_date,
+        base_url=base_url,
+        show_progress=show_progress,
+        max_concurrent=max_concurrent,
+        output=output,
+        preview=preview,
+        on_incomplete=on_incomplete,
+    )
+    return delivery.hand_over(stacklevel=2)
