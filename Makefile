@@ -63,9 +63,10 @@ format: $(VENV)/.dev ## Format the code
 conformance: $(VENV)/.dev $(CLIENTS:%=$(VENV)-client-%/.done) ## Run the originally published clients against the server
 	$(BIN)/python -m pytest -m conformance tests/conformance
 
-docs: $(VENV)/.dev ## Write the pages that are made from the catalog
+docs: $(VENV)/.dev ## Write the pages, the client's functions and the explanations that are made from the catalog
+	$(BIN)/python -m aperiodic.client.function_writer
 	$(BIN)/python -m aperiodic.catalog.reference > docs/datasets.md
-	mkdir -p docs/datasets && $(BIN)/python -m aperiodic.engine.reference docs/datasets
+	mkdir -p docs/datasets && $(BIN)/python -m aperiodic.engine.reference docs/datasets src/aperiodic/cli/explanations.json
 
 notebooks: $(VENV)/.dev ## Run the site's notebooks against APERIODIC_API_URL (make demo) and keep what they show
 	$(BIN)/python -m aperiodic.server.site.notebooks.run

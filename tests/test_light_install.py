@@ -1,12 +1,18 @@
-"""`pip install aperiodic` brings the client alone: three packages, and quick to import."""
+"""Without extras the client alone is installed: three packages, and quick to import."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
-from importlib.metadata import requires
+import tomllib
+from pathlib import Path
 from typing import Final
+
+import pytest
+from tests.client.mock_api import FakeApi, MockServer
+
+import aperiodic
 
 CLIENT_PACKAGES: Final = {"httpx", "polars", "tqdm"}
 
@@ -32,14 +38,17 @@ def run(script: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_client_requires_three_packages() -> None:
-    required = [line for line in requires("aperiodic") or [] if "extra ==" not in line]
-    assert {re.split(r"[^\w-]", line)[0] for line in required} == CLIENT_PACKAGES
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {re.split(r"[^\w-]", line)[0] for line in project["dependencies"]} == CLIENT_PACKAGES
+    assert project["name"] == "aperiodic-platform", "the index has another package of the name aperiodic"
 
 
-def test_importing_the_client_loads_polars_and_nothing_else_from_outside() -> None:
+def test_importing_the_client_loads_polars_with_the_first_function_and_nothing_else_from_outside() -> None:
     show = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
-    with_client, with_polars = (set(run(f"import {name}; {show}").stdout.split()) for name in ("aperiodic", "polars"))
-    assert with_client - with_polars - sys.stdlib_module_names == {"aperiodic"}
+    statements = ("import aperiodic", "import aperiodic; aperiodic.get_metrics", "import polars")
+    alone, used, polars = (set(run(f"{statement}; {show}").stdout.split()) for statement in statements)
+    assert alone - sys.stdlib_module_names - {"__main__", "_distutils_hack", "sitecustomize"} == {"aperiodic"}
+    assert used - polars - sys.stdlib_module_names == {"aperiodic"}
 
 
 def test_the_client_works_with_its_three_packages_alone() -> None:
@@ -65,10 +74,52 @@ with socket.socket() as probe:
     assert (done.stdout, done.stderr) == ("server_unreachable\n", "")
 
 
-def test_the_command_line_says_what_to_install() -> None:
-    done = run(f"{BLOCK_THE_REST}\nfrom aperiodic.cli import main\nmain()")
+MAIN: Final = """
+from aperiodic.cli import main
+sys.argv = ["aperiodic", *WORDS]
+main()
+"""
+LOADED: Final = """
+import atexit
+atexit.register(lambda: print("loaded:", *sorted({name.partition(".")[0] for name in sys.modules} & SLOW)))
+SLOW = {"polars", "httpx", "asyncio", "cyclopts", "rich", "numba", "numpy", "importlib_resources"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--help"], "Commands of a server"),
+        (["--version"], aperiodic.__version__),
+        (["get", "--help"], "usage: aperiodic get"),
+        (["explain", "flow_entropy"], "00:00 0.6925840371"),
+        (["explain", "volume"], "trade_size.volume"),
+    ],
+)
+def test_the_commands_of_the_client_start_without_anything_slow(words: list[str], said: str) -> None:
+    done = run(BLOCK_THE_REST + LOADED + MAIN.replace("WORDS", repr(words)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said in done.stdout
+    assert done.stdout.endswith("loaded:\n")
+
+
+def test_data_is_fetched_from_the_shell_with_the_client_alone(tmp_path: Path) -> None:
+    with MockServer() as api, MockServer() as store:
+        fake = FakeApi(api, store)
+        fake.publish("2025-01", missing=[])
+        asked = fake.request()
+        words = ["get", "ohlcv", "--interval", "1h", "--exchange", asked["exchange"], "--symbol", asked["symbol"]]
+        words += ["--start", "2025-01-01", "--end", "2025-01-31", "--url", fake.base_url, "-o", str(tmp_path / "a.csv")]
+        script = "import os; os.environ['APERIODIC_API_KEY'] = 'key'" + BLOCK_THE_REST
+        done = run(script + MAIN.replace("WORDS", repr(words)))
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").count("\n") == 31 * 24 + 1
+
+
+def test_a_command_of_a_server_says_what_to_install() -> None:
+    done = run(BLOCK_THE_REST + MAIN.replace("WORDS", "['status']"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        "error: the command line needs the package 'cyclopts', which is not installed.",
-        "hint: pip install 'aperiodic[server]'",
+        "error: this command needs the package 'cyclopts', which is not installed.",
+        "hint: Only the client is installed here. Install the server from a checkout: pip install -e '.[server]'",
     ]

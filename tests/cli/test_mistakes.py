@@ -9,11 +9,14 @@ from tests.cli.conftest import MARKET
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
 
+SLICE = ("flow", "--interval", "1h", *MARKET[:4], "--start", "2025-05-01", "--end", "2025-05-01")
 DAYS = ("--start", "2025-05-01", "--end", "2025-05-02")
 
 # Exit code 2 is for words that cannot be read, 1 for a command that was understood and refused.
 MISTAKES = {
-    "command": (2, ("biuld",), '"build"'),
+    "command": (2, ("biuld",), "Did you mean 'build'?"),
+    "option": (2, ("get", "flow", "--intervall", "1h"), "usage: aperiodic get"),
+    "file": (1, ("get", *SLICE, "-o", "bars.xls"), ".parquet, .csv, .ndjson"),
     "exchange": (2, ("status", "--exchange", "binance-futurs"), "Did you mean 'binance-futures'?"),
     "symbol": (2, ("build", "--symbol", "btcusdt"), "perpetual-BTC-USDT:USDT"),
     "date": (2, ("simulate", *MARKET, "--start", "2025-02-30", "--end", "2025-05-01"), "Write YYYY-MM-DD"),
@@ -43,6 +46,6 @@ def test_a_setting_that_is_not_valid_is_named(shell: Shell) -> None:
 def test_help_lists_the_commands(shell: Shell) -> None:
     done = shell.run("--help")
     assert done.returncode == 0
-    for command in ("import", "build", "serve", "keys", "simulate", "status", "demo"):
-        assert f"│ {command} " in done.stdout
+    for command in ("get", "explain", "import", "build", "serve", "keys", "simulate", "status", "demo"):
+        assert f"\n  {command} " in done.stdout
     assert not shell.home.exists()

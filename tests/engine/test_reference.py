@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from aperiodic.catalog import DATASETS, Dataset, Field
+from aperiodic.cli.explaining import EXPLANATIONS
 from aperiodic.engine.examples import example_bars
-from aperiodic.engine.reference import example_page, explain, find_fields
-from aperiodic.market import InvalidInputError
+from aperiodic.engine.reference import example_page, explain, explanations
 
 PAGES = Path(__file__).parents[2] / "docs" / "datasets"
 FIELDS = [
@@ -35,15 +35,7 @@ def test_every_field_has_words_and_an_example_with_a_number(dataset: Dataset, fi
     assert example_bars(dataset)[field.name].is_not_null().any()
 
 
-def test_a_field_is_found_by_its_name_alone_or_with_its_dataset() -> None:
-    assert [(dataset.id, field.name) for dataset, field in find_fields("flow.flow_entropy")] == [
-        ("flow", "flow_entropy")
-    ]
-    assert {dataset.id for dataset, _ in find_fields("volume")} >= {"ohlcv"}
-
-
-@pytest.mark.parametrize("name", ["flow_entropi", "flow.flow_entropi"])
-def test_an_unknown_field_names_the_nearest(name: str) -> None:
-    with pytest.raises(InvalidInputError, match=r"Did you mean .*flow_entropy") as refused:
-        find_fields(name)
-    assert refused.value.code == "unknown_field"
+def test_the_explanations_of_the_command_line_are_those_made_from_catalog_and_engine() -> None:
+    assert EXPLANATIONS.read_text(encoding="utf-8") == explanations(), (
+        f"{EXPLANATIONS.name} differs from the catalog: run make docs"
+    )

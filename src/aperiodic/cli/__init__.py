@@ -8,16 +8,11 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; say plainly what to install where only the SDK is present."""
-    try:
-        from aperiodic.cli.app import run  # noqa: PLC0415 - the SDK alone comes without what this needs
+    """Run the command line.
 
-        run()
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("aperiodic"):
-            raise
-        sys.stderr.write(
-            f"error: the command line needs the package {missing.name!r}, which is not installed.\n"
-            "hint: pip install 'aperiodic[server]'\n"
-        )
-        raise SystemExit(1) from None
+    Help, the version and the commands of the client need neither the packages of a server nor the time to load them;
+    every other command is in `cli.app`.
+    """
+    from aperiodic.cli.commands import dispatch  # noqa: PLC0415 (an import of the package loads nothing)
+
+    dispatch(sys.argv[1:])

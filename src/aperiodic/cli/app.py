@@ -1,4 +1,4 @@
-"""Puts the commands together and turns errors into plain words and exit codes."""
+"""Puts the commands of a server together and turns errors into plain words and exit codes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from cyclopts import App
 from rich.markup import escape
 
 from aperiodic._version import __version__
+from aperiodic.cli.commands import SERVER_COMMANDS, SUMMARY
 from aperiodic.cli.console import errors
 from aperiodic.market import AperiodicDataError
 
@@ -13,23 +14,12 @@ __all__ = ["app", "run"]
 
 app = App(
     name="aperiodic",
-    help="Recorded exchange data in, microstructure metrics out. Settings: APERIODIC_HOME, APERIODIC_PORT.",
+    help=SUMMARY,
     version=__version__,
 )
 
-# By name, so that a command loads only what it needs itself.
-app.command("aperiodic.cli.importing:app", name="import", help="Read recorded or bought files into ticks.")
-app.command("aperiodic.cli.building:build", help="Compute the metrics that are out of date, and publish them.")
-app.command("aperiodic.cli.serving:serve", help="Serve the REST API and the files behind its links.")
-app.command("aperiodic.cli.fetching:fetch", help="Fetch a dataset and print it or write it to a file.")
-app.command("aperiodic.cli.keys:app", name="keys", help="API keys: create, list, rotate, revoke, set-plan.")
-app.command("aperiodic.cli.plans:app", name="plans", help="Plans: what accounts may read, and how often.")
-app.command("aperiodic.cli.usage:usage", name="usage", help="Show what was issued to whom.")
-app.command("aperiodic.cli.ledger:app", name="ledger", help="The ledger: back up, restore, compare with the store.")
-app.command("aperiodic.cli.simulating:simulate", help="Generate ticks of a simulated market.")
-app.command("aperiodic.cli.explaining:explain", help="Say what a field means, with an example.")
-app.command("aperiodic.cli.status:status", help="Show what is held, what is missing, what was rejected.")
-app.command("aperiodic.cli.demo:demo", help="Simulate, build, serve and fetch: the whole path at once.")
+for _name, (_target, _words) in SERVER_COMMANDS.items():
+    app.command(_target, name=_name, help=_words)
 
 _INTERRUPTED = 130
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,33 +12,12 @@ import polars as pl
 from aperiodic.catalog import DATASETS, TIME_COLUMN
 from aperiodic.catalog.reference import dataset_page, markdown_table
 from aperiodic.engine.examples import example_bars, example_ticks
-from aperiodic.market.errors import unknown_value
 
 if TYPE_CHECKING:
     from aperiodic.catalog import Dataset, Field
     from aperiodic.market import Stream
 
-__all__ = ["example_page", "explain", "find_fields"]
-
-
-def find_fields(name: str) -> list[tuple[Dataset, Field]]:
-    """Return every field of that name, `field` or `dataset.field`.
-
-    Raises:
-        InvalidInputError: `unknown_field`, naming the nearest one.
-    """
-    dataset_id, _, field_name = name.rpartition(".")
-    found = [
-        (dataset, field)
-        for dataset in DATASETS.values()
-        for field in dataset.fields
-        if field.name == field_name and dataset_id in {"", dataset.id}
-    ]
-    if not found:
-        qualified = [f"{dataset.id}.{field.name}" for dataset in DATASETS.values() for field in dataset.fields]
-        choices = qualified if dataset_id else sorted({choice.rpartition(".")[2] for choice in qualified})
-        raise unknown_value("field", name, choices)
-    return found
+__all__ = ["example_page", "explain", "explanations"]
 
 
 def explain(dataset: Dataset, field: Field) -> list[tuple[str, str]]:
@@ -57,6 +37,16 @@ def explain(dataset: Dataset, field: Field) -> list[tuple[str, str]]:
     streams = ", ".join((dataset.driving, *dataset.family.joined))
     facts.append(("Example", f"{example} (1m bars of the example's {streams}, see docs/datasets/{dataset.id}.md)"))
     return facts
+
+
+def explanations() -> str:
+    """Return what there is to say of every field, by `dataset.field`, as JSON with a line a field."""
+    lines = (
+        f"{json.dumps(f'{dataset.id}.{field.name}')}: {json.dumps(explain(dataset, field), ensure_ascii=False)}"
+        for dataset in DATASETS.values()
+        for field in dataset.fields
+    )
+    return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def example_page(dataset: Dataset) -> str:
@@ -92,5 +82,6 @@ def _text(value: object) -> str:
 
 
 if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(explanations(), encoding="utf-8")
     for declared in DATASETS.values():
         (Path(sys.argv[1]) / f"{declared.id}.md").write_text(example_page(declared), encoding="utf-8")

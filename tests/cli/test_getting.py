@@ -41,7 +41,7 @@ def test_a_dataset_is_written_to_a_file(
     shell: Shell, tmp_path: Path, metric: str, ending: str, read: type[object]
 ) -> None:
     file = tmp_path / f"bars.{ending}"
-    done = shell.run("fetch", metric, *SERIES, "--output", str(file))
+    done = shell.run("get", metric, *SERIES, "--output", str(file))
     assert done.returncode == 0, done.stderr
     written: pl.DataFrame = read(file)  # type: ignore[call-arg,assignment]
     assert written.height == 24
@@ -50,16 +50,16 @@ def test_a_dataset_is_written_to_a_file(
 
 
 def test_without_a_file_a_table_is_printed(shell: Shell) -> None:
-    done = shell.run("fetch", "vtwap", *SERIES)
+    done = shell.run("fetch", "vtwap", *SERIES)  # its former name
     assert done.returncode == 0, done.stderr
     assert "2025-05-01 23:00:00" in done.stdout
 
 
 def test_mistakes_are_named_before_anything_is_fetched(shell: Shell, tmp_path: Path) -> None:
-    assert "Did you mean 'flow'" in shell.run("fetch", "flw", *SERIES).stderr
-    wrong = shell.run("fetch", "flow", *SERIES, "-o", str(tmp_path / "bars.xls"))
+    assert "Did you mean 'flow'" in shell.run("get", "flw", *SERIES).stderr
+    wrong = shell.run("get", "flow", *SERIES, "-o", str(tmp_path / "bars.xls"))
     assert wrong.returncode == 1
     assert ".parquet, .csv, .ndjson" in wrong.stderr
-    lost = shell.run("fetch", "flow", *SERIES, "-o", str(tmp_path / "no" / "bars.csv"))
+    lost = shell.run("get", "flow", *SERIES, "-o", str(tmp_path / "no" / "bars.csv"))
     assert lost.returncode == 1
     assert "cannot be written" in lost.stderr

@@ -1,0 +1,114 @@
+"""The names of all commands, and the way to each: those of the client start without the packages of a server."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from aperiodic._version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["SERVER_COMMANDS", "SUMMARY", "dispatch"]
+
+SUMMARY: Final = "Recorded exchange data in, microstructure metrics out. Settings: APERIODIC_HOME, APERIODIC_PORT."
+
+CLIENT_COMMANDS: Final = {
+    "get": "Fetch a dataset and print it or write it to a file.",
+    "explain": "Say what a field means, with an example.",
+}
+
+SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "import": ("aperiodic.cli.importing:app", "Read recorded or bought files into ticks."),
+    "build": ("aperiodic.cli.building:build", "Compute the metrics that are out of date, and publish them."),
+    "serve": ("aperiodic.cli.serving:serve", "Serve the REST API and the files behind its links."),
+    "keys": ("aperiodic.cli.keys:app", "API keys: create, list, rotate, revoke, set-plan."),
+    "plans": ("aperiodic.cli.plans:app", "Plans: what accounts may read, and how often."),
+    "usage": ("aperiodic.cli.usage:usage", "Show what was issued to whom."),
+    "ledger": ("aperiodic.cli.ledger:app", "The ledger: back up, restore, compare with the store."),
+    "simulate": ("aperiodic.cli.simulating:simulate", "Generate ticks of a simulated market."),
+    "status": ("aperiodic.cli.status:status", "Show what is held, what is missing, what was rejected."),
+    "demo": ("aperiodic.cli.demo:demo", "Simulate, build, serve and fetch: the whole path at once."),
+}
+"""By name: where the command is, so that it loads only what it needs itself, and what it does."""
+
+_FORMER_NAMES: Final = {"fetch": "get"}
+_MISUSED: Final = 2
+_INTERRUPTED: Final = 130
+
+
+def dispatch(words: Sequence[str]) -> None:
+    """Run the command that the words name.
+
+    Args:
+        words: What follows `aperiodic` on the command line.
+
+    Raises:
+        SystemExit: With the exit code, when that is not 0.
+    """
+    name = words[0] if words else "--help"
+    name = _FORMER_NAMES.get(name, name)
+    if name in {"--help", "-h"}:
+        sys.stdout.write(_help())
+    elif name == "--version":
+        sys.stdout.write(f"{__version__}\n")
+    elif name == "get":
+        from aperiodic.cli.getting import get  # noqa: PLC0415 (each command loads its own)
+
+        _run_plainly(lambda: get(words[1:]))
+    elif name == "explain":
+        from aperiodic.cli.explaining import explain  # noqa: PLC0415
+
+        _run_plainly(lambda: explain(words[1:]))
+    elif name in SERVER_COMMANDS:
+        _run_server_command()
+    else:
+        _refuse(name)
+
+
+def _help() -> str:
+    width = max(map(len, SERVER_COMMANDS))
+    client = [f"  {name:{width}}  {words}" for name, words in CLIENT_COMMANDS.items()]
+    server = [f"  {name:{width}}  {words}" for name, (_, words) in SERVER_COMMANDS.items()]
+    lines = ["Usage: aperiodic COMMAND", "", SUMMARY, "", "Commands of the client:", *client]
+    lines += ["", "Commands of a server, which need its packages:", *server]
+    lines += ["", "aperiodic COMMAND --help tells what a command takes, aperiodic --version the version."]
+    return "\n".join(lines) + "\n"
+
+
+def _run_server_command() -> None:
+    try:
+        from aperiodic.cli.app import run  # noqa: PLC0415 (the client alone comes without what this needs)
+
+        run()
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("aperiodic"):
+            raise
+        sys.stderr.write(
+            f"error: this command needs the package {missing.name!r}, which is not installed.\n"
+            "hint: Only the client is installed here. Install the server from a checkout: pip install -e '.[server]'\n"
+        )
+        raise SystemExit(1) from None
+
+
+def _refuse(name: str) -> None:
+    from aperiodic.market.errors import unknown_value  # noqa: PLC0415 (only for who mistypes)
+
+    error = unknown_value("command", name, [*CLIENT_COMMANDS, *SERVER_COMMANDS])
+    sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
+    raise SystemExit(_MISUSED)
+
+
+def _run_plainly(command: Callable[[], None]) -> None:
+    """Run a command of the client; exit 1 with a message and a hint on a known error, 130 when interrupted."""
+    from aperiodic.market.errors import AperiodicDataError  # noqa: PLC0415 (as above)
+
+    try:
+        command()
+    except AperiodicDataError as error:
+        sys.stderr.write(f"error: {error}\n" if error.hint is None else f"error: {error.message}\nhint: {error.hint}\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        raise SystemExit(_INTERRUPTED) from None
