@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from litestar.enums import ScopeType
 from litestar.testing import TestClient
@@ -15,6 +15,8 @@ from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Exchange, Source, Stream, Symbol
 from aperiodic.server import Secrets, create_app
+from aperiodic.server.app import HANDLERS
+from aperiodic.server.endpoints import declared_endpoints
 from aperiodic.simulate import MarketSpec, simulate_day
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from litestar.types import ASGIApp, Receive, Scope, Send
+
+ENDPOINTS: Final = declared_endpoints(HANDLERS)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 import pytest
+from tests.server.in_process import ENDPOINTS
 
 from aperiodic.accounts.plans import list_plans
 from aperiodic.catalog import DATASETS
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Clock, Exchange, Interval, Stream
-from aperiodic.server.openapi.endpoints import ENDPOINTS
-from aperiodic.server.openapi.error_codes import FAILURES
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.openapi.llms import EXAMPLES, llms_text
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_the_full_text_holds_everything(server: RunningServer, installation: Ins
             words = (field.label, field.unit, field.description, f"`{field.formula}`", field.null)
             cells = [word.replace("|", r"\|") for word in words]
             assert f"| `{field.name}` | {' | '.join(cells)} |" in text
-    for word in (*FAILURES, *Stream, *Exchange, *Interval):
+    for word in (*(code.code for code in ErrorCode), *Stream, *Exchange, *Interval):
         assert f"`{word}`" in text or f"### {word}\n" in text
     for endpoint in ENDPOINTS:
         assert f"### {endpoint.method} {endpoint.path}\n" in text

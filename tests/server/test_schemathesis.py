@@ -18,6 +18,7 @@ from schemathesis.config import (
     SchemathesisConfig,
 )
 from tests.server.conftest import add_tick_days, publish, start_server
+from tests.server.in_process import ENDPOINTS
 
 from aperiodic.accounts.keys import create_key
 from aperiodic.accounts.plans import change_plan, find_plan
@@ -39,7 +40,7 @@ _CHECKS: Final = ChecksConfig(
     positive_data_acceptance=PositiveDataAcceptanceConfig(expected_statuses=["2xx", "304", "400", "403", "404", "409"])
 )
 _CONFIG: Final = SchemathesisConfig(projects=ProjectsConfig(default=ProjectConfig(checks=_CHECKS)))
-_API: Final = schemathesis.openapi.from_dict(openapi_document(None), config=_CONFIG)
+_API: Final = schemathesis.openapi.from_dict(openapi_document(None, ENDPOINTS), config=_CONFIG)
 
 
 @pytest.fixture(scope="module")

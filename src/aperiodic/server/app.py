@@ -18,6 +18,7 @@ from aperiodic.server.api.preview import get_preview, get_raw_preview
 from aperiodic.server.api.raw import get_raw
 from aperiodic.server.api.raw_metadata import TickHoldings, get_raw_metadata
 from aperiodic.server.auth.secret import Secrets
+from aperiodic.server.endpoints import declared_endpoints
 from aperiodic.server.errors import answer_error
 from aperiodic.server.links.files import get_file
 from aperiodic.server.middleware.access_log import AccessLog
@@ -28,13 +29,15 @@ from aperiodic.server.service import Service
 from aperiodic.server.site import error_page, site_router, wants_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from litestar import Request, Response
+    from litestar.handlers import HTTPRouteHandler
 
     from aperiodic.lake import Lake, Settings
+    from aperiodic.server.endpoints import Endpoint
 
-__all__ = ["create_app"]
+__all__ = ["HANDLERS", "create_app"]
 
 _EXPOSED: Final = [
     *("Accept-Ranges", "Content-Disposition", "Content-Length", "Content-Range", "ETag", "X-Request-ID"),
@@ -42,54 +45,64 @@ _EXPOSED: Final = [
 ]
 
 
-def create_app(lake: Lake, settings: Settings, access_log: AccessLog | None = None) -> Litestar:
+HANDLERS: Final = (
+    get_data,
+    get_preview,
+    get_raw,
+    get_raw_preview,
+    get_symbols,
+    get_catalog,
+    get_coverage,
+    get_conditions,
+    get_raw_metadata,
+    post_signup,
+    get_account,
+    post_rotate,
+    get_file,
+    get_health,
+    get_readiness,
+    get_metrics,
+    get_openapi,
+    get_llms,
+    get_llms_full,
+)
+"""Handlers of all endpoints that are no pages of the site, in the order of the documents."""
+
+
+def create_app(
+    lake: Lake,
+    settings: Settings,
+    access_log: AccessLog | None = None,
+    handlers: Sequence[HTTPRouteHandler] = HANDLERS,
+) -> Litestar:
     """Build the HTTP application of an installation.
 
     Args:
         lake: The installation.
         settings: Its settings.
         access_log: Watches the requests; given by whoever has to know when the last one has been answered.
+        handlers: What it answers beside the pages of the site.
 
     Raises:
         LakeError: `weak_secret` or `secret_unavailable`.
     """
     watch = access_log or AccessLog()
+    endpoints = declared_endpoints(handlers)
     service = Service(lake, Secrets.load(settings), settings, watch.monitoring)
     given = {
         "service": service,
         "access_log": watch,
         "monitoring": watch.monitoring,
         "readiness": Readiness(lake),
-        "documents": Documents(lake, settings),
+        "documents": Documents(lake, settings, endpoints),
         "holdings": TickHoldings(lake),
     }
     app = Litestar(
-        [
-            get_data,
-            get_preview,
-            get_raw,
-            get_raw_preview,
-            get_symbols,
-            get_catalog,
-            get_coverage,
-            get_conditions,
-            get_raw_metadata,
-            get_file,
-            get_health,
-            get_readiness,
-            get_metrics,
-            get_openapi,
-            get_llms,
-            get_llms_full,
-            get_account,
-            post_rotate,
-            post_signup,
-            site_router(service),
-        ],
+        [*handlers, site_router(service)],
         before_send=[tell_standing],
         cors_config=CORSConfig(allow_methods=["GET", "HEAD"], expose_headers=_EXPOSED, max_age=86_400),
         dependencies={name: _provide(value) for name, value in given.items()},
-        exception_handlers={Exception: _error_handler(service)},
+        exception_handlers={Exception: _error_handler(service, endpoints)},
         logging_config=None,
         on_shutdown=[service.metering.stop],
         openapi_config=None,
@@ -98,9 +111,11 @@ def create_app(lake: Lake, settings: Settings, access_log: AccessLog | None = No
     return app
 
 
-def _error_handler(service: Service) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
+def _error_handler(
+    service: Service, endpoints: Sequence[Endpoint]
+) -> Callable[[Request[Any, Any, Any], Exception], Response[Any]]:
     def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-        answer = answer_error(request, error)
+        answer = answer_error(request, error, endpoints)
         return error_page(request, service, answer) if wants_page(request) else answer
 
     return handle

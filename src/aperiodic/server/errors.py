@@ -27,34 +27,27 @@ from litestar.status_codes import (
     HTTP_404_NOT_FOUND,
     HTTP_405_METHOD_NOT_ALLOWED,
     HTTP_500_INTERNAL_SERVER_ERROR,
-    HTTP_503_SERVICE_UNAVAILABLE,
 )
 from obstore.exceptions import BaseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic.lake import LakeError
 from aperiodic.market import AperiodicDataError
+from aperiodic.server.endpoints import right_path
+from aperiodic.server.error_codes import ErrorCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from litestar import Request
     from litestar.types import Scope
 
+    from aperiodic.server.endpoints import Endpoint
+
 __all__ = ["ErrorBody", "RequestError", "answer_error", "refuse", "request_id"]
 
 _RETRY_AFTER_S: Final = 5
-_OF_STATUS: Final = {
-    HTTP_400_BAD_REQUEST: ("bad_request", "The request cannot be understood.", "Check the Host header and the URL."),
-    HTTP_404_NOT_FOUND: (
-        "unknown_path",
-        "There is nothing at this path.",
-        "Data is at /api/v1/data/{metric}, the list of metrics at /api/v1/metadata/catalog.",
-    ),
-}
-_WRONG_METHOD: Final = ("method_not_allowed", "This path does not answer that method.")
-_DEFECT: Final = ("internal_error", "The server failed to answer.", "Report the request id to the operator.")
-_UNAVAILABLE: Final = ("unavailable", "A part of the server is not available.", "Try again in a few seconds.")
+_WHERE_TO_BEGIN: Final = "Data is at /api/v1/data/{metric}, the list of metrics at /api/v1/metadata/catalog."
 
 
 class ErrorBody(msgspec.Struct):
@@ -85,17 +78,35 @@ class RequestError(AperiodicDataError):
     """
 
     def __init__(
-        self, status: int, problems: Sequence[AperiodicDataError], headers: Mapping[str, str] | None = None
+        self,
+        problems: Sequence[AperiodicDataError],
+        headers: Mapping[str, str] | None = None,
+        *,
+        status: int | None = None,
     ) -> None:
-        self.status = status
+        """Take the problems.
+
+        Args:
+            problems: At least one.
+            headers: Headers of the answer.
+            status: HTTP status; by default that of the first problem's `ErrorCode`.
+        """
+        declared = ErrorCode.of(problems[0])
+        self.status = status or (HTTP_400_BAD_REQUEST if declared is None else declared.status)
         self.problems = problems
         self.headers = headers or {}
         super().__init__(problems[0].message, code=problems[0].code, hint=problems[0].hint)
 
 
-def refuse(status: int, code: str, message: str, hint: str, headers: Mapping[str, str] | None = None) -> RequestError:
-    """Build the error for a request with a single problem."""
-    return RequestError(status, [AperiodicDataError(message, code=code, hint=hint)], headers)
+def refuse(code: ErrorCode, headers: Mapping[str, str] | None = None, **values: object) -> RequestError:
+    """Build the error for a request with a single problem.
+
+    Args:
+        code: What is wrong with it.
+        headers: Headers of the answer.
+        **values: What the words of the code have places for.
+    """
+    return RequestError([code.problem(**values)], headers)
 
 
 def request_id(scope: Scope) -> str:
@@ -105,9 +116,17 @@ def request_id(scope: Scope) -> str:
     return identity
 
 
-def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorBody]:
-    """Answer a request that failed, and leave in the scope's state what is to be counted and logged of it."""
-    known = error if isinstance(error, RequestError) else _explain(error)
+def answer_error(
+    request: Request[Any, Any, Any], error: Exception, endpoints: Iterable[Endpoint] = ()
+) -> Response[ErrorBody]:
+    """Answer a request that failed, and leave in the scope's state what is to be counted and logged of it.
+
+    Args:
+        request: The request.
+        error: What was raised.
+        endpoints: What the server answers, to name the one that a wrong path means.
+    """
+    known = error if isinstance(error, RequestError) else _explain(error, request.scope["path"], endpoints)
     identity = request_id(request.scope)
     request.scope["state"]["error_code"] = known.code
     if known is not error and known.status >= HTTP_500_INTERNAL_SERVER_ERROR:
@@ -116,25 +135,25 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     return Response(body, status_code=known.status, headers=known.headers, media_type="application/json")
 
 
-def _explain(error: Exception) -> RequestError:
+def _explain(error: Exception, path: str, endpoints: Iterable[Endpoint]) -> RequestError:
     if isinstance(error, HTTPException) and error.status_code < HTTP_500_INTERNAL_SERVER_ERROR:
-        if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
-            return refuse(error.status_code, *_WRONG_METHOD, _use_instead(error), error.headers)
-        words = _OF_STATUS.get(error.status_code, _OF_STATUS[HTTP_400_BAD_REQUEST])
-        return refuse(error.status_code, *words, headers=error.headers)
+        return _explain_routing(error, path, endpoints)
     if isinstance(error, LakeError) and error.code == "object_missing":
-        return refuse(
-            HTTP_404_NOT_FOUND,
-            "object_missing",
-            "The file is no longer in the store.",
-            "Tell the operator, then retry.",
-        )
+        return refuse(ErrorCode.OBJECT_MISSING)
     if isinstance(error, LakeError | SQLAlchemyError | BaseError):
-        return refuse(HTTP_503_SERVICE_UNAVAILABLE, *_UNAVAILABLE, headers={"Retry-After": str(_RETRY_AFTER_S)})
-    return refuse(HTTP_500_INTERNAL_SERVER_ERROR, *_DEFECT)
+        return refuse(ErrorCode.UNAVAILABLE, {"Retry-After": str(_RETRY_AFTER_S)})
+    return refuse(ErrorCode.INTERNAL_ERROR)
 
 
-def _use_instead(error: HTTPException) -> str:
-    allowed = (error.headers or {}).get("allow", "").split(", ")
-    # Every path answers OPTIONS, but never with what somebody came for.
-    return f"Use {' or '.join(sorted(method for method in allowed if method != 'OPTIONS'))}."
+def _explain_routing(error: HTTPException, path: str, endpoints: Iterable[Endpoint]) -> RequestError:
+    """Return the error for a request that the framework refused before any endpoint saw it."""
+    if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("allow", "").split(", ")
+        # Every path answers OPTIONS, but never with what somebody came for.
+        methods = " or ".join(sorted(method for method in allowed if method != "OPTIONS"))
+        return refuse(ErrorCode.METHOD_NOT_ALLOWED, error.headers, methods=methods)
+    if error.status_code == HTTP_404_NOT_FOUND:
+        meant = right_path(path, endpoints)
+        instead = _WHERE_TO_BEGIN if meant is None else f"Did you mean {meant}? The base URL ends in /api/v1."
+        return refuse(ErrorCode.UNKNOWN_PATH, error.headers, instead=instead)
+    return RequestError([ErrorCode.BAD_REQUEST.problem()], error.headers)

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_429_TOO_MANY_REQUESTS
-
 from aperiodic.accounts.keys import SCOPES, verify_key
 from aperiodic.accounts.plans import FREE, find_plan
 from aperiodic.accounts.usage import Issued
 from aperiodic.market.time import now_us
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import refuse
 from aperiodic.server.middleware.metering import Metering
 from aperiodic.server.middleware.rate_limits import Buckets, client_address, remember_standing
@@ -33,7 +32,6 @@ __all__ = ["Caller", "Service"]
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
-_WHERE_KEYS_COME_FROM = "Send a valid key in the header X-API-KEY; the operator of this server issues keys."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +84,16 @@ class Service:
         # Given twice it means what one header with both values does (RFC 9110), and that is no key.
         key = ", ".join(request.headers.getall("x-api-key", []))
         if not key:
-            raise self._unauthorised(request, "missing_key", "This endpoint needs an API key.")
+            raise self._unauthorised(request, ErrorCode.MISSING_KEY)
         if key == self.settings.demo_key:
             return Caller("", find_plan(connection, FREE), SCOPES)
         known = verify_key(connection, self.secrets.pepper, key)
         if known is None:
-            raise self._unauthorised(request, "unknown_key", "This API key is not known here.")
+            raise self._unauthorised(request, ErrorCode.UNKNOWN_KEY)
         if known.revoked_at is not None:
-            raise self._unauthorised(request, "revoked_key", "This API key has been revoked.")
+            raise self._unauthorised(request, ErrorCode.REVOKED_KEY)
         if known.expired(now_us()):
-            raise self._unauthorised(request, "expired_key", "This API key has expired.")
+            raise self._unauthorised(request, ErrorCode.EXPIRED_KEY)
         self.metering.used(known.public_id)
         request.scope["state"]["caller"] = known.public_id
         return Caller(known.public_id, known.plan, known.scopes)
@@ -146,10 +144,9 @@ class Service:
             request, standing, f"An address may send {standing.limit} requests a minute without a key of its own."
         )
 
-    def _unauthorised(self, request: Request[Any, Any, Any], code: str, message: str) -> RequestError:
+    def _unauthorised(self, request: Request[Any, Any, Any], code: ErrorCode) -> RequestError:
         self._count_address(request)
-        headers = {"WWW-Authenticate": 'ApiKey realm="aperiodic"'}
-        return refuse(HTTP_401_UNAUTHORIZED, code, message, _WHERE_KEYS_COME_FROM, headers)
+        return refuse(code, {"WWW-Authenticate": 'ApiKey realm="aperiodic"'})
 
 
 def _admitted(request: Request[Any, Any, Any], standing: Standing, rule: str) -> Standing:
@@ -157,9 +154,8 @@ def _admitted(request: Request[Any, Any, Any], standing: Standing, rule: str) ->
     if standing.admitted:
         return standing
     raise refuse(
-        HTTP_429_TOO_MANY_REQUESTS,
-        "rate_limited",
-        f"Too many requests. {rule}",
-        f"Wait {standing.retry_after_s} s before the next one.",
+        ErrorCode.RATE_LIMITED,
         {"Retry-After": str(standing.retry_after_s)},
+        rule=rule,
+        seconds=standing.retry_after_s,
     )

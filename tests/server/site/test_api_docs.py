@@ -7,12 +7,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.server.in_process import application
+from tests.server.in_process import ENDPOINTS, application
 
 from aperiodic.market import Stream
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.openapi.document import openapi_document
-from aperiodic.server.openapi.endpoints import ENDPOINTS
-from aperiodic.server.openapi.error_codes import FAILURES
 from aperiodic.server.site.api_docs import constraints, curl_line
 
 if TYPE_CHECKING:
@@ -20,9 +19,9 @@ if TYPE_CHECKING:
 
     from tests.server.in_process import App
 
-    from aperiodic.server.openapi.declared import Endpoint
+    from aperiodic.server.endpoints import Endpoint
 
-ASKED = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET" and endpoint.security == "key"]
+ASKED = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET" and endpoint.needs_key]
 
 
 class Outline(HTMLParser):
@@ -71,7 +70,7 @@ def plain(text: str) -> str:
 
 
 def test_every_operation_of_the_document_is_there(outline: Outline) -> None:
-    document: dict[str, Any] = openapi_document(None)
+    document: dict[str, Any] = openapi_document(None, ENDPOINTS)
     operations = [
         (method.upper(), path, operation)
         for path, item in document["paths"].items()
@@ -92,13 +91,13 @@ def test_every_operation_of_the_document_is_there(outline: Outline) -> None:
 
 
 def test_every_error_code_is_there_with_its_hint(outline: Outline) -> None:
-    for failure in FAILURES.values():
-        assert f"error-{failure.code}" in outline.ids
-        assert plain(failure.message) in outline.text.replace("`", "")
-        assert plain(failure.hint) in outline.text.replace("`", "")
+    for code in ErrorCode:
+        assert f"error-{code.code}" in outline.ids
+        assert plain(code.message) in outline.text.replace("`", "")
+        assert plain(code.hint) in outline.text.replace("`", "")
     for endpoint in ENDPOINTS:
-        for code in endpoint.failures:
-            assert f"error-{code}" in outline.links
+        for code in endpoint.errors:
+            assert f"error-{code.code}" in outline.links
 
 
 def test_anchors_lead_somewhere_and_are_unique(outline: Outline) -> None:

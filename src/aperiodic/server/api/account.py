@@ -8,15 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import InternalServerException
-from litestar.status_codes import (
-    HTTP_400_BAD_REQUEST,
-    HTTP_403_FORBIDDEN,
-    HTTP_409_CONFLICT,
-    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-)
 
 from aperiodic.accounts.keys import find_key, public_id_of, rotate_key, sign_up
 from aperiodic.accounts.plans import FREE
@@ -24,6 +18,9 @@ from aperiodic.accounts.usage import UsageDay, account_usage
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import InvalidInputError
 from aperiodic.market.time import time_at
+from aperiodic.server.api.example_values import REQUEST_ID
+from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, refuse, request_id
 from aperiodic.server.links.signing import host_of
 from aperiodic.server.service import Service
@@ -45,7 +42,6 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 _MAX_BODY: Final = 4096
 _USAGE_DAYS: Final = 30
 _SHOWN: Final = 200
-_CONFLICTS: Final = frozenset({"already_rotated", "key_not_valid"})
 
 
 class SignupRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -179,47 +175,96 @@ async def _read_body(request: Request[Any, Any, Any]) -> bytes:
         async for piece in request.stream():
             body += piece
             if len(body) > _MAX_BODY:
-                raise refuse(
-                    HTTP_413_REQUEST_ENTITY_TOO_LARGE,
-                    "body_too_large",
-                    f"The body is longer than {_MAX_BODY} bytes.",
-                    "Send only the fields that this endpoint has.",
-                )
+                raise refuse(ErrorCode.BODY_TOO_LARGE, most=_MAX_BODY)
     except InternalServerException:
         # What the framework raises for a client that went away or whose chunks are none: no defect of the server.
-        raise refuse(
-            HTTP_400_BAD_REQUEST, "bad_body", "The body broke off, or its chunks cannot be read.", "Send it again."
-        ) from None
+        reason = "it broke off, or its chunks cannot be read"
+        raise refuse(ErrorCode.BAD_BODY, reason=reason, instead="Send it again.") from None
     return body
 
 
 _BODY: Final = {"sent": Provide(_read_body)}
+_BODY_ERRORS: Final = (ErrorCode.BAD_BODY, ErrorCode.BODY_TOO_LARGE, ErrorCode.CROSS_SITE)
+
+_NEW_KEY_EXAMPLE: Final = NewKey(
+    key="ap_live_0123456789ab_(40 letters and digits)", public_id="0123456789ab", plan="free", request_id=REQUEST_ID
+)
+_ROTATED_EXAMPLE: Final = RotatedKey(
+    key="ap_live_ba9876543210_(40 letters and digits)",
+    public_id="ba9876543210",
+    plan="pro",
+    expires_at=None,
+    replaces="0123456789ab",
+    replaced_expires_at="2025-06-02T00:00:00Z",
+    request_id=REQUEST_ID,
+)
+_ACCOUNT_EXAMPLE: Final = AccountAnswer(
+    public_id="0123456789ab",
+    account="research",
+    label="notebook",
+    plan=PlanEntry(name="pro", tier=2, sub_minute=False, raw=False, live=2, requests_per_minute=600),
+    scopes=["bars", "raw"],
+    expires_at=None,
+    replaced_by=None,
+    usage=[UsageDay("2025-06-01", 14, 168, 69_350_904)],
+    limits=Limits(requests_per_minute=600, remaining=599, reset_s=1),
+    request_id=REQUEST_ID,
+)
 
 
-@post("/api/v1/signup", sync_to_thread=True, dependencies=_BODY, request_max_body_size=None)
+@serve(
+    Endpoint(
+        method="POST",
+        route="/api/v1/signup",
+        name="sign_up",
+        tag="account",
+        summary="Make a free key",
+        description="Makes an account with a key of the plan `free`, which opens the preview. Needs no key, is limited "
+        "by address, and can be switched off by the operator. The key is shown this once.",
+        body=SignupRequest(label="notebook"),
+        answers=(Answer("The key.", _NEW_KEY_EXAMPLE, status=201, headers=("Cache-Control",)),),
+        refusals=(
+            ErrorCode.SIGNUP_CLOSED,
+            ErrorCode.BAD_LABEL,
+            *_BODY_ERRORS,
+            ErrorCode.RATE_LIMITED,
+            ErrorCode.UNAVAILABLE,
+        ),
+        security=None,
+    ),
+    sync_to_thread=True,
+    dependencies=_BODY,
+    request_max_body_size=None,
+)
 def post_signup(
     request: Request[Any, Any, Any], service: NamedDependency[Service], sent: NamedDependency[bytes]
 ) -> Response[NewKey]:
     """Make an account with a key of the plan free; needs no key, and is limited by address."""
     if not service.settings.signup:
-        raise refuse(
-            HTTP_403_FORBIDDEN,
-            "signup_closed",
-            "Nobody can sign up here by themselves.",
-            "Ask the operator of this server for a key.",
-        )
+        raise refuse(ErrorCode.SIGNUP_CLOSED)
     _require_same_site(request, service)
     asked = _parse(sent, SignupRequest)
     try:
         with service.admit_new_key(request), begin_write(service.lake.engine) as connection:
             key = sign_up(connection, service.secrets.pepper, asked.label)
     except InvalidInputError as error:
-        raise RequestError(HTTP_400_BAD_REQUEST, [error]) from None
+        raise RequestError([error]) from None
     answer = NewKey(key, public_id_of(key), FREE, request_id(request.scope))
     return Response(answer, headers=_NO_STORE)
 
 
-@get("/api/v1/account", sync_to_thread=True)
+@serve(
+    Endpoint(
+        route="/api/v1/account",
+        name="get_account",
+        tag="account",
+        summary="Key, plan, limits, usage",
+        description="The key that asks, the plan of its account, how its rate limit stands, and what the account was "
+        "issued in the last 30 days.",
+        answers=(Answer("The key and its account.", _ACCOUNT_EXAMPLE, headers=LISTED),),
+    ),
+    sync_to_thread=True,
+)
 def get_account(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[AccountAnswer]:
     """Answer with the key that asks, its plan, its limits and the usage of its account."""
     with service.lake.engine.connect() as connection:
@@ -243,7 +288,29 @@ def get_account(request: Request[Any, Any, Any], service: NamedDependency[Servic
     return Response(answer, headers=_NO_STORE)
 
 
-@post("/api/v1/account/rotate", sync_to_thread=True, dependencies=_BODY, request_max_body_size=None)
+@serve(
+    Endpoint(
+        method="POST",
+        route="/api/v1/account/rotate",
+        name="rotate_key",
+        tag="account",
+        summary="Replace a key",
+        description="Makes the key that takes the place of the one that asks. The old one goes on working for the "
+        "overlap. The new key is shown this once.",
+        body=RotateRequest(overlap_hours=24.0),
+        answers=(Answer("The new key.", _ROTATED_EXAMPLE, status=201, headers=LISTED),),
+        refusals=(
+            ErrorCode.DEMO_KEY,
+            ErrorCode.BAD_OVERLAP,
+            ErrorCode.ALREADY_ROTATED,
+            ErrorCode.KEY_NOT_VALID,
+            *_BODY_ERRORS,
+        ),
+    ),
+    sync_to_thread=True,
+    dependencies=_BODY,
+    request_max_body_size=None,
+)
 def post_rotate(
     request: Request[Any, Any, Any], service: NamedDependency[Service], sent: NamedDependency[bytes]
 ) -> Response[RotatedKey]:
@@ -253,19 +320,13 @@ def post_rotate(
     _require_same_site(request, service)
     asked = _parse(sent, RotateRequest)
     if not caller.public_id:
-        raise refuse(
-            HTTP_403_FORBIDDEN,
-            "demo_key",
-            "The demo key belongs to everybody, so nobody can rotate it.",
-            "Sign up for a key of your own: POST /api/v1/signup.",
-        )
+        raise refuse(ErrorCode.DEMO_KEY)
     service.admit(request, caller)
     try:
         with service.admit_new_key(request), begin_write(service.lake.engine) as connection:
             made = rotate_key(connection, service.secrets.pepper, caller.public_id, asked.overlap_hours)
     except InvalidInputError as error:
-        status = HTTP_409_CONFLICT if error.code in _CONFLICTS else HTTP_400_BAD_REQUEST
-        raise RequestError(status, [error]) from None
+        raise RequestError([error]) from None
     answer = RotatedKey(
         key=made.key,
         public_id=public_id_of(made.key),
@@ -283,12 +344,7 @@ def _require_same_site(request: Request[Any, Any, Any], service: Service) -> Non
     origin = request.headers.get("origin")
     ours = {host_of(request), (service.settings.public_url or "").partition("://")[2].partition("/")[0]}
     if origin is not None and origin.partition("://")[2].lower() not in {host.lower() for host in ours if host}:
-        raise refuse(
-            HTTP_403_FORBIDDEN,
-            "cross_site",
-            "A page of another site cannot do this.",
-            "Send the request from a program, or from a page of this server.",
-        )
+        raise refuse(ErrorCode.CROSS_SITE)
 
 
 _Asked = TypeVar("_Asked", SignupRequest, RotateRequest)
@@ -299,12 +355,8 @@ def _parse(sent: bytes, kind: type[_Asked]) -> _Asked:
         return msgspec.json.decode(sent or b"{}", type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         fields = " and ".join(field.name for field in msgspec.structs.fields(kind))
-        raise refuse(
-            HTTP_400_BAD_REQUEST,
-            "bad_body",
-            f"The body is not what this endpoint reads: {str(error)[:_SHOWN]}.",
-            f"Send nothing, or a JSON object with the field {fields}.",
-        ) from None
+        instead = f"Send nothing, or a JSON object with the field {fields}."
+        raise refuse(ErrorCode.BAD_BODY, reason=str(error)[:_SHOWN], instead=instead) from None
 
 
 def _last_days() -> list[date]:

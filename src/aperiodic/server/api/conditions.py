@@ -1,24 +1,54 @@
 """How much of every day is there: `/api/v1/metadata/conditions`."""
 
 from collections import Counter
-from datetime import date, datetime
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any, Final
 
 import msgspec
-from litestar import Request, get
+from litestar import Request
 from litestar.di import NamedDependency
-from sqlalchemy import Connection
 
+from aperiodic.catalog import Dataset
 from aperiodic.completeness.conditions import Cause, Condition, DayCondition, read_conditions
 from aperiodic.lake import ObjectKind
-from aperiodic.market import Exchange, InvalidInputError, Symbol
+from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 from aperiodic.market.time import time_at
-from aperiodic.server.api.metadata_parameters import read_conditions_query
+from aperiodic.server.api.example_values import BTC, REQUEST_ID, VENUE
+from aperiodic.server.api.parameters import DAYS, INSTRUMENT, OF_METRIC, OF_STREAM, SHORT_DATE_RANGE, known_symbol
+from aperiodic.server.api.request_parsing import read_query
+from aperiodic.server.endpoints import RATE, Answer, Check, Endpoint, Given, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
-from aperiodic.server.queries.published import symbol_problem
 from aperiodic.server.service import Service
 
 __all__ = ["ConditionsAnswer", "get_conditions"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionsQuery:
+    """A valid question for the condition of days.
+
+    Attributes:
+        exchange: Venue.
+        symbol: Instrument.
+        start_date: First UTC day.
+        end_date: Last UTC day, included.
+        metric: The dataset that was asked for, None when a stream was.
+        stream: The stream of ticks that was asked for, None when a dataset was.
+    """
+
+    exchange: Exchange
+    symbol: Symbol
+    start_date: date
+    end_date: date
+    metric: Dataset | None = None
+    stream: Stream | None = None
+
+    @property
+    def judged(self) -> Stream:
+        """The stream of ticks whose days are judged."""
+        return self.stream or (Stream.TRADES if self.metric is None else self.metric.driving)
 
 
 class CauseEntry(msgspec.Struct):
@@ -84,17 +114,84 @@ class ConditionsAnswer(msgspec.Struct):
     request_id: str
 
 
-@get("/api/v1/metadata/conditions", sync_to_thread=True)
+_EXAMPLE: Final = ConditionsAnswer(
+    exchange=VENUE,
+    symbol=BTC,
+    metric="ohlcv",
+    stream="trades",
+    start_date=date(2025, 5, 9),
+    end_date=date(2025, 5, 9),
+    summary={"available": 0, "degraded": 1, "partial": 0, "missing": 0},
+    days=[
+        DayEntry(
+            day=date(2025, 5, 9),
+            condition="degraded",
+            source="recording",
+            causes=[
+                CauseEntry(
+                    code="gap",
+                    detail="sequence_break",
+                    count=1,
+                    start=datetime(2025, 5, 9, 4, 0, 1, 120_000, UTC),
+                    end=datetime(2025, 5, 9, 4, 0, 3, 480_000, UTC),
+                    per_file=False,
+                )
+            ],
+        )
+    ],
+    request_id=REQUEST_ID,
+)
+
+
+def _subject_problem(given: Given) -> list[InvalidInputError]:
+    """Find out whether there is one of metric and stream."""
+    if "metric" in given.values and "stream" in given.values:
+        return [
+            ErrorCode.CONFLICTING_PARAMETERS.problem(
+                one="metric",
+                other="stream",
+                why="",
+                instead="A metric stands for the stream that drives it; give one of the two.",
+            )
+        ]
+    if given.names.isdisjoint({"metric", "stream"}):
+        return [
+            InvalidInputError(
+                "One of the parameters metric and stream is missing.",
+                code=ErrorCode.MISSING_PARAMETER.code,
+                hint="Add metric=… for the stream that drives it, or stream=… to the query.",
+            )
+        ]
+    return []
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/metadata/conditions",
+        name="get_conditions",
+        tag="metadata",
+        summary="How much of every day is there",
+        description="Each UTC day of at most 366: available, degraded, partial or missing, and why. Give either "
+        "`metric` or `stream`.",
+        parameters=(*INSTRUMENT, OF_METRIC, OF_STREAM, *DAYS),
+        checks=(
+            known_symbol(ObjectKind.TICKS, ObjectKind.BARS),
+            SHORT_DATE_RANGE,
+            Check(_subject_problem, (ErrorCode.CONFLICTING_PARAMETERS,)),
+        ),
+        answers=(Answer("The days, ascending.", _EXAMPLE, headers=RATE),),
+        shown=("metric",),
+    ),
+    sync_to_thread=True,
+)
 def get_conditions(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> ConditionsAnswer:
     """Answer with the condition of every day of a stream; needs a key of any plan."""
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
-        query = read_conditions_query(
-            request.scope["query_string"], lambda exchange, symbol: _unknown(connection, exchange, symbol)
-        )
+        query = read_query(request, connection, ConditionsQuery)
         service.admit(request, caller)
         days = read_conditions(
-            connection, query.exchange, str(query.symbol), query.stream, query.start_date, query.end_date
+            connection, query.exchange, str(query.symbol), query.judged, query.start_date, query.end_date
         )
     service.meter(caller, "metadata")
     counted = Counter(day.condition for day in days)
@@ -102,19 +199,13 @@ def get_conditions(request: Request[Any, Any, Any], service: NamedDependency[Ser
         exchange=query.exchange,
         symbol=str(query.symbol),
         metric=None if query.metric is None else query.metric.id,
-        stream=query.stream,
+        stream=query.judged,
         start_date=query.start_date,
         end_date=query.end_date,
         summary={str(condition): counted[condition] for condition in Condition},
         days=[_day(day) for day in days],
         request_id=request_id(request.scope),
     )
-
-
-def _unknown(connection: Connection, exchange: Exchange, symbol: Symbol) -> InvalidInputError | None:
-    """Return the error for a symbol of which there are neither ticks nor bars, else None."""
-    without_ticks = symbol_problem(connection, exchange, symbol, ObjectKind.TICKS)
-    return without_ticks and symbol_problem(connection, exchange, symbol)
 
 
 def _day(day: DayCondition) -> DayEntry:

@@ -1,20 +1,27 @@
 """What is published, and whether to trust it: `/api/v1/metadata/coverage`."""
 
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, get
+from litestar import Request
 from litestar.di import NamedDependency
 
+from aperiodic.catalog import Dataset
 from aperiodic.completeness.gaps import Gap
 from aperiodic.completeness.series import PublishedMonth, PublishedSeries, read_series, symbols_after
+from aperiodic.lake import ObjectKind
 from aperiodic.lake.revisions import Publication
+from aperiodic.market import Exchange, InvalidInputError, Symbol
 from aperiodic.market.time import time_at
 from aperiodic.server.api.data import overall_source
-from aperiodic.server.api.metadata_parameters import read_coverage_query
+from aperiodic.server.api.example_values import BTC, REQUEST_ID, VENUE
+from aperiodic.server.api.parameters import AFTER, EXCHANGE, OF_METRIC, OF_SYMBOL, known_symbol
+from aperiodic.server.api.request_parsing import read_query
+from aperiodic.server.endpoints import RATE, Answer, Check, Endpoint, Given, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
-from aperiodic.server.queries.published import symbol_problem
 from aperiodic.server.service import Service
 
 __all__ = ["CoverageAnswer", "get_coverage"]
@@ -24,6 +31,23 @@ _MOST_SYMBOLS_OF_A_METRIC: Final = 50
 _MOST_GAPS_OF_MANY: Final = 20
 _MOST_GAPS_OF_ONE: Final = 1_000
 _MOST_DAYS: Final = 366
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageQuery:
+    """A valid question for what is published of an exchange.
+
+    Attributes:
+        exchange: Venue.
+        symbol: The only instrument wanted; None: all.
+        metric: The only dataset wanted; None: all.
+        after: Where the page before ended; None: the first page.
+    """
+
+    exchange: Exchange
+    symbol: Symbol | None = None
+    metric: Dataset | None = None
+    after: Symbol | None = None
 
 
 class GapEntry(msgspec.Struct):
@@ -162,15 +186,98 @@ class CoverageAnswer(msgspec.Struct):
     request_id: str
 
 
-@get("/api/v1/metadata/coverage", sync_to_thread=True)
+_EXAMPLE: Final = CoverageAnswer(
+    exchange=VENUE,
+    series=[
+        SeriesEntry(
+            exchange=VENUE,
+            symbol=BTC,
+            metric="ohlcv",
+            stream="trades",
+            source="recording",
+            intervals={"exchange": ["5m", "1h"], "true": ["5m", "1h"]},
+            first_day=date(2025, 5, 1),
+            last_day=date(2025, 5, 31),
+            missing_days=[date(2025, 5, 17)],
+            missing_days_total=1,
+            gaps=[
+                GapEntry(
+                    start=datetime(2025, 5, 9, 4, 0, 1, 120_000, UTC),
+                    end=datetime(2025, 5, 9, 4, 0, 3, 480_000, UTC),
+                    stream="trades",
+                    cause="sequence_break",
+                    first_missing=6_100_204_113,
+                    last_missing=6_100_204_131,
+                )
+            ],
+            gaps_total=1,
+            numbered_from=datetime(2025, 5, 1, tzinfo=UTC),
+            numbered_to=datetime(2025, 6, 1, tzinfo=UTC),
+            complete=False,
+            files=4,
+            rows=19_344,
+            bytes=921_660,
+            missing_months=[],
+            months=[
+                MonthEntry(
+                    month="2025-05",
+                    complete=False,
+                    gaps=1,
+                    missing_days=1,
+                    source="recording",
+                    files=4,
+                    rows=19_344,
+                    bytes=921_660,
+                    revision=2,
+                    published_at=datetime(2025, 6, 4, 8, 30, tzinfo=UTC),
+                    reason="new ticks",
+                    earlier=[
+                        EarlierEntry(
+                            revision=1,
+                            reason="first build",
+                            published_at=datetime(2025, 6, 1, 0, 12, tzinfo=UTC),
+                            replaced_at=datetime(2025, 6, 4, 8, 30, tzinfo=UTC),
+                            replaced_because="new ticks",
+                        )
+                    ],
+                )
+            ],
+        )
+    ],
+    next=None,
+    request_id=REQUEST_ID,
+)
+
+
+def _paging_problem(given: Given) -> list[InvalidInputError]:
+    if "symbol" not in given.values or "after" not in given.values:
+        return []
+    return [
+        ErrorCode.CONFLICTING_PARAMETERS.problem(
+            one="symbol", other="after", why=": one instrument is one page", instead="Leave out after."
+        )
+    ]
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/metadata/coverage",
+        name="get_coverage",
+        tag="metadata",
+        summary="What is published",
+        description="First and last day, missing days, gaps, rows, bytes and revisions of every series of a venue. "
+        "Without `symbol` the answer comes in pages: send the `next` of one as the `after` of the next.",
+        parameters=(EXCHANGE, OF_SYMBOL, OF_METRIC, AFTER),
+        checks=(known_symbol(ObjectKind.BARS), Check(_paging_problem, (ErrorCode.CONFLICTING_PARAMETERS,))),
+        answers=(Answer("A page of series.", _EXAMPLE, headers=RATE),),
+    ),
+    sync_to_thread=True,
+)
 def get_coverage(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> CoverageAnswer:
     """Answer with the state of every published series; needs a key of any plan."""
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
-        query = read_coverage_query(
-            request.scope["query_string"],
-            lambda exchange, symbol: symbol_problem(connection, exchange, symbol),
-        )
+        query = read_query(request, connection, CoverageQuery)
         service.admit(request, caller)
         following = None
         if query.symbol is None:

@@ -1,28 +1,65 @@
 """Links to published months of bars: `/api/v1/data/{metric}`."""
 
+from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 from sqlalchemy import Connection
 
+from aperiodic.catalog import Dataset
 from aperiodic.completeness.months import Completeness
 from aperiodic.lake import ObjectKind, ObjectRecord
 from aperiodic.lake.objects import Series, read_periods
-from aperiodic.market.time import time_at
-from aperiodic.server.api.parameters import DataQuery, read_data_query
+from aperiodic.market import Clock, Exchange, Interval, Symbol
+from aperiodic.market.time import months_between, time_at
+from aperiodic.server.api.example_values import BTC, DIGEST, REQUEST_ID, SIGNATURE, VENUE
+from aperiodic.server.api.parameters import AS_OF, BARS, DATE_RANGE, INTERVAL_ON_CLOCK, METRIC, known_symbol
+from aperiodic.server.api.request_parsing import read_query
 from aperiodic.server.auth.plan_checks import require_bars
+from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
 from aperiodic.server.links.signing import LinkMaker, link_family
-from aperiodic.server.queries.published import judge_months, symbol_problem
+from aperiodic.server.queries.published import judge_months
 from aperiodic.server.service import Service
 
-__all__ = ["NO_STORE", "DataAnswer", "FileEntry", "get_data", "list_months", "overall_source"]
+__all__ = ["EXAMPLE", "NO_STORE", "DataAnswer", "DataQuery", "FileEntry", "get_data", "list_months", "overall_source"]
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 """Headers of every answer that holds links."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataQuery:
+    """A valid request for bars.
+
+    Attributes:
+        metric: The dataset.
+        timestamp: Clock of the bars.
+        interval: Length of the bars.
+        exchange: Venue.
+        symbol: Instrument.
+        start_date: First UTC day.
+        end_date: Last UTC day, included.
+        as_of: Moment whose revisions are wanted, µs since the epoch; None: now.
+    """
+
+    metric: Dataset
+    timestamp: Clock
+    interval: Interval
+    exchange: Exchange
+    symbol: Symbol
+    start_date: date
+    end_date: date
+    as_of: int | None = None
+
+    @property
+    def months(self) -> list[str]:
+        """The calendar months that the days touch, `YYYY-MM`, ascending."""
+        return months_between(f"{self.start_date:%Y-%m}", f"{self.end_date:%Y-%m}")
 
 
 class FileEntry(msgspec.Struct):
@@ -77,18 +114,57 @@ class DataAnswer(msgspec.Struct):
     request_id: str
 
 
-@get("/api/v1/data/{metric:str}", sync_to_thread=True)
-def get_data(
-    request: Request[Any, Any, Any], metric: FromPath[str], service: NamedDependency[Service]
-) -> Response[DataAnswer]:
+EXAMPLE: Final = DataAnswer(
+    files=[
+        FileEntry(
+            year=2025,
+            month=5,
+            url=f"https://data.example/files/bars/ohlcv/timestamp=exchange/interval=5m/exchange={VENUE}"
+            f"/symbol={BTC}/year=2025/month=05/{DIGEST[:16]}.parquet?expires=1764678900&signature={SIGNATURE}",
+            size=412_803,
+            sha256=DIGEST,
+            rows=8_928,
+            revision=1,
+            reason="first build",
+            published_at="2025-06-01T00:12:44.120000+00:00",
+            complete=True,
+            gaps=0,
+            days_missing=[],
+            source="recording",
+        )
+    ],
+    missing=[],
+    expires_in=300,
+    source="recording",
+    request_id=REQUEST_ID,
+)
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/data/{metric:str}",
+        name="get_data",
+        tag="data",
+        summary="Links to bars",
+        description="One link for each published calendar month that the days touch. A file holds whole months: cut "
+        "it to the days yourself, as the Python client does. Months without data are named in `missing`.",
+        parameters=(METRIC, *BARS, AS_OF),
+        checks=(known_symbol(ObjectKind.BARS), INTERVAL_ON_CLOCK, DATE_RANGE),
+        answers=(Answer("The months that exist.", EXAMPLE, headers=LISTED),),
+        refusals=(
+            ErrorCode.BAD_HOST,
+            ErrorCode.METRIC_NOT_IN_PLAN,
+            ErrorCode.INTERVAL_NOT_IN_PLAN,
+            ErrorCode.SCOPE_MISSING,
+        ),
+    ),
+    sync_to_thread=True,
+)
+def get_data(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[DataAnswer]:
     """Answer with a link to every published month of the range."""
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
-        query = read_data_query(
-            metric,
-            request.scope["query_string"],
-            lambda exchange, symbol: symbol_problem(connection, exchange, symbol),
-        )
+        query = read_query(request, connection, DataQuery)
         require_bars(caller, query)
         links = LinkMaker(service, request, link_family(query.metric))
         service.admit(request, caller)

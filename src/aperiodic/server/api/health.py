@@ -5,15 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 import msgspec
-from litestar import get
 from litestar.di import NamedDependency
-from litestar.status_codes import HTTP_503_SERVICE_UNAVAILABLE
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.schema import objects
-from aperiodic.market import AperiodicDataError
+from aperiodic.server.endpoints import Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError
 from aperiodic.server.middleware.access_log import AccessLog
 
@@ -21,6 +20,7 @@ __all__ = ["Health", "Readiness", "get_health", "get_readiness"]
 
 _PATIENCE_S: Final = 4.0
 _RETRY_AFTER: Final = {"Retry-After": "5"}
+_UNAVAILABLE: Final = {"ledger": ErrorCode.LEDGER_UNAVAILABLE, "store": ErrorCode.STORE_UNAVAILABLE}
 
 
 class Health(msgspec.Struct):
@@ -54,21 +54,43 @@ class Readiness:
         return [name for name, answer in asked.items() if not (answer.done() and answer.result())]
 
 
-@get("/healthz", sync_to_thread=False)
+@serve(
+    Endpoint(
+        route="/healthz",
+        name="get_health",
+        tag="service",
+        summary="Whether the process runs",
+        description="Answers as long as the process lives.",
+        answers=(Answer("It does.", Health()),),
+        security=None,
+    ),
+    sync_to_thread=False,
+)
 def get_health() -> Health:
     """Answer as long as the process runs."""
     return Health()
 
 
-@get("/readyz")
+@serve(
+    Endpoint(
+        route="/readyz",
+        name="get_readiness",
+        tag="service",
+        summary="Whether it can answer",
+        description="Asks ledger and store, each for at most 4 s, and names those that do not answer in `details`. "
+        "Not ready either once the server has been told to stop.",
+        answers=(Answer("It can.", Health()),),
+        refusals=(ErrorCode.SHUTTING_DOWN, ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE),
+        security=None,
+    ),
+)
 async def get_readiness(access_log: NamedDependency[AccessLog], readiness: NamedDependency[Readiness]) -> Health:
     """Answer when ledger and store do and the server is not about to stop; 503 otherwise."""
     if access_log.stopping:
-        raise _not_ready([("shutting_down", "The server is shutting down.", "Ask another one, or this one later.")])
+        raise RequestError([ErrorCode.SHUTTING_DOWN.problem()], _RETRY_AFTER)
     down = await readiness.parts_down()
     if down:
-        hint = "Try again in a few seconds; if it lasts, the operator has to look at it."
-        raise _not_ready([(f"{part}_unavailable", f"The {part} does not answer.", hint) for part in down])
+        raise RequestError([_UNAVAILABLE[part].problem() for part in down], _RETRY_AFTER)
     return Health()
 
 
@@ -87,8 +109,3 @@ def _store_answers(lake: Lake) -> bool:
     except LakeError:
         return False
     return True
-
-
-def _not_ready(problems: list[tuple[str, str, str]]) -> RequestError:
-    told = [AperiodicDataError(message, code=code, hint=hint) for code, message, hint in problems]
-    return RequestError(HTTP_503_SERVICE_UNAVAILABLE, told, _RETRY_AFTER)

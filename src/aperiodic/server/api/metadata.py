@@ -3,12 +3,16 @@
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, get
+from litestar import Request
 from litestar.di import NamedDependency
 
 from aperiodic.catalog import DATASETS, Dataset, Field
 from aperiodic.market import Clock, Exchange, Interval
-from aperiodic.server.api.parameters import read_exchange
+from aperiodic.server.api.example_values import BTC, VENUE
+from aperiodic.server.api.parameters import EXCHANGE
+from aperiodic.server.api.request_parsing import read_query
+from aperiodic.server.endpoints import RATE, Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.queries.published import published_symbols
 from aperiodic.server.service import Service
 
@@ -89,20 +93,81 @@ class CatalogAnswer(msgspec.Struct):
     exchanges: list[str]
 
 
-@get("/api/v1/metadata/symbols", sync_to_thread=True)
+_SYMBOLS_EXAMPLE: Final = SymbolsAnswer(symbols=[BTC, "perpetual-ETH-USDT:USDT"], exchange=VENUE)
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/metadata/symbols",
+        name="get_symbols",
+        tag="metadata",
+        summary="Symbols of a venue",
+        description="The symbols that have published bars, sorted.",
+        parameters=(EXCHANGE,),
+        answers=(Answer("The symbols.", _SYMBOLS_EXAMPLE, headers=RATE),),
+    ),
+    sync_to_thread=True,
+)
 def get_symbols(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> SymbolsAnswer:
     """Answer with the symbols of an exchange; needs a key of any plan."""
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
-        exchange = read_exchange(request.scope["query_string"])
+        exchange = read_query(request, connection, _venue)
         service.admit(request, caller)
         return SymbolsAnswer(published_symbols(connection, exchange), exchange)
 
 
-@get("/api/v1/metadata/catalog", sync_to_thread=False)
+def _venue(exchange: Exchange) -> Exchange:
+    return exchange
+
+
+_ohlcv = DATASETS["ohlcv"]
+_close = next(field for field in _ohlcv.fields if field.name == "close")
+_CATALOG_EXAMPLE: Final = CatalogAnswer(
+    [
+        MetricEntry(
+            id=_ohlcv.id,
+            name=_ohlcv.name,
+            description=_ohlcv.description,
+            category=_ohlcv.category,
+            tier=_ohlcv.tier,
+            driving=_ohlcv.driving,
+            intervals=["1m", "5m", "1h", "1d"],
+            timestamps=["exchange", "true"],
+            fields=[
+                FieldEntry(
+                    name=_close.name,
+                    label=_close.label,
+                    description=_close.description,
+                    unit=_close.unit,
+                    formula=_close.formula,
+                    null=_close.null,
+                    type=str(_close.dtype),
+                    highlight=_close.highlight,
+                )
+            ],
+        )
+    ],
+    exchanges=[VENUE],
+)
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/metadata/catalog",
+        name="get_catalog",
+        tag="metadata",
+        summary="All metrics and fields",
+        description="Every metric with its fields: label, unit, description, formula, null rule. Needs no key.",
+        answers=(Answer("All metrics, in catalog order.", _CATALOG_EXAMPLE),),
+        refusals=(ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE),
+        security=None,
+    ),
+    sync_to_thread=False,
+)
 def get_catalog() -> CatalogAnswer:
     """Answer with every metric and field; needs no key, for it tells nothing of what is held here."""
-    return _CATALOG
+    return CatalogAnswer([_metric(declared) for declared in DATASETS.values()], list(Exchange))
 
 
 def _field(declared: Field) -> FieldEntry:
@@ -130,6 +195,3 @@ def _metric(declared: Dataset) -> MetricEntry:
         timestamps=list(Clock),
         fields=[_field(field) for field in declared.fields],
     )
-
-
-_CATALOG: Final = CatalogAnswer([_metric(declared) for declared in DATASETS.values()], list(Exchange))

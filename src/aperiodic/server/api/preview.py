@@ -4,26 +4,23 @@ The settings name the requests that are answered; a request must be one of them,
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
-from litestar import Request, Response, get
+from litestar import Request, Response
 from litestar.di import NamedDependency
-from litestar.params import FromPath
-from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_404_NOT_FOUND
 from sqlalchemy import Connection
 
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.settings import PreviewEntry, RawPreviewEntry
-from aperiodic.market import Exchange, Symbol
-from aperiodic.server.api.data import NO_STORE, DataAnswer, list_months
-from aperiodic.server.api.parameters import (
-    DataQuery,
-    RawQuery,
-    read_preview_query,
-    read_raw_preview_query,
-)
-from aperiodic.server.api.raw import RawAnswer, list_days
+from aperiodic.market import Exchange, Stream, Symbol
+from aperiodic.server.api import data, raw
+from aperiodic.server.api.data import NO_STORE, DataAnswer, DataQuery, list_months
+from aperiodic.server.api.parameters import BARS, DATASET, DATE_RANGE, INSTRUMENT, INTERVAL_ON_CLOCK, METRIC
+from aperiodic.server.api.raw import RawAnswer, RawQuery, list_days
+from aperiodic.server.api.request_parsing import read_query
+from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, refuse, request_id
 from aperiodic.server.links.signing import LinkMaker, link_family
 from aperiodic.server.queries.published import symbol_problem
@@ -31,17 +28,39 @@ from aperiodic.server.service import Service
 
 __all__ = ["get_preview", "get_raw_preview"]
 
-_BARS: Final = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
+
+class _Instrument(NamedTuple):
+    """A valid request for a raw preview, which names no days."""
+
+    dataset: Stream
+    exchange: Exchange
+    symbol: Symbol
 
 
-@get("/api/v1/data/preview/{metric:str}", sync_to_thread=True)
-def get_preview(
-    request: Request[Any, Any, Any], metric: FromPath[str], service: NamedDependency[Service]
-) -> Response[DataAnswer]:
+_NAMES: Final = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/data/preview/{metric:str}",
+        name="get_preview",
+        tag="data",
+        summary="Links to the free bars",
+        description="Answers as the data endpoint does, whatever the key's plan, when the request is one of those that "
+        "this server gives away, value for value. The public demo key is enough.",
+        parameters=(METRIC, *BARS),
+        checks=(INTERVAL_ON_CLOCK, DATE_RANGE),
+        answers=(Answer("The months that exist.", data.EXAMPLE, headers=LISTED),),
+        refusals=(ErrorCode.NOT_IN_PREVIEW, ErrorCode.UNKNOWN_SYMBOL, ErrorCode.BAD_HOST),
+        security="demo_key",
+    ),
+    sync_to_thread=True,
+)
+def get_preview(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[DataAnswer]:
     """Answer as the data endpoint does, whatever the key's plan, when the settings name this very request."""
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
-        query = read_preview_query(metric, request.scope["query_string"])
+        query = read_query(request, connection, DataQuery)
         _require_listed(query, service.settings.preview)
         _require_published(connection, query.exchange, query.symbol, ObjectKind.BARS)
         links = LinkMaker(service, request, link_family(query.metric))
@@ -51,14 +70,26 @@ def get_preview(
     return Response(answer, headers=NO_STORE)
 
 
-@get("/api/v1/data/raw/preview/{dataset:str}", sync_to_thread=True)
-def get_raw_preview(
-    request: Request[Any, Any, Any], dataset: FromPath[str], service: NamedDependency[Service]
-) -> Response[RawAnswer]:
+@serve(
+    Endpoint(
+        route="/api/v1/data/raw/preview/{dataset:str}",
+        name="get_raw_preview",
+        tag="data",
+        summary="Links to the free raw ticks",
+        description="The days of an instrument that this server gives away, whatever the key's plan. The public demo "
+        "key is enough.",
+        parameters=(DATASET, *INSTRUMENT),
+        answers=(Answer("The days that are held.", raw.EXAMPLE, headers=LISTED),),
+        refusals=(ErrorCode.NOT_IN_PREVIEW, ErrorCode.UNKNOWN_SYMBOL, ErrorCode.BAD_HOST),
+        security="demo_key",
+    ),
+    sync_to_thread=True,
+)
+def get_raw_preview(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[RawAnswer]:
     """Answer with the days of raw ticks that the settings give away of an instrument, whatever the key's plan."""
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
-        query = _raw_query(dataset, request.scope["query_string"], service.settings.raw_preview)
+        query = _listed_days(read_query(request, connection, _Instrument), service.settings.raw_preview)
         _require_published(connection, query.exchange, query.symbol, ObjectKind.TICKS)
         links = LinkMaker(service, request, "raw")
         service.admit(request, caller)
@@ -68,15 +99,14 @@ def get_raw_preview(
 
 
 def _require_listed(query: DataQuery, entries: Sequence[PreviewEntry]) -> None:
-    wanted = {"metric": query.metric.id, **{name: str(getattr(query, name)) for name in _BARS}}
+    wanted = {"metric": query.metric.id, **{name: str(getattr(query, name)) for name in _NAMES}}
     listed = [{name: str(getattr(entry, name)) for name in wanted} for entry in entries]
     if wanted not in listed:
         raise _not_in_preview(wanted, listed, "/api/v1/data/preview/")
 
 
-def _raw_query(dataset: str, query_string: bytes, entries: Sequence[RawPreviewEntry]) -> RawQuery:
-    stream, exchange, symbol = read_raw_preview_query(dataset, query_string)
-    wanted = {"dataset": str(stream), "exchange": str(exchange), "symbol": str(symbol)}
+def _listed_days(asked: _Instrument, entries: Sequence[RawPreviewEntry]) -> RawQuery:
+    wanted = {name: str(value) for name, value in asked._asdict().items()}
     given = [
         ({"dataset": str(offered), "exchange": str(entry.exchange), "symbol": entry.symbol}, entry)
         for entry in entries
@@ -84,7 +114,7 @@ def _raw_query(dataset: str, query_string: bytes, entries: Sequence[RawPreviewEn
     ]
     for listed, entry in given:
         if listed == wanted:
-            return RawQuery(stream, exchange, symbol, entry.start_date, entry.end_date)
+            return RawQuery(*asked, entry.start_date, entry.end_date)
     raise _not_in_preview(wanted, [listed for listed, _ in given], "/api/v1/data/raw/preview/")
 
 
@@ -96,12 +126,10 @@ def _not_in_preview(wanted: dict[str, str], listed: list[dict[str, str]], place:
         guess = max(listed, key=lambda entry: (entry[kind] == name, sum(entry[of] == wanted[of] for of in wanted)))
         query = urlencode({of: value for of, value in guess.items() if of != kind}, safe=":")
         hint = f"The nearest that it includes: {place}{guess[kind]}?{query}"
-    return refuse(
-        HTTP_400_BAD_REQUEST, "not_in_preview", f"The preview does not include this request for {name}.", hint
-    )
+    return refuse(ErrorCode.NOT_IN_PREVIEW, name=name, nearest=hint)
 
 
 def _require_published(connection: Connection, exchange: Exchange, symbol: Symbol, kind: ObjectKind) -> None:
     unknown = symbol_problem(connection, exchange, symbol, kind)
     if unknown is not None:
-        raise RequestError(HTTP_404_NOT_FOUND, [unknown])
+        raise RequestError([unknown])

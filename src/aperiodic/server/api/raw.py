@@ -5,31 +5,34 @@ of its dataset it holds `sequence`, the venue's number of the event.
 """
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, Response, get
+from litestar import Request, Response
 from litestar.di import NamedDependency
-from litestar.params import FromPath
 from sqlalchemy import Connection, Text, bindparam, cast, select
 
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import gaps, imports
-from aperiodic.market import DAY_US
+from aperiodic.market import DAY_US, Exchange, Stream, Symbol
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION
 from aperiodic.market.time import day_at, day_start_us
 from aperiodic.server.api.data import NO_STORE, overall_source
-from aperiodic.server.api.parameters import RawQuery, read_raw_query
+from aperiodic.server.api.example_values import BTC, DIGEST, REQUEST_ID, SIGNATURE, VENUE
+from aperiodic.server.api.parameters import DATASET, DAYS, INSTRUMENT, SHORT_DATE_RANGE, known_symbol
+from aperiodic.server.api.request_parsing import read_query
 from aperiodic.server.auth.plan_checks import require_raw
+from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
 from aperiodic.server.links.signing import LinkMaker
-from aperiodic.server.queries.published import symbol_problem
 from aperiodic.server.service import Service
 from aperiodic.venues import has_modelled_time, venue_of
 
-__all__ = ["RawAnswer", "RawFileEntry", "get_raw", "list_days"]
+__all__ = ["EXAMPLE", "RawAnswer", "RawFileEntry", "RawQuery", "get_raw", "list_days"]
 
 _GAPS: Final = select(gaps.c.first_time, gaps.c.last_time).where(
     gaps.c.exchange == bindparam("exchange"),
@@ -44,6 +47,25 @@ _MODELLED: Final = select(imports.c.first_received, imports.c.last_received).whe
     imports.c.last_received >= bindparam("begin"),
     cast(imports.c.notes, Text).contains('"modelled_exchange_time"'),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RawQuery:
+    """A valid request for raw ticks.
+
+    Attributes:
+        dataset: The tick stream.
+        exchange: Venue.
+        symbol: Instrument.
+        start_date: First UTC day.
+        end_date: Last UTC day, included.
+    """
+
+    dataset: Stream
+    exchange: Exchange
+    symbol: Symbol
+    start_date: date
+    end_date: date
 
 
 class RawFileEntry(msgspec.Struct):
@@ -99,18 +121,51 @@ class RawAnswer(msgspec.Struct):
     request_id: str
 
 
-@get("/api/v1/data/raw/{dataset:str}", sync_to_thread=True)
-def get_raw(
-    request: Request[Any, Any, Any], dataset: FromPath[str], service: NamedDependency[Service]
-) -> Response[RawAnswer]:
+EXAMPLE: Final = RawAnswer(
+    dataset="trades",
+    exchange=VENUE,
+    symbol=BTC,
+    schema_version=1,
+    expires_in=3600,
+    files=[
+        RawFileEntry(
+            period="2025-05-01",
+            url=f"https://data.example/files/ticks/trades/exchange={VENUE}/symbol={BTC}/year=2025/month=05/day=01"
+            f"/{DIGEST[:16]}.parquet?expires=1764682200&signature={SIGNATURE}",
+            size=38_114_902,
+            sha256=DIGEST,
+            rows=3_120_544,
+            revision=1,
+            source="recording",
+            exchange_timestamp_kind="matching_engine",
+            gaps=0,
+        )
+    ],
+    missing_periods=["2025-05-02"],
+    source="recording",
+    request_id=REQUEST_ID,
+)
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/data/raw/{dataset:str}",
+        name="get_raw",
+        tag="data",
+        summary="Links to raw ticks",
+        description="One link for each UTC day that is held, of at most 366 days.",
+        parameters=(DATASET, *INSTRUMENT, *DAYS),
+        checks=(known_symbol(ObjectKind.TICKS), SHORT_DATE_RANGE),
+        answers=(Answer("The days that are held.", EXAMPLE, headers=LISTED),),
+        refusals=(ErrorCode.BAD_HOST, ErrorCode.RAW_NOT_IN_PLAN, ErrorCode.SCOPE_MISSING),
+    ),
+    sync_to_thread=True,
+)
+def get_raw(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[RawAnswer]:
     """Answer with a link to every day of the range that is held."""
     with service.lake.engine.connect() as connection:
         caller = service.authorise(connection, request)
-        query = read_raw_query(
-            dataset,
-            request.scope["query_string"],
-            lambda exchange, symbol: symbol_problem(connection, exchange, symbol, ObjectKind.TICKS),
-        )
+        query = read_query(request, connection, RawQuery)
         require_raw(caller)
         links = LinkMaker(service, request, "raw")
         service.admit(request, caller)

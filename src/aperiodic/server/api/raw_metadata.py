@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 import msgspec
-from litestar import Request, get
+from litestar import Request
 from litestar.di import NamedDependency
 
 from aperiodic.completeness.tick_days import TickDays, read_tick_days
@@ -15,7 +15,10 @@ from aperiodic.lake import Lake
 from aperiodic.market import Exchange, Stream
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION, tick_columns
 from aperiodic.server.api.data import overall_source
+from aperiodic.server.api.example_values import BTC, REQUEST_ID, VENUE
 from aperiodic.server.cache import Cached
+from aperiodic.server.endpoints import RATE, Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
 from aperiodic.server.service import Service
 from aperiodic.venues import has_modelled_time
@@ -140,7 +143,49 @@ class TickHoldings:
             return tuple(read_tick_days(connection))
 
 
-@get("/api/v1/metadata/raw", sync_to_thread=True)
+_EXAMPLE: Final = RawMetadataAnswer(
+    datasets={
+        "trades": RawDatasetEntry(
+            columns=[RawColumnEntry("price", "Float64", "quote units per base unit", "Price of the trade.")],
+            schema_version=1,
+        )
+    },
+    summary=[
+        RawSummaryEntry(
+            dataset="trades",
+            exchange=VENUE,
+            symbols=1,
+            first=date(2025, 5, 1),
+            last=date(2025, 5, 31),
+            days=30,
+            missing=1,
+            bytes=1_143_447_060,
+            source="recording",
+            exchange_timestamp_kind="matching_engine",
+        )
+    ],
+    coverage={
+        "trades": {
+            VENUE: {BTC: RawCoverageEntry(date(2025, 5, 1), date(2025, 5, 31), 30, 1, 1_143_447_060, "recording")}
+        }
+    },
+    request_id=REQUEST_ID,
+)
+
+
+@serve(
+    Endpoint(
+        route="/api/v1/metadata/raw",
+        name="get_raw_metadata",
+        tag="metadata",
+        summary="Raw ticks held",
+        description="Columns of every raw dataset, and first and last day by venue and symbol. Needs no key.",
+        answers=(Answer("What is held.", _EXAMPLE, headers=RATE),),
+        refusals=(ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE),
+        security=None,
+    ),
+    sync_to_thread=True,
+)
 def get_raw_metadata(
     request: Request[Any, Any, Any], service: NamedDependency[Service], holdings: NamedDependency[TickHoldings]
 ) -> RawMetadataAnswer:

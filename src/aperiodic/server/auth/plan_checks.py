@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from litestar.status_codes import HTTP_403_FORBIDDEN
-
-from aperiodic.market import AperiodicDataError
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError
 
 if TYPE_CHECKING:
-    from aperiodic.server.api.parameters import DataQuery
+    from aperiodic.market import InvalidInputError
+    from aperiodic.server.api.data import DataQuery
     from aperiodic.server.service import Caller
 
 __all__ = ["require_bars", "require_raw"]
@@ -25,22 +24,14 @@ def require_bars(caller: Caller, query: DataQuery) -> None:
     """
     plan, problems = caller.plan, []
     if query.metric.tier > plan.tier:
-        included = f"It includes metrics up to tier {plan.tier}" if plan.tier else "It includes the preview alone"
+        included = f"metrics up to tier {plan.tier}" if plan.tier else "the preview alone"
         problems.append(
-            AperiodicDataError(
-                f"The plan {plan.name} does not include the metric {query.metric.id} (tier {query.metric.tier}).",
-                code="metric_not_in_plan",
-                hint=f"{included}; a larger plan includes this one.",
+            ErrorCode.METRIC_NOT_IN_PLAN.problem(
+                plan=plan.name, metric=query.metric.id, tier=query.metric.tier, included=included
             )
         )
     if query.interval.sub_minute and not plan.sub_minute:
-        problems.append(
-            AperiodicDataError(
-                f"The plan {plan.name} does not include the interval {query.interval}.",
-                code="interval_not_in_plan",
-                hint="Ask for 1m or longer, or use a key of the plan prime.",
-            )
-        )
+        problems.append(ErrorCode.INTERVAL_NOT_IN_PLAN.problem(plan=plan.name, interval=query.interval))
     _refuse_if_any(problems, caller, "bars")
 
 
@@ -50,27 +41,14 @@ def require_raw(caller: Caller) -> None:
     Raises:
         RequestError: 403 with all that stands against it: `raw_not_in_plan`, `scope_missing`.
     """
-    problems = []
-    if not caller.plan.raw:
-        problems.append(
-            AperiodicDataError(
-                f"The plan {caller.plan.name} does not include raw ticks.",
-                code="raw_not_in_plan",
-                hint="Use a key of the plan prime-raw; some days are free at /api/v1/data/raw/preview/{dataset}.",
-            )
-        )
+    problems = [] if caller.plan.raw else [ErrorCode.RAW_NOT_IN_PLAN.problem(plan=caller.plan.name)]
     _refuse_if_any(problems, caller, "raw")
 
 
-def _refuse_if_any(problems: list[AperiodicDataError], caller: Caller, scope: str) -> None:
+def _refuse_if_any(problems: list[InvalidInputError], caller: Caller, scope: str) -> None:
     """Raise for the problems found, and for a key that is for something else."""
     if scope not in caller.scopes:
-        problems.append(
-            AperiodicDataError(
-                f"This key is not for {scope}, only for {' and '.join(caller.scopes) or 'nothing'}.",
-                code="scope_missing",
-                hint=f"Use a key with the scope {scope}; the operator of this server issues keys.",
-            )
-        )
+        scopes = " and ".join(caller.scopes) or "nothing"
+        problems.append(ErrorCode.SCOPE_MISSING.problem(scope=scope, scopes=scopes))
     if problems:
-        raise RequestError(HTTP_403_FORBIDDEN, problems)
+        raise RequestError(problems)

@@ -7,21 +7,18 @@ from typing import Any, Final
 
 from anyio import CancelScope, create_task_group
 from anyio.to_thread import run_sync
-from litestar import HttpMethod, Request, route
+from litestar import HttpMethod, Request
 from litestar.di import NamedDependency
 from litestar.response.base import ASGIResponse
-from litestar.status_codes import (
-    HTTP_200_OK,
-    HTTP_206_PARTIAL_CONTENT,
-    HTTP_304_NOT_MODIFIED,
-    HTTP_404_NOT_FOUND,
-    HTTP_416_REQUESTED_RANGE_NOT_SATISFIABLE,
-)
+from litestar.status_codes import HTTP_200_OK, HTTP_206_PARTIAL_CONTENT, HTTP_304_NOT_MODIFIED
 from litestar.types import Receive, Send
 
 from aperiodic.lake import LakeError
 from aperiodic.lake.store import damaged
-from aperiodic.server.errors import RequestError, refuse
+from aperiodic.server.api.parameters import IF_NONE_MATCH
+from aperiodic.server.endpoints import Answer, Endpoint, Parameter, serve
+from aperiodic.server.error_codes import ErrorCode
+from aperiodic.server.errors import refuse
 from aperiodic.server.links.ranges import UnsatisfiableRangeError, read_range
 from aperiodic.server.links.signing import check_link, host_of
 from aperiodic.server.middleware.conditional_requests import is_known
@@ -33,7 +30,59 @@ __all__ = ["get_file"]
 _MEDIA_TYPE: Final = "application/vnd.apache.parquet"
 
 
-@route("/files/{path:path}", http_method=[HttpMethod.GET, HttpMethod.HEAD])
+_HEADERS: Final = ("Accept-Ranges", "Cache-Control", "Content-Disposition", "ETag")
+_GET: Final = Endpoint(
+    route="/files/{path:path}",
+    name="get_file",
+    tag="data",
+    summary="A file behind a link",
+    description="Use the links that the data endpoints give, as they are: nothing in them can be changed. "
+    "Needs no key. The ETag is the file's SHA-256. Where files lie in a bucket, its links lead straight there.",
+    parameters=(
+        Parameter(
+            name="path",
+            place="path",
+            description="The object; may hold slashes.",
+            example="bars/ohlcv/data.parquet",
+        ),
+        Parameter(
+            name="expires",
+            description="Until when the link is valid, s since the epoch.",
+            example="1746057900",
+            rules={"pattern": "^[1-9][0-9]{0,11}$"},
+        ),
+        Parameter(
+            name="signature",
+            description="Signature of host, path and expiry.",
+            example="0" * 64,
+            rules={"pattern": "^[0-9a-f]{64}$"},
+        ),
+        Parameter(
+            name="Range",
+            place="header",
+            description="One range of bytes; anything else gets the whole file.",
+            example="bytes=0-1023",
+            required=False,
+        ),
+        IF_NONE_MATCH,
+    ),
+    answers=(
+        Answer("The file.", "PAR1…", 200, _MEDIA_TYPE, _HEADERS),
+        Answer("The bytes asked for.", "PAR1…", 206, _MEDIA_TYPE, (*_HEADERS, "Content-Range")),
+        Answer("The client has the file already.", None, 304, headers=_HEADERS),
+    ),
+    refusals=(
+        ErrorCode.LINK_INVALID,
+        ErrorCode.LINK_EXPIRED,
+        ErrorCode.OBJECT_MISSING,
+        ErrorCode.RANGE_NOT_SATISFIABLE,
+        ErrorCode.UNAVAILABLE,
+    ),
+    security=None,
+)
+
+
+@serve(_GET, _GET.head("head_file", "Size and hash of a file behind a link", "Headers of the file."))
 async def get_file(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> ASGIResponse:
     """Answer a signed link with the object that it names, or a part of it."""
     scope = request.scope
@@ -91,7 +140,7 @@ def _find(service: Service, path: str) -> PublishedFile:
     with service.lake.engine.connect() as connection:
         file = find_file(connection, path)
     if file is None:
-        raise _gone()
+        raise refuse(ErrorCode.OBJECT_MISSING)
     return file
 
 
@@ -100,19 +149,9 @@ def _require_whole(service: Service, file: PublishedFile) -> None:
     try:
         size = service.lake.store.size(file.path)
     except LakeError as error:
-        raise _gone() if error.code == "object_missing" else error from error
+        raise refuse(ErrorCode.OBJECT_MISSING) if error.code == "object_missing" else error from error
     if size != file.size:
         raise damaged(file.path, f"it has {size} bytes instead of {file.size}")
-
-
-def _gone() -> RequestError:
-    return refuse(
-        HTTP_404_NOT_FOUND,
-        "object_missing",
-        "The file of this link is not there.",
-        "Ask the endpoint that gave it for a new one, for raw ticks may have been replaced by newer ones; if that fails"
-        " as well, tell the operator.",
-    )
 
 
 def _wanted(request: Request[Any, Any, Any], file: PublishedFile, tag: str) -> range | None:
@@ -122,9 +161,5 @@ def _wanted(request: Request[Any, Any, Any], file: PublishedFile, tag: str) -> r
         return read_range(request.headers.get("range"), file.size)
     except UnsatisfiableRangeError:
         raise refuse(
-            HTTP_416_REQUESTED_RANGE_NOT_SATISFIABLE,
-            "range_not_satisfiable",
-            f"The file has {file.size} bytes; the range lies outside.",
-            "Ask for bytes inside the file.",
-            {"Content-Range": f"bytes */{file.size}"},
+            ErrorCode.RANGE_NOT_SATISFIABLE, {"Content-Range": f"bytes */{file.size}"}, size=file.size
         ) from None

@@ -17,9 +17,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
-from litestar.status_codes import HTTP_400_BAD_REQUEST, HTTP_403_FORBIDDEN
-
 from aperiodic.market import Stream
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import refuse
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from aperiodic.catalog import Dataset
     from aperiodic.lake.settings import LinkFamily
-    from aperiodic.server.errors import RequestError
     from aperiodic.server.service import Service
 
 __all__ = [
@@ -115,12 +113,7 @@ def base_url(public_url: str | None, scheme: str, host: str) -> str:
     if public_url is not None:
         return public_url.rstrip("/")
     if _HOST.fullmatch(host) is None:
-        raise refuse(
-            HTTP_400_BAD_REQUEST,
-            "bad_host",
-            "The Host header is not a host name.",
-            "Send the name and port of the server, for example Host: localhost:8000.",
-        )
+        raise refuse(ErrorCode.BAD_HOST)
     return f"{scheme}://{host}"
 
 
@@ -163,17 +156,7 @@ def check_link(key: bytes, host: str, raw_path: bytes, query_string: bytes, now:
     if match is None or not hmac.compare_digest(
         sign(key, host, path, int(match["expires"])), match["signature"].decode()
     ):
-        raise _refuse_link("link_invalid", "This link is not valid: part of it is missing or was changed.")
+        raise refuse(ErrorCode.LINK_INVALID, bars_s=LINK_LIFETIME_S, raw_s=RAW_LINK_LIFETIME_S)
     if now >= int(match["expires"]):
-        raise _refuse_link("link_expired", "This link has expired.")
+        raise refuse(ErrorCode.LINK_EXPIRED, bars_s=LINK_LIFETIME_S, raw_s=RAW_LINK_LIFETIME_S)
     return path
-
-
-def _refuse_link(code: str, message: str) -> RequestError:
-    return refuse(
-        HTTP_403_FORBIDDEN,
-        code,
-        message,
-        f"Ask the endpoint that gave it for a new one; links are valid for {LINK_LIFETIME_S} seconds,"
-        f" links to raw ticks for {RAW_LINK_LIFETIME_S}.",
-    )

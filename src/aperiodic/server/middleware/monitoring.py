@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any, Final
 
-from litestar import Request, Response, get
+from litestar import Request, Response
 from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_401_UNAUTHORIZED, HTTP_403_FORBIDDEN, HTTP_429_TOO_MANY_REQUESTS
 from obstore.exceptions import BaseError
@@ -19,7 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic._version import __version__
 from aperiodic.lake import LakeError
-from aperiodic.server.errors import RequestError, refuse
+from aperiodic.server.endpoints import Answer, Endpoint, serve
+from aperiodic.server.error_codes import ErrorCode
+from aperiodic.server.errors import refuse
 from aperiodic.server.service import Service
 
 __all__ = ["OTHER", "Monitoring", "get_metrics"]
@@ -111,7 +113,27 @@ def _part(error: BaseException | None) -> str | None:
     return None
 
 
-@get("/metrics", sync_to_thread=True)
+@serve(
+    Endpoint(
+        route="/metrics",
+        name="get_metrics",
+        tag="service",
+        summary="Counters for Prometheus",
+        description="For whoever sends the operator's token; where none is set, for programs of the server's host "
+        "that do not come through a reverse proxy.",
+        answers=(
+            Answer(
+                "The counters.",
+                'aperiodic_requests_total{route="/api/v1/data/{metric}",method="GET",status="200"} 41.0\n',
+                media_type="text/plain",
+                headers=("Cache-Control",),
+            ),
+        ),
+        refusals=(ErrorCode.WRONG_TOKEN, ErrorCode.METRICS_ARE_PRIVATE),
+        security="metrics_token",
+    ),
+    sync_to_thread=True,
+)
 def get_metrics(
     request: Request[Any, Any, Any], service: NamedDependency[Service], monitoring: NamedDependency[Monitoring]
 ) -> Response[bytes]:
@@ -124,26 +146,11 @@ def _require_right_to_read(request: Request[Any, Any, Any], service: Service) ->
     token = service.settings.metrics_token
     if token is None:
         if not _is_local(request):
-            raise refuse(
-                HTTP_403_FORBIDDEN,
-                "metrics_are_private",
-                "The counters are shown to programs of this host only.",
-                "Set APERIODIC_METRICS_TOKEN on the server, and send it as Authorization: Bearer.",
-            )
+            raise refuse(ErrorCode.METRICS_ARE_PRIVATE)
         return
     given = request.headers.get("authorization", "")
     if not hmac.compare_digest(given.encode(), f"Bearer {token.get_secret_value()}".encode()):
-        raise _wrong_token()
-
-
-def _wrong_token() -> RequestError:
-    return refuse(
-        HTTP_401_UNAUTHORIZED,
-        "wrong_token",
-        "The counters need the token that the operator has set.",
-        "Send it in the header Authorization: Bearer.",
-        {"WWW-Authenticate": 'Bearer realm="aperiodic"'},
-    )
+        raise refuse(ErrorCode.WRONG_TOKEN, {"WWW-Authenticate": 'Bearer realm="aperiodic"'})
 
 
 def _is_local(request: Request[Any, Any, Any]) -> bool:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import inspect
 import re
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from aperiodic._version import __version__
+from aperiodic.catalog import DATASETS
+from aperiodic.market import Clock, Interval
+from aperiodic.server.api.example_values import REQUEST_ID
+from aperiodic.server.endpoints import TAGS
 from aperiodic.server.errors import ErrorBody
-from aperiodic.server.openapi.endpoints import ENDPOINTS, TAGS
-from aperiodic.server.openapi.error_codes import FAILURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from aperiodic.server.openapi.declared import Answer, Endpoint, Failure, Parameter
+    from aperiodic.server.endpoints import Answer, Endpoint, Parameter
+    from aperiodic.server.error_codes import ErrorCode
 
-__all__ = ["openapi_document"]
+__all__ = ["openapi_document", "struct_schemas"]
 
-_REQUEST_ID: Final = "4bf92f3577b34da6"
 _SCHEMAS: Final = "#/components/schemas/{name}"
 _ATTRIBUTE: Final = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8,}.*)*)", re.MULTILINE)
 _SECURITY: Final = {
@@ -40,6 +41,7 @@ _SECURITY: Final = {
 # Without a token of the operator's, programs of the server's host need none: {} stands for that.
 _NEEDED: Final[dict[str | None, list[dict[str, list[str]]]]] = {
     "key": [{"key": []}],
+    "demo_key": [{"key": []}],
     "metrics_token": [{"metrics_token": []}, {}],
     None: [],
 }
@@ -68,8 +70,9 @@ _HEADERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "Content-Range": ("Which bytes of how many.", {"type": "string"}),
     "ETag": ("Names the content, for If-None-Match and If-Range.", {"type": "string"}),
 }
-_DESCRIPTION: Final = """\
-Crypto market-microstructure data as monthly Parquet files: 19 datasets at ten intervals and on two clocks.
+_DESCRIPTION: Final = f"""\
+Crypto market-microstructure data as monthly Parquet files: {{datasets}} datasets at {len(Interval)} intervals and on \
+{len(Clock)} clocks.
 
 A data endpoint answers with links. A link needs no key, names one file, and is valid for 300 s (raw ticks: 3,600 s).
 
@@ -78,23 +81,28 @@ are reported together in `details`; a wrong value names the nearest valid one. A
 and there are no redirects."""
 
 
-def openapi_document(public_url: str | None) -> dict[str, Any]:
+def openapi_document(public_url: str | None, endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """Return the document.
 
     Args:
+        endpoints: What the server answers.
         public_url: Address of the server, or None for the address that the document was fetched from.
     """
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Aperiodic", "version": __version__, "description": _DESCRIPTION},
+        "info": {
+            "title": "Aperiodic",
+            "version": __version__,
+            "description": _DESCRIPTION.format(datasets=len(DATASETS)),
+        },
         "servers": [{"url": (public_url or "/").rstrip("/") or "/"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(endpoints),
             "securitySchemes": _SECURITY,
             "headers": {
                 name: {"description": description, "schema": schema} for name, (description, schema) in _HEADERS.items()
@@ -118,9 +126,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
             "description": "Nothing at all stands for an empty object.",
             "content": {"application/json": _content(endpoint.body)},
         }
-    failures = sorted((FAILURES[code] for code in endpoint.failures), key=lambda failure: failure.status)
-    for status, group in groupby(failures, key=lambda failure: failure.status):
-        operation["responses"][str(status)] = _refusal(status, list(group), has_body=endpoint.method != "HEAD")
+    for status, codes in endpoint.errors_by_status.items():
+        operation["responses"][str(status)] = _refusal(status, codes, has_body=endpoint.method != "HEAD")
     return operation
 
 
@@ -149,24 +156,26 @@ def _content(example: msgspec.Struct | str) -> dict[str, Any]:
     return {"schema": schema, "example": msgspec.to_builtins(example)}
 
 
-def _refusal(status: int, failures: list[Failure], *, has_body: bool) -> dict[str, Any]:
-    codes = [failure.code for failure in failures]
+def _refusal(status: int, codes: list[ErrorCode], *, has_body: bool) -> dict[str, Any]:
     described = {
-        "description": " ".join(f"`{failure.code}`: {failure.message}" for failure in failures),
+        "description": " ".join(f"`{code.code}`: {code.message}" for code in codes),
         "headers": _headers(_ON_EVERY_ANSWER + _ON_FAILURES.get(status, ())),
     }
     if not has_body:
         return described
     schema = {
-        "allOf": [{"$ref": _reference(ErrorBody)}, {"properties": {"code": {"enum": codes}}}],
+        "allOf": [
+            {"$ref": _reference(ErrorBody)},
+            {"properties": {"code": {"enum": [code.code for code in codes]}}},
+        ],
     }
-    examples = {failure.code: {"value": msgspec.to_builtins(_error_body(failure))} for failure in failures}
+    examples = {code.code: {"value": msgspec.to_builtins(_error_body(code))} for code in codes}
     return described | {"content": {"application/json": {"schema": schema, "examples": examples}}}
 
 
-def _error_body(failure: Failure) -> ErrorBody:
-    details = [f"{failure.message} {failure.hint}"]
-    return ErrorBody(failure.message, details, failure.code, failure.hint, _REQUEST_ID)
+def _error_body(code: ErrorCode) -> ErrorBody:
+    details = [f"{code.message} {code.hint}"]
+    return ErrorBody(code.message, details, code.code, code.hint, REQUEST_ID)
 
 
 def _reference(kind: type[msgspec.Struct]) -> str:
@@ -177,11 +186,16 @@ def _headers(names: Iterable[str]) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _schemas() -> dict[str, Any]:
-    examples = [answer.example for endpoint in ENDPOINTS for answer in endpoint.answers]
-    bodies = [endpoint.body for endpoint in ENDPOINTS]
+def _schemas(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
+    examples = [answer.example for endpoint in endpoints for answer in endpoint.answers]
+    bodies = [endpoint.body for endpoint in endpoints]
     types = {type(value): None for value in [*examples, *bodies] if isinstance(value, msgspec.Struct)}
-    _, schemas = msgspec.json.schema_components([ErrorBody, *types], ref_template=_SCHEMAS)
+    return struct_schemas([ErrorBody, *types])
+
+
+def struct_schemas(types: Iterable[type[msgspec.Struct]]) -> dict[str, Any]:
+    """Return the JSON Schemas of structs and of all that they hold, by name, with the words of their docstrings."""
+    _, schemas = msgspec.json.schema_components(types, ref_template=_SCHEMAS)
     return {name: _described(schema) for name, schema in schemas.items()}
 
 

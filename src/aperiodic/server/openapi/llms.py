@@ -8,15 +8,14 @@ from aperiodic.catalog import DATASETS, Category
 from aperiodic.catalog.reference import dataset_page, markdown_table
 from aperiodic.market import Clock, Interval, Stream
 from aperiodic.market.ticks import tick_columns
-from aperiodic.server.openapi.endpoints import ENDPOINTS
-from aperiodic.server.openapi.error_codes import FAILURES
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.venues import all_venues
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aperiodic.accounts.plans import Plan
-    from aperiodic.server.openapi.declared import Endpoint
+    from aperiodic.server.endpoints import Endpoint
 
 __all__ = ["EXAMPLES", "llms_full_text", "llms_text"]
 
@@ -117,12 +116,13 @@ def llms_text(base: str) -> str:
     )
 
 
-def llms_full_text(base: str, plans: Sequence[Plan]) -> str:
+def llms_full_text(base: str, plans: Sequence[Plan], endpoints: Sequence[Endpoint]) -> str:
     """Return everything: datasets with all fields, raw ticks, endpoints, errors, plans, examples.
 
     Args:
         base: Scheme and host that links begin with; empty for links relative to this text.
         plans: The plans of this server.
+        endpoints: What it answers.
     """
     return (
         "\n\n".join(
@@ -134,7 +134,7 @@ def llms_full_text(base: str, plans: Sequence[Plan]) -> str:
                 *(f"### {title}\n\n{_python(program)}" for title, program in EXAMPLES.items()),
                 _section("Plans", _plans(plans)),
                 _section("Endpoints", f"Address: `{base or 'this server'}`. OpenAPI: {base}/api/v1/openapi.json"),
-                *map(_endpoint, ENDPOINTS),
+                *map(_endpoint, endpoints),
                 _section("Errors", _errors()),
                 _section("Datasets", "One row a bar: `time`, then the fields in this order."),
                 *("##" + dataset_page(dataset) for dataset in DATASETS.values()),
@@ -181,7 +181,7 @@ def _plans(plans: Sequence[Plan]) -> str:
 
 def _endpoint(endpoint: Endpoint) -> str:
     parts = [f"### {endpoint.method} {endpoint.path}", f"{endpoint.summary}. {endpoint.description}"]
-    if endpoint.security == "key":
+    if endpoint.needs_key:
         parts.append("Needs the header `X-API-KEY`.")
     if endpoint.parameters:
         rows = [
@@ -195,12 +195,12 @@ def _endpoint(endpoint: Endpoint) -> str:
             for parameter in endpoint.parameters
         ]
         parts.append(markdown_table(("parameter", "in", "required", "meaning", "example"), rows))
-    parts.append(f"Errors: {', '.join(f'`{code}`' for code in endpoint.failures)}.")
+    parts.append(f"Errors: {', '.join(f'`{code.code}`' for code in endpoint.errors)}.")
     return "\n\n".join(parts)
 
 
 def _errors() -> str:
-    rows = [(failure.status, f"`{failure.code}`", failure.message, failure.hint) for failure in FAILURES.values()]
+    rows = [(code.status, f"`{code.code}`", code.message, code.hint) for code in ErrorCode]
     shape = 'Every error is `{"error", "details", "code", "hint", "request_id"}`, the last also in `X-Request-ID`.'
     return f"{shape}\n\n{markdown_table(('status', 'code', 'says, for example', 'hint'), rows)}"
 

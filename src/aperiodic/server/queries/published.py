@@ -13,8 +13,8 @@ from aperiodic.completeness.months import Completeness, month_completeness
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, periods_written_since
 from aperiodic.lake.schema import objects
-from aperiodic.market import InvalidInputError
 from aperiodic.market.errors import nearest
+from aperiodic.server.error_codes import ErrorCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from aperiodic.lake import ObjectRecord
-    from aperiodic.market import Exchange, Stream, Symbol
+    from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 
 __all__ = ["PublishedFile", "find_file", "judge_months", "published_symbols", "symbol_problem"]
 
@@ -96,7 +96,7 @@ def symbol_problem(
         hint = f"There is data of {listed}; all are at {place}."
     else:
         hint = f"Nothing of {exchange} has been published yet."
-    return InvalidInputError(f"There is no data of {symbol} on {exchange}.", code="unknown_symbol", hint=hint)
+    return ErrorCode.UNKNOWN_SYMBOL.problem(symbol=symbol, exchange=exchange, where=hint)
 
 
 def judge_months(

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -12,20 +11,16 @@ import msgspec
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
+from aperiodic.server.endpoints import TAGS, Answer, Endpoint, Parameter
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.links.signing import LINK_LIFETIME_S, RAW_LINK_LIFETIME_S
-from aperiodic.server.openapi.declared import Answer, Endpoint, Failure, Parameter
-from aperiodic.server.openapi.document import openapi_document
-from aperiodic.server.openapi.endpoints import ENDPOINTS, TAGS
-from aperiodic.server.openapi.error_codes import FAILURES
+from aperiodic.server.openapi import Documents
+from aperiodic.server.openapi.document import struct_schemas
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
 
 __all__ = ["AnswerField", "constraints", "curl_line", "get_api_docs"]
 
-_OFTEN_ASKED: Final = {"get_conditions": frozenset({"metric"})}
-"""Parameters that are optional, each by itself, but without which an example would not be answered."""
-
-_PREVIEWS: Final = frozenset({"get_preview", "get_raw_preview"})
 _SCHEMAS: Final = "#/components/schemas/"
 _DEEPEST: Final = 4
 
@@ -46,7 +41,9 @@ class AnswerField:
 
 
 @get("/api-docs", sync_to_thread=True)
-def get_api_docs(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+def get_api_docs(
+    request: Request[Any, Any, Any], service: NamedDependency[Service], documents: NamedDependency[Documents]
+) -> Response[bytes]:
     """Answer with the documentation of every endpoint."""
     key = service.settings.demo_key or "YOUR-KEY"
     return render_page(
@@ -55,14 +52,13 @@ def get_api_docs(request: Request[Any, Any, Any], service: NamedDependency[Servi
         "api_docs.html",
         title="API docs",
         description="Every endpoint with its parameters, an example request, the answer and every error.",
-        groups={tag: [endpoint for endpoint in ENDPOINTS if endpoint.tag == tag] for tag in TAGS},
+        groups={tag: [endpoint for endpoint in documents.endpoints if endpoint.tag == tag] for tag in TAGS},
         tags=TAGS,
-        failures=FAILURES,
+        error_codes=list(ErrorCode),
         answer_example=_example_text,
         answer_fields=_fields,
         constraints=constraints,
         curl=lambda endpoint, origin: curl_line(endpoint, origin, key),
-        failure_groups=_by_status,
         lifetimes=(LINK_LIFETIME_S, RAW_LINK_LIFETIME_S),
     )
 
@@ -78,14 +74,17 @@ def curl_line(endpoint: Endpoint, origin: str, preview_key: str) -> str:
     path = endpoint.path
     for parameter in _of_place(endpoint, "path"):
         path = path.replace(f"{{{parameter.name}}}", quote(parameter.example, safe="/"))
-    also = _OFTEN_ASKED.get(endpoint.name, frozenset())
     query = urlencode(
-        [(item.name, item.example) for item in _of_place(endpoint, "query") if item.required or item.name in also],
+        [
+            (item.name, item.example)
+            for item in _of_place(endpoint, "query")
+            if item.required or item.name in endpoint.shown
+        ],
         safe=":/",
     )
     parts = [{"GET": "curl", "HEAD": "curl --head", "POST": "curl -X POST"}[endpoint.method]]
-    if endpoint.security == "key":
-        parts.append(f'-H "X-API-KEY: {preview_key if endpoint.name in _PREVIEWS else "YOUR-KEY"}"')
+    if endpoint.needs_key:
+        parts.append(f'-H "X-API-KEY: {preview_key if endpoint.security == "demo_key" else "YOUR-KEY"}"')
     elif endpoint.security == "metrics_token":
         parts.append('-H "Authorization: Bearer YOUR-TOKEN"')
     if endpoint.body is not None:
@@ -113,11 +112,6 @@ def _of_place(endpoint: Endpoint, place: str) -> list[Parameter]:
     return [parameter for parameter in endpoint.parameters if parameter.place == place]
 
 
-def _by_status(endpoint: Endpoint) -> list[tuple[int, list[Failure]]]:
-    failures = sorted((FAILURES[code] for code in endpoint.failures), key=lambda failure: failure.status)
-    return [(status, list(group)) for status, group in groupby(failures, key=lambda failure: failure.status)]
-
-
 def _example_text(answer: Answer) -> tuple[str, str] | None:
     """Return language and text of an answer's example; None when the answer has none."""
     if isinstance(answer.example, msgspec.Struct):
@@ -127,13 +121,12 @@ def _example_text(answer: Answer) -> tuple[str, str] | None:
 
 def _fields(answer: Answer) -> tuple[AnswerField, ...]:
     """Return the fields of an answer, those of nested objects too; empty when it is no JSON object."""
-    return _fields_of(type(answer.example).__name__) if isinstance(answer.example, msgspec.Struct) else ()
+    return _fields_of(type(answer.example)) if isinstance(answer.example, msgspec.Struct) else ()
 
 
 @cache
-def _fields_of(name: str) -> tuple[AnswerField, ...]:
-    schemas: Mapping[str, Any] = openapi_document(None)["components"]["schemas"]
-    return tuple(_walk(schemas, name, "", 0))
+def _fields_of(kind: type[msgspec.Struct]) -> tuple[AnswerField, ...]:
+    return tuple(_walk(struct_schemas([kind]), kind.__name__, "", 0))
 
 
 def _walk(schemas: Mapping[str, Any], name: str, prefix: str, depth: int) -> Iterator[AnswerField]:

@@ -6,7 +6,6 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
-from litestar.status_codes import HTTP_404_NOT_FOUND
 from sqlalchemy import Connection
 
 from aperiodic.catalog import DATASETS, Dataset, dataset
@@ -62,7 +61,7 @@ def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slic
     try:
         declared = dataset(metric)
     except InvalidInputError as problem:
-        raise RequestError(HTTP_404_NOT_FOUND, [problem]) from None
+        raise RequestError([problem]) from None
     chosen = _parameters(request, service, declared)
     key = service.settings.demo_key if chosen.preview else "YOUR-KEY"
     with service.lake.engine.connect() as connection:

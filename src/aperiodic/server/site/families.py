@@ -195,7 +195,7 @@ def get_family(
 ) -> Response[bytes]:
     """Answer with the page of a family."""
     if name not in FAMILIES:
-        raise RequestError(HTTP_404_NOT_FOUND, [unknown_value("family", name, FAMILIES)])
+        raise RequestError([unknown_value("family", name, FAMILIES)], status=HTTP_404_NOT_FOUND)
     family = FAMILIES[name]
     parameters = usual_parameters(DATASETS[family.example], service.settings)
     key = service.settings.demo_key if parameters.preview else "YOUR-KEY"

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from litestar import Request, Response, get
-from litestar.status_codes import HTTP_404_NOT_FOUND
 
+from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import refuse
 from aperiodic.server.site.assets import ASSETS_PREFIX, assets, assets_version
 
@@ -19,7 +19,7 @@ def get_asset(request: Request[Any, Any, Any]) -> Response[bytes]:
     version, _, name = request.scope["path"].removeprefix(ASSETS_PREFIX).partition("/")
     asset = assets().get(name) if version == assets_version() else None
     if asset is None:
-        raise refuse(HTTP_404_NOT_FOUND, "unknown_path", "There is no such file.", "Load the page once more.")
+        raise refuse(ErrorCode.UNKNOWN_PATH, instead="Load the page once more.")
     headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
     body = asset.body
     if asset.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):

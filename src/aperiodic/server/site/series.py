@@ -13,7 +13,8 @@ from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import current_objects
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError
 from aperiodic.market.errors import unknown_value
-from aperiodic.server.errors import RequestError, refuse
+from aperiodic.server.error_codes import ErrorCode
+from aperiodic.server.errors import RequestError
 from aperiodic.server.middleware.conditional_requests import compressed
 from aperiodic.server.service import Service
 from aperiodic.server.site.query import MOST_QUERY_BYTES, query_pairs
@@ -89,7 +90,8 @@ def get_series(request: Request[Any, Any, Any], slices: NamedDependency[Slices])
     leave the candles out.
     """
     if slices.shown is None:
-        raise refuse(HTTP_404_NOT_FOUND, "no_preview", "This installation shows no data.", "Use an API key.")
+        nothing = InvalidInputError("This installation shows no data.", code="no_preview", hint="Use an API key.")
+        raise RequestError([nothing], status=HTTP_404_NOT_FOUND)
     asked = _read(request.scope["query_string"])
     venue = asked.exchange or slices.shown.exchange
     bars = slices.frame(asked.declared, asked.interval, asked.clock, venue)
@@ -147,7 +149,8 @@ def shown_venues(connection: Connection, shown: ShownSlice) -> list[Exchange]:
 
 def _read(query_string: bytes) -> _Asked:
     if len(query_string) > MOST_QUERY_BYTES:
-        raise refuse(HTTP_400_BAD_REQUEST, "query_too_long", "The query is too long.", "Ask for fewer fields.")
+        problem = ErrorCode.QUERY_TOO_LONG.problem(most=MOST_QUERY_BYTES, names="fewer fields")
+        raise RequestError([problem], status=HTTP_400_BAD_REQUEST)
     given = dict(query_pairs(query_string))
     try:
         declared = dataset(given.get("metric", "ohlcv"))
@@ -161,7 +164,7 @@ def _read(query_string: bytes) -> _Asked:
         if candles not in _YES_OR_NO:
             raise unknown_value("candles", candles, _YES_OR_NO)
     except InvalidInputError as problem:
-        raise RequestError(HTTP_400_BAD_REQUEST, [problem]) from None
+        raise RequestError([problem], status=HTTP_400_BAD_REQUEST) from None
     return _Asked(declared, fields, interval, clock, exchange, candles == "yes")
 
 

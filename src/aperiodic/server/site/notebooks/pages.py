@@ -39,7 +39,7 @@ def get_notebook(
     """Answer with a notebook as a page, or, where the name ends in `.ipynb`, as a file."""
     stem = name.removesuffix(_FILE)
     if stem not in NOTEBOOKS:
-        raise RequestError(HTTP_404_NOT_FOUND, [unknown_value("notebook", stem, NOTEBOOKS)])
+        raise RequestError([unknown_value("notebook", stem, NOTEBOOKS)], status=HTTP_404_NOT_FOUND)
     shown = notebook(stem)
     if name.endswith(_FILE):
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
