@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aperiodic.completeness.conditions import Cause, CauseCode, Condition, DayCondition, read_conditions
+from aperiodic.completeness.causes import Cause, CauseCode, Condition, DayCondition
+from aperiodic.completeness.conditions import read_conditions
 from aperiodic.completeness.gaps import Span, add_spans
-from aperiodic.completeness.months import month_completeness
+from aperiodic.completeness.missing import Judgement
+from aperiodic.completeness.recorded import Recorded, add_recorded
 from aperiodic.lake import ObjectKey, ObjectRecord
 from aperiodic.lake.imports import ImportRecord, record_import
 from aperiodic.lake.ledger import begin_write
@@ -110,7 +112,7 @@ def judge(
     symbol: Symbol = BTC,
 ) -> list[DayCondition]:
     with lake.engine.connect() as connection:
-        return read_conditions(connection, exchange, str(symbol), stream, first, last or first)
+        return read_conditions(connection, exchange, str(symbol), [stream], first, last or first)
 
 
 def test_a_day_with_ticks_and_nothing_to_know_is_available(lake: Lake) -> None:
@@ -174,7 +176,7 @@ def test_numbers_that_do_not_span_the_day_make_it_partial(
     assert day.condition == (Condition.PARTIAL if causes else Condition.AVAILABLE)
 
 
-def test_a_month_of_a_numbered_stream_is_complete_exactly_when_no_day_is_partial_or_missing(lake: Lake) -> None:
+def test_a_month_is_complete_exactly_when_no_day_is_partial_or_missing(lake: Lake) -> None:
     april = [date(2025, 4, 1) + timedelta(days=offset) for offset in range(30)]
     begin, end = us(april[0]), us(april[-1], 24)
     random = Random(1)  # noqa: S311 - a test
@@ -188,48 +190,53 @@ def test_a_month_of_a_numbered_stream_is_complete_exactly_when_no_day_is_partial
         times = sorted([begin + edges[0] * SECOND, *inner, end + edges[1] * SECOND])
         add_stretches(lake, *zip(times[::2], times[1::2], strict=True), symbol=symbol)
         with lake.engine.connect() as connection:
-            judged = month_completeness(connection, Exchange.BINANCE_FUTURES, str(symbol), Stream.TRADES, ["2025-04"])
+            days = april[0], april[-1]
+            judgement = Judgement(connection, Exchange.BINANCE_FUTURES, [str(symbol)], [Stream.TRADES], *days)
+            judged = judgement.verdict(str(symbol), [Stream.TRADES], *days)
         conditions = {day.condition for day in judge(lake, first=april[0], last=april[-1], symbol=symbol)}
-        outcomes.add(judged["2025-04"].complete)
-        assert judged["2025-04"].complete == conditions.isdisjoint({Condition.PARTIAL, Condition.MISSING})
+        outcomes.add(judged.complete)
+        assert judged.complete == conditions.isdisjoint({Condition.PARTIAL, Condition.MISSING})
     assert outcomes == {True, False}
 
 
-def test_times_in_which_nothing_was_recorded_make_a_day_of_an_unnumbered_stream_partial(lake: Lake) -> None:
+def add_recordings(lake: Lake, stream: Stream, *hours: tuple[float, float], ends: str = "") -> None:
+    """Record a stream from some hours of the day to others; waits of a second are usual."""
+    times = [(us(DAY, begin), us(DAY, end)) for begin, end in hours]
+    intervals = [Recorded(first - SECOND, last + SECOND, first, last, ends=ends) for first, last in times]
+    with begin_write(lake.engine) as connection:
+        add_recorded(connection, Exchange.BINANCE_FUTURES, {(str(BTC), stream): intervals})
+
+
+def test_times_in_which_nothing_was_recorded_make_a_day_partial(lake: Lake) -> None:
     add_ticks(lake, Stream.QUOTES)
-    add_file(lake, us(DAY, -1), us(DAY, 8))
-    add_file(lake, us(DAY, 8) + 60 * SECOND, us(DAY, 9))
-    add_file(lake, us(DAY, 10), us(DAY, 23))
-    add_file(lake, us(DAY, 9), us(DAY, 10), ticks={"trades": 5})
-    add_file(lake, us(DAY, 9), us(DAY, 10), exchange=Exchange.BINANCE)
+    add_recordings(lake, Stream.QUOTES, (-1, 8), (8.0002, 9), (10, 23))
+    add_recordings(lake, Stream.TRADES, (9, 10))
     (day,) = judge(lake, Stream.QUOTES)
-    assert day.causes == (Cause(CauseCode.NOT_RECORDED, None, 2, us(DAY, 9), us(DAY, 24), per_file=True),)
+    assert day.causes == (Cause(CauseCode.NOT_RECORDED, None, 2, us(DAY, 9), us(DAY, 24)),)
     assert day.condition is Condition.PARTIAL
-    add_file(lake, us(DAY, 8), us(DAY, 25))
+    add_recordings(lake, Stream.QUOTES, (8, 25))
     assert judge(lake, Stream.QUOTES)[0].condition is Condition.AVAILABLE
 
 
-def test_the_times_of_files_say_nothing_of_numbered_streams_or_of_days_that_no_file_touches(lake: Lake) -> None:
-    add_ticks(lake, Stream.TRADES)
-    add_ticks(lake, Stream.QUOTES)
-    add_stretches(lake, (us(), us(DAY, 24)))
-    assert judge(lake, Stream.QUOTES)[0].condition is Condition.AVAILABLE
-    add_file(lake, us(DAY, 3), us(DAY, 4))
-    assert judge(lake, Stream.TRADES)[0].condition is Condition.AVAILABLE
-    assert judge(lake, Stream.QUOTES)[0].condition is Condition.PARTIAL
-
-
-def test_a_tardis_file_that_breaks_off_makes_the_day_partial_only_if_its_ticks_end_early(lake: Lake) -> None:
-    quotes = {"quotes": 9}
-    add_file(lake, us(), us(DAY, 12), source=Source.TARDIS, ticks=quotes, rejected={"truncated_file": 1})
+def test_a_table_that_breaks_off_makes_the_day_partial(lake: Lake) -> None:
     add_ticks(lake, Stream.QUOTES, source=Source.TARDIS, last=us(DAY, 12))
+    add_recordings(lake, Stream.QUOTES, (0, 12), ends="cut_short")
     (day,) = judge(lake, Stream.QUOTES)
-    assert day.causes[0] == Cause(CauseCode.CUT_SHORT, None, 1, us(DAY, 12), us(DAY, 24), per_file=True)
+    assert day.causes == (Cause(CauseCode.CUT_SHORT, None, 1, us(DAY, 12), us(DAY, 24)),)
     assert day.condition is Condition.PARTIAL
-    add_ticks(lake, Stream.QUOTES, source=Source.TARDIS)
-    (day,) = judge(lake, Stream.QUOTES)
-    assert [(cause.code, cause.detail) for cause in day.causes] == [("rejected_lines", "truncated_file")]
-    assert day.condition is Condition.DEGRADED
+
+
+def test_a_dataset_is_judged_by_all_streams_that_it_is_made_from(lake: Lake) -> None:
+    add_ticks(lake, Stream.TRADES)
+    add_recordings(lake, Stream.QUOTES, (0, 6), (12, 24))
+    with lake.engine.connect() as connection:
+        streams = [Stream.TRADES, Stream.QUOTES]
+        (day,) = read_conditions(connection, Exchange.BINANCE_FUTURES, str(BTC), streams, DAY, DAY)
+    assert [(cause.code, cause.joined, cause.condition) for cause in day.causes] == [
+        ("no_ticks", "quotes", "partial"),
+        ("not_recorded", "quotes", "partial"),
+    ]
+    assert (day.source, day.condition) == ("recording", Condition.PARTIAL)
 
 
 @pytest.mark.parametrize(
@@ -307,8 +314,6 @@ def test_notes_concern_their_stream_symbol_and_time(lake: Lake) -> None:
         "aggregated_trades",
         f"backlog_dropped:{BTC}:{us(DAY, 25)}",
         f"book_awaits:{BTC}:12",
-        f"book_awaits:{BTC}:90",
-        "book_awaits:perpetual-ETH-USDT:USDT:12",
         "book_beyond_snapshot_depth",
         "checksum_mismatch",
         "sequence_reset",
@@ -328,7 +333,7 @@ def test_notes_concern_their_stream_symbol_and_time(lake: Lake) -> None:
         [("aggregated_trades", 1)],
         [("aggregated_trades", 1), ("backlog_dropped", 1)],
     ]
-    both = [("book_awaits", 1), ("book_beyond_snapshot_depth", 1), ("checksum_mismatch", 1)]
+    both = [("book_beyond_snapshot_depth", 1)]
     assert told(Stream.BOOK) == [[*both, ("sequence_reset", 2)], [*both, ("sequence_reset", 1)]]
     assert told(Stream.QUOTES) == [[("quotes_from_book", 1)]] * 2
     assert told(Stream.OPEN_INTEREST) == [[("open_interest_in_contracts_left_out", 1)]] * 2

@@ -101,7 +101,7 @@ def test_days_gaps_and_numbers_are_those_of_the_driving_stream(lake: Lake) -> No
     basis, funding, ohlcv = sorted(series_of(lake), key=lambda series: series.dataset)
     assert (ohlcv.first_day, ohlcv.last_day) == (date(2025, 4, 3), date(2025, 4, 10))
     assert ohlcv.days_missing == [date(2025, 4, day) for day in (5, 6, 8, 9)]
-    assert [(gap.after_sequence, gap.before_sequence, gap.cause) for gap in ohlcv.gaps] == [(5, 9, "sequence_break")]
+    assert [(gap.first_missing, gap.last_missing, gap.cause) for gap in ohlcv.gaps] == [(6, 9, "sequence_break")]
     assert (ohlcv.gaps_total, ohlcv.numbered) == (1, (us(APRIL, 10), us(APRIL, 40)))
     assert funding.days_missing == [date(2025, 3, 31), date(2025, 4, 1)]
     assert (funding.first_day, funding.gaps, funding.gaps_total, funding.numbered) == (date(2025, 3, 30), [], 0, None)
@@ -128,9 +128,11 @@ def test_only_the_first_gaps_are_named_but_all_are_counted(lake: Lake) -> None:
     publish(lake, bars(), bars(symbol=ETH))
     numbers = range(0, 50, 10)
     add_stretches(lake, *(Span(at, at + 5, us(APRIL, at), us(APRIL, at + 5), "sequence_break") for at in numbers))
-    add_stretches(lake, Span(0, 1, 0, 1, "not_recorded"), Span(2, 3, 2, 3, "not_recorded"), symbol=ETH)
+    add_stretches(
+        lake, Span(0, 1, 0, us(APRIL, 1), "not_recorded"), Span(2, 3, us(APRIL, 2), 3, "not_recorded"), symbol=ETH
+    )
     btc, eth = series_of(lake, BTC, ETH, most_gaps=3)
-    assert [gap.after_sequence for gap in btc.gaps] == [5, 15, 25]
+    assert [gap.first_missing for gap in btc.gaps] == [6, 16, 26]
     assert (btc.gaps_total, len(eth.gaps), eth.gaps_total) == (4, 1, 1)
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from aperiodic.completeness.months import month_completeness
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 
-from aperiodic.completeness.months import month_completeness
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.objects import (

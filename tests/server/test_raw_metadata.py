@@ -10,7 +10,7 @@ from sqlalchemy import event
 
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
 from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
-from aperiodic.server.api.raw_metadata import TickHoldings
+from aperiodic.server.api.raw_metadata import HeldTicks
 from aperiodic.server.app import create_app
 
 if TYPE_CHECKING:
@@ -127,34 +127,34 @@ def counted(lake: Lake) -> list[str]:
 
 def test_the_ledger_is_gone_through_again_only_after_a_while(lake: Lake) -> None:
     now = 100.0
-    holdings = TickHoldings(lake, lambda: now)
+    held = HeldTicks(lake, lambda: now)
     statements = counted(lake)
-    assert holdings.get() == ()
+    assert held.get() == ()
     put(lake, Stream.TRADES, Exchange.BINANCE, BTC, 1)
     statements.clear()
     now = 104.9
-    assert holdings.get() == ()
+    assert held.get() == ()
     assert statements == []
     now = 105.0
-    assert len(holdings.get()) == 1
+    assert len(held.get()) == 1
     assert len(statements) == 1
 
 
 def test_what_took_long_to_read_is_kept_longer(lake: Lake) -> None:
     times = iter([0.0, 2.0])
     now = 41.9
-    holdings = TickHoldings(lake, lambda: next(times, now))
-    assert holdings.get() == ()
+    held = HeldTicks(lake, lambda: next(times, now))
+    assert held.get() == ()
     put(lake, Stream.TRADES, Exchange.BINANCE, BTC, 1)
-    assert holdings.get() == ()
+    assert held.get() == ()
     now = 42.0
-    assert len(holdings.get()) == 1
+    assert len(held.get()) == 1
 
 
 def test_while_one_thread_reads_anew_the_others_get_the_old(lake: Lake) -> None:
     now = 0.0
-    holdings = TickHoldings(lake, lambda: now)
-    assert holdings.get() == ()
+    held = HeldTicks(lake, lambda: now)
+    assert held.get() == ()
     put(lake, Stream.TRADES, Exchange.BINANCE, BTC, 1)
     now = 5.0
     reading, go_on = Event(), Event()
@@ -164,10 +164,10 @@ def test_while_one_thread_reads_anew_the_others_get_the_old(lake: Lake) -> None:
         assert go_on.wait(10)
 
     event.listen(lake.engine, "before_cursor_execute", hold)
-    reader = Thread(target=holdings.get)
+    reader = Thread(target=held.get)
     reader.start()
     assert reading.wait(10)
-    assert holdings.get() == ()
+    assert held.get() == ()
     go_on.set()
     reader.join(10)
-    assert len(holdings.get()) == 1
+    assert len(held.get()) == 1

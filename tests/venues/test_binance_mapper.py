@@ -31,6 +31,7 @@ class Collected:
         self.seen: list[tuple[Stream, int, int, str]] = []
         self.counts: Counter[tuple[str, str]] = Counter()
         self.notes: set[str] = set()
+        self.unknown: list[tuple[int, str]] = []
         self._book_symbols = frozenset(book_symbols)
 
     def rows(self, stream: Stream, symbol: Symbol, *, aggregated: bool = False) -> Callable[[Row], None]:
@@ -43,6 +44,14 @@ class Collected:
 
     def count(self, what: str, kind: str) -> None:
         self.counts[what, kind] += 1
+
+    def book_unknown(self, symbol: Symbol, local: int, cause: str) -> None:
+        del symbol
+        self.unknown.append((local, cause))
+
+    def book_known(self, symbol: Symbol, local: int) -> None:
+        del symbol
+        self.unknown.append((local, ""))
 
     def note(self, code: str) -> None:
         self.notes.add(code)

@@ -154,6 +154,11 @@ class Dataset:
         return self.family.driving
 
     @property
+    def streams(self) -> tuple[Stream, ...]:
+        """All tick streams that it is made from, the driving one first."""
+        return (self.driving, *self.family.joined)
+
+    @property
     def schema(self) -> pl.Schema:
         """Columns of the published file."""
         return pl.Schema({TIME_COLUMN: pl.Datetime("us"), **{field.name: field.dtype for field in self.fields}})

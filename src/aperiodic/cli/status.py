@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,13 @@ from rich.table import Table
 from aperiodic.cli.console import out
 from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import ExchangeName
-from aperiodic.completeness.gaps import read_gaps
+from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.imports import read_imports
+from aperiodic.market import Exchange
 from aperiodic.market.time import time_at
 
 if TYPE_CHECKING:
-    from aperiodic.completeness.gaps import Gap
     from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.lake.imports import ImportRecord
 
@@ -46,16 +47,25 @@ def status(*, exchange: ExchangeName | None = None) -> None:
     _print_rejected(imports)
 
 
-def _gaps(lake: Lake, ticks: list[ObjectRecord]) -> dict[tuple[str, str, str], list[Gap]]:
-    found: dict[tuple[str, str, str], list[Gap]] = {}
+def _gaps(lake: Lake, ticks: list[ObjectRecord]) -> dict[tuple[str, str, str], GapList]:
+    found: dict[tuple[str, str, str], GapList] = {}
     with lake.engine.connect() as connection:
         for exchange in sorted({record.key.exchange for record in ticks}):
-            for gap in read_gaps(connection, exchange):
-                found.setdefault((exchange, gap.symbol, gap.stream), []).append(gap)
+            own = [record.key for record in ticks if record.key.exchange == exchange]
+            periods = [date.fromisoformat(key.period) for key in own]
+            judgement = judge_all_days(
+                connection,
+                Exchange(exchange),
+                {key.symbol for key in own},
+                {key.dataset for key in own},
+                (min(periods), max(periods)),
+            )
+            named = read_known_gaps(connection, Exchange(exchange), judgement, _MOST_GAPS)
+            found |= {(exchange, *series): gaps for series, gaps in named.items()}
     return found
 
 
-def _series(ticks: list[ObjectRecord], bars: list[ObjectRecord], gaps: dict[tuple[str, str, str], list[Gap]]) -> Table:
+def _series(ticks: list[ObjectRecord], bars: list[ObjectRecord], gaps: dict[tuple[str, str, str], GapList]) -> Table:
     published = {(record.key.exchange, record.key.symbol, record.key.period) for record in bars}
     months = Counter((exchange, symbol) for exchange, symbol, _ in published)
     table = Table("Exchange", "Symbol", "Ticks", "Days", "From", "To", "Rows", "Source", "Gaps", "Months", box=None)
@@ -69,22 +79,26 @@ def _series(ticks: list[ObjectRecord], bars: list[ObjectRecord], gaps: dict[tupl
             days[-1].key.period,
             f"{sum(day.rows for day in days):,}",
             "+".join(sorted({day.source for day in days})),
-            str(len(gaps.get(series, []))),
+            f"{gaps[series].total:,}" if series in gaps else "0",
             str(months[series[0], series[1]]),
         )
     return table
 
 
-def _print_gaps(gaps: dict[tuple[str, str, str], list[Gap]]) -> None:
-    listed = [(series, gap) for series, found in gaps.items() for gap in found]
+def _print_gaps(gaps: dict[tuple[str, str, str], GapList]) -> None:
+    listed = [(series, gap) for series, found in gaps.items() for gap in found.gaps]
     for (exchange, symbol, stream), gap in listed[:_MOST_GAPS]:
+        numbers = ""
+        if gap.first_missing is not None and gap.last_missing is not None:
+            numbers = f"{gap.last_missing - gap.first_missing + 1:,} numbers missing "
         out.print(
             f"gap: {exchange} {symbol} {stream} {_time(gap.first_time)} to {_time(gap.last_time)}: "
-            f"{gap.before_sequence - gap.after_sequence:,} numbers missing ({gap.cause})",
+            f"{numbers}({gap.cause})",
             highlight=False,
         )
-    if len(listed) > _MOST_GAPS:
-        out.print(f"… and {len(listed) - _MOST_GAPS:,} more gaps")
+    more = sum(found.total for found in gaps.values()) - len(listed[:_MOST_GAPS])
+    if more > 0:
+        out.print(f"… and {more:,} more gaps")
 
 
 def _print_rejected(imports: list[ImportRecord]) -> None:

@@ -1,151 +1,52 @@
-"""The condition of every UTC day of a tick stream, with its causes.
+"""The condition of every UTC day of one or several tick streams, with its causes; see `completeness.causes`.
 
-| condition | when |
-|---|---|
-| `missing` | the day has no ticks |
-| `partial` | a known gap overlaps it, or recording did not span it |
-| `degraded` | it is all there as far as is known, but there is something to know about it |
-| `available` | none of this |
-
-The first that holds is the day's condition; all causes are told whatever it is.
-
-| cause | makes it | when |
-|---|---|---|
-| `no_ticks` | missing | there is no tick of the day |
-| `gap` | partial | events that the venue numbered are missing between two that are here |
-| `not_spanned` | partial | the numbers on record begin over 60 s into the day, or end over 60 s before its end |
-| `not_recorded` | partial | no recording with ticks of the stream received anything for over 60 s ¹ ² |
-| `cut_short` | partial | a file broke off, and the last tick came over 60 s before the day's end ¹ ³ |
-| `modelled_exchange_time` | degraded | the venue tells no time: the arrival time stands in |
-| `late_arrivals` | degraded | the last arrival was over 60 s after the last exchange time |
-| `rejected_lines` | degraded | lines became no tick; trades off the book do not count, being none by definition ¹ |
-| `note` | degraded | the importer noted something about the stream; `detail` is its name ¹ |
-
-¹ Known per file only: counts for every day between the file's first and last arrival, though it may concern another
-of these days, another symbol or, in a recording, another stream. A file without any arrival time counts for no day.
-² Streams without numbers, from recordings. ³ Streams without numbers, from Tardis.
-
-The 60 s are those of `lake.completeness`: a month of a numbered stream is complete exactly when none of its days is
-partial or missing. Of a stream without numbers more is said here than there, where only days without ticks count.
+What makes a day missing or partial is the one judgement of `completeness.missing`; here it is put in words, and what
+else there is to know is added. Rejected lines and notes are known per file only: they count for every day between the
+file's first and last arrival, though they may concern another of these days, another symbol or, in a recording, another
+stream. A file without any arrival time counts for no day.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import date, timedelta
-from enum import StrEnum
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import String, cast, func, or_, select
+from sqlalchemy import String, cast, or_, select
 
+from aperiodic.completeness.causes import Cause, CauseCode, DayCondition
+from aperiodic.completeness.missing import Judgement
 from aperiodic.lake.layout import ObjectKind
-from aperiodic.lake.schema import gaps, imports, objects, spans
+from aperiodic.lake.schema import imports, objects
 from aperiodic.market import DAY_US, Exchange, Source, Stream
 from aperiodic.market.time import day_at, day_start_us
 from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from sqlalchemy import Connection, Row, Select
 
-__all__ = ["Cause", "CauseCode", "Condition", "DayCondition", "read_conditions"]
+    from aperiodic.completeness.missing import Missing
+
+__all__ = ["read_conditions"]
 
 _SLACK_US: Final = 60_000_000
-_CUT_SHORT: Final = ("truncated_file", "corrupt_file")
 _BY_DEFINITION: Final = frozenset({"off_book_trade"})
 _NOTES: Final[Mapping[Stream, tuple[str, ...]]] = {
     Stream.TRADES: ("aggregated_trades", "backlog_dropped"),
     Stream.QUOTES: ("quotes_from_book",),
-    Stream.BOOK: ("book_awaits", "book_beyond_snapshot_depth", "checksum_mismatch", "sequence_reset"),
+    Stream.BOOK: ("book_beyond_snapshot_depth", "sequence_reset"),
     Stream.FUNDING_RATE: ("modelled_exchange_time",),
     Stream.OPEN_INTEREST: ("open_interest_in_contracts_left_out",),
 }
 """Notes of the importer by the stream that they concern."""
 
 
-class Condition(StrEnum):
-    """How much of a day is there; see the module. From best to worst."""
-
-    AVAILABLE = "available"
-    DEGRADED = "degraded"
-    PARTIAL = "partial"
-    MISSING = "missing"
-
-
-class CauseCode(StrEnum):
-    """Why a day is not simply available; see the module."""
-
-    NO_TICKS = "no_ticks"
-    GAP = "gap"
-    NOT_SPANNED = "not_spanned"
-    NOT_RECORDED = "not_recorded"
-    CUT_SHORT = "cut_short"
-    MODELLED_EXCHANGE_TIME = "modelled_exchange_time"
-    LATE_ARRIVALS = "late_arrivals"
-    REJECTED_LINES = "rejected_lines"
-    NOTE = "note"
-
-    @property
-    def condition(self) -> Condition:
-        """The condition of a day that has no worse cause."""
-        return _WEIGHS.get(self, Condition.DEGRADED)
-
-
-_WEIGHS: Final = {
-    CauseCode.NO_TICKS: Condition.MISSING,
-    CauseCode.GAP: Condition.PARTIAL,
-    CauseCode.NOT_SPANNED: Condition.PARTIAL,
-    CauseCode.NOT_RECORDED: Condition.PARTIAL,
-    CauseCode.CUT_SHORT: Condition.PARTIAL,
-}
-_ORDER: Final = list(Condition)
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One thing to know about a day.
-
-    Attributes:
-        code: What it is.
-        detail: Cause of the gap, reason of the rejection, or name of the note; None for others.
-        count: Gaps, holes, lines or files that it stands for; None where there is nothing to count.
-        first_time: Where it begins, µs; of several, the first; None when it concerns the whole day.
-        last_time: Where it ends, µs; of several, the last.
-        per_file: Whether the ledger knows it of whole files only, which may hold more than this day and symbol.
-    """
-
-    code: CauseCode
-    detail: str | None = None
-    count: int | None = None
-    first_time: int | None = None
-    last_time: int | None = None
-    per_file: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DayCondition:
-    """A day and what is to know about it.
-
-    Attributes:
-        day: UTC day.
-        source: Where its ticks came from; None without any.
-        causes: Everything to know, as in the table of the module.
-    """
-
-    day: date
-    source: str | None
-    causes: tuple[Cause, ...]
-
-    @property
-    def condition(self) -> Condition:
-        """The condition by the worst cause."""
-        return max((cause.code.condition for cause in self.causes), key=_ORDER.index, default=Condition.AVAILABLE)
-
-
 def read_conditions(
-    connection: Connection, exchange: Exchange, symbol: str, stream: Stream, first: date, last: date
+    connection: Connection, exchange: Exchange, symbol: str, streams: Sequence[Stream], first: date, last: date
 ) -> list[DayCondition]:
     """Judge every day from `first` to `last`, both included, ascending.
 
@@ -153,17 +54,32 @@ def read_conditions(
         connection: Open connection to the ledger.
         exchange: Venue.
         symbol: Atlas symbol.
-        stream: Tick stream.
+        streams: Tick stream; where a dataset is asked for, all streams behind it, the driving one first.
         first: First UTC day.
         last: Last UTC day.
     """
     begin, end = day_start_us(first), day_start_us(last) + DAY_US
-    evidence = _Evidence(connection, exchange, symbol, stream, begin, end)
-    return [_judge(first + timedelta(days=offset), evidence) for offset in range((last - first).days + 1)]
+    judgement = Judgement(connection, exchange, [symbol], streams, first, last)
+    evidence = [_Evidence(connection, exchange, symbol, stream, begin, end) for stream in streams]
+    days = []
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        driving, *joined = (_causes(day, series, judgement) for series in evidence)
+        ticks = evidence[0].ticks.get(day.isoformat())
+        causes = [
+            *driving,
+            *(
+                replace(cause, joined=stream)
+                for stream, found in zip(streams[1:], joined, strict=True)
+                for cause in found
+            ),
+        ]
+        days.append(DayCondition(day, None if ticks is None else ticks.source, tuple(causes)))
+    return days
 
 
 class _Evidence:
-    """What the ledger holds of a series between two times, µs: read at once, by day where there is much of it."""
+    """What the ledger tells of a stream between two times, µs, besides what is missing."""
 
     def __init__(
         self, connection: Connection, exchange: Exchange, symbol: str, stream: Stream, begin: int, end: int
@@ -172,9 +88,6 @@ class _Evidence:
         self.stream = stream
         self.modelled = has_modelled_time(exchange, stream)
         self.ticks = {row.period: row for row in connection.execute(_ticks(exchange, symbol, stream, begin, end))}
-        self.gaps = list(connection.execute(_gaps(exchange, symbol, stream, begin, end)))
-        reach = connection.execute(_reach(exchange, symbol, stream)).one()
-        self.reach: tuple[int, int] | None = None if reach[0] is None else (reach[0], reach[1])
         self.files: defaultdict[int, list[Row[Any]]] = defaultdict(list)
         for file in connection.execute(_notable(exchange, begin, end)):
             if self._concerns(file):
@@ -182,64 +95,38 @@ class _Evidence:
                     _midnight(max(file.first_received, begin)), min(file.last_received + 1, end), DAY_US
                 ):
                     self.files[start].append(file)
-        self.recorded: list[tuple[int, int]] = []
-        if self.reach is None:  # numbers prove more than the times of files do
-            received = connection.execute(_received(exchange, stream, begin, end))
-            self.recorded = _joined((row.first_received, row.last_received) for row in received)
 
     def _concerns(self, file: Row[Any]) -> bool:
         # A recording holds all streams; a Tardis file one kind, and if it came to nothing it tells not which.
         return file.source != Source.TARDIS or not file.ticks or self.stream in file.ticks
 
 
-def _judge(day: date, evidence: _Evidence) -> DayCondition:
+def _causes(day: date, evidence: _Evidence, judgement: Judgement) -> list[Cause]:
     begin = day_start_us(day)
     end = begin + DAY_US
     ticks = evidence.ticks.get(day.isoformat())
-    files = evidence.files[begin]
     causes = [] if ticks is not None else [Cause(CauseCode.NO_TICKS)]
-    causes += _gap_causes(evidence.gaps, begin, end)
+    missing = judgement.missing(evidence.symbol, evidence.stream)
+    causes += _missing_causes(missing if ticks else (item for item in missing if item.count), begin, end)
     if ticks is not None:
-        causes += _span_causes(evidence, ticks, files, begin, end)
         causes += _time_causes(evidence, ticks)
-        causes += _file_causes(evidence, files, begin, end)
-    return DayCondition(day, None if ticks is None else ticks.source, tuple(causes))
+        causes += _file_causes(evidence, evidence.files[begin], begin, end)
+    return causes
 
 
-def _gap_causes(found: list[Row[Any]], begin: int, end: int) -> Iterator[Cause]:
-    by_cause: defaultdict[str, list[Row[Any]]] = defaultdict(list)
-    for row in found:
-        if row.first_time < end and row.last_time >= begin:
-            by_cause[row.cause].append(row)
-    for cause, rows in sorted(by_cause.items()):
-        first, last = min(row.first_time for row in rows), max(row.last_time for row in rows)
-        yield Cause(CauseCode.GAP, cause, sum(row.gaps for row in rows), first, last)
-
-
-def _span_causes(evidence: _Evidence, ticks: Row[Any], files: list[Row[Any]], begin: int, end: int) -> Iterator[Cause]:
-    if evidence.reach is not None:
-        first, last = evidence.reach
-        if first > begin + _SLACK_US:
-            yield Cause(CauseCode.NOT_SPANNED, None, None, begin, min(first, end))
-        if last < end - _SLACK_US:
-            yield Cause(CauseCode.NOT_SPANNED, None, None, max(last, begin), end)
-    elif ticks.source == Source.RECORDING:
-        holes = _holes(evidence.recorded, begin, end)
-        if holes:
-            yield Cause(CauseCode.NOT_RECORDED, None, len(holes), holes[0][0], holes[-1][1], per_file=True)
-    elif ticks.source == Source.TARDIS and (ticks.last_exchange or end) < end - _SLACK_US:
-        cut = sum(any(code in file.rejected for code in _CUT_SHORT) for file in files)
-        if cut:
-            yield Cause(CauseCode.CUT_SHORT, None, cut, ticks.last_exchange, end, per_file=True)
-
-
-def _holes(recorded: list[tuple[int, int]], begin: int, end: int) -> list[tuple[int, int]]:
-    """Return the stretches of a day, over 60 s long, in which no file received anything; none if no file touches it."""
-    touching = [(first, last) for first, last in recorded if first < end and last >= begin]
-    if not touching:
-        return []
-    edges = [begin, *(time for stretch in touching for time in stretch), end]
-    return [(left, right) for left, right in zip(edges[::2], edges[1::2], strict=True) if right - left > _SLACK_US]
+def _missing_causes(found: Iterable[Missing], begin: int, end: int) -> Iterator[Cause]:
+    by_cause: defaultdict[tuple[CauseCode, str | None], list[Missing]] = defaultdict(list)
+    for item in found:
+        if item.touches(begin, end):
+            by_cause[item.code, item.detail].append(item)
+    edges = by_cause.pop((CauseCode.NOT_SPANNED, None), [])
+    for (code, detail), items in sorted(by_cause.items(), key=lambda entry: (entry[0][0], entry[0][1] or "")):
+        first, last = min(item.first_time for item in items), max(item.last_time for item in items)
+        if code is not CauseCode.GAP:
+            first, last = max(first, begin), min(last, end)
+        yield Cause(code, detail, sum(item.count for item in items), first, last)
+    for edge in edges:
+        yield Cause(edge.code, None, None, max(edge.first_time, begin), min(edge.last_time, end))
 
 
 def _time_causes(evidence: _Evidence, ticks: Row[Any]) -> Iterator[Cause]:
@@ -278,17 +165,6 @@ def _name_of(note: str, evidence: _Evidence, begin: int, end: int) -> str | None
     return name
 
 
-def _joined(received: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join stretches, ascending by their begin, that are at most 60 s apart."""
-    joined: list[tuple[int, int]] = []
-    for first, last in received:
-        if joined and first <= joined[-1][1] + _SLACK_US:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-        else:
-            joined.append((first, last))
-    return joined
-
-
 def _ticks(exchange: str, symbol: str, stream: str, begin: int, end: int) -> Select[Any]:
     columns = (objects.c.period, objects.c.source, objects.c.last_exchange, objects.c.last_local)
     return select(*columns).where(
@@ -301,51 +177,12 @@ def _ticks(exchange: str, symbol: str, stream: str, begin: int, end: int) -> Sel
     )
 
 
-def _gaps(exchange: str, symbol: str, stream: str, begin: int, end: int) -> Select[Any]:
-    days = (gaps.c.first_time // DAY_US, gaps.c.last_time // DAY_US)
-    return (
-        select(
-            gaps.c.cause,
-            func.min(gaps.c.first_time).label("first_time"),
-            func.max(gaps.c.last_time).label("last_time"),
-            func.count().label("gaps"),
-        )
-        .where(
-            gaps.c.exchange == exchange,
-            gaps.c.symbol == symbol,
-            gaps.c.stream == stream,
-            gaps.c.first_time < end,
-            gaps.c.last_time >= begin,
-        )
-        .group_by(gaps.c.cause, *days)
-    )
-
-
-def _reach(exchange: str, symbol: str, stream: str) -> Select[Any]:
-    return select(func.min(spans.c.first_time), func.max(spans.c.last_time)).where(
-        spans.c.exchange == exchange, spans.c.symbol == symbol, spans.c.stream == stream
-    )
-
-
 def _notable(exchange: str, begin: int, end: int) -> Select[Any]:
     """Files with rejected lines or notes."""
     columns = ("source", "first_received", "last_received", "ticks", "rejected", "notes")
     return select(*(imports.c[name] for name in columns)).where(
         *_files_between(exchange, begin, end),
         or_(cast(imports.c.rejected, String) != "{}", cast(imports.c.notes, String) != "[]"),
-    )
-
-
-def _received(exchange: str, stream: str, begin: int, end: int) -> Select[Any]:
-    """When recordings with ticks of a stream received anything."""
-    return (
-        select(imports.c.first_received, imports.c.last_received)
-        .where(
-            *_files_between(exchange, begin, end),
-            imports.c.source == Source.RECORDING,
-            cast(imports.c.ticks, String).contains(f'"{stream}"', autoescape=True),
-        )
-        .order_by(imports.c.first_received)
     )
 
 

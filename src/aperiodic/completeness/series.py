@@ -1,7 +1,7 @@
 """What is published of an exchange, series by series, for someone who must decide whether to trust it.
 
-A series here is a dataset of an instrument, on both clocks and at all intervals. What is said of ticks (days, gaps,
-numbers) is said of the stream that drives the dataset.
+A series here is a dataset of an instrument, on both clocks and at all intervals. What is said of days and numbers is
+said of the stream that drives the dataset; gaps are those of all streams that it is made from.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Integer, func, literal, select
 
 from aperiodic.catalog import DATASETS
-from aperiodic.completeness.gaps import Gap
-from aperiodic.completeness.months import Completeness, HeldDays, days_held, judge_series
+from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.revisions import read_publications
-from aperiodic.lake.schema import gaps, objects, spans
+from aperiodic.lake.schema import objects, spans
 from aperiodic.market import Clock, Exchange, Interval, Stream
-from aperiodic.market.time import months_between
+from aperiodic.market.time import month_days, months_between
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
+    from aperiodic.completeness.known_gaps import KnownGap
+    from aperiodic.completeness.missing import Completeness
     from aperiodic.lake.revisions import Publication
 
 __all__ = ["PublishedMonth", "PublishedSeries", "read_series", "symbols_after"]
@@ -66,6 +67,7 @@ class PublishedSeries:
         days_missing: UTC days without ticks between these two, ascending.
         gaps: The first known gaps, ascending in time.
         gaps_total: Number of known gaps.
+        gaps_by_stream: The same by stream.
         numbered: Exchange times (µs) from which to which the venue's numbers prove what is missing; None for a stream
             that the venue does not number.
     """
@@ -79,8 +81,9 @@ class PublishedSeries:
     first_day: date | None
     last_day: date | None
     days_missing: list[date]
-    gaps: list[Gap]
+    gaps: list[KnownGap]
     gaps_total: int
+    gaps_by_stream: dict[Stream, int]
     numbered: tuple[int, int] | None
 
 
@@ -123,9 +126,9 @@ def read_series(
         max(last for series in files.values() for _, _, _, last in series),
     )
     publications = read_publications(connection, exchange, symbols, months, dataset)
-    ticks = _Ticks(connection, exchange, _months_by_stream(files), most_gaps)
+    ticks = _Ticks(connection, exchange, files, months, most_gaps)
     order = [(symbol, name) for symbol in symbols for name in DATASETS if (symbol, name) in files]
-    return [_assemble(key, files[key], publications[key], ticks) for key in order]
+    return [_assemble(key, files[key], publications[key], ticks, most_gaps) for key in order]
 
 
 _Files = list[tuple[Clock, Interval, str, str]]
@@ -149,25 +152,18 @@ def _read_files(
     return found
 
 
-def _months_by_stream(files: dict[tuple[str, str], _Files]) -> dict[tuple[str, Stream], tuple[str, str]]:
-    """Return the first and the last month that is published of what a stream of a symbol drives."""
-    found: dict[tuple[str, Stream], tuple[str, str]] = {}
-    for (symbol, name), series in files.items():
-        key = symbol, DATASETS[name].driving
-        ends = [month for _, _, first, last in series for month in (first, last)]
-        found[key] = min(*found.get(key, ()), *ends), max(*found.get(key, ()), *ends)
-    return found
-
-
-def _assemble(key: tuple[str, str], files: _Files, publications: list[Publication], ticks: _Ticks) -> PublishedSeries:
+def _assemble(
+    key: tuple[str, str], files: _Files, publications: list[Publication], ticks: _Ticks, most_gaps: int
+) -> PublishedSeries:
     symbol, name = key
     stream = DATASETS[name].driving
     by_month: defaultdict[str, list[Publication]] = defaultdict(list)
     for publication in publications:
         by_month[publication.month].append(publication)
     published = sorted(month for month, made in by_month.items() if any(item.files_current for item in made))
-    judged = ticks.judged[symbol, stream]
-    days = ticks.days.get((symbol, stream))
+    days = ticks.judgement.held.get((symbol, stream))
+    by_stream = {behind: ticks.gaps_of(symbol, behind) for behind in DATASETS[name].streams}
+    gaps_known, gaps_total = GapList.joined(by_stream.values(), most_gaps)
     return PublishedSeries(
         symbol=symbol,
         dataset=name,
@@ -179,7 +175,7 @@ def _assemble(key: tuple[str, str], files: _Files, publications: list[Publicatio
         months=[
             PublishedMonth(
                 month,
-                judged[month],
+                ticks.judgement.verdict(symbol, DATASETS[name].streams, *month_days(month)),
                 tuple(item for item in by_month[month] if item.files_current),
                 tuple(item for item in by_month[month] if item.files_current < item.files),
             )
@@ -188,18 +184,12 @@ def _assemble(key: tuple[str, str], files: _Files, publications: list[Publicatio
         months_missing=[month for month in months_between(published[0], published[-1]) if month not in published],
         first_day=None if days is None else days.first,
         last_day=None if days is None else days.last,
-        days_missing=_missing_between(days, judged),
-        gaps=ticks.gaps.get((symbol, stream), []),
-        gaps_total=ticks.gaps_total.get((symbol, stream), 0),
+        days_missing=ticks.days_missing(symbol, stream),
+        gaps=gaps_known,
+        gaps_total=gaps_total,
+        gaps_by_stream={behind: found.total for behind, found in by_stream.items()},
         numbered=ticks.numbered.get((symbol, stream)),
     )
-
-
-def _missing_between(days: HeldDays | None, judged: dict[str, Completeness]) -> list[date]:
-    if days is None or days.whole:
-        return []
-    missing = (day for completeness in judged.values() for day in completeness.days_missing)
-    return sorted(day for day in missing if days.first < day < days.last)
 
 
 class _Ticks:
@@ -209,30 +199,28 @@ class _Ticks:
         self,
         connection: Connection,
         exchange: Exchange,
-        published: dict[tuple[str, Stream], tuple[str, str]],
+        files: dict[tuple[str, str], _Files],
+        months: list[str],
         most_gaps: int,
     ) -> None:
-        symbols, streams = sorted({symbol for symbol, _ in published}), {stream for _, stream in published}
-        self.days = days_held(connection, exchange, symbols, streams)
+        symbols = sorted({symbol for symbol, _ in files})
+        streams = {stream for _, name in files for stream in DATASETS[name].streams}
         self.numbered = {
             (symbol, Stream(stream)): (first, last)
             for symbol, stream, first, last in connection.execute(_numbers_held(exchange, symbols, streams))
         }
-        self.gaps: defaultdict[tuple[str, Stream], list[Gap]] = defaultdict(list)
-        self.gaps_total: dict[tuple[str, Stream], int] = {}
-        for row in connection.execute(_first_gaps(exchange, symbols, streams, most_gaps)).mappings():
-            key = row["symbol"], Stream(row["stream"])
-            self.gaps[key].append(Gap(**{name: row[name] for name in Gap.__slots__}))
-            self.gaps_total[key] = row["total"]
-        # Months that are published or have ticks, and all between them.
-        self.judged = judge_series(
-            connection, exchange, {key: self._months(key, *ends) for key, ends in published.items()}, self.days
-        )
+        days = month_days(months[0])[0], month_days(months[-1])[1]
+        self.judgement = judge_all_days(connection, exchange, symbols, streams, days)
+        self._gaps = read_known_gaps(connection, exchange, self.judgement, most_gaps)
 
-    def _months(self, series: tuple[str, Stream], first: str, last: str) -> list[str]:
-        held = self.days.get(series)
-        ends = [first, last] if held is None else [first, last, f"{held.first:%Y-%m}", f"{held.last:%Y-%m}"]
-        return months_between(min(ends), max(ends))
+    def days_missing(self, symbol: str, stream: Stream) -> list[date]:
+        """Return the days without ticks between the first and the last with."""
+        days = self.judgement.held.get((symbol, stream))
+        return [] if days is None else list(self.judgement.days_missing(symbol, stream, days.first, days.last))
+
+    def gaps_of(self, symbol: str, stream: Stream) -> GapList:
+        """Return the first gaps of a stream, and how many there are."""
+        return self._gaps.get((symbol, stream), GapList([], 0))
 
 
 def _numbers_held(exchange: str, symbols: Sequence[str], streams: set[Stream]) -> Select[Any]:
@@ -241,17 +229,3 @@ def _numbers_held(exchange: str, symbols: Sequence[str], streams: set[Stream]) -
         .where(spans.c.exchange == exchange, spans.c.symbol.in_(symbols), spans.c.stream.in_(streams))
         .group_by(spans.c.symbol, spans.c.stream)
     )
-
-
-def _first_gaps(exchange: str, symbols: Sequence[str], streams: set[Stream], most: int) -> Select[Any]:
-    series = (gaps.c.symbol, gaps.c.stream)
-    ranked = (
-        select(
-            gaps,
-            func.row_number().over(partition_by=series, order_by=(gaps.c.first_time, gaps.c.id)).label("place"),
-            func.count().over(partition_by=series).label("total"),
-        )
-        .where(gaps.c.exchange == exchange, gaps.c.symbol.in_(symbols), gaps.c.stream.in_(streams))
-        .subquery()
-    )
-    return select(ranked).where(ranked.c.place <= most).order_by(ranked.c.symbol, ranked.c.stream, ranked.c.place)

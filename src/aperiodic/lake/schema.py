@@ -28,11 +28,12 @@ __all__ = [
     "metadata",
     "objects",
     "plans",
+    "recorded",
     "spans",
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0003"
+SCHEMA_REVISION: Final = "0004"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -135,6 +136,25 @@ gaps: Final = Table(
     Index("ix_gaps_series", "exchange", "symbol", "stream", "first_time"),
 )
 """What is missing between spans: from the last event before the gap to the first after it, exchange time."""
+
+recorded: Final = Table(
+    "recorded",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", String(32), nullable=False),
+    Column("symbol", String(100), nullable=False),
+    Column("stream", String(32), nullable=False),
+    Column("covers_from", BigInteger, nullable=False),
+    Column("covers_to", BigInteger, nullable=False),
+    Column("first_time", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("quiet", BigInteger, nullable=False),
+    Column("begins", String(32), nullable=False),
+    Column("ends", String(32), nullable=False),
+    Index("ix_recorded_series", "exchange", "symbol", "stream", "covers_to"),
+    Index("ix_recorded_times", "exchange", "covers_to"),
+)
+"""When each series was recorded; see `completeness.recorded`."""
 
 plans: Final = Table(
     "plans",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from aperiodic.market.interval import DAY_US
 
-__all__ = ["day_at", "day_number", "day_start_us", "months_between", "now_us", "time_at"]
+__all__ = ["day_at", "day_number", "day_start_us", "month_days", "months_between", "now_us", "time_at"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST: Final = _EPOCH.date()
@@ -38,6 +39,13 @@ def time_at(microseconds: int) -> datetime:
 def now_us() -> int:
     """Return the time now, µs since the epoch."""
     return time.time_ns() // 1_000
+
+
+@lru_cache(maxsize=4096)
+def month_days(month: str) -> tuple[date, date]:
+    """Return the first and the last day of a month, `YYYY-MM`."""
+    first = date.fromisoformat(f"{month}-01")
+    return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 def months_between(first: str, last: str) -> list[str]:

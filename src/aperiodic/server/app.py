@@ -16,7 +16,7 @@ from aperiodic.server.api.health import Readiness, get_health, get_readiness
 from aperiodic.server.api.metadata import get_catalog, get_symbols
 from aperiodic.server.api.preview import get_preview, get_raw_preview
 from aperiodic.server.api.raw import get_raw
-from aperiodic.server.api.raw_metadata import TickHoldings, get_raw_metadata
+from aperiodic.server.api.raw_metadata import HeldTicks, get_raw_metadata
 from aperiodic.server.auth.secret import Secrets
 from aperiodic.server.endpoints import declared_endpoints
 from aperiodic.server.errors import answer_error
@@ -95,7 +95,7 @@ def create_app(
         "monitoring": watch.monitoring,
         "readiness": Readiness(lake),
         "documents": Documents(lake, settings, endpoints),
-        "holdings": TickHoldings(lake),
+        "held_ticks": HeldTicks(lake),
     }
     app = Litestar(
         [*handlers, site_router(service)],

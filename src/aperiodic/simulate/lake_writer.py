@@ -8,9 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import Span, add_spans
+from aperiodic.completeness.recorded import add_recorded, whole_days
 from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.lake import Batch, parquet_bytes
-from aperiodic.market import InvalidInputError, Source, Stream
+from aperiodic.market import DAY_US, InvalidInputError, Source, Stream
+from aperiodic.market.time import day_start_us
 from aperiodic.simulate.market import simulate_day
 
 if TYPE_CHECKING:
@@ -111,6 +113,9 @@ def _write_day(batch: Batch, spec: MarketSpec, day: date, ticks: dict[Stream, pl
             batch.change(
                 partial(add_spans, exchange=spec.exchange, symbol=spec.symbol, stream=stream, stretches=[span])
             )
+    begin = day_start_us(day)
+    recorded = {(str(spec.symbol), str(stream)): [whole_days(begin, begin + DAY_US)] for stream in ticks}
+    batch.change(partial(add_recorded, exchange=spec.exchange, added=recorded))
     batch.commit()
 
 

@@ -107,6 +107,12 @@ class Sink(Protocol):
     def spans(self, stream: Stream, symbol: Symbol, *, aggregated: bool = False) -> SpanRecorder:
         """Return the function that takes the numbers seen on one series."""
 
+    def book_unknown(self, symbol: Symbol, local: int, cause: str) -> None:
+        """Take that the order book is not known at an arrival time (µs), and why; the first reason stays."""
+
+    def book_known(self, symbol: Symbol, local: int) -> None:
+        """Take that the order book is known again since an arrival time (µs)."""
+
     def count(self, what: str, kind: str) -> None:
         """Count an event that made no tick of its own: `what` is `ignored`, `duplicate` or `late`."""
 

@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from tests.server.in_process import App, application
 
-from aperiodic.completeness.conditions import Cause, CauseCode, DayCondition
+from aperiodic.completeness.causes import Cause, CauseCode, DayCondition
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.completeness.tick_days import read_tick_days
 from aperiodic.lake import NewObject, ObjectKey
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
+from aperiodic.server.site.day_ranges import cause_words, join_days
 from aperiodic.server.site.incidents import MOST_INCIDENTS, Incidents, read_incidents
-from aperiodic.server.site.stretches import cause_words, join_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

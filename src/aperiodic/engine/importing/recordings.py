@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.errors import ImportSourceError
+from aperiodic.engine.importing.arrivals import Arrivals, recorded_in
 from aperiodic.engine.importing.book_state import BookStates
 from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
@@ -16,7 +17,7 @@ from aperiodic.engine.importing.responses import Responses, read_responses
 from aperiodic.engine.importing.sink import RecordingSink
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Exchange, Source, Stream, Symbol
-from aperiodic.venues import LATEST_US, RejectedFrameError, UnknownContractError, venue_of
+from aperiodic.venues import RejectedFrameError, UnknownContractError, venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,7 +116,7 @@ def read_recording(
     mapper = venue.mapper(sink, given.instruments, recorded_before=before, on_book=on_book)
     waiting = list(reversed(given.snapshots))
     put_aside = found.quarantine.add
-    first, last = LATEST_US, 0
+    arrivals = Arrivals()
     lines = Lines(
         file,
         progress=progress,
@@ -130,8 +131,7 @@ def read_recording(
                 line = read_line(text)
                 if line.local is not None:
                     local = line.local
-                    first = min(first, local)
-                    last = max(last, local)
+                    arrivals.see(local)
                     while waiting and not line.url and waiting[-1][0] <= local:
                         with suppress(RejectedFrameError):  # it is put aside where it lies
                             mapper.read(*waiting.pop())
@@ -149,8 +149,9 @@ def read_recording(
     found.lines = lines.count
     sink.fill(found)
     found.books = {symbol: (sequence, book.levels()) for symbol, sequence, book in mapper.books()}
-    if last and not found.unusable:
-        found.first_received, found.last_received = first, last
+    if arrivals.count and not found.unusable:
+        found.first_received, found.last_received = arrivals.first, arrivals.last
+        found.recorded = recorded_in(found, arrivals, sink.unknown_books(arrivals.last))
     return found
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import Gap, add_spans, gaps_between
+from aperiodic.completeness.recorded import add_recorded
 from aperiodic.engine.importing.book_state import book_frame
 from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import NewObject, ObjectKey
@@ -22,12 +23,22 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.completeness.gaps import Span
+    from aperiodic.completeness.recorded import Recorded
     from aperiodic.engine.importing.buffers import Quarantine
     from aperiodic.engine.importing.files import SourceFile
     from aperiodic.lake import Batch, Lake
     from aperiodic.venues import Levels
 
-__all__ = ["IMPORTER_VERSION", "FileReport", "Findings", "commit", "earlier_report", "empty_report", "find_earlier"]
+__all__ = [
+    "DAMAGE",
+    "IMPORTER_VERSION",
+    "FileReport",
+    "Findings",
+    "commit",
+    "earlier_report",
+    "empty_report",
+    "find_earlier",
+]
 
 IMPORTER_VERSION: Final = 1
 """Goes up whenever the same file would become other ticks: then files are imported anew."""
@@ -104,6 +115,7 @@ class Findings:
         last_received: Latest arrival time, µs.
         frames: Ticks by series.
         spans: Stretches of numbers by series.
+        recorded: When each series was recorded, by symbol and stream; see `completeness.recorded`.
         books: Last update id and whole order book by symbol.
         ignored: As in `FileReport`, like the following.
         duplicates: See there.
@@ -120,6 +132,7 @@ class Findings:
     last_received: int | None = None
     frames: dict[tuple[Stream, Symbol], pl.DataFrame] = field(default_factory=dict)
     spans: dict[tuple[Stream, Symbol], list[Span]] = field(default_factory=dict)
+    recorded: dict[tuple[str, str], list[Recorded]] = field(default_factory=dict)
     books: dict[Symbol, tuple[int, Levels]] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=dict)
@@ -185,6 +198,8 @@ def commit(lake: Lake, found: Findings) -> FileReport:
         _put(batch, found, kept_aside, found.quarantine.frame(), "lines that became no tick")
     for (stream, symbol), spans in found.spans.items():
         batch.change(partial(add_spans, exchange=found.exchange, symbol=symbol, stream=stream, stretches=spans))
+    if found.recorded:
+        batch.change(partial(add_recorded, exchange=found.exchange, added=found.recorded))
     record = ImportRecord(
         source=found.source,
         exchange=found.exchange,

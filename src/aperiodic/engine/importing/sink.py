@@ -13,6 +13,7 @@ from aperiodic.market import Stream, Symbol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aperiodic.engine.importing.arrivals import Unknown
     from aperiodic.engine.importing.book_state import BookStates
     from aperiodic.engine.importing.files import SourceFile
     from aperiodic.engine.importing.report import Findings
@@ -40,6 +41,8 @@ class RecordingSink:
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._notes: set[str] = set()
         self._found: dict[Callable[[bytes], str | None], frozenset[str]] = {}
+        self._unknown_since: dict[Symbol, tuple[int, str]] = {}
+        self._unknown_books: defaultdict[Symbol, list[Unknown]] = defaultdict(list)
 
     def rows(self, stream: Stream, symbol: Symbol, *, aggregated: bool = False) -> Callable[[Row], None]:
         """Return the function that takes the ticks of one series."""
@@ -54,6 +57,27 @@ class RecordingSink:
         if key not in self._spans:
             self._spans[key] = SpanBuilder(partial(self.count, kind=stream))
         return self._spans[key].see
+
+    def book_unknown(self, symbol: Symbol, local: int, cause: str) -> None:
+        """Take that the order book is not known at an arrival time (µs), and why; the first reason stays."""
+        self._unknown_since.setdefault(symbol, (local, cause))
+
+    def book_known(self, symbol: Symbol, local: int) -> None:
+        """Take that the order book is known again since an arrival time (µs)."""
+        begin, cause = self._unknown_since.pop(symbol, (local, ""))
+        if begin < local:
+            self._unknown_books[symbol].append((begin, local, cause))
+
+    def unknown_books(self, end: int) -> dict[tuple[Stream, str], list[Unknown]]:
+        """Return when books, and quotes that are made from them, were unknown in a file that ends at `end` (µs)."""
+        for symbol in list(self._unknown_since):
+            self.book_known(symbol, end + 1)
+        return {
+            (stream, str(symbol)): intervals
+            for symbol, intervals in self._unknown_books.items()
+            for stream in (Stream.BOOK, Stream.QUOTES)
+            if stream is Stream.BOOK or (stream, symbol, False) not in self._buffers
+        }
 
     def count(self, what: str, kind: str) -> None:
         """Count an event that made no tick of its own."""

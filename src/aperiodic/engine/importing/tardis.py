@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import polars as pl
 
 from aperiodic.completeness.gaps import Span
+from aperiodic.completeness.recorded import ANY_STREAM
 from aperiodic.engine.errors import ImportSourceError
+from aperiodic.engine.importing.arrivals import recorded_in_table
 from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import (
+    DAMAGE,
     FileReport,
     Findings,
     commit,
@@ -211,7 +214,11 @@ class _Reader:
         earliest, latest = rows.select(received.min().alias("first"), received.max().alias("last")).row(0)
         found.first_received = min(earliest, found.first_received or earliest)
         found.last_received = max(latest, found.last_received or latest)
+        recorded = recorded_in_table(
+            rows["local_timestamp"].to_physical().to_numpy(), cut=not DAMAGE.isdisjoint(found.quarantine.counts)
+        )
         for stream, values in self._table.streams.items():
+            found.recorded[str(symbol), stream] = found.recorded[str(symbol), ANY_STREAM] = recorded
             names = [value.meta.output_name() for value in values]
             ticks = rows.select(*_TIMES, *names)
             if self._table.only_changes:

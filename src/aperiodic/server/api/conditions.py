@@ -10,7 +10,8 @@ from litestar import Request
 from litestar.di import NamedDependency
 
 from aperiodic.catalog import Dataset
-from aperiodic.completeness.conditions import Cause, Condition, DayCondition, read_conditions
+from aperiodic.completeness.causes import Cause, Condition, DayCondition
+from aperiodic.completeness.conditions import read_conditions
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 from aperiodic.market.time import time_at
@@ -46,9 +47,11 @@ class ConditionsQuery:
     stream: Stream | None = None
 
     @property
-    def judged(self) -> Stream:
-        """The stream of ticks whose days are judged."""
-        return self.stream or (Stream.TRADES if self.metric is None else self.metric.driving)
+    def judged(self) -> tuple[Stream, ...]:
+        """The streams of ticks whose days are judged, the one that drives the metric first."""
+        if self.stream is not None:
+            return (self.stream,)
+        return (Stream.TRADES,) if self.metric is None else self.metric.streams
 
 
 class CauseEntry(msgspec.Struct):
@@ -62,6 +65,7 @@ class CauseEntry(msgspec.Struct):
         start: Where it begins, of several the first; null when it concerns the whole day.
         end: Where it ends, of several the last.
         per_file: Whether it is known of whole files only, which may hold more than this day and symbol.
+        stream: Stream of ticks that it concerns, where that is not the one of the answer.
     """
 
     code: str
@@ -70,6 +74,7 @@ class CauseEntry(msgspec.Struct):
     start: datetime | None
     end: datetime | None
     per_file: bool
+    stream: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class DayEntry(msgspec.Struct):
@@ -95,7 +100,8 @@ class ConditionsAnswer(msgspec.Struct):
         exchange: Venue.
         symbol: Instrument.
         metric: As asked for; null when a stream was.
-        stream: Stream of ticks that is judged.
+        stream: Stream of ticks that was asked for, or that drives the metric; the others that it is made from are
+            judged as well.
         start_date: First day.
         end_date: Last day.
         summary: Number of days by condition.
@@ -121,11 +127,11 @@ _EXAMPLE: Final = ConditionsAnswer(
     stream="trades",
     start_date=date(2025, 5, 9),
     end_date=date(2025, 5, 9),
-    summary={"available": 0, "degraded": 1, "partial": 0, "missing": 0},
+    summary={"available": 0, "degraded": 0, "partial": 1, "missing": 0},
     days=[
         DayEntry(
             day=date(2025, 5, 9),
-            condition="degraded",
+            condition="partial",
             source="recording",
             causes=[
                 CauseEntry(
@@ -151,7 +157,7 @@ def _subject_problem(given: Given) -> list[InvalidInputError]:
                 one="metric",
                 other="stream",
                 why="",
-                instead="A metric stands for the stream that drives it; give one of the two.",
+                instead="A metric stands for all streams that it is made from; give one of the two.",
             )
         ]
     if given.names.isdisjoint({"metric", "stream"}):
@@ -159,7 +165,7 @@ def _subject_problem(given: Given) -> list[InvalidInputError]:
             InvalidInputError(
                 "One of the parameters metric and stream is missing.",
                 code=ErrorCode.MISSING_PARAMETER.code,
-                hint="Add metric=… for the stream that drives it, or stream=… to the query.",
+                hint="Add metric=… for all streams that it is made from, or stream=… to the query.",
             )
         ]
     return []
@@ -199,7 +205,7 @@ def get_conditions(request: Request[Any, Any, Any], service: NamedDependency[Ser
         exchange=query.exchange,
         symbol=str(query.symbol),
         metric=None if query.metric is None else query.metric.id,
-        stream=query.judged,
+        stream=query.judged[0],
         start_date=query.start_date,
         end_date=query.end_date,
         summary={str(condition): counted[condition] for condition in Condition},
@@ -220,4 +226,5 @@ def _cause(cause: Cause) -> CauseEntry:
         start=None if cause.first_time is None else time_at(cause.first_time),
         end=None if cause.last_time is None else time_at(cause.last_time),
         per_file=cause.per_file,
+        stream=cause.joined or msgspec.UNSET,
     )

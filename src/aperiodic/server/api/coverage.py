@@ -9,7 +9,7 @@ from litestar import Request
 from litestar.di import NamedDependency
 
 from aperiodic.catalog import Dataset
-from aperiodic.completeness.gaps import Gap
+from aperiodic.completeness.known_gaps import KnownGap
 from aperiodic.completeness.series import PublishedMonth, PublishedSeries, read_series, symbols_after
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.revisions import Publication
@@ -51,15 +51,15 @@ class CoverageQuery:
 
 
 class GapEntry(msgspec.Struct):
-    """A known gap: events that the venue numbered and that are not here.
+    """An interval in which ticks are known to be missing.
 
     Attributes:
-        start: Time of the last event before it.
-        end: Time of the first event after it.
+        start: Time of the last event or arrival before it.
+        end: Time of the first event or arrival after it.
         stream: Stream that lacks them.
-        cause: `not_recorded` (no file covers it), `sequence_break` (lost within a recording) or `no_snapshot` (the
-            order book could not be known).
-        first_missing: The first number missing.
+        cause: `not_recorded` (no file covers it), `sequence_break` (lost within a recording), `no_snapshot` or
+            `checksum_mismatch` (the order book was not known), `not_spanned` or `cut_short`.
+        first_missing: The first number missing; null where the venue does not number the events one by one.
         last_missing: The last one.
     """
 
@@ -67,8 +67,8 @@ class GapEntry(msgspec.Struct):
     end: datetime
     stream: str
     cause: str
-    first_missing: int
-    last_missing: int
+    first_missing: int | None
+    last_missing: int | None
 
 
 class EarlierEntry(msgspec.Struct):
@@ -95,7 +95,7 @@ class MonthEntry(msgspec.Struct):
     Attributes:
         month: `YYYY-MM`.
         complete: Whether nothing is known to be missing from the ticks behind it.
-        gaps: Number of known gaps that overlap it.
+        gaps: Number of known intervals without ticks that touch it, of all streams behind the metric.
         missing_days: Number of its UTC days without ticks.
         source: `recording`, `tardis`, `simulated` or `mixed`.
         files: Number of current files, one an interval and clock.
@@ -122,7 +122,10 @@ class MonthEntry(msgspec.Struct):
 
 
 class SeriesEntry(msgspec.Struct):
-    """One metric of one symbol. What is said of days, gaps and numbers is said of the ticks of its driving stream.
+    """One metric of one symbol.
+
+    What is said of days and numbers is said of the ticks of its driving stream, what is said of gaps of all streams that
+    it is made from.
 
     Attributes:
         exchange: Venue.
@@ -137,8 +140,8 @@ class SeriesEntry(msgspec.Struct):
         missing_days_total: How many there are.
         gaps: Known gaps, ascending in time: the first 1,000 of a single series, else the first 20 of each.
         gaps_total: How many there are.
-        numbered_from: Since when the venue's numbers prove what is missing; null when it does not number the stream, so
-            that events missing inside a day leave no trace.
+        numbered_from: Since when the venue's numbers prove what is missing; null when it does not number the stream,
+            so that only the times of recordings tell.
         numbered_to: Until when.
         complete: Whether every month from the first to the last is published and complete.
         files: Number of current files.
@@ -322,14 +325,14 @@ def _series(exchange: str, series: PublishedSeries) -> SeriesEntry:
     )
 
 
-def _gap(gap: Gap) -> GapEntry:
+def _gap(gap: KnownGap) -> GapEntry:
     return GapEntry(
         start=time_at(gap.first_time),
         end=time_at(gap.last_time),
         stream=gap.stream,
         cause=gap.cause,
-        first_missing=gap.after_sequence + 1,
-        last_missing=gap.before_sequence,
+        first_missing=gap.first_missing,
+        last_missing=gap.last_missing,
     )
 
 

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from sqlalchemy import Connection
 
 from aperiodic.catalog import Dataset
-from aperiodic.completeness.months import Completeness
+from aperiodic.completeness.missing import Completeness
 from aperiodic.lake import ObjectKind, ObjectRecord
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.market import Clock, Exchange, Interval, Symbol
@@ -75,9 +75,9 @@ class FileEntry(msgspec.Struct):
         revision: 1 for the first published, counting up.
         reason: Why this revision was made.
         published_at: When it was entered or last confirmed, ISO 8601, UTC.
-        complete: Whether nothing is known to be missing from the ticks behind it.
-        gaps: Number of known gaps in these ticks.
-        days_missing: UTC days without ticks.
+        complete: Whether nothing is known to be missing from the ticks behind its days that were asked for.
+        gaps: Number of known intervals without ticks that touch these days, of all streams behind the metric.
+        days_missing: Those of these days without ticks of the stream that drives it.
         source: Where the ticks came from: `recording`, `tardis` or `simulated`.
     """
 
@@ -185,7 +185,9 @@ def list_months(connection: Connection, query: DataQuery, links: LinkMaker, iden
     symbol, months = str(query.symbol), query.months
     series = Series(ObjectKind.BARS, query.metric.id, query.exchange, symbol, query.timestamp, query.interval)
     records = read_periods(connection, series, months, query.as_of)
-    judged = judge_months(connection, query.exchange, symbol, query.metric.driving, records)
+    judged = judge_months(
+        connection, query.exchange, symbol, query.metric.streams, records, (query.start_date, query.end_date)
+    )
     return DataAnswer(
         files=[_entry(record, judged[record.key.period], links.link(record.path)) for record in records],
         missing=[month for month in months if month not in judged],

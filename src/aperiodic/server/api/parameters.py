@@ -94,7 +94,7 @@ METRIC: Final = Parameter(
 OF_METRIC: Final = replace(
     METRIC,
     place="query",
-    description="Only this metric; for conditions, the stream that drives it.",
+    description="Only this metric; for conditions, all streams that it is made from.",
     required=False,
 )
 DATASET: Final = Parameter(

@@ -4,7 +4,6 @@ A raw file is the tick file as the lake keeps it, so what is downloaded is what 
 of its dataset it holds `sequence`, the venue's number of the event.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -14,9 +13,10 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from sqlalchemy import Connection, Text, bindparam, cast, select
 
+from aperiodic.completeness.missing import Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
-from aperiodic.lake.schema import gaps, imports
+from aperiodic.lake.schema import imports
 from aperiodic.market import DAY_US, Exchange, Stream, Symbol
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION
 from aperiodic.market.time import day_at, day_start_us
@@ -34,13 +34,6 @@ from aperiodic.venues import has_modelled_time, venue_of
 
 __all__ = ["EXAMPLE", "RawAnswer", "RawFileEntry", "RawQuery", "get_raw", "list_days"]
 
-_GAPS: Final = select(gaps.c.first_time, gaps.c.last_time).where(
-    gaps.c.exchange == bindparam("exchange"),
-    gaps.c.symbol == bindparam("symbol"),
-    gaps.c.stream == bindparam("stream"),
-    gaps.c.first_time < bindparam("end"),
-    gaps.c.last_time >= bindparam("begin"),
-)
 _MODELLED: Final = select(imports.c.first_received, imports.c.last_received).where(
     imports.c.exchange == bindparam("exchange"),
     imports.c.first_received < bindparam("end"),
@@ -81,7 +74,8 @@ class RawFileEntry(msgspec.Struct):
         source: Where the ticks came from: `recording`, `tardis` or `simulated`.
         exchange_timestamp_kind: `matching_engine`; `modelled` where the venue sends no time of its own, so that the
             arrival time stands in.
-        gaps: Number of known gaps that overlap the day.
+        gaps: Number of known intervals without ticks that touch the day.
+        complete: Whether there are none.
     """
 
     period: str
@@ -93,6 +87,7 @@ class RawFileEntry(msgspec.Struct):
     source: str
     exchange_timestamp_kind: str
     gaps: int
+    complete: bool
 
 
 class RawAnswer(msgspec.Struct):
@@ -139,6 +134,7 @@ EXAMPLE: Final = RawAnswer(
             source="recording",
             exchange_timestamp_kind="matching_engine",
             gaps=0,
+            complete=True,
         )
     ],
     missing_periods=["2025-05-02"],
@@ -188,7 +184,8 @@ def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identit
     series = Series(ObjectKind.TICKS, query.dataset, query.exchange, symbol)
     records = read_periods(connection, series, [days[0].isoformat(), days[-1].isoformat()])
     held = {record.key.period for record in records}
-    gap_counts = _gaps_by_day(connection, query)
+    judgement = Judgement(connection, query.exchange, [symbol], [query.dataset], days[0], days[-1])
+    judged = {day.isoformat(): judgement.verdict(symbol, [query.dataset], day, day) for day in days}
     modelled = _modelled_days(connection, query, days)
     today = datetime.now(UTC).date()
     return RawAnswer(
@@ -207,21 +204,14 @@ def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identit
                 revision=record.revision,
                 source=record.source,
                 exchange_timestamp_kind="modelled" if record.key.period in modelled else "matching_engine",
-                gaps=gap_counts[record.key.period],
+                gaps=judged[record.key.period].gaps,
+                complete=judged[record.key.period].complete,
             )
             for record in records
         ],
         missing_periods=[day.isoformat() for day in days if day <= today and day.isoformat() not in held],
         source=overall_source({record.source for record in records}),
         request_id=identity,
-    )
-
-
-def _gaps_by_day(connection: Connection, query: RawQuery) -> Counter[str]:
-    bounds = {"begin": day_start_us(query.start_date), "end": day_start_us(query.end_date) + DAY_US}
-    series = {"exchange": query.exchange, "symbol": str(query.symbol), "stream": query.dataset}
-    return Counter(
-        day for first, last in connection.execute(_GAPS, {**series, **bounds}) for day in _days(query, first, last)
     )
 
 
@@ -238,7 +228,7 @@ def _modelled_days(connection: Connection, query: RawQuery, days: list[date]) ->
 
 
 def _days(query: RawQuery, first_us: int, last_us: int) -> list[str]:
-    """Return the days of the range that a stretch of time overlaps."""
+    """Return the days of the range that a time overlaps."""
     first, last = (day_at(time // DAY_US) for time in (first_us, last_us))
     first, last = max(first, query.start_date), min(last, query.end_date)
     return [(first + timedelta(days=offset)).isoformat() for offset in range((last - first).days + 1)]

@@ -23,7 +23,7 @@ from aperiodic.server.errors import request_id
 from aperiodic.server.service import Service
 from aperiodic.venues import has_modelled_time
 
-__all__ = ["RawMetadataAnswer", "TickHoldings", "get_raw_metadata"]
+__all__ = ["HeldTicks", "RawMetadataAnswer", "get_raw_metadata"]
 
 _CACHED_S: Final = 5.0
 
@@ -121,7 +121,7 @@ class RawMetadataAnswer(msgspec.Struct):
     request_id: str
 
 
-class TickHoldings:
+class HeldTicks:
     """What is held of ticks; the whole ledger has to be gone through, so it is kept for a while."""
 
     def __init__(self, lake: Lake, clock: Callable[[], float] = time.monotonic) -> None:
@@ -187,11 +187,11 @@ _EXAMPLE: Final = RawMetadataAnswer(
     sync_to_thread=True,
 )
 def get_raw_metadata(
-    request: Request[Any, Any, Any], service: NamedDependency[Service], holdings: NamedDependency[TickHoldings]
+    request: Request[Any, Any, Any], service: NamedDependency[Service], held_ticks: NamedDependency[HeldTicks]
 ) -> RawMetadataAnswer:
     """Answer with the raw datasets and what is held of them; needs no key."""
     service.admit(request, None)
-    held = sorted(holdings.get(), key=_order)
+    held = sorted(held_ticks.get(), key=_order)
     grouped = [(stream, exchange, list(rows)) for (stream, exchange), rows in groupby(held, key=_order)]
     coverage: dict[str, dict[str, dict[str, RawCoverageEntry]]] = {}
     for stream, exchange, rows in grouped:

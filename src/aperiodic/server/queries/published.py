@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, func, select
 
-from aperiodic.completeness.months import Completeness, month_completeness
+from aperiodic.completeness.missing import Completeness, Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, periods_written_since
 from aperiodic.lake.schema import objects
 from aperiodic.market.errors import nearest
+from aperiodic.market.time import month_days
 from aperiodic.server.error_codes import ErrorCode
 
 if TYPE_CHECKING:
@@ -100,42 +101,62 @@ def symbol_problem(
 
 
 def judge_months(
-    connection: Connection, exchange: Exchange, symbol: str, stream: Stream, records: Sequence[ObjectRecord]
+    connection: Connection,
+    exchange: Exchange,
+    symbol: str,
+    streams: Sequence[Stream],
+    records: Sequence[ObjectRecord],
+    days: tuple[date, date],
 ) -> dict[str, Completeness]:
-    """Judge published months by the ticks that are held; see `lake.completeness`.
+    """Judge the days asked for of published months by the ticks that are held; see `completeness.missing`.
 
-    Gaps are those known now. A superseded month whose ticks were changed after it was made is not complete, and days
-    whose first ticks came after it are missing from it.
+    What is missing is what is known now. A superseded month whose ticks were changed after it was made is not complete,
+    and days whose first ticks came after it are missing from it.
 
     Args:
         connection: Open connection to the ledger.
         exchange: Venue.
         symbol: Atlas symbol.
-        stream: Tick stream behind the bars.
+        streams: Tick streams behind the bars, the driving one first.
         records: The months, ascending.
+        days: The first and the last UTC day asked for.
 
     Returns:
         The judgement of each month, by its period.
     """
-    judged = month_completeness(connection, exchange, symbol, stream, [record.key.period for record in records])
+    if not records:
+        return {}
+    asked = {record.key.period: _asked_of(record.key.period, *days) for record in records}
+    first, last = asked[records[0].key.period][0], asked[records[-1].key.period][1]
+    judgement = Judgement(connection, exchange, [symbol], streams, first, last)
+    judged = {month: judgement.verdict(symbol, streams, *bounds) for month, bounds in asked.items()}
     superseded = [record for record in records if record.retired_at is not None]
     if not superseded:
         return judged
-    series = Series(ObjectKind.TICKS, stream, exchange, symbol)
-    first, last = (f"{superseded[end].key.period}-{day}" for end, day in ((0, "01"), (-1, "31")))
     since = min(record.created_at for record in superseded)
-    changed = periods_written_since(connection, series, first, last, since)
+    bounds = first.isoformat(), last.isoformat()
+    driving, *joined = (
+        periods_written_since(connection, Series(ObjectKind.TICKS, stream, exchange, symbol), *bounds, since)
+        for stream in streams
+    )
     for record in superseded:
         month, made = record.key.period, record.created_at
-        later = {day: times for day, times in changed.items() if day.startswith(month) and times[1] > made}
+        begin, end = (day.isoformat() for day in asked[month])
+        later = {day: times for day, times in driving.items() if begin <= day <= end and times[1] > made}
+        changed = any(begin <= day <= end and times[1] > made for found in joined for day, times in found.items())
         new = {date.fromisoformat(day) for day, (earliest, _) in later.items() if earliest > made}
         now = judged[month]
         judged[month] = Completeness(
-            complete=now.complete and not later,
+            complete=now.complete and not later and not changed,
             days_missing=tuple(sorted({*now.days_missing, *new})),
             gaps=now.gaps,
         )
     return judged
+
+
+def _asked_of(month: str, first: date, last: date) -> tuple[date, date]:
+    begin, end = month_days(month)
+    return max(begin, first), min(end, last)
 
 
 def find_file(connection: Connection, path: str) -> PublishedFile | None:

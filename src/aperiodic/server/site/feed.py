@@ -12,7 +12,7 @@ from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from aperiodic._version import __version__
 from aperiodic.market.time import time_at
-from aperiodic.server.api.raw_metadata import TickHoldings
+from aperiodic.server.api.raw_metadata import HeldTicks
 from aperiodic.server.links.signing import base_url, host_of
 from aperiodic.server.middleware.conditional_requests import is_known, strong_tag
 from aperiodic.server.service import Service
@@ -31,14 +31,14 @@ _KEPT: Final = "public, max-age=60"
 def get_feed(
     request: Request[Any, Any, Any],
     service: NamedDependency[Service],
-    holdings: NamedDependency[TickHoldings],
+    held_ticks: NamedDependency[HeldTicks],
     incidents: NamedDependency[Incidents],
 ) -> Response[bytes]:
     """Answer with the feed."""
     public_url = service.settings.public_url
     origin = base_url(public_url, request.scope["scheme"], host_of(request))
     # Not of the header Host: entries keep their ids under whatever name the server is asked.
-    body = _feed(incidents.get(holdings.get()), origin, uuid5(NAMESPACE_URL, public_url or "aperiodic"))
+    body = _feed(incidents.get(held_ticks.get()), origin, uuid5(NAMESPACE_URL, public_url or "aperiodic"))
     tag = strong_tag(body)
     headers = {"ETag": tag, "Cache-Control": _KEPT}
     if is_known(request, tag):

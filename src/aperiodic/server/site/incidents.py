@@ -21,7 +21,7 @@ from aperiodic.lake.schema import objects
 from aperiodic.market import DAY_US, Exchange, Stream
 from aperiodic.market.time import day_start_us
 from aperiodic.server.cache import Cached
-from aperiodic.server.site.stretches import cause_words, join_days
+from aperiodic.server.site.day_ranges import cause_words, join_days
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Select
 
     from aperiodic.completeness.tick_days import TickDays
-    from aperiodic.server.site.stretches import Stretch
+    from aperiodic.server.site.day_ranges import DayRange
 
 __all__ = ["MOST_INCIDENTS", "Incident", "Incidents", "read_incidents"]
 
@@ -116,22 +116,22 @@ def _of_days(connection: Connection, series: TickDays, last: date) -> list[Incid
     begin = max(series.first, _months_before(series.last))
     if last < begin:
         return []
-    days = read_conditions(connection, Exchange(series.exchange), series.symbol, Stream(series.stream), begin, last)
-    return [_of_stretch(series, stretch) for stretch in join_days(days)]
+    days = read_conditions(connection, Exchange(series.exchange), series.symbol, [Stream(series.stream)], begin, last)
+    return [_of_range(series, day_range) for day_range in join_days(days)]
 
 
-def _of_stretch(series: TickDays, stretch: Stretch) -> Incident:
-    when = f"{stretch.first}" if stretch.days == 1 else f"{stretch.first} to {stretch.last}"
-    kinds = (f"{cause.code}:{cause.detail or ''}" for cause in stretch.causes)
+def _of_range(series: TickDays, day_range: DayRange) -> Incident:
+    when = f"{day_range.first}" if day_range.days == 1 else f"{day_range.first} to {day_range.last}"
+    kinds = (f"{cause.code}:{cause.detail or ''}" for cause in day_range.causes)
     return Incident(
-        kind=stretch.condition,
+        kind=day_range.condition,
         exchange=series.exchange,
         symbol=series.symbol,
         stream=series.stream,
-        title=f"{series.exchange} {series.symbol} {series.stream}: {stretch.condition}, {when}",
-        lines=tuple(cause_words(cause) for cause in stretch.causes),
-        key=(series.exchange, series.symbol, series.stream, stretch.condition, str(stretch.first), *kinds),
-        updated_at=stretch.ended_at,
+        title=f"{series.exchange} {series.symbol} {series.stream}: {day_range.condition}, {when}",
+        lines=tuple(cause_words(cause) for cause in day_range.causes),
+        key=(series.exchange, series.symbol, series.stream, day_range.condition, str(day_range.first), *kinds),
+        updated_at=day_range.ended_at,
     )
 
 

@@ -7,7 +7,7 @@ the list of instruments ended. What is unknown is named on the page, which then 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get
@@ -16,7 +16,8 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_200_OK, HTTP_404_NOT_FOUND, HTTP_503_SERVICE_UNAVAILABLE
 from sqlalchemy import Connection
 
-from aperiodic.completeness.conditions import Condition
+from aperiodic.completeness.causes import Condition
+from aperiodic.completeness.known_gaps import GapList
 from aperiodic.completeness.series import read_series
 from aperiodic.completeness.tick_days import TickDays
 from aperiodic.market import Exchange, InvalidInputError, Stream
@@ -24,11 +25,12 @@ from aperiodic.market.errors import unknown_value
 from aperiodic.market.time import now_us, time_at
 from aperiodic.server.api.data import overall_source
 from aperiodic.server.api.health import Readiness
-from aperiodic.server.api.raw_metadata import TickHoldings
+from aperiodic.server.api.raw_metadata import HeldTicks
 from aperiodic.server.queries.published import published_symbols
 from aperiodic.server.service import Service
+from aperiodic.server.site.day_ranges import cause_words
 from aperiodic.server.site.feed import FEED_PATH, incident_page
-from aperiodic.server.site.holdings import (
+from aperiodic.server.site.held_data import (
     HeldStream,
     read_days,
     read_instruments,
@@ -40,17 +42,13 @@ from aperiodic.server.site.holdings import (
 from aperiodic.server.site.incidents import MOST_INCIDENTS, Incidents
 from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
-from aperiodic.server.site.stretches import cause_words
-
-if TYPE_CHECKING:
-    from aperiodic.completeness.gaps import Gap
 
 __all__ = ["get_status"]
 
 _INSTRUMENTS_SHOWN: Final = 10
 _SUGGESTED: Final = 500
 _INCIDENTS_SHOWN: Final = 10
-_STRETCHES_SHOWN: Final = 60
+_RANGES_SHOWN: Final = 60
 _HOUR_US: Final = 3_600_000_000
 _DAYS_FROM_HOURS: Final = 48
 _TITLE: Final = "Coverage and status"
@@ -64,20 +62,20 @@ async def get_status(
     request: Request[Any, Any, Any],
     service: NamedDependency[Service],
     readiness: NamedDependency[Readiness],
-    holdings: NamedDependency[TickHoldings],
+    held_ticks: NamedDependency[HeldTicks],
     incidents: NamedDependency[Incidents],
 ) -> Response[bytes]:
     """Answer with the page of coverage and status; 503 with as much as can be said while the ledger is down."""
     down = await readiness.parts_down()
     if "ledger" in down:
         return await sync_to_thread(_render, request, service, down, HTTP_503_SERVICE_UNAVAILABLE, None)
-    return await sync_to_thread(_answer, request, service, down, holdings, incidents)
+    return await sync_to_thread(_answer, request, service, down, held_ticks, incidents)
 
 
 def _answer(
-    request: Request[Any, Any, Any], service: Service, down: list[str], holdings: TickHoldings, incidents: Incidents
+    request: Request[Any, Any, Any], service: Service, down: list[str], held_ticks: HeldTicks, incidents: Incidents
 ) -> Response[bytes]:
-    held = holdings.get()
+    held = held_ticks.get()
     asked = {name: value.strip() for name, value in query_values(request).items()}
     with service.lake.engine.connect() as connection:
         choice = _choose(connection, asked, held)
@@ -223,10 +221,7 @@ def _chosen(connection: Connection, choice: _Choice) -> dict[str, Any]:
     published = read_series(connection, choice.exchange, [choice.symbol], most_gaps=1)
     revisions, revisions_total = revision_rows(published)
     of_stream = next((row for row in held if row.stream == choice.stream), None)
-    gaps: list[Gap] = []
-    gaps_total = 0
-    if choice.stream is not None:
-        gaps, gaps_total = read_stream_gaps(connection, choice.exchange, choice.symbol, choice.stream)
+    gaps, gaps_total = GapList([], 0) if of_stream is None else read_stream_gaps(connection, of_stream)
     return {
         "streams": [
             HeldStream(row, last_ticks.get((row.symbol, row.stream)), overall_source(set(row.sources))) for row in held
@@ -235,7 +230,7 @@ def _chosen(connection: Connection, choice: _Choice) -> dict[str, Any]:
         "revisions": revisions,
         "revisions_total": revisions_total,
         "days": None if of_stream is None else read_days(connection, of_stream, choice.until),
-        "most_stretches": _STRETCHES_SHOWN,
+        "most_ranges": _RANGES_SHOWN,
         "gaps": gaps,
         "gaps_total": gaps_total,
     }

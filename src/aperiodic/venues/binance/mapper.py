@@ -103,13 +103,13 @@ class _AggregatedSeries(_Series):
 class _BookSeries(_Series):
     """A numbered series with the book that it keeps."""
 
-    __slots__ = ("missed", "restarts", "symbol", "sync", "unknown_since", "wait")
+    __slots__ = ("missed", "restarts", "symbol", "sync", "unknown", "unknown_since", "wait")
 
     def __init__(self, append: Callable[[Row], None], see: SpanRecorder, symbol: Symbol, sync: DepthSync) -> None:
         super().__init__(append, see)
         self.symbol = symbol
         self.sync = sync
-        self.missed = False
+        self.missed = self.unknown = False
         self.restarts = 0
         self.unknown_since: tuple[int, int] | None = None
         self.wait: Callable[[int, bytes], None] | None = None
@@ -329,22 +329,28 @@ class BinanceMapper:
         if outcome is Outcome.REPEATED:
             self._sink.count("duplicate" if update.last == sync.last else "late", Stream.BOOK)
         elif outcome in {Outcome.UNKNOWN, Outcome.BREAK} or sync.book is None:
-            self._not_applied(series, local, time, after, raw)
+            self._not_applied(series, local, time, after, raw, lost=outcome is Outcome.BREAK)
         else:
             self._applied(series, local, time, after, update.last, sync.book, changed=outcome is Outcome.CHANGED)
 
-    def _not_applied(self, series: _BookSeries, local: int, time: int, after: int, raw: bytes | msgspec.Raw) -> None:
+    def _not_applied(
+        self, series: _BookSeries, local: int, time: int, after: int, raw: bytes | msgspec.Raw, *, lost: bool
+    ) -> None:
         if not series.missed and series.sync.last < 0:
             series.unknown_since = (after, time)
             series.wait = self._sink.wait(series.symbol, after)
         if series.wait is not None:
             series.wait(local, bytes(raw))
-        series.missed = True
+        self._sink.book_unknown(series.symbol, local, "sequence_break" if lost else "no_snapshot")
+        series.missed = series.unknown = True
         self._sink.count("ignored", "update_of_unknown_book")
 
     def _applied(
         self, series: _BookSeries, local: int, time: int, after: int, last: int, book: Book, *, changed: bool
     ) -> None:
+        if series.unknown:
+            series.unknown = False
+            self._sink.book_known(series.symbol, local)
         if series.unknown_since is not None:
             number, since = series.unknown_since
             if time > since + SOON_US:

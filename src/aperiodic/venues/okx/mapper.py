@@ -96,6 +96,7 @@ class _Books:
             "top",
             "wait",
         ),
+        "unknown",
         "unknown_since",
     )
 
@@ -110,7 +111,7 @@ class _Books:
         self.see = sink.spans(Stream.BOOK, symbol)
         self.quote = sink.rows(Stream.QUOTES, symbol, aggregated=True)
         self.top: tuple[float | None, ...] = (None,) * 4
-        self.missed = False
+        self.missed = self.unknown = False
         self.restarts = 0
         self.unknown_since: tuple[int, int] | None = None
         self.wait: Callable[[int, bytes], None] | None = None
@@ -288,8 +289,11 @@ class OkxMapper:
         sync = series.sync
         book = sync.book
         if book is None or outcome not in {Outcome.CHANGED, Outcome.APPLIED}:
-            self._not_applied(time, series, frame, outcome)
+            self._not_applied(local, time, series, frame, outcome)
             return False
+        if series.unknown:
+            series.unknown = False
+            self._sink.book_known(series.symbol, local)
         number = frame.number
         if number is not None:
             self._number(series, number, frame.previous, time)
@@ -319,13 +323,14 @@ class OkxMapper:
         begins = "sequence_reset" if restarts else "no_snapshot" if series.missed else "not_recorded"
         series.see(number - 1 if previous is None or previous < 0 else previous, number, time, begins)
 
-    def _not_applied(self, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> None:
+    def _not_applied(self, local: int, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> None:
         if outcome is Outcome.HEARTBEAT:
             self._sink.count("ignored", "heartbeat")
         elif outcome is Outcome.REPEATED:
             self._sink.count("duplicate", Stream.BOOK)
         elif outcome is Outcome.MISMATCH:
-            series.missed = True
+            series.missed = series.unknown = True
+            self._sink.book_unknown(series.symbol, local, "checksum_mismatch")
             self._sink.count("ignored", "checksum_mismatch")
             self._sink.note("checksum_mismatch")
         else:
@@ -334,7 +339,10 @@ class OkxMapper:
                 series.wait = self._sink.wait(series.symbol, frame.previous)
                 if series.wait is not None:
                     series.wait(0, instruments_answer(series.name, series.contract))
-            series.missed = True
+            self._sink.book_unknown(
+                series.symbol, local, "sequence_break" if outcome is Outcome.BREAK else "no_snapshot"
+            )
+            series.missed = series.unknown = True
             self._sink.count("ignored", "update_of_unknown_book")
 
     def _mark_prices(self, local: int, data: msgspec.Raw) -> None:

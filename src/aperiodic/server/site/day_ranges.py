@@ -1,4 +1,4 @@
-"""Days that are not simply available, joined to stretches, with their causes in words."""
+"""Days that are not simply available, joined to ranges, with their causes in words."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.completeness.conditions import Cause, CauseCode, Condition, DayCondition
+from aperiodic.completeness.causes import Cause, CauseCode, Condition, DayCondition
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Stretch", "cause_words", "join_days"]
+__all__ = ["DayRange", "cause_words", "join_days"]
 
 _GAPS: Final = {
     "not_recorded": "no file covers it",
     "sequence_break": "lost within a recording",
     "no_snapshot": "the order book could not be known",
+    "checksum_mismatch": "the order book was wrong by its checksum",
 }
 _WORDS: Final = {
     CauseCode.NO_TICKS: "no ticks",
@@ -28,7 +29,7 @@ _WORDS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class DayRange:
     """Consecutive days of one calendar month that have the same condition for the same causes.
 
     Attributes:
@@ -58,17 +59,17 @@ class Stretch:
         return min(end, max(known)) if (known := [at for at in times if at is not None]) == times and times else end
 
 
-def join_days(days: Iterable[DayCondition]) -> list[Stretch]:
-    """Join days, which ascend without a hole, to stretches, ascending; available days are left out.
+def join_days(days: Iterable[DayCondition]) -> list[DayRange]:
+    """Join days, which ascend without a hole, to ranges, ascending; available days are left out.
 
-    A stretch never crosses into another month, so that what is found of a month does not depend on where one began to
+    A range never crosses into another month, so that what is found of a month does not depend on where one began to
     look.
     """
-    found: list[Stretch] = []
+    found: list[DayRange] = []
     for day in days:
         if day.condition is Condition.AVAILABLE:
             continue
-        new = Stretch(day.condition, day.day, day.day, _added(day.causes))
+        new = DayRange(day.condition, day.day, day.day, _added(day.causes))
         if found and _continues(found[-1], new):
             last = found[-1]
             found[-1] = replace(last, last=day.day, causes=_added((*last.causes, *new.causes)))
@@ -82,7 +83,7 @@ def cause_words(cause: Cause) -> str:
     if cause.code is CauseCode.GAP:
         return f"{_counted(cause.count, 'gap')}: {_GAPS.get(cause.detail or '', _plain(cause.detail))}"
     if cause.code is CauseCode.NOT_RECORDED:
-        return f"nothing was received for over 60 s{_in_brackets(cause.count, 'time')}"
+        return f"nothing was recorded{_in_brackets(cause.count, 'time')}"
     if cause.code is CauseCode.REJECTED_LINES:
         return f"lines that became no tick: {_plain(cause.detail)}{_in_brackets(cause.count, 'line')}"
     if cause.code is CauseCode.NOTE:
@@ -90,7 +91,7 @@ def cause_words(cause: Cause) -> str:
     return _WORDS[cause.code]
 
 
-def _continues(before: Stretch, new: Stretch) -> bool:
+def _continues(before: DayRange, new: DayRange) -> bool:
     return (
         before.condition is new.condition
         and new.first - before.last == timedelta(days=1)

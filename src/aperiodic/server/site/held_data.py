@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.completeness.conditions import Condition, DayCondition, read_conditions
-from aperiodic.completeness.gaps import read_gaps
+from aperiodic.completeness.causes import Condition, DayCondition
+from aperiodic.completeness.conditions import read_conditions
+from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
 from aperiodic.completeness.series import read_series
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import current_objects
 from aperiodic.market import Exchange, Stream
 from aperiodic.server.api.data import overall_source
-from aperiodic.server.site.stretches import join_days
+from aperiodic.server.site.day_ranges import join_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
-    from aperiodic.completeness.gaps import Gap
     from aperiodic.completeness.series import PublishedSeries
     from aperiodic.completeness.tick_days import TickDays
-    from aperiodic.server.site.stretches import Stretch
+    from aperiodic.server.site.day_ranges import DayRange
 
 __all__ = [
     "WINDOW_DAYS",
@@ -76,7 +76,7 @@ class InstrumentRow:
         last_month: Last month published of any dataset, `YYYY-MM`; None without.
         months: Months published, summed over datasets.
         months_complete: How many of them are complete.
-        gaps: Known gaps, each stream that drives a dataset once.
+        gaps: Known gaps of the streams that drive datasets.
         days_missing: UTC days without ticks, likewise.
         source: Where the data came from.
     """
@@ -161,7 +161,7 @@ class DayWindow:
         last: Last UTC day.
         counts: How many there are of each condition.
         months: The months, newest first.
-        stretches: What is not simply available, newest first.
+        ranges: What is not simply available, newest first.
         earlier: Last day of the window before this one; None when there are no earlier ticks.
         later: Last day of the window after this one; None when this one is the last.
     """
@@ -170,7 +170,7 @@ class DayWindow:
     last: date
     counts: dict[Condition, int]
     months: tuple[MonthOfDays, ...]
-    stretches: tuple[Stretch, ...]
+    ranges: tuple[DayRange, ...]
     earlier: date | None
     later: date | None
 
@@ -241,10 +241,14 @@ def revision_rows(published: Iterable[PublishedSeries]) -> tuple[list[RevisionRo
     return rows[:_REVISIONS_SHOWN], len(rows)
 
 
-def read_stream_gaps(connection: Connection, exchange: Exchange, symbol: str, stream: Stream) -> tuple[list[Gap], int]:
+def read_stream_gaps(connection: Connection, held: TickDays) -> GapList:
     """Return the newest gaps of a stream, newest first, and how many there are."""
-    found = read_gaps(connection, exchange, symbol, stream)
-    return found[: -_GAPS_SHOWN - 1 : -1], len(found)
+    exchange = Exchange(held.exchange)
+    days = held.first, held.last
+    judgement = judge_all_days(connection, exchange, [held.symbol], [held.stream], days)
+    found = read_known_gaps(connection, exchange, judgement, _GAPS_SHOWN, newest=True)
+    named = found.get((held.symbol, held.stream), GapList([], 0))
+    return GapList(named.gaps[::-1], named.total)
 
 
 def read_days(connection: Connection, held: TickDays, until: date | None) -> DayWindow:
@@ -257,7 +261,7 @@ def read_days(connection: Connection, held: TickDays, until: date | None) -> Day
     """
     last = until if until is not None and held.first <= until <= held.last else held.last
     first = max(held.first, last - timedelta(days=WINDOW_DAYS - 1))
-    days = read_conditions(connection, Exchange(held.exchange), held.symbol, Stream(held.stream), first, last)
+    days = read_conditions(connection, Exchange(held.exchange), held.symbol, [Stream(held.stream)], first, last)
     by_month: defaultdict[str, list[DayCondition]] = defaultdict(list)
     for day in days:
         by_month[f"{day.day:%Y-%m}"].append(day)
@@ -268,7 +272,7 @@ def read_days(connection: Connection, held: TickDays, until: date | None) -> Day
         months=tuple(
             MonthOfDays(month, tuple(members), _counts(members)) for month, members in reversed(by_month.items())
         ),
-        stretches=tuple(reversed(join_days(days))),
+        ranges=tuple(reversed(join_days(days))),
         earlier=first - timedelta(days=1) if first > held.first else None,
         later=min(last + timedelta(days=WINDOW_DAYS), held.last) if last < held.last else None,
     )
@@ -279,7 +283,7 @@ def _instrument(
 ) -> InstrumentRow:
     own = [row for row in held if row.symbol == symbol]
     months = [month for series in published for month in series.months]
-    gaps = {series.stream: series.gaps_total for series in published}
+    gaps = {stream: count for series in published for stream, count in series.gaps_by_stream.items()}
     sources = {source for row in own for source in row.sources}
     sources |= {source for month in months for item in month.current for source in item.sources}
     return InstrumentRow(

@@ -1,0 +1,148 @@
+"""When each series was being recorded, joined over all files in whatever order they are imported.
+
+Every import adds the intervals of arrival time in which it would have noticed an event of a series, had there been
+one. Between two neighbours something may be missing. The empty stream name stands for the instrument: the intervals
+in which any of its streams was recorded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import astuple, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import delete, insert, select
+
+from aperiodic.lake.schema import recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection, Select
+
+__all__ = ["ANY_STREAM", "Recorded", "add_recorded", "join_recorded", "read_recorded", "whole_days"]
+
+ANY_STREAM: Final = ""
+"""Stream of the intervals in which any stream of an instrument was recorded."""
+
+_MOST_NAMED: Final = 200
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Recorded:
+    """An interval of arrival time, µs, in which a series was recorded without a break.
+
+    Attributes:
+        covers_from: Since when nothing can have been missed: `first_time` less the usual wait between two frames.
+        covers_to: Until when, likewise.
+        first_time: First arrival.
+        last_time: Last arrival.
+        quiet: How long the series may be silent while its instrument is recorded, without that being a sign of loss.
+        begins: Why it does not begin earlier; empty where the recording simply begins.
+        ends: Why it does not end later; empty where the recording simply ends.
+    """
+
+    covers_from: int
+    covers_to: int
+    first_time: int
+    last_time: int
+    quiet: int = 0
+    begins: str = ""
+    ends: str = ""
+
+
+_NAMES: Final = tuple(field.name for field in fields(Recorded))
+Series = tuple[str, str]
+"""Symbol and stream."""
+
+
+def whole_days(begin: int, end: int) -> Recorded:
+    """Return the interval of a source that is known to hold everything from `begin` until before `end`, µs."""
+    return Recorded(begin, end, begin, end)
+
+
+def join_recorded(intervals: Iterable[Recorded]) -> list[Recorded]:
+    """Join intervals that touch or overlap, ascending; the result does not depend on their order."""
+    joined: list[Recorded] = []
+    for interval in sorted(intervals):
+        last = joined[-1] if joined else None
+        if last is None or interval.covers_from > last.covers_to:
+            joined.append(interval)
+            continue
+        # Of two reasons for the same edge any will do, as long as the order of imports does not choose.
+        begins = min(last.begins, interval.begins) if interval.covers_from == last.covers_from else last.begins
+        if interval.covers_to == last.covers_to:
+            ends = min(last.ends, interval.ends)
+        else:
+            ends = interval.ends if interval.covers_to > last.covers_to else last.ends
+        joined[-1] = replace(
+            last,
+            covers_to=max(last.covers_to, interval.covers_to),
+            first_time=min(last.first_time, interval.first_time),
+            last_time=max(last.last_time, interval.last_time),
+            quiet=max(last.quiet, interval.quiet),
+            begins=begins,
+            ends=ends,
+        )
+    return joined
+
+
+def add_recorded(connection: Connection, exchange: str, added: Mapping[Series, Sequence[Recorded]]) -> None:
+    """Add intervals to the series of an exchange; only rows that change are written.
+
+    Args:
+        connection: Open connection to the ledger, in a transaction.
+        exchange: Venue.
+        added: Intervals by symbol and stream.
+    """
+    every = [interval for intervals in added.values() for interval in intervals]
+    if not every:
+        return
+    begin, end = min(interval.covers_from for interval in every), max(interval.covers_to for interval in every)
+    symbols = {symbol for symbol, _ in added}
+    query = _between(exchange, begin, end, symbols if len(symbols) <= _MOST_NAMED else None)
+    held: defaultdict[Series, dict[Recorded, int]] = defaultdict(dict)
+    for row in connection.execute(query).mappings():
+        held[row["symbol"], row["stream"]][_interval(row)] = row["id"]
+    stale: list[int] = []
+    new: list[dict[str, Any]] = []
+    for series, intervals in added.items():
+        before = held.get(series, {})
+        after = set(join_recorded([*before, *intervals]))
+        stale += [number for interval, number in before.items() if interval not in after]
+        named = {"exchange": exchange, "symbol": series[0], "stream": series[1]}
+        new += [named | dict(zip(_NAMES, astuple(item), strict=True)) for item in sorted(after - before.keys())]
+    for start in range(0, len(stale), _MOST_NAMED):
+        connection.execute(delete(recorded).where(recorded.c.id.in_(stale[start : start + _MOST_NAMED])))
+    if new:
+        connection.execute(insert(recorded), new)
+
+
+def read_recorded(
+    connection: Connection, exchange: str, symbols: Collection[str], begin: int, end: int
+) -> dict[Series, list[Recorded]]:
+    """Return the intervals of all streams of some symbols that touch a time, ascending.
+
+    Args:
+        connection: Open connection to the ledger.
+        exchange: Venue.
+        symbols: Atlas symbols.
+        begin: Begin of the time, µs.
+        end: End of it, µs.
+    """
+    found: defaultdict[Series, list[Recorded]] = defaultdict(list)
+    query = _between(exchange, begin, end, symbols).order_by(recorded.c.covers_from)
+    for row in connection.execute(query).mappings():
+        found[row["symbol"], row["stream"]].append(_interval(row))
+    return found
+
+
+def _between(exchange: str, begin: int, end: int, symbols: Collection[str] | None) -> Select[Any]:
+    query = select(recorded).where(
+        recorded.c.exchange == exchange, recorded.c.covers_to >= begin, recorded.c.covers_from <= end
+    )
+    return query if symbols is None else query.where(recorded.c.symbol.in_(sorted(symbols)))
+
+
+def _interval(row: Mapping[Any, Any]) -> Recorded:
+    return Recorded(**{name: row[name] for name in _NAMES})
