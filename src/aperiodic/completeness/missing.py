@@ -27,7 +27,7 @@ from aperiodic.completeness.causes import CauseCode
 from aperiodic.completeness.recorded import ANY_STREAM, read_recorded
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import gaps, objects, spans
-from aperiodic.market import DAY_US, Stream
+from aperiodic.market import DAY_US
 from aperiodic.market.time import day_at, day_number, day_start_us
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Judgement:
         connection: Connection,
         exchange: Exchange,
         symbols: Collection[str],
-        streams: Collection[Stream],
+        streams: Collection[str],
         first: date,
         last: date,
     ) -> None:
