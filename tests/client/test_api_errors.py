@@ -53,7 +53,7 @@ def test_no_sentence_of_an_error_is_printed_twice() -> None:
         (Reply(400, b"[1, 2]"), "Bad Request."),
         (Reply(499), "status 499"),
         (json_reply({"error": {"nested": True}, "details": "text", "code": 7}, 401), "Unauthorized."),
-        (Reply(302, headers={"Location": "http://127.0.0.1:9/"}), "Found."),
+        (Reply(302, headers={"Location": "http://127.0.0.1:9/"}), "redirects to http://127"),
     ],
 )
 def test_error_bodies_that_do_not_follow_the_api(fake: FakeApi, reply: Reply, message: str) -> None:

@@ -113,7 +113,11 @@ async def download_frame(transport: Transport, read: Callable[[bytes], T], link:
 
 async def refuse_status(link: FileLink, answer: Opened) -> None:
     """Raise what an answer other than the file means: another attempt, a new link, or the end."""
-    refusal = AperiodicDataError(f"The file server answered with status {answer.status}.", code="file_refused")
+    refusal = AperiodicDataError(
+        f"The file server answered with status {answer.status}{_target(answer)}.",
+        code="file_refused",
+        hint=_hint(answer.status),
+    )
     failure = link.failed(refusal, answer.status)
     if answer.status in RETRYABLE_STATUSES:
         raise RetryableError(failure, answer.headers.get("Retry-After"))
@@ -127,6 +131,21 @@ async def refuse_status(link: FileLink, answer: Opened) -> None:
         if said.get("code") == "object_missing":
             raise _StaleLinkError(failure)  # a newer revision may have taken its place
     raise failure
+
+
+def _target(answer: Opened) -> str:
+    location = answer.headers.get("Location")
+    return "" if location is None else f", a redirect to {location.partition('?')[0][:200]}"
+
+
+def _hint(status: int) -> str:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return "Redirects are not followed. The operator has to give links that lead to the files themselves."
+    if status == HTTPStatus.FORBIDDEN:
+        return "A new link was refused too. A proxy on the way may change it; otherwise tell the operator."
+    if status in RETRYABLE_STATUSES:
+        return "The file server is busy or down. Send the request again later."
+    return "Send the request again; if it fails again, tell the operator of the server."
 
 
 def _read_verified(body: bytes, link: FileLink, read: Callable[[bytes], T]) -> T:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_SEND_AGAIN: Final = "Send the request again; if it fails again, tell the operator of the server."
 
 __all__ = ["APIError", "DownloadError", "IncompleteDataWarning", "period_name"]
 
@@ -73,11 +75,11 @@ class DownloadError(AperiodicDataError):
         original_error: Exception,
         status_code: int | None = None,
     ) -> None:
-        cause = original_error if isinstance(original_error, AperiodicDataError) else AperiodicDataError("")
+        cause = original_error if isinstance(original_error, AperiodicDataError) else _explained(original_error)
         super().__init__(
-            f"The file of {period_name(year, month, day)} could not be downloaded: {original_error}",
+            f"The file of {period_name(year, month, day)} could not be downloaded: {cause.message}",
             code=cause.code or "download_failed",
-            hint=cause.hint,
+            hint=cause.hint or _SEND_AGAIN,
         )
         self.year = year
         self.month = month
@@ -87,7 +89,7 @@ class DownloadError(AperiodicDataError):
         self.args = (year, month, day, original_error, status_code)
 
     def __str__(self) -> str:
-        return self.message
+        return f"{self.message} {self.hint}"
 
 
 class IncompleteDataWarning(UserWarning):
@@ -97,3 +99,17 @@ class IncompleteDataWarning(UserWarning):
 def period_name(year: int, month: int, day: int | None = None) -> str:
     """Return `2025-05` for a month, `2025-05-07` for a day."""
     return f"{year:04d}-{month:02d}" if day is None else f"{year:04d}-{month:02d}-{day:02d}"
+
+
+def _explained(error: Exception) -> AperiodicDataError:
+    """Say what to do about an error of the system or of the connection."""
+    if isinstance(error, OSError):
+        where = f" ({error.filename})" if error.filename else ""
+        return AperiodicDataError(
+            f"{error.strerror or error or type(error).__name__}{where}.",
+            code="download_failed",
+            hint="Check that output_dir can be written and has room, then send the request again.",
+        )
+    return AperiodicDataError(
+        str(error) or type(error).__name__, code="download_failed", hint=f"Check the connection. {_SEND_AGAIN}"
+    )

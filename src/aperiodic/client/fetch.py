@@ -12,6 +12,7 @@ import polars as pl
 from aperiodic.catalog import DATASETS, TIME_COLUMN
 from aperiodic.client.columns import Columns
 from aperiodic.client.completeness import Shortfall
+from aperiodic.client.forks import refuse_after_fork
 from aperiodic.client.frames import join, read_frame, unique_times
 from aperiodic.client.progress import progress
 from aperiodic.client.request import Account, DataRequest, parse_name
@@ -109,6 +110,7 @@ async def fetch_bars(
         preview=preview,
         on_incomplete=on_incomplete,
     )
+    refuse_after_fork()
     midnight = datetime.combine(request.start, time.min)
     read = partial(read_frame, column=TIME_COLUMN, start=midnight, days=request.end - request.start)
     async with open_transport(request.max_concurrent) as transport:

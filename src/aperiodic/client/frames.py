@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from aperiodic.catalog import TIME_COLUMN
+from aperiodic.client.forks import note_use
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def read_frame(body: bytes, column: str, start: datetime, days: timedelta) -> pl
         UnreadableFileError: The bytes are not a parquet file.
         AperiodicDataError: `unexpected_schema` when it has no such times, `null_time` when a row has none.
     """
+    note_use()
     try:
         frame = pl.read_parquet(body)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:

@@ -11,6 +11,7 @@ import polars as pl
 
 from aperiodic.client.columns import Columns
 from aperiodic.client.fetch import Delivery
+from aperiodic.client.forks import refuse_after_fork
 from aperiodic.client.frames import join, read_frame
 from aperiodic.client.progress import progress
 from aperiodic.market import Stream, tick_schema
@@ -42,6 +43,7 @@ async def fetch_raw(request: RawRequest) -> Delivery:
     from aperiodic.client.raw_links import raw_links  # noqa: PLC0415
     from aperiodic.client.transport import open_transport  # noqa: PLC0415
 
+    refuse_after_fork()
     midnight = datetime.combine(request.start, time.min, UTC)
     read = partial(read_frame, column=_TIME, start=midnight, days=request.end - request.start)
     async with open_transport(request.max_concurrent) as transport:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "DEFAULT_BASE_URL",
     "REQUIRED",
     "Account",
     "DataRequest",
@@ -280,11 +281,13 @@ def _parse_day(name: str, value: object) -> date:
     _require(name, value)
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        if isinstance(moment, datetime):
+        if type(moment).__name__ == "datetime64":  # NumPy's; the client does not need NumPy to know it
+            moment = moment.astype("datetime64[us]").item()  # type: ignore[attr-defined]
+        if isinstance(moment, datetime) and isinstance(moment.year, int):  # the year of pandas' NaT is not a number
             return (moment if moment.tzinfo is None else moment.astimezone(UTC)).date()
     except (ValueError, OverflowError):
         moment = None
-    if isinstance(moment, date):
+    if isinstance(moment, date) and not isinstance(moment, datetime):
         return moment
     raise InvalidInputError(
         f"{name} {str(value)[:100]!r} is not a day.",

@@ -6,24 +6,29 @@ No other module knows httpx. Environment proxies and certificates are honoured, 
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import urlsplit
 
 import httpx
 
 from aperiodic._version import __version__
+from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
 __all__ = ["BodyTooLargeError", "Opened", "Response", "Transport", "TransportError", "open_transport", "read_body"]
 
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=15.0, pool=None)
+
+_NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 
 _fetching: ContextVar[bool] = ContextVar("aperiodic_fetching", default=False)
 
@@ -98,14 +103,36 @@ class Transport(Protocol):
 
 @asynccontextmanager
 async def open_transport(max_connections: int) -> AsyncIterator[Transport]:
-    """Open a pool of at most `max_connections` connections and close it at the end."""
-    async with httpx.AsyncClient(
-        headers={"User-Agent": f"aperiodic/{__version__}"},
-        timeout=_TIMEOUT,
-        verify=_certificates(),
-        limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-    ) as client:
+    """Open a pool of at most `max_connections` connections and close it at the end.
+
+    Raises:
+        AperiodicDataError: `missing_package`, `bad_proxy` or `bad_certificates`: the environment asks for what cannot
+            be done.
+    """
+    async with _client(max_connections) as client:
         yield _HttpxTransport(client)
+
+
+def _client(max_connections: int) -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(
+            headers={"User-Agent": f"aperiodic/{__version__}"},
+            timeout=_TIMEOUT,
+            verify=_certificates(),
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+        )
+    except ImportError:
+        raise AperiodicDataError(
+            "The environment names a SOCKS proxy, which needs the package socksio.",
+            code="missing_package",
+            hint="Install it with: pip install socksio. Or unset ALL_PROXY (and HTTPS_PROXY, HTTP_PROXY).",
+        ) from None
+    except (ValueError, httpx.InvalidURL) as error:
+        raise AperiodicDataError(
+            f"The environment names a proxy that cannot be used: {error}.",
+            code="bad_proxy",
+            hint="Correct or unset ALL_PROXY, HTTPS_PROXY and HTTP_PROXY.",
+        ) from error
 
 
 class _HttpxTransport:
@@ -121,7 +148,7 @@ class _HttpxTransport:
             async with self._client.stream("GET", url, params=params, headers=headers) as answer:
                 yield Opened(answer.status_code, answer.headers, answer.aiter_bytes())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TransportError(str(error) or type(error).__name__) from error
+            raise TransportError(_reason(error, url)) from error
         finally:
             _fetching.set(False)
 
@@ -156,7 +183,43 @@ async def read_body(answer: Opened, max_bytes: int) -> bytes:
 @cache
 def _certificates() -> ssl.SSLContext:
     """Trusted certificates, read once: it takes as long as a hundred requests to a near server."""
-    return httpx.create_ssl_context()
+    try:
+        return httpx.create_ssl_context()
+    except OSError as error:  # also when it holds no certificate
+        raise AperiodicDataError(
+            f"The trusted certificates cannot be read: {error.strerror or error}.",
+            code="bad_certificates",
+            hint="Correct or unset SSL_CERT_FILE and SSL_CERT_DIR.",
+        ) from error
+
+
+def _system_reason(error: BaseException | None, place: str, name: str | None) -> str | None:
+    """Say what the system refused, if that is the cause."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            plain = " It may speak http instead of https." if error.reason in _NOT_TLS else ""
+            return f"{place} offers no valid secure connection ({error.reason or error}).{plain}"
+        if isinstance(error, socket.gaierror):
+            return f"the name {name} cannot be resolved."
+        if isinstance(error, ConnectionRefusedError):
+            return f"nothing answers at {place} (connection refused)."
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _reason(error: Exception, url: str) -> str:
+    """Say in plain words why there is no answer."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    if (found := _system_reason(error, place, parts.hostname)) is not None:
+        return found
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"{place} did not answer within {_TIMEOUT.connect:.0f} s."
+    if isinstance(error, httpx.TimeoutException):
+        return f"{place} sent nothing for {_TIMEOUT.read:.0f} s."
+    if isinstance(error, httpx.ProxyError):
+        return f"the proxy does not lead to {place} ({error})."
+    return f"the connection to {place} broke ({str(error) or type(error).__name__})."
 
 
 class _WithoutQuery(logging.Filter):
