@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 PYTEST_ARGS ?= -n auto --dist worksteal
 DEMO_ARGS ?=
 LIBRARIES := src/aperiodic/server/site/static/vendor/charts.js
@@ -24,6 +24,7 @@ $(BIN)/uv: requirements/bootstrap.lock
 $(VENV)/.server: $(BIN)/uv requirements/server.lock pyproject.toml
 	$(UV) --require-hashes -r requirements/server.lock
 	$(UV) --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.server requirements/dev.lock
@@ -32,7 +33,7 @@ $(VENV)/.dev: $(VENV)/.server requirements/dev.lock
 
 $(VENV)-client-%/.done: $(BIN)/uv requirements/client-%.lock
 	$(PYTHON) -m venv --without-pip $(VENV)-client-$*
-	$(BIN)/uv pip install --quiet --python $(VENV)-client-$*/bin/python --require-hashes -r requirements/client-$*.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(VENV)-client-$*/bin/python --require-hashes -r requirements/client-$*.lock
 	@touch $@
 
 $(LIBRARIES): web/package-lock.json web/package.json $(wildcard web/vendor/*) requirements/site.lock | $(VENV)/.server

@@ -149,24 +149,33 @@ def test_the_lock_file_of_the_image_has_the_driver_that_its_ledger_needs() -> No
     assert re.search(r"^psycopg==", locked, re.MULTILINE)
 
 
-def test_the_wheel_of_the_image_has_all_that_the_program_reads(tmp_path: Path) -> None:
+def copied_for_the_image(folder: Path) -> Path:
+    """Copy what the image is built from, without what git ignores; return where the bundles belong."""
     text = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
-    assert "RUN python -m hatchling build --target wheel\n" in text
     for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
         for source in (ROOT / name for name in line.split()):
             if source.is_dir():
-                shutil.copytree(
-                    source,
-                    tmp_path / source.name,
-                    ignore=shutil.ignore_patterns("__pycache__", "node_modules", "vendor"),
-                )
+                ignored = shutil.ignore_patterns("__pycache__", "node_modules", "vendor")
+                shutil.copytree(source, folder / source.name, ignore=ignored)
             else:
-                shutil.copy(source, tmp_path)
-    bundled = tmp_path / "src/aperiodic/server/site/static/vendor/charts.js"
-    bundled.parent.mkdir()
-    bundled.touch()  # what `npm run build` makes, and git ignores
+                shutil.copy(source, folder)
+    return folder / "src/aperiodic/server/site/static/vendor"
+
+
+def build_wheel(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
-    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_wheel_of_the_image_has_all_that_the_program_reads(tmp_path: Path) -> None:
+    assert "RUN python -m hatchling build --target wheel\n" in (DEPLOY / "Containerfile").read_text(encoding="utf-8")
+    vendor = copied_for_the_image(tmp_path)
+    vendor.mkdir()
+    bundles = [vendor / file.name for file in (ROOT / "web" / "vendor").iterdir()]
+    for bundle in bundles:
+        bundle.touch()  # what `npm run build` makes, and git ignores
+    done = build_wheel(tmp_path)
+    assert done.returncode == 0, done.stderr
     (wheel,) = (tmp_path / "dist").iterdir()
     source = ROOT / "src"
     tracked = subprocess.run(
@@ -178,4 +187,13 @@ def test_the_wheel_of_the_image_has_all_that_the_program_reads(tmp_path: Path) -
     ).stdout.splitlines()
     wanted = {str((ROOT / name).relative_to(source)) for name in tracked if (ROOT / name).exists()}
     with zipfile.ZipFile(wheel) as packed:
-        assert wanted | {str(bundled.relative_to(tmp_path / "src"))} <= set(packed.namelist())
+        assert wanted | {str(bundle.relative_to(tmp_path / "src")) for bundle in bundles} <= set(packed.namelist())
+
+
+def test_no_wheel_is_built_without_the_libraries_of_the_site(tmp_path: Path) -> None:
+    copied_for_the_image(tmp_path)
+    done = build_wheel(tmp_path)
+    assert done.returncode != 0
+    assert "The site's libraries are not bundled" in done.stdout + done.stderr
+    assert "make site" in done.stdout + done.stderr
+    assert not list((tmp_path / "dist").glob("*.whl"))

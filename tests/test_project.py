@@ -25,6 +25,8 @@ LOCK_LINE: Final = re.compile(
 )
 CODE: Final = re.compile(r"```.*?```|`[^`\n]+`", re.DOTALL)
 MAKE: Final = re.compile(r"^[`\s]*make ([a-z][\w-]*)", re.MULTILINE)
+FROM_INDEX: Final = re.compile(r"pip install[^\n]*?[ '\"]aperiodic(?:-platform)?(?:\[|['\"\s`]|$)", re.MULTILINE)
+WHEEL: Final = re.compile(r"aperiodic_platform-[\w.]+-py3-none-any\.whl")
 LINK: Final = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 
 
@@ -44,12 +46,33 @@ def test_no_path_of_one_machine_is_named(text: Path) -> None:
     assert MACHINE_PATH.findall(text.read_text(encoding="utf-8")) == []
 
 
-def test_the_change_log_begins_with_this_version() -> None:
+def test_the_change_log_begins_with_this_version_or_with_what_is_not_released() -> None:
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    heading = next(line for line in text.splitlines() if line.startswith("## "))
+    heading = next(line for line in text.splitlines() if line.startswith("## ") and line != "## Unreleased")
     version, day = heading.removeprefix("## ").split(" - ")
     assert version == aperiodic.__version__
     assert date.fromisoformat(day).isoformat() == day
+
+
+def test_nobody_is_told_to_install_from_the_index_what_is_not_there() -> None:
+    """The index has another package of the name `aperiodic`, and none of ours."""
+    texts = [
+        *PAGES,
+        *OTHER_TEXTS,
+        *(ROOT / "src").rglob("*.py"),
+        *(ROOT / "src").rglob("*.html"),
+        *ROOT.glob("deploy/*"),
+    ]
+    told = {
+        in_project(text) for text in texts if text.is_file() and FROM_INDEX.search(text.read_text(encoding="utf-8"))
+    }
+    assert told == set()
+
+
+def test_the_wheel_that_pages_name_is_of_this_version() -> None:
+    named = {(in_project(page), name) for page in PAGES for name in WHEEL.findall(page.read_text(encoding="utf-8"))}
+    assert {page for page, _ in named} == {"README.md", "docs/client.md"}
+    assert {name for _, name in named} == {f"aperiodic_platform-{aperiodic.__version__}-py3-none-any.whl"}
 
 
 def test_every_make_target_that_is_named_exists() -> None:

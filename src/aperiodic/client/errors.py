@@ -106,7 +106,7 @@ def _explained(error: Exception) -> AperiodicDataError:
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         return AperiodicDataError(
-            f"{error.strerror or error or type(error).__name__}{where}.",
+            f"{error.strerror or str(error) or type(error).__name__}{where}.",
             code="download_failed",
             hint="Check that output_dir can be written and has room, then send the request again.",
         )

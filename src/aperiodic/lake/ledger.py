@@ -162,7 +162,7 @@ def _upgrade(connection: Connection) -> None:
         raise LakeError(
             "The ledger was written by a newer version of aperiodic.",
             code="ledger_newer",
-            hint="Upgrade with pip install -U 'aperiodic[server]'.",
+            hint="Run the version that wrote it, or a newer one.",
         )
     config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":

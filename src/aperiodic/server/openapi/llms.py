@@ -9,6 +9,7 @@ from aperiodic.catalog.reference import dataset_page, markdown_table
 from aperiodic.market import Clock, Interval, Stream
 from aperiodic.market.ticks import tick_columns
 from aperiodic.server.error_codes import ErrorCode
+from aperiodic.server.wheel import WHEEL_PATH
 from aperiodic.venues import all_venues
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def llms_full_text(base: str, plans: Sequence[Plan], endpoints: Sequence[Endpoin
                 _SUMMARY,
                 _basics(),
                 _section("Caveats", _CAVEATS),
-                _section("Python", "`pip install aperiodic`. Every function has an `_async` twin."),
+                _section("Python", f"`pip install {base}{WHEEL_PATH}`. Every function has an `_async` twin."),
                 *(f"### {title}\n\n{_python(program)}" for title, program in EXAMPLES.items()),
                 _section("Plans", _plans(plans)),
                 _section("Endpoints", f"Address: `{base or 'this server'}`. OpenAPI: {base}/api/v1/openapi.json"),

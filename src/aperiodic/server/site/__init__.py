@@ -10,6 +10,7 @@ from litestar.di import Provide
 from aperiodic.server.site.account import get_account_page
 from aperiodic.server.site.api_docs import get_api_docs
 from aperiodic.server.site.catalog import get_catalog_page
+from aperiodic.server.site.client import get_client_index, get_client_wheel
 from aperiodic.server.site.content import get_changelog, get_faq, get_for_agents
 from aperiodic.server.site.dataset import get_dataset_page
 from aperiodic.server.site.errors import error_page, wants_page
@@ -54,6 +55,8 @@ def site_router(service: Service) -> Router:
             get_faq,
             get_for_agents,
             get_asset,
+            get_client_index,
+            get_client_wheel,
             get_series,
             get_open_requests,
         ],

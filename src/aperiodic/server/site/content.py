@@ -2,8 +2,6 @@
 
 import re
 from functools import cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
 
 from litestar import Request, Response, get
@@ -13,12 +11,11 @@ from aperiodic.market import Interval
 from aperiodic.server.openapi.llms import EXAMPLES
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
+from aperiodic.server.wheel import changes_text
 from aperiodic.venues import all_venues
 
 __all__ = ["changes", "get_changelog", "get_faq", "get_for_agents"]
 
-_CHANGES: Final = "CHANGELOG.md"
-_CHECKOUT: Final = Path(__file__).parents[4]
 _RELATIVE_LINK: Final = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|/)[^)]*\)")
 
 
@@ -26,11 +23,9 @@ _RELATIVE_LINK: Final = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|/)[^)]*\)")
 def changes() -> str:
     """Return the list of changes in Markdown, without its heading.
 
-    A wheel carries the file beside this module; in a checkout it is at the root. Links into the checkout, which lead
-    nowhere on a site, become plain words.
+    Links into the checkout, which lead nowhere on a site, become plain words.
     """
-    packed = files("aperiodic.server.site") / _CHANGES
-    text = packed.read_text("utf-8") if packed.is_file() else (_CHECKOUT / _CHANGES).read_text("utf-8")
+    text = changes_text()
     return _RELATIVE_LINK.sub(r"\1", text.partition("\n")[2])
 
 

@@ -23,6 +23,7 @@ from aperiodic.server.links.signing import base_url, host_of
 from aperiodic.server.middleware.conditional_requests import compressed, is_known, strong_tag
 from aperiodic.server.site.assets import asset_url, assets
 from aperiodic.server.site.navigation import FOOTER, NAVIGATION
+from aperiodic.server.wheel import WHEEL_PATH
 
 if TYPE_CHECKING:
     from litestar import Request
@@ -63,6 +64,7 @@ def render_page(
             description=description,
             origin=origin,
             api=f"{origin}/api/v1",
+            client_wheel=f"{origin}{WHEEL_PATH}",
             path=request.scope["path"],
             demo_key=settings.demo_key,
             signup_open=settings.signup,

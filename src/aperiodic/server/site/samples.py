@@ -139,7 +139,7 @@ def _command(parameters: Parameters, api: str, key: str) -> str:
         f"--start {parameters.start_date} --end {parameters.end_date}",
         f"--url {api} {access} --output {parameters.metric}.parquet".replace("  ", " "),
     ]
-    return f"{setting}aperiodic fetch {parameters.metric} \\\n  " + " \\\n  ".join(options) + "\n"
+    return f"{setting}aperiodic get {parameters.metric} \\\n  " + " \\\n  ".join(options) + "\n"
 
 
 def _duckdb(parameters: Parameters, api: str, key: str) -> str:
