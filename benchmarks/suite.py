@@ -25,7 +25,7 @@ from benchmarks.rows import ROWS, Result, Row
 __all__ = ["main"]
 
 _LEAST_PAIRS: Final = 5
-_PACKAGES: Final = ("polars", "numba", "numpy", "duckdb", "pandas", "granian", "litestar", "fastapi", "uvicorn")
+_PACKAGES: Final = ("polars", "numba", "numpy", "duckdb", "pandas", "litestar", "fastapi", "uvicorn")
 _WIDTH: Final = 200
 
 

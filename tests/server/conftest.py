@@ -32,7 +32,9 @@ import sys
 from pathlib import Path
 from aperiodic.lake import Settings
 from aperiodic.server import serve
-serve(Settings(home=Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), lambda url: print(url, flush=True))
+if __name__ == "__main__":
+    settings, host, port, workers = Settings(home=Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    serve(settings, host, port, lambda url: print(url, flush=True), workers)
 """
 
 
@@ -121,9 +123,9 @@ def query(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in parameters.items() if value is not None}
 
 
-def start_server(home: object, host: str = "127.0.0.1", port: int = 0) -> RunningServer:
+def start_server(home: object, host: str = "127.0.0.1", port: int = 0, workers: int = 1) -> RunningServer:
     process = subprocess.Popen(
-        [sys.executable, "-c", _RUN, str(home), host, str(port)],
+        [sys.executable, "-c", _RUN, str(home), host, str(port), str(workers)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -15,13 +15,17 @@ __all__ = ["serve"]
 
 
 def serve(
-    *, host: str = "127.0.0.1", port: Annotated[int | None, Parameter(validator=Number(gte=0, lte=65535))] = None
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int | None, Parameter(validator=Number(gte=0, lte=65535))] = None,
+    workers: Annotated[int, Parameter(validator=Number(gte=1, lte=64))] = 1,
 ) -> None:
     """Serve the REST API and the files behind its links until Ctrl-C.
 
     Args:
         host: Address to listen on. 0.0.0.0 listens on all; put a reverse proxy with TLS in front then.
         port: Port to listen on; by default APERIODIC_PORT, else 8000. 0 takes a free one.
+        workers: Processes that answer requests, at most one a core. Each counts rate limits for itself.
     """
     settings = read_settings()
     run_server(
@@ -29,4 +33,5 @@ def serve(
         host,
         settings.port if port is None else port,
         ready=lambda url: errors.print(f"Serving {url}/api/v1 (Ctrl-C stops)", highlight=False),
+        workers=workers,
     )

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
         signup: Whether visitors may make themselves a key of the plan `free`.
         signups_per_hour: Keys that one address may make an hour.
         address_requests_per_minute: Requests a minute from one address that bring no key of their own.
+        connections_per_address: Connections that one address may have open, where no proxies are trusted.
         trusted_proxies: How many reverse proxies add to `X-Forwarded-For`; 0: the header is not believed.
         log_format: How `aperiodic serve` writes its log on standard error.
         metrics_token: What a reader of `/metrics` must send; default: it is shown to programs of this host only.
@@ -107,6 +108,7 @@ class Settings(BaseSettings):
     signup: bool = True
     signups_per_hour: int = Field(default=5, ge=1)
     address_requests_per_minute: int = Field(default=120, ge=1)
+    connections_per_address: int = Field(default=256, ge=1)
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     log_format: Literal["json", "text", "none"] = "none"
     metrics_token: SecretStr | None = None

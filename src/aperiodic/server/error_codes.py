@@ -149,7 +149,11 @@ class ErrorCode(Enum):
     )
     BAD_LABEL = _Words(400, "A label has at most 100 printable characters.", "Give a shorter label.")
     BAD_OVERLAP = _Words(400, "The old key can go on working for 0 to 168 hours.", "Give a number in that range.")
-    BAD_REQUEST = _Words(400, "The request cannot be understood.", "Check the Host header and the URL.")
+    BAD_REQUEST = _Words(
+        400,
+        "The request cannot be understood.",
+        "Check the URL, that there is one Host header, and only one of Content-Length and Transfer-Encoding.",
+    )
     MISSING_KEY = _Words(401, "This endpoint needs an API key.", _KEYS)
     UNKNOWN_KEY = _Words(401, "This API key is not known here.", _KEYS)
     REVOKED_KEY = _Words(401, "This API key has been revoked.", _KEYS)
@@ -235,6 +239,7 @@ class ErrorCode(Enum):
         instead="Data is at /api/v1/data/{metric}, the list of metrics at /api/v1/metadata/catalog.",
     )
     METHOD_NOT_ALLOWED = _Words(405, "This path does not answer that method.", "Use {methods}.", methods="GET or HEAD")
+    REQUEST_TIMEOUT = _Words(408, "The request did not arrive whole in time.", "Send it again, without pauses.")
     ALREADY_ROTATED = _Words(409, "This key has been rotated before.", "Use the key that took its place.")
     KEY_NOT_VALID = _Words(409, "A key that is not valid any more cannot be rotated.", "Make a new key.")
     BODY_TOO_LARGE = _Words(
@@ -256,8 +261,18 @@ class ErrorCode(Enum):
         rule="The plan pro has 600 requests a minute.",
         seconds=3,
     )
+    HEADERS_TOO_LARGE = _Words(
+        431,
+        "The head of the request has more than {bytes} bytes or {headers} headers.",
+        "Send fewer and shorter headers.",
+        bytes=131_072,
+        headers=100,
+    )
     INTERNAL_ERROR = _Words(500, "The server failed to answer.", "Report the request id to the operator.")
     UNAVAILABLE = _Words(503, "A part of the server is not available.", "Try again in a few seconds.")
+    TOO_MANY_CONNECTIONS = _Words(
+        503, "There are too many open connections.", "Close some of yours, or try again in a few seconds."
+    )
     LEDGER_UNAVAILABLE = _Words(503, "The ledger does not answer.", _AGAIN)
     STORE_UNAVAILABLE = _Words(503, "The store does not answer.", _AGAIN)
     SHUTTING_DOWN = _Words(503, "The server is shutting down.", "Ask another one, or this one later.")

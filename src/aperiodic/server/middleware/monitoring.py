@@ -51,7 +51,10 @@ class Monitoring:
         )
         Gauge("aperiodic_requests_in_flight", "Requests under way.", registry=registry).set_function(under_way)
         self._refused = Counter(
-            "aperiodic_refused", "Requests refused with 401, 403 or 429.", ["status", "code"], registry=registry
+            "aperiodic_refused",
+            "Requests refused with 401, 403 or 429, and those that broke off or cannot be read.",
+            ["status", "code"],
+            registry=registry,
         )
         self._failures = Counter(
             "aperiodic_part_failures", "Requests that failed because a part is down.", ["part"], registry=registry
@@ -95,6 +98,11 @@ class Monitoring:
         part = _part(error)
         if part is not None:
             self._failures.labels(part).inc()
+
+    def count_refusal(self, status: int, code: str) -> None:
+        """Count a request that was refused before any route saw it."""
+        self._requests.labels(OTHER, OTHER, status).inc()
+        self._refused.labels(status, code).inc()
 
     def count_links(self, endpoint: str, links: int) -> None:
         """Count links that were issued by an endpoint."""
