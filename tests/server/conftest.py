@@ -12,18 +12,21 @@ from urllib.parse import urlsplit
 import httpx
 import polars as pl
 import pytest
+from sqlalchemy import update
 
-from aperiodic.accounts.keys import create_key
+from aperiodic.accounts.keys import create_key, public_id_of
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
+from aperiodic.lake.schema import api_keys
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
-from aperiodic.market.time import now_us
 from aperiodic.server import Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection
 
 BTC = Symbol.parse("perpetual-BTC-USDT:USDT")
 DATA = "/api/v1/data/ohlcv"
@@ -173,5 +176,6 @@ def api(server: RunningServer, installation: Installation) -> Iterator[httpx.Cli
         yield client
 
 
-def in_a_moment() -> int:
-    return now_us() + 1_000
+def expire(connection: Connection, key: str) -> None:
+    """Let a key have expired long ago, which none can be made with."""
+    connection.execute(update(api_keys).where(api_keys.c.public_id == public_id_of(key)).values(expires_at=1))

@@ -20,10 +20,11 @@ from aperiodic.server.endpoints import declared_endpoints
 from aperiodic.simulate import MarketSpec, simulate_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
+    from litestar.handlers import HTTPRouteHandler
     from litestar.types import ASGIApp, Receive, Scope, Send
 
 ENDPOINTS: Final = declared_endpoints(HANDLERS)
@@ -45,11 +46,13 @@ class App:
 
 
 @contextmanager
-def application(home: Path, **settings: Any) -> Iterator[App]:
+def application(home: Path, *, handlers: Sequence[HTTPRouteHandler] = HANDLERS, **settings: Any) -> Iterator[App]:
     chosen = Settings(home=home, **settings)
     with (
         closing(Lake.open(chosen)) as lake,
-        TestClient(_as_servers_do(create_app(lake, chosen)), raise_server_exceptions=False) as client,
+        TestClient(
+            _as_servers_do(create_app(lake, chosen, handlers=handlers)), raise_server_exceptions=False
+        ) as client,
     ):
         yield App(lake, chosen, client)
 

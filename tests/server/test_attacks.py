@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import event
 from tests.server.attacks import ATTACKS, HOST, HUGE, SIGNUP, Attack, Prey, encoded, post, send
-from tests.server.conftest import DATA, add_tick_days, in_a_moment, publish, start_server
+from tests.server.conftest import DATA, add_tick_days, expire, publish, start_server
 
 from aperiodic.accounts.keys import create_key, public_id_of, revoke_key, rotate_key, verify_key
 from aperiodic.lake import Lake, Settings
@@ -41,7 +41,8 @@ def prey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prey]:
         made = {
             name: create_key(connection, secrets.pepper, "pro", name) for name in ("good", "other", "revoked", "old")
         }
-        made["expired"] = create_key(connection, secrets.pepper, "pro", "expired", in_a_moment())
+        made["expired"] = create_key(connection, secrets.pepper, "pro", "expired")
+        expire(connection, made["expired"])
         revoke_key(connection, public_id_of(made["revoked"]))
         rotate_key(connection, secrets.pepper, public_id_of(made["old"]), 0)
     lake.close()

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from litestar.testing import TestClient
-from tests.server.conftest import DATA, Installation, RunningServer, in_a_moment, query
+from tests.server.conftest import DATA, Installation, RunningServer, expire, query
 
 from aperiodic.accounts.keys import create_key, revoke_key
 from aperiodic.lake import Lake, LakeError, Settings
@@ -139,8 +138,9 @@ def test_a_revoked_key_is_refused(server: RunningServer, installation: Installat
 
 
 def test_an_expired_key_is_refused(server: RunningServer, installation: Installation) -> None:
-    key = installation.key("pro", expires_at=in_a_moment())
-    time.sleep(0.01)
+    key = installation.key("pro")
+    with begin_write(installation.lake.engine) as connection:
+        expire(connection, key)
     assert_error(httpx.get(server.url + DATA, params=query(), headers={"X-API-KEY": key}), 401, "expired_key")
 
 
@@ -159,6 +159,21 @@ def test_the_key_is_checked_before_the_parameters_and_those_before_the_plan(
 )
 def test_an_unknown_path_is_an_error_like_the_others(api: httpx.Client, path: str) -> None:
     assert_error(api.get(path), 404, "unknown_path")
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/data/ohlcv", "/api/v1/data/{metric}"),
+        ("/v1/data/preview/ohlcv", "/api/v1/data/preview/{metric}"),
+        ("/api/data/raw/trades", "/api/v1/data/raw/{dataset}"),
+        ("/api/v1/api/v1/metadata/symbols", "/api/v1/metadata/symbols"),
+        ("/metadata/catalog", "/api/v1/metadata/catalog"),
+    ],
+)
+def test_a_path_without_the_address_of_the_api_names_the_right_one(api: httpx.Client, path: str, meant: str) -> None:
+    body = assert_error(api.get(path), 404, "unknown_path")
+    assert body["hint"] == f"Did you mean {meant}? The base URL ends in /api/v1."
 
 
 @pytest.mark.parametrize(

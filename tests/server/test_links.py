@@ -15,7 +15,7 @@ from aperiodic.catalog import DATASETS
 from aperiodic.lake import NewObject, ObjectKey
 from aperiodic.market import Exchange, Source, Stream
 from aperiodic.server.errors import RequestError
-from aperiodic.server.links.signing import base_url, check_link, link_family, make_link, sign
+from aperiodic.server.links.signing import base_url, check_link, make_link, sign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -198,7 +198,7 @@ FAMILIES = {
 
 
 def test_every_dataset_belongs_to_the_family_that_clients_know() -> None:
-    families = {name: link_family(metric) for name, metric in DATASETS.items()}
+    families = {name: metric.link_host for name, metric in DATASETS.items()}
     assert families == {name: FAMILIES.get(name, "trade-metrics") for name in DATASETS}
 
 

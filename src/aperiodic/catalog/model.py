@@ -14,7 +14,7 @@ import polars as pl
 
 from aperiodic.market import Stream
 
-__all__ = ["Category", "Dataset", "Family", "Field", "MonthProduct", "Unit"]
+__all__ = ["Category", "Dataset", "Family", "Field", "LinkHost", "MetricGroup", "MonthProduct", "Unit"]
 
 
 class Category(StrEnum):
@@ -82,6 +82,44 @@ _JOINED: Final = {
 }
 
 
+class LinkHost(StrEnum):
+    """What can be given a link host of its own; the names are those that installed clients know."""
+
+    OHLCV = "ohlcv"
+    TRADE = "trade-metrics"
+    L1 = "l1-metrics"
+    L2 = "l2-metrics"
+    DERIVATIVE = "derivative-metrics"
+    RAW = "raw"
+
+
+class MetricGroup(StrEnum):
+    """Datasets that one function of the SDK fetches, by what drives them."""
+
+    TRADE = "trade"
+    L1 = "l1"
+    L2 = "l2"
+    DERIVATIVE = "derivative"
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """Streams whose events decide which bars of its datasets exist."""
+        return _STREAMS[self]
+
+    @property
+    def sdk_function(self) -> str:
+        """Name of the function."""
+        return f"get_{self}_metrics"
+
+
+_STREAMS: Final = {
+    MetricGroup.TRADE: (Stream.TRADES,),
+    MetricGroup.L1: (Stream.QUOTES,),
+    MetricGroup.L2: (Stream.BOOK,),
+    MetricGroup.DERIVATIVE: (Stream.MARK_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class MonthProduct:
     """A field that looks back over its calendar month: the product of two past-normalised bar quantities.
@@ -138,6 +176,8 @@ class Dataset:
         family: What it is computed with, and from which streams.
         description: One line.
         fields: In file order.
+        own_function: Function of the SDK that fetches this dataset alone; None when its group's function does.
+        own_host: Link host of this dataset alone; None when it shares that of its group.
     """
 
     id: str
@@ -147,6 +187,8 @@ class Dataset:
     family: Family
     description: str
     fields: tuple[Field, ...]
+    own_function: str | None = None
+    own_host: LinkHost | None = None
 
     @property
     def driving(self) -> Stream:
@@ -157,6 +199,21 @@ class Dataset:
     def streams(self) -> tuple[Stream, ...]:
         """All tick streams that it is made from, the driving one first."""
         return (self.driving, *self.family.joined)
+
+    @property
+    def group(self) -> MetricGroup:
+        """The datasets that it is fetched with."""
+        return next(group for group in MetricGroup if self.driving in group.streams)
+
+    @property
+    def sdk_function(self) -> str:
+        """Name of the SDK's function that fetches it."""
+        return self.own_function or self.group.sdk_function
+
+    @property
+    def link_host(self) -> LinkHost:
+        """What its links can be given a host as."""
+        return self.own_host or LinkHost[self.group.name]
 
     @property
     def schema(self) -> pl.Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aperiodic.catalog import partials as p
-from aperiodic.catalog.model import Category, Dataset, Family, Field, Unit
+from aperiodic.catalog.model import Category, Dataset, Family, Field, LinkHost, Unit
 
 OHLCV = Dataset(
     id="ohlcv",
@@ -47,4 +47,6 @@ OHLCV = Dataset(
             "days before calling it busy.",
         ),
     ),
+    own_function="get_ohlcv",
+    own_host=LinkHost.OHLCV,
 )

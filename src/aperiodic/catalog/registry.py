@@ -30,7 +30,7 @@ from aperiodic.market.errors import unknown_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DATASETS", "dataset"]
+__all__ = ["DATASETS", "dataset", "register"]
 
 _ORDER: Final = tuple(Category)
 
@@ -56,10 +56,20 @@ _DECLARED: Final = (
     DERIVATIVE_PRICE,
 )
 
-DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType(
-    {declared.id: declared for declared in sorted(_DECLARED, key=lambda item: _ORDER.index(item.category))}
-)
+_by_id: dict[str, Dataset] = {}
+
+DATASETS: Final[Mapping[str, Dataset]] = MappingProxyType(_by_id)
 """Every dataset by id, grouped by category in the order of the site."""
+
+
+def register(*declared: Dataset) -> None:
+    """Add datasets to the catalog, each after those of its category; one of an id that is there takes its place."""
+    known = {**_by_id, **{item.id: item for item in declared}}
+    _by_id.clear()
+    _by_id.update({item.id: item for item in sorted(known.values(), key=lambda item: _ORDER.index(item.category))})
+
+
+register(*_DECLARED)
 
 
 def dataset(name: str) -> Dataset:

@@ -35,4 +35,5 @@ VTWAP = Dataset(
             "the higher prices.",
         ),
     ),
+    own_function="get_vwap",
 )

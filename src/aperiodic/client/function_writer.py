@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.catalog import DATASETS, TIME_COLUMN
+from aperiodic.catalog import DATASETS, TIME_COLUMN, MetricGroup
 from aperiodic.market import Clock, Exchange, Interval, Stream
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["modules", "write"]
 
 _WIDTH: Final = 120
-_DERIVATIVES: Final = (Stream.MARK_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST)
 _ORIGIN: Final = "Made by `make docs` (client/function_writer.py) from the catalog: change it there."
 
 
@@ -71,25 +70,28 @@ _FUNCTIONS: Final = (
         streams=tuple(Stream),
     ),
     _Function(
-        "get_trade_metrics",
+        MetricGroup.TRADE.sdk_function,
         "Fetch a dataset made from trades.",
         metric_type="TradeMetric",
-        streams=(Stream.TRADES,),
+        streams=MetricGroup.TRADE.streams,
     ),
     _Function(
-        "get_l1_metrics", "Fetch a dataset made from best quotes.", metric_type="L1Metric", streams=(Stream.QUOTES,)
+        MetricGroup.L1.sdk_function,
+        "Fetch a dataset made from best quotes.",
+        metric_type="L1Metric",
+        streams=MetricGroup.L1.streams,
     ),
     _Function(
-        "get_l2_metrics",
+        MetricGroup.L2.sdk_function,
         "Fetch a dataset made from order book snapshots.",
         metric_type="L2Metric",
-        streams=(Stream.BOOK,),
+        streams=MetricGroup.L2.streams,
     ),
     _Function(
-        "get_derivative_metrics",
+        MetricGroup.DERIVATIVE.sdk_function,
         "Fetch a dataset made from mark prices, funding rates or open interest.",
         metric_type="DerivativeMetric",
-        streams=_DERIVATIVES,
+        streams=MetricGroup.DERIVATIVE.streams,
     ),
 )
 
@@ -170,12 +172,12 @@ def _known() -> str:
             list(Clock),
             "Clock: the venue's event time, or the arrival time at the capture host.",
         ),
-        ("TradeMetric", _ids(Stream.TRADES), "Datasets with a row for every interval that holds a trade."),
-        ("L1Metric", _ids(Stream.QUOTES), "Datasets with a row for every interval that holds a quote of both sides."),
-        ("L2Metric", _ids(Stream.BOOK), "Datasets with a row for every interval that holds an order book snapshot."),
+        ("TradeMetric", _ids(MetricGroup.TRADE), "Datasets with a row for every interval that holds a trade."),
+        ("L1Metric", _ids(MetricGroup.L1), "Datasets with a row for every interval that holds a quote of both sides."),
+        ("L2Metric", _ids(MetricGroup.L2), "Datasets with a row for every interval that holds an order book snapshot."),
         (
             "DerivativeMetric",
-            _ids(*_DERIVATIVES),
+            _ids(MetricGroup.DERIVATIVE),
             "Datasets with a row for every interval that holds a mark price, a funding rate or an open interest.",
         ),
         ("RawDataset", list(Stream), "Kinds of ticks."),
@@ -193,8 +195,8 @@ def _known() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _ids(*streams: Stream) -> list[str]:
-    return [dataset.id for dataset in DATASETS.values() if dataset.driving in streams]
+def _ids(group: MetricGroup) -> list[str]:
+    return [dataset.id for dataset in DATASETS.values() if dataset.group is group]
 
 
 def _literal(name: str, values: Sequence[str], words: str) -> str:

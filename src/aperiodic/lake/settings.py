@@ -9,14 +9,12 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from aperiodic.catalog import LinkHost  # noqa: TC001 (pydantic reads it)
 from aperiodic.market import Clock, Exchange, Interval, Stream
 
-__all__ = ["LinkFamily", "PreviewEntry", "RawPreviewEntry", "Settings"]
+__all__ = ["PreviewEntry", "RawPreviewEntry", "Settings"]
 
 _BASE_URL: Final = r"^https?://[^/?#]+(/[^?#]*)?$"
-
-LinkFamily = Literal["ohlcv", "trade-metrics", "l1-metrics", "l2-metrics", "derivative-metrics", "raw"]
-"""What can be given a link host of its own."""
 
 
 class PreviewEntry(BaseModel):
@@ -100,7 +98,7 @@ class Settings(BaseSettings):
     ledger: str | None = None
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str | None = Field(default=None, pattern=_BASE_URL)
-    link_hosts: dict[LinkFamily, Annotated[str, StringConstraints(pattern=_BASE_URL)]] = Field(default_factory=dict)
+    link_hosts: dict[LinkHost, Annotated[str, StringConstraints(pattern=_BASE_URL)]] = Field(default_factory=dict)
     secret: SecretStr | None = None
     demo_key: str = Field(default="DEMO-KEY", pattern=r"^[!-~]{0,100}$")
     preview: tuple[PreviewEntry, ...] = _PREVIEW

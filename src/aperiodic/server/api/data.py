@@ -22,7 +22,7 @@ from aperiodic.server.auth.plan_checks import require_bars
 from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
-from aperiodic.server.links.signing import LinkMaker, link_family
+from aperiodic.server.links.signing import LinkMaker
 from aperiodic.server.queries.published import judge_months
 from aperiodic.server.service import Service
 
@@ -166,7 +166,7 @@ def get_data(request: Request[Any, Any, Any], service: NamedDependency[Service])
         caller = service.authorise(connection, request)
         query = read_query(request, connection, DataQuery)
         require_bars(caller, query)
-        links = LinkMaker(service, request, link_family(query.metric))
+        links = LinkMaker(service, request, query.metric.link_host)
         service.admit(request, caller)
         answer = list_months(connection, query, links, request_id(request.scope))
     service.meter(caller, "data", query.metric.id, len(answer.files), sum(file.size for file in answer.files))

@@ -11,6 +11,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from sqlalchemy import Connection
 
+from aperiodic.catalog import LinkHost
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.settings import PreviewEntry, RawPreviewEntry
 from aperiodic.market import Exchange, Stream, Symbol
@@ -22,7 +23,7 @@ from aperiodic.server.api.request_parsing import read_query
 from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, refuse, request_id
-from aperiodic.server.links.signing import LinkMaker, link_family
+from aperiodic.server.links.signing import LinkMaker
 from aperiodic.server.queries.published import symbol_problem
 from aperiodic.server.service import Service
 
@@ -63,7 +64,7 @@ def get_preview(request: Request[Any, Any, Any], service: NamedDependency[Servic
         query = read_query(request, connection, DataQuery)
         _require_listed(query, service.settings.preview)
         _require_published(connection, query.exchange, query.symbol, ObjectKind.BARS)
-        links = LinkMaker(service, request, link_family(query.metric))
+        links = LinkMaker(service, request, query.metric.link_host)
         service.admit(request, caller)
         answer = list_months(connection, query, links, request_id(request.scope))
     service.meter(caller, "preview", query.metric.id, len(answer.files), sum(file.size for file in answer.files))
@@ -91,7 +92,7 @@ def get_raw_preview(request: Request[Any, Any, Any], service: NamedDependency[Se
         caller = service.authorise(connection, request)
         query = _listed_days(read_query(request, connection, _Instrument), service.settings.raw_preview)
         _require_published(connection, query.exchange, query.symbol, ObjectKind.TICKS)
-        links = LinkMaker(service, request, "raw")
+        links = LinkMaker(service, request, LinkHost.RAW)
         service.admit(request, caller)
         answer = list_days(connection, query, links, request_id(request.scope))
     service.meter(caller, "raw-preview", query.dataset, len(answer.files), sum(file.size for file in answer.files))

@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 from sqlalchemy import Connection, Text, bindparam, cast, select
 
+from aperiodic.catalog import LinkHost
 from aperiodic.completeness.missing import Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
@@ -163,7 +164,7 @@ def get_raw(request: Request[Any, Any, Any], service: NamedDependency[Service]) 
         caller = service.authorise(connection, request)
         query = read_query(request, connection, RawQuery)
         require_raw(caller)
-        links = LinkMaker(service, request, "raw")
+        links = LinkMaker(service, request, LinkHost.RAW)
         service.admit(request, caller)
         answer = list_days(connection, query, links, request_id(request.scope))
     service.meter(caller, "raw", query.dataset, len(answer.files), sum(file.size for file in answer.files))

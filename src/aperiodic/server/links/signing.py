@@ -17,15 +17,13 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
-from aperiodic.market import Stream
+from aperiodic.catalog import LinkHost
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import refuse
 
 if TYPE_CHECKING:
     from litestar import Request
 
-    from aperiodic.catalog import Dataset
-    from aperiodic.lake.settings import LinkFamily
     from aperiodic.server.service import Service
 
 __all__ = [
@@ -36,7 +34,6 @@ __all__ = [
     "base_url",
     "check_link",
     "host_of",
-    "link_family",
     "make_link",
     "sign",
 ]
@@ -53,11 +50,6 @@ RAW_LINK_LIFETIME_S: Final = 3600
 _QUERY: Final = re.compile(rb"expires=(?P<expires>[1-9][0-9]{0,11})&signature=(?P<signature>[0-9a-f]{64})")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _USUAL_PORT: Final = re.compile(r":(80|443)$")
-_FAMILY: Final[dict[Stream, LinkFamily]] = {
-    Stream.TRADES: "trade-metrics",
-    Stream.QUOTES: "l1-metrics",
-    Stream.BOOK: "l2-metrics",
-}
 
 
 class LinkMaker:
@@ -67,17 +59,17 @@ class LinkMaker:
         lifetime_s: How long they are valid, seconds.
     """
 
-    def __init__(self, service: Service, request: Request[Any, Any, Any], family: LinkFamily) -> None:
+    def __init__(self, service: Service, request: Request[Any, Any, Any], host: LinkHost) -> None:
         """Find out what the links begin with.
 
         Raises:
             RequestError: `bad_host` when that depends on a Host header that is missing or no host name.
         """
         settings = service.settings
-        self.lifetime_s = RAW_LINK_LIFETIME_S if family == "raw" else LINK_LIFETIME_S
+        self.lifetime_s = RAW_LINK_LIFETIME_S if host is LinkHost.RAW else LINK_LIFETIME_S
         self._store = service.lake.store
         self._key = service.secrets.link_key
-        self._host = settings.link_hosts.get(family)
+        self._host = settings.link_hosts.get(host)
         self._base = ""
         if not self._store.signs:
             self._base = base_url(self._host or settings.public_url, request.scope["scheme"], host_of(request))
@@ -87,11 +79,6 @@ class LinkMaker:
         if self._store.signs:
             return self._store.sign(path, self.lifetime_s, self._host)
         return make_link(self._key, self._base, path, time.time(), self.lifetime_s)
-
-
-def link_family(metric: Dataset) -> LinkFamily:
-    """Return the family of link hosts that a dataset of bars belongs to."""
-    return "ohlcv" if metric.id == "ohlcv" else _FAMILY.get(metric.driving, "derivative-metrics")
 
 
 def host_of(request: Request[Any, Any, Any]) -> str:

@@ -1,6 +1,6 @@
 """The page of plans, as they are in the ledger of this installation."""
 
-from typing import Any, Final
+from typing import Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
@@ -12,17 +12,13 @@ from aperiodic.server.site.rendering import render_page
 
 __all__ = ["get_plans"]
 
-_TIERS: Final = {
-    tier: [declared for declared in DATASETS.values() if declared.tier == tier]
-    for tier in sorted({declared.tier for declared in DATASETS.values()})
-}
-
 
 @get("/plans", sync_to_thread=True)
 def get_plans(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
     """Answer with the plans."""
     with service.lake.engine.connect() as connection:
         plans = list_plans(connection)
+    tiers = sorted({declared.tier for declared in DATASETS.values()})
     return render_page(
         request,
         service,
@@ -30,7 +26,7 @@ def get_plans(request: Request[Any, Any, Any], service: NamedDependency[Service]
         title="Plans",
         description="What each plan of this installation may read, and how to get a key.",
         plans=plans,
-        tiers=_TIERS,
+        tiers={tier: [declared for declared in DATASETS.values() if declared.tier == tier] for tier in tiers},
         address_limit=service.settings.address_requests_per_minute,
         signups_per_hour=service.settings.signups_per_hour,
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import DATASETS
-from aperiodic.market import Clock, Exchange, Interval, Stream
+from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.site.slices import ShownSlice
 
 if TYPE_CHECKING:
@@ -16,12 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Parameters", "Sample", "samples", "usual_parameters"]
 
-_FUNCTIONS: Final = {
-    Stream.TRADES: "get_trade_metrics",
-    Stream.QUOTES: "get_l1_metrics",
-    Stream.BOOK: "get_l2_metrics",
-}
-_OWN_FUNCTIONS: Final = {"ohlcv": "get_ohlcv", "vtwap": "get_vwap"}
 _FALLBACK: Final = ShownSlice(
     Exchange.BINANCE_FUTURES,
     "perpetual-BTC-USDT:USDT",
@@ -116,14 +110,13 @@ def samples(parameters: Parameters, api: str, key: str) -> list[Sample]:
 
 
 def _python(declared: Dataset, parameters: Parameters, api: str, key: str) -> str:
-    function = _OWN_FUNCTIONS.get(declared.id) or _FUNCTIONS.get(declared.driving, "get_derivative_metrics")
-    lines = [f'metric="{declared.id}",'] if declared.id not in _OWN_FUNCTIONS else []
+    lines = [f'metric="{declared.id}",'] if declared.own_function is None else []
     names = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
     lines += [f'{name}="{getattr(parameters, name)}",' for name in names]
     lines += ["preview=True,"] if parameters.preview else [f'api_key="{key}",']
     lines.append(f'base_url="{api}",')
     body = "\n".join(f"    {line}" for line in lines)
-    return f"import aperiodic\n\nframe = aperiodic.{function}(\n{body}\n)\nprint(frame)\n"
+    return f"import aperiodic\n\nframe = aperiodic.{declared.sdk_function}(\n{body}\n)\nprint(frame)\n"
 
 
 def _curl(parameters: Parameters, api: str, key: str) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHART_INTERVALS", "ShownSlice", "Slices"]
 
-CHART_INTERVALS: Final = (Interval.M5, Interval.M15, Interval.M30, Interval.H1, Interval.H4, Interval.D1)
+CHART_INTERVALS: Final = tuple(Interval)[tuple(Interval).index(Interval.M5) :]
 """Intervals that the site's charts offer."""
 
 _KEPT: Final = 64
