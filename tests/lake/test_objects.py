@@ -4,10 +4,10 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from aperiodic.completeness.months import month_completeness
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 
+from aperiodic.completeness.missing import days_held
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.objects import (
@@ -168,7 +168,9 @@ def test_reading_periods_seeks_every_key_column_in_an_index(lake: Lake) -> None:
     with lake.engine.connect() as connection:
         read_periods(connection, TRADES, DAYS)
         read_periods(connection, TRADES, DAYS, as_of=5)
-        month_completeness(connection, Exchange.BINANCE_FUTURES, str(BTC), Stream.TRADES, ["2025-05"])
+        days_held(
+            connection, Exchange.BINANCE_FUTURES, [str(BTC)], [Stream.TRADES], date(2025, 5, 1), date(2025, 5, 31)
+        )
         queries = [query for query in asked if query[0].startswith("SELECT")]
         plans = [
             " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
