@@ -55,21 +55,8 @@ def put_ticks(
     for day in days.unique(maintain_order=True):
         part = ticks.filter(days == day).cast(tick_schema(stream))
         data = parquet_bytes(part)
-        bounds = part.select(
-            pl.col("exchange_timestamp", "local_timestamp").to_physical().min().name.prefix("first_"),
-            pl.col("exchange_timestamp", "local_timestamp").to_physical().max().name.prefix("last_"),
-        ).row(0)
-        new = NewObject(
-            key=ObjectKey.ticks(stream, exchange, symbol, day),
-            rows=part.height,
-            source=Source.SIMULATED,
-            fingerprint=hashlib.sha256(data).hexdigest(),
-            reason="test",
-            first_exchange=bounds[0],
-            first_local=bounds[1],
-            last_exchange=bounds[2],
-            last_local=bounds[3],
-        )
+        key = ObjectKey.ticks(stream, exchange, symbol, day)
+        new = NewObject.of_ticks(key, part, Source.SIMULATED, hashlib.sha256(data).hexdigest(), "test")
         batch.put(new, data)
     batch.commit()
 

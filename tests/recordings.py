@@ -24,14 +24,16 @@ class Market:
         self._trade = 500
         self._price = 940_000
 
-    def record(self, path: Path, first_second: int, seconds: int, *, snapshot: bool) -> Path:
-        """Write the frames of `seconds` seconds, counted from midnight, as a gzip recording."""
+    def record(self, path: Path, first_second: int, seconds: int, *, snapshot: bool, broken_lines: int = 0) -> Path:
+        """Write the frames of `seconds` seconds, counted from midnight, as a gzip recording, then lines of no use."""
         lines: list[str] = []
         for second in range(first_second, first_second + seconds):
             at = MIDNIGHT_MS + second * 1000
             if snapshot and second == first_second:
                 lines.append(self._line(at, self._snapshot()))
             lines += [self._line(at + offset, frame) for offset, frame in self._second(at)]
+        last = MIDNIGHT_MS + (first_second + seconds) * 1000
+        lines += [f"{last * 1000 - 1} {{\n"] * broken_lines
         with gzip.open(path, "wt", compresslevel=1) as file:
             file.writelines(lines)
         return path

@@ -184,7 +184,7 @@ def test_verify_finds_what_is_missing_damaged_and_unknown(shell: Shell) -> None:
 
     quick = shell.run("ledger", "verify")
     assert quick.returncode == 1
-    assert "hint: Restore these objects" in quick.stderr
+    assert "hint: Run: aperiodic ledger verify --repair" in quick.stderr
     named = [line for line in quick.stdout.splitlines() if re.match(r"(missing|damaged|unknown): ", line)]
     assert named == [
         f"missing: {lost.relative_to(store)}",
@@ -195,6 +195,10 @@ def test_verify_finds_what_is_missing_damaged_and_unknown(shell: Shell) -> None:
     assert deep.returncode == 1
     assert f"damaged: {altered.relative_to(store)}" in deep.stdout.splitlines()
     assert "1 missing, 2 damaged; 1 in the store that the ledger does not know." in deep.stdout
+    repaired = shell.run("ledger", "verify", "--repair", "--workers", "1")
+    assert (repaired.returncode, "Computed anew: 3; still wrong: 0." in repaired.stdout) == (0, True)
+    assert f"damaged: {altered.relative_to(store)} (computed anew)" in repaired.stdout.splitlines()
+    assert shell.run("ledger", "verify", "--deep").returncode == 0
 
 
 def test_what_a_build_leaves_behind_is_sound_and_strays_alone_are_no_fault(shell: Shell) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from tests.s3 import ENVIRONMENT, S3Server
 
-from aperiodic.lake import LakeError, Store
+from aperiodic.lake import LakeError, ObjectReader, Store
 from aperiodic.lake.buckets import S3Url
 from aperiodic.lake.lake import parquet_bytes
 
@@ -168,7 +168,8 @@ def test_parquet_is_read_whole_by_column_and_lazily(store: Store) -> None:
     store.put(PATH, parquet_bytes(frame))
     assert store.read_parquet(PATH).equals(frame)
     assert store.read_parquet(PATH, ["b"]).equals(frame.select("b"))
-    assert store.scan_parquet(PATH).filter(pl.col("a") == 2).collect().equals(frame[1:])
+    with ObjectReader(store) as reader:
+        assert reader.scan(PATH).filter(pl.col("a") == 2).collect().equals(frame[1:])
 
 
 def test_the_same_content_again_changes_nothing_and_a_left_over_is_replaced(server: S3Server, store: Store) -> None:

@@ -11,7 +11,7 @@ import obstore
 import polars as pl
 import pytest
 
-from aperiodic.lake import LakeError, Store
+from aperiodic.lake import LakeError, ObjectReader, Store
 from aperiodic.lake.lake import parquet_bytes
 
 if TYPE_CHECKING:
@@ -189,7 +189,6 @@ def test_no_path_leads_out_of_the_store(store: Store, folder: Path, path: str) -
         lambda: store.put(path, b"content"),
         lambda: store.read(path),
         lambda: store.read_parquet(path),
-        lambda: store.scan_parquet(path),
         lambda: store.exists(path),
         lambda: store.delete(path),
     ]
@@ -236,7 +235,8 @@ def test_parquet_is_read_whole_by_column_and_lazily(store: Store) -> None:
     store.put(path, parquet_bytes(frame))
     assert store.read_parquet(path).equals(frame)
     assert store.read_parquet(path, ("c", "a")).equals(frame.select("c", "a"))
-    assert store.scan_parquet(path).filter(pl.col("a") == 2).collect().equals(frame[1:])
+    with ObjectReader(store) as reader:
+        assert reader.scan(path).filter(pl.col("a") == 2).collect().equals(frame[1:])
 
 
 def test_a_path_that_looks_like_a_pattern_names_one_file(store: Store) -> None:
@@ -265,7 +265,8 @@ def test_a_store_that_is_not_a_folder_behaves_the_same() -> None:
     store.put(PATH, data)
     assert store.put(PATH, data).sha256 == hashlib.sha256(data).hexdigest()
     assert store.read_parquet(PATH, ["a"]).equals(frame)
-    assert store.scan_parquet(PATH).collect().equals(frame)
+    with ObjectReader(store) as reader:
+        assert reader.scan(PATH).collect().equals(frame)
     assert store.paths("ticks") == [PATH]
     store.delete(PATH)
     store.delete(PATH)

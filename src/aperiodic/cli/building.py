@@ -24,6 +24,7 @@ def build(
     start: Day | None = None,
     end: Day | None = None,
     workers: Annotated[int, Parameter(validator=Number(gte=1, lte=256))] = os.cpu_count() or 1,
+    again: bool = False,
 ) -> None:
     """Compute the metrics that are out of date, and nothing else, and publish the months they belong to.
 
@@ -33,10 +34,12 @@ def build(
         start: First day; the range is widened to whole months.
         end: Last day, inclusive.
         workers: Processes to use. The files are the same whatever their number.
+        again: Compute what is up to date too.
     """
     check_range(start, end)
     with open_lake() as lake, steps() as progress:
-        report = run_build(lake, Selection(exchange, symbol, start, end), workers=workers, progress=progress)
+        selection = Selection(exchange, symbol, start, end)
+        report = run_build(lake, selection, workers=workers, again=again, progress=progress)
     if report.days or report.months:
         out.print(f"Built days: {report.days}, published months: {report.months} ({report.files} files).")
     else:

@@ -17,9 +17,9 @@ __all__ = ["open_lake", "read_settings"]
 
 
 @contextmanager
-def open_lake() -> Iterator[Lake]:
-    """Open the installation that the settings name, and close it afterwards."""
-    lake = Lake.open(read_settings())
+def open_lake(*, to_restore: bool = False) -> Iterator[Lake]:
+    """Open the installation that the settings name, and close it afterwards; see `Lake.open`."""
+    lake = Lake.open(read_settings(), to_restore=to_restore)
     try:
         yield lake
     finally:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
+from cyclopts.validators import Number
 from rich.markup import escape
 
 from aperiodic.cli.console import errors, out, steps
@@ -47,7 +49,7 @@ def restore(file: Path) -> None:
         file: What `aperiodic ledger backup` wrote, with this version or an older one.
     """
     settings = read_settings()
-    with open_lake() as lake, lake.writing(), steps() as progress:
+    with open_lake(to_restore=True) as lake, lake.writing(), steps() as progress:
         counts = restore_from(lake.engine, file, progress=progress)
     out.print(f"Restored {_rows(counts)} from {escape(str(file))}.", highlight=False, soft_wrap=True)
     if settings.secret is None and not (settings.home / "secret").exists():
@@ -60,24 +62,47 @@ def restore(file: Path) -> None:
 
 
 @app.command
-def verify(*, deep: bool = False) -> None:
-    """Make sure that the store has every current object of the ledger; exit code 1 when it has not.
+def verify(
+    *,
+    deep: bool = False,
+    repair: bool = False,
+    workers: Annotated[int, Parameter(validator=Number(gte=1, lte=256))] = os.cpu_count() or 1,
+) -> None:
+    """Make sure that the store has every object of the ledger; exit code 1 when it has not.
 
     Args:
         deep: Read every object and compare its SHA-256; without it only sizes are compared.
+        repair: Do that, and compute metrics anew that are missing or damaged; what was imported is named.
+        workers: Processes to compute in.
     """
     with open_lake() as lake, steps() as progress:
-        report = verify_store(lake.store, lake.engine, deep=deep, progress=progress)
+        report = verify_store(lake.store, lake.engine, deep=deep or repair, progress=progress)
+        if repair and not report.sound:
+            # The engine is only needed, and only loaded, where something is wrong.
+            from aperiodic.engine.repair import repair as run_repair  # noqa: PLC0415
+
+            repaired = run_repair(lake, report, workers=workers, progress=progress)
+        else:
+            repaired = None
+    restored = set(repaired.restored) if repaired else set()
     for problem, paths in (("missing", report.missing), ("damaged", report.damaged), ("unknown", report.unknown)):
         for path in paths:
-            out.print(f"{problem}: {escape(path)}", highlight=False, soft_wrap=True)
+            mended = " (computed anew)" if path in restored else ""
+            out.print(f"{problem}: {escape(path)}{mended}", highlight=False, soft_wrap=True)
     out.print(
         f"{report.checked:,} objects: {len(report.missing):,} missing, {len(report.damaged):,} damaged; "
         f"{len(report.unknown):,} in the store that the ledger does not know.",
         highlight=False,
     )
-    if not report.sound:
-        errors.print("[bold]hint:[/] Restore these objects from a copy of the store, or import their source again.")
+    if repaired is not None:
+        out.print(f"Computed anew: {len(restored):,}; still wrong: {len(repaired.lost):,}.", highlight=False)
+    if not report.sound and (repaired is None or repaired.lost):
+        advice = (
+            "Run: aperiodic ledger verify --repair"
+            if repaired is None
+            else "Restore these objects from a copy of the store, or import their source again with --again."
+        )
+        errors.print(f"[bold]hint:[/] {advice}", soft_wrap=True)
         raise SystemExit(1)
 
 

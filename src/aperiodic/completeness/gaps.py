@@ -17,13 +17,23 @@ from aperiodic.lake.schema import gaps, spans
 from aperiodic.venues import RESTART_SLACK_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
     from aperiodic.market import Exchange, Stream, Symbol
 
-__all__ = ["RESTART", "Gap", "Span", "add_spans", "gaps_between", "merge_spans", "read_gaps", "read_spans"]
+__all__ = [
+    "RESTART",
+    "Gap",
+    "Span",
+    "add_spans",
+    "gaps_between",
+    "merge_spans",
+    "read_gaps",
+    "read_spans",
+    "remove_spans",
+]
 
 
 RESTART: Final = "sequence_reset"
@@ -121,16 +131,74 @@ def gaps_between(symbol: str, stream: str, merged: list[Span]) -> list[Gap]:
     ]
 
 
-def add_spans(
-    connection: Connection, exchange: Exchange, symbol: Symbol, stream: Stream, stretches: Iterable[Span]
+def add_spans(connection: Connection, exchange: Exchange, symbol: Symbol, stream: Stream, runs: Iterable[Span]) -> None:
+    """Add runs to a series; in the ledger only those that they touch change, and the gaps beside them."""
+    held = read_spans(connection, exchange, str(symbol), stream)
+    _write_spans(connection, (exchange, str(symbol), stream), held, merge_spans([*held, *runs]))
+
+
+def remove_spans(
+    connection: Connection,
+    exchange: str,
+    symbol: str,
+    stream: str,
+    *,
+    begin: int,
+    end: int,
+    number_before: int | None,
+    number_after: int | None,
 ) -> None:
-    """Add stretches to a series and renew its gaps."""
-    series = {"exchange": exchange, "symbol": str(symbol), "stream": stream}
-    merged = merge_spans([*read_spans(connection, exchange, str(symbol), stream), *stretches])
-    for table in (spans, gaps):
-        connection.execute(delete(table).where(*(table.c[name] == value for name, value in series.items())))
-    _insert_all(connection, spans, [{**series, **_columns(span)} for span in merged])
-    _insert_all(connection, gaps, [{**series, **_columns(gap)} for gap in gaps_between(str(symbol), stream, merged)])
+    """Take out of the runs of a series what happened from `begin` to before `end` (µs).
+
+    Args:
+        connection: Open connection to the ledger.
+        exchange: Venue.
+        symbol: Atlas symbol.
+        stream: Tick stream.
+        begin: From when on.
+        end: Until when.
+        number_before: Number of the last event before `begin`; None when none is held.
+        number_after: Number of the first event from `end` on; None when none is held.
+    """
+    held = read_spans(connection, exchange, symbol, stream)
+    left: list[Span] = []
+    for span in held:
+        if span.last_time < begin or span.first_time >= end:
+            left.append(span)
+            continue
+        if number_before is not None and span.after_sequence < number_before and span.first_time < begin:
+            until = min(span.last_sequence, number_before)
+            left.append(replace(span, last_sequence=until, last_time=min(span.last_time, begin - 1)))
+        if number_after is not None and span.last_sequence >= number_after and span.last_time >= end:
+            after = max(span.after_sequence, number_after - 1)
+            begins = span.begins if after == span.after_sequence else "not_recorded"
+            left.append(replace(span, after_sequence=after, first_time=max(span.first_time, end), begins=begins))
+    _write_spans(connection, (exchange, symbol, stream), held, merge_spans(left))
+
+
+def _write_spans(connection: Connection, series: tuple[str, str, str], held: list[Span], merged: list[Span]) -> None:
+    exchange, symbol, stream = series
+    _replace_rows(connection, spans, series, held, merged)
+    known = read_gaps(connection, exchange, symbol, stream)
+    _replace_rows(connection, gaps, series, known, gaps_between(symbol, stream, merged))
+
+
+def _replace_rows(
+    connection: Connection,
+    table: Table,
+    series: tuple[str, str, str],
+    before: Sequence[Span | Gap],
+    after: Sequence[Span | Gap],
+) -> None:
+    """Delete the rows that are no longer there, and insert those that are new."""
+    named = dict(zip(("exchange", "symbol", "stream"), series, strict=True))
+    for item in set(before) - set(after):
+        same = {**named, **_columns(item)}
+        connection.execute(delete(table).where(*(table.c[name] == value for name, value in same.items())))
+    new = set(after) - set(before)
+    rows = [{**named, **_columns(item)} for item in after if item in new]
+    if rows:
+        connection.execute(insert(table), rows)
 
 
 def read_spans(connection: Connection, exchange: str, symbol: str, stream: str) -> list[Span]:
@@ -153,8 +221,3 @@ def read_gaps(connection: Connection, exchange: str, symbol: str | None = None, 
 
 def _columns(item: Span | Gap) -> dict[str, Any]:
     return {name: getattr(item, name) for name in item.__slots__ if name not in {"symbol", "stream"}}
-
-
-def _insert_all(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:  # noqa: ANN401 - Core tables are untyped
-    if rows:
-        connection.execute(insert(table), rows)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
-__all__ = ["ANY_STREAM", "Recorded", "add_recorded", "join_recorded", "read_recorded", "whole_days"]
+__all__ = ["ANY_STREAM", "Recorded", "add_recorded", "join_recorded", "read_recorded", "remove_recorded", "whole_days"]
 
 ANY_STREAM: Final = ""
 """Stream of the intervals in which any stream of an instrument was recorded."""
@@ -116,6 +116,35 @@ def add_recorded(connection: Connection, exchange: str, added: Mapping[Series, S
         connection.execute(delete(recorded).where(recorded.c.id.in_(stale[start : start + _MOST_NAMED])))
     if new:
         connection.execute(insert(recorded), new)
+
+
+def remove_recorded(connection: Connection, exchange: str, symbol: str, stream: str, begin: int, end: int) -> None:
+    """Take the time between two arrivals (µs) out of the intervals of a series.
+
+    Args:
+        connection: Open connection to the ledger, in a transaction.
+        exchange: Venue.
+        symbol: Atlas symbol.
+        stream: Tick stream.
+        begin: First arrival that is no longer held, µs.
+        end: Last one, µs.
+    """
+    rows = connection.execute(_between(exchange, begin, end, [symbol]).where(recorded.c.stream == stream)).mappings()
+    for row in list(rows):
+        interval = _interval(row)
+        connection.execute(delete(recorded).where(recorded.c.id == row["id"]))
+        left = []
+        if interval.first_time < begin:
+            last = min(interval.last_time, begin - 1)
+            left.append(replace(interval, covers_to=begin - 1, last_time=last, ends=""))
+        if interval.last_time > end:
+            first = max(interval.first_time, end + 1)
+            left.append(replace(interval, covers_from=end + 1, first_time=first, begins=""))
+        named = {"exchange": exchange, "symbol": symbol, "stream": stream}
+        if left:
+            connection.execute(
+                insert(recorded), [named | dict(zip(_NAMES, astuple(piece), strict=True)) for piece in left]
+            )
 
 
 def read_recorded(

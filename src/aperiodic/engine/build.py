@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aperiodic.engine.plan import Selection, plan_days, plan_months
-from aperiodic.engine.workers import Written, run_day, run_month, run_tasks
-from aperiodic.lake import Lake, ObjectKey, ObjectKind
+from aperiodic.engine.workers import Task, Written, run_day, run_month, run_tasks
+from aperiodic.lake import Lake, LakeError, ObjectKey, ObjectKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from aperiodic.engine.month import MonthTask
 
@@ -38,42 +38,108 @@ def build(
     selection: Selection | None = None,
     *,
     workers: int | None = None,
+    again: bool = False,
+    broken: Collection[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
     """Compute what is out of date and nothing else, and publish the months it belongs to.
+
+    What the store does not hold as it was written is out of date too. A day is not computed from ticks that are
+    missing or damaged, and its month is not published; the others are.
 
     Args:
         lake: The installation.
         selection: Instruments and days; None for all.
         workers: Processes to compute in; None computes in this one. The result is the same whatever their number.
+        again: Whether to compute what is up to date too.
+        broken: Paths of bars that are known to be damaged, so that they are computed too.
         progress: Called with the step ("days", "months"), the tasks done and the tasks in all.
 
     Raises:
-        LakeError: When the store or the ledger fails or another writer runs; what was committed stays.
+        LakeError: `object_missing` or `object_damaged` when ticks cannot be used, after everything else was built;
+            others when the store or the ledger fails or another writer runs. What was committed stays.
     """
-    selection = selection or Selection()
-    report = progress or (lambda _step, _done, _total: None)
-    files = 0
+    run = _Build(lake, selection or Selection(), workers, progress or (lambda _step, _done, _total: None))
     with lake.writing():
-        days = plan_days(lake, selection)
-        _retire(lake, days.stale)
-        report("days", 0, len(days.tasks))
-        with closing(run_tasks(run_day, lake.store.url, days.tasks, workers)) as results:
-            for done, written in enumerate(results, 1):
-                _commit(lake, written)
-                report("days", done, len(days.tasks))
-        months = plan_months(lake, selection)
-        _retire(lake, months.stale)
-        report("months", 0, len(months.tasks))
-        with closing(run_tasks(run_month, lake.store.url, months.tasks, workers)) as results:
-            for done, (task, written) in enumerate(zip(months.tasks, results, strict=True), 1):
-                _commit(lake, written, replaces=_published(lake, task))
-                files += len(written)
-                report("months", done, len(months.tasks))
-    return BuildReport(
-        days=len({(task.exchange, task.symbol, task.day) for task in days.tasks}),
-        months=len({(task.exchange, task.symbol, task.month) for task in months.tasks}),
-        files=files,
+        unusable = run.build(broken, again=again)
+        retry, damaged = _second_try(lake, unusable)
+        if retry:
+            unusable = run.build(damaged)
+    if unusable:
+        raise _cannot_use(unusable)
+    return BuildReport(len(run.days), len(run.months), run.files)
+
+
+class _Build:
+    """Runs the two steps, and counts what they do."""
+
+    def __init__(
+        self, lake: Lake, selection: Selection, workers: int | None, report: Callable[[str, int, int], None]
+    ) -> None:
+        self.days: set[tuple[str, ...]] = set()
+        self.months: set[tuple[str, ...]] = set()
+        self.files = 0
+        self._lake = lake
+        self._selection = selection
+        self._workers = workers
+        self._report = report
+
+    def build(self, broken: Collection[str], *, again: bool = False) -> list[LakeError]:
+        """Build what is out of date; return why tasks could not be done."""
+        unusable: list[LakeError] = []
+        held_up = set()
+        days = plan_days(self._lake, self._selection, again=again, broken=broken)
+        _retire(self._lake, days.stale)
+        for day, written in self._run("days", run_day, days.tasks):
+            if isinstance(written, LakeError):
+                unusable.append(written)
+                held_up.add((day.exchange, day.symbol, day.family, f"{day.day:%Y-%m}"))
+                continue
+            _commit(self._lake, written)
+            self.days.add((day.exchange, str(day.symbol), str(day.day)))
+        months = plan_months(self._lake, self._selection, again=again, broken=broken)
+        _retire(self._lake, months.stale)
+        tasks = [
+            month
+            for month in months.tasks
+            if (month.exchange, month.symbol, month.family, f"{month.month:%Y-%m}") not in held_up
+        ]
+        for month, written in self._run("months", run_month, tasks):
+            if isinstance(written, LakeError):
+                unusable.append(written)
+                continue
+            _commit(self._lake, written, replaces=_published(self._lake, month))
+            self.months.add((month.exchange, str(month.symbol), str(month.month)))
+            self.files += len(written)
+        return unusable
+
+    def _run(
+        self, step: str, function: Callable[[str, Task], Written], tasks: list[Task]
+    ) -> Iterator[tuple[Task, Written | LakeError]]:
+        self._report(step, 0, len(tasks))
+        with closing(run_tasks(function, self._lake.store.url, tasks, self._workers)) as results:
+            for done, (task, result) in enumerate(zip(tasks, results, strict=True), 1):
+                yield task, result
+                self._report(step, done, len(tasks))
+
+
+def _second_try(lake: Lake, unusable: Sequence[LakeError]) -> tuple[bool, list[str]]:
+    """Tell whether building once more would do better, and which bars have to be computed anew for that."""
+    records = {error.path: lake.find_path(error.path or "") for error in unusable}
+    damaged = [record.path for record in records.values() if record and record.key.kind is ObjectKind.DAY_BARS]
+    replaced_meanwhile = None in records.values()
+    return replaced_meanwhile or bool(damaged), damaged
+
+
+def _cannot_use(unusable: Sequence[LakeError]) -> LakeError:
+    first = unusable[0]
+    others = len({error.path for error in unusable}) - 1
+    more = f" So are {others} more." if others else ""
+    return LakeError(
+        f"{first.message}{more} Nothing was made of them; everything else was built.",
+        code=first.code,
+        hint="Run: aperiodic ledger verify --repair",
+        path=first.path,
     )
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.lake import ObjectReader
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
 from aperiodic.market.time import day_start_us
 
@@ -71,8 +72,13 @@ def compute_day(store: Store, task: DayTask) -> pl.DataFrame:
     A clock has the bars of its intervals (`Clock.intervals`): none below a minute on the exchange clock.
     Rows are ordered by clock, interval and time.
     """
+    with ObjectReader(store) as files:
+        return _compute(files, task)
+
+
+def _compute(files: ObjectReader, task: DayTask) -> pl.DataFrame:
     kernel = KERNELS[task.family]
-    reader = _Reader(store, kernel, day_start_us(task.day))
+    reader = _Reader(files, kernel, day_start_us(task.day))
     frames = []
     for clock in Clock:
         bars_of = kernel.bars(_day_ticks(reader, kernel, task, clock))
@@ -95,8 +101,8 @@ class _Reader:
     Of a neighbouring day's file only the few events that matter for this day are decoded and kept.
     """
 
-    def __init__(self, store: Store, kernel: FamilyKernel, begin: int) -> None:
-        self._store = store
+    def __init__(self, objects: ObjectReader, kernel: FamilyKernel, begin: int) -> None:
+        self._objects = objects
         self._kernel = kernel
         self._begin = begin
         self._files: dict[str, pl.DataFrame] = {}
@@ -117,7 +123,7 @@ class _Reader:
             looks_back = stream in self._kernel.looks_back
             usable = self._kernel.usable.get(stream, pl.lit(value=True))
             if self._is_of_the_day(path):
-                ticks = self._store.read_parquet(path, columns)
+                ticks = self._objects.read(path, columns)
             elif looks_back:
                 ticks = self._near(path, columns, usable)
             else:
@@ -128,7 +134,7 @@ class _Reader:
 
     def _is_of_the_day(self, path: str) -> bool:
         """Tell whether a file holds this day: a tick file holds one UTC day of the exchange clock."""
-        first = self._store.scan_parquet(path).select(_time(Clock.EXCHANGE)).head(1).collect()
+        first = self._objects.scan(path).select(_time(Clock.EXCHANGE)).head(1).collect()
         return first.height > 0 and self._begin <= first.item() < self._begin + DAY_US
 
     def _near(self, path: str, columns: Sequence[str], usable: pl.Expr) -> pl.DataFrame:
@@ -139,7 +145,7 @@ class _Reader:
             if ticks.filter(usable).select(pl.all_horizontal(condition.any() for condition in earlier)).item():
                 return ticks
         earlier = [_time(clock).filter(_time(clock) < self._begin).max().alias(clock) for clock in Clock]
-        latest = self._store.scan_parquet(path).filter(usable).select(earlier).collect(engine="streaming")
+        latest = self._objects.scan(path).filter(usable).select(earlier).collect(engine="streaming")
         return self._since(
             path, columns, min((time for time in latest.row(0) if time is not None), default=self._begin)
         )
@@ -148,7 +154,7 @@ class _Reader:
         """Return the events of a file from `first` to the end of the day, on either clock."""
         begin, end = (pl.lit(time).cast(pl.Datetime("us", "UTC")) for time in (first, self._begin + DAY_US))
         near = pl.any_horizontal(pl.col(clock.column).is_between(begin, end, closed="left") for clock in Clock)
-        return self._store.scan_parquet(path).select(columns).filter(near).collect()
+        return self._objects.scan(path).select(columns).filter(near).collect()
 
     def _wanted(self, ticks: pl.DataFrame, usable: pl.Expr, *, looks_back: bool) -> NDArray[np.bool_]:
         """Tell which events lie within the day, or are the latest usable one before it, on either clock."""

@@ -12,7 +12,7 @@ from polars.io.plugins import register_io_source
 from aperiodic.catalog import DATASETS, TIME_COLUMN, Family
 from aperiodic.engine.day import select_bars
 from aperiodic.engine.fields import dataset_frame, dataset_frames, partials_of
-from aperiodic.lake import NewObject, ObjectKey, StoredObject
+from aperiodic.lake import NewObject, ObjectKey, ObjectReader, StoredObject
 from aperiodic.lake.lake import PARQUET_OPTIONS, parquet_bytes, put_object, put_object_file
 from aperiodic.market import Clock, Exchange, Interval, Source, Symbol
 
@@ -56,21 +56,23 @@ class MonthTask:
 def publish_month(store: Store, task: MonthTask) -> list[tuple[NewObject, StoredObject]]:
     """Write the month's files of every dataset, clock and interval that has rows; the ledger is the caller's."""
     written = []
-    for clock in Clock:
-        for publish in (_publish_seconds, _publish_longer):
-            written += publish(store, task, clock)
+    with ObjectReader(store) as files:
+        days = [files.scan(path) for path in task.days]
+        for clock in Clock:
+            for publish in (_publish_seconds, _publish_longer):
+                written += publish(store, task, days, clock)
     return written
 
 
-def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[NewObject, StoredObject]]:
+def _publish_longer(
+    store: Store, task: MonthTask, days: Sequence[pl.LazyFrame], clock: Clock
+) -> list[tuple[NewObject, StoredObject]]:
     """Publish 15s to 1d: a month of one of them fits into memory, and those of a minute and more together."""
     written = []
     groups = [[interval] for interval in _ALONE if interval in clock.intervals]
     groups.append([interval for interval in clock.intervals if not interval.sub_minute])
     for intervals in groups:
-        days = [select_bars(store.scan_parquet(path), clock, intervals).collect() for path in task.days]
-        bars = pl.concat(days, rechunk=False)
-        del days
+        bars = pl.concat([select_bars(day, clock, intervals).collect() for day in days], rechunk=False)
         for interval in intervals:
             # Days come in order, and the bars of a day too.
             partials = bars if len(intervals) == 1 else bars.filter(pl.col("interval") == interval.seconds)
@@ -81,17 +83,19 @@ def _publish_longer(store: Store, task: MonthTask, clock: Clock) -> list[tuple[N
     return written
 
 
-def _publish_seconds(store: Store, task: MonthTask, clock: Clock) -> list[tuple[NewObject, StoredObject]]:
+def _publish_seconds(
+    store: Store, task: MonthTask, days: Sequence[pl.LazyFrame], clock: Clock
+) -> list[tuple[NewObject, StoredObject]]:
     """Publish 1s: a month of them need not fit into memory, so files are written a day at a time."""
     if _SECONDS not in clock.intervals:
         return []
-    days = [select_bars(store.scan_parquet(path), clock, [_SECONDS]) for path in task.days]
-    times = pl.concat([day.select(TIME_COLUMN) for day in days]).collect()[TIME_COLUMN]
+    seconds = [select_bars(day, clock, [_SECONDS]) for day in days]
+    times = pl.concat([day.select(TIME_COLUMN) for day in seconds]).collect()[TIME_COLUMN]
     written = []
     for dataset in _wanted(task) if times.len() else []:
         key = ObjectKey.bars(dataset.id, clock, _SECONDS, task.exchange, task.symbol, task.month)
         with TemporaryFile() as file:
-            _write_seconds(dataset, days, file)
+            _write_seconds(dataset, seconds, file)
             written.append((_describe(key, task, times), put_object_file(store, key, file)))
     return written
 

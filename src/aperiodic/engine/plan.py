@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -14,10 +14,11 @@ from aperiodic.engine.fingerprints import dataset_digest, digest
 from aperiodic.engine.inputs import common_source, day_tasks
 from aperiodic.engine.month import MonthTask
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
+from aperiodic.lake.verify import not_whole
 from aperiodic.market import Exchange, Stream, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 __all__ = ["Plan", "Selection", "plan_days", "plan_months"]
 
@@ -65,8 +66,15 @@ class Plan(Generic[Task]):
     stale: list[ObjectKey]
 
 
-def plan_days(lake: Lake, selection: Selection) -> Plan[DayTask]:
-    """Compare the bars of all selected days with the ticks that are there."""
+def plan_days(lake: Lake, selection: Selection, *, again: bool = False, broken: Collection[str] = ()) -> Plan[DayTask]:
+    """Compare the bars of all selected days with the ticks that are there.
+
+    Args:
+        lake: The installation.
+        selection: Which days.
+        again: Whether all of them are out of date.
+        broken: Paths of bars that are out of date, besides those that the store does not hold whole.
+    """
     instruments: dict[tuple[str, str], dict[Stream, list[ObjectRecord]]] = {}
     for record in lake.current(ObjectKind.TICKS, **selection.filters):
         streams = instruments.setdefault((record.key.exchange, record.key.symbol), {})
@@ -76,7 +84,7 @@ def plan_days(lake: Lake, selection: Selection) -> Plan[DayTask]:
         for family in KERNELS:
             for task in day_tasks(family, Exchange(exchange), Symbol.parse(symbol), streams):
                 wanted[ObjectKey.day_bars(family, task.exchange, task.symbol, task.day)] = task
-    records = lake.current(ObjectKind.DAY_BARS, **selection.filters)
+    records = _made(lake, ObjectKind.DAY_BARS, selection, broken, again=again)
     made = {record.key: record.fingerprint for record in records}
     return Plan(
         tasks=[task for key, task in wanted.items() if selection.holds(task.day) and made.get(key) != task.fingerprint],
@@ -84,10 +92,15 @@ def plan_days(lake: Lake, selection: Selection) -> Plan[DayTask]:
     )
 
 
-def plan_months(lake: Lake, selection: Selection) -> Plan[MonthTask]:
-    """Compare the published files of all selected months with the day bars that are there, dataset by dataset."""
+def plan_months(
+    lake: Lake, selection: Selection, *, again: bool = False, broken: Collection[str] = ()
+) -> Plan[MonthTask]:
+    """Compare the published files of all selected months with the day bars that are there, dataset by dataset.
+
+    See `plan_days` for the arguments.
+    """
     published: dict[tuple[str, str, str, str], list[ObjectRecord]] = {}
-    for record in lake.current(ObjectKind.BARS, **selection.filters):
+    for record in _made(lake, ObjectKind.BARS, selection, broken, again=again):
         key = record.key
         published.setdefault((key.exchange, key.symbol, key.dataset, key.period), []).append(record)
     tasks = []
@@ -111,6 +124,15 @@ def plan_months(lake: Lake, selection: Selection) -> Plan[MonthTask]:
             tasks.append(task)
     stale = [record.key for records in published.values() for record in records]
     return Plan(tasks, [key for key in stale if selection.holds(_first_day(key.period))])
+
+
+def _made(
+    lake: Lake, kind: ObjectKind, selection: Selection, broken: Collection[str], *, again: bool
+) -> list[ObjectRecord]:
+    """Return the current objects; those that have to be made anew are without fingerprint."""
+    records = lake.current(kind, **selection.filters)
+    anew = {record.path for record in records} if again else {*broken, *not_whole(lake.store, records)}
+    return [replace(record, fingerprint="") if record.path in anew else record for record in records]
 
 
 def _months(days: list[ObjectRecord]) -> Iterator[tuple[tuple[str, str, str, str], list[ObjectRecord]]]:

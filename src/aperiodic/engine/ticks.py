@@ -15,14 +15,24 @@ The result is the same, byte for byte, whatever order files are imported in.
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from aperiodic.completeness.gaps import remove_spans
+from aperiodic.completeness.recorded import remove_recorded
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.lake import Batch, Lake, NewObject, ObjectKey, ObjectKind
+from aperiodic.lake import Batch, Lake, LakeError, NewObject, ObjectKey, ObjectKind
+from aperiodic.lake.errors import UNUSABLE
+from aperiodic.lake.imports import forget_imports
 from aperiodic.lake.lake import parquet_bytes
-from aperiodic.market import BOOK_DEPTH, Exchange, Source, Stream, Symbol, book_columns, tick_schema
+from aperiodic.market import BOOK_DEPTH, DAY_US, Exchange, Source, Stream, Symbol, book_columns, tick_schema
+from aperiodic.market.time import day_start_us
+
+if TYPE_CHECKING:
+    from aperiodic.lake import ObjectRecord
 
 __all__ = ["merge_frames", "merge_ticks"]
 
@@ -34,7 +44,15 @@ _STATES: Final = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDIN
 
 
 def merge_ticks(
-    lake: Lake, batch: Batch, stream: Stream, exchange: Exchange, symbol: Symbol, frame: pl.DataFrame, source: Source
+    lake: Lake,
+    batch: Batch,
+    stream: Stream,
+    exchange: Exchange,
+    symbol: Symbol,
+    frame: pl.DataFrame,
+    source: Source,
+    *,
+    replace_unusable: bool = False,
 ) -> None:
     """Add ticks of one series to the tick objects of their UTC days (of exchange time).
 
@@ -46,8 +64,11 @@ def merge_ticks(
         symbol: Instrument.
         frame: The ticks, in the order they were recorded, with the columns of `tick_schema(stream)`.
         source: Where they come from.
+        replace_unusable: Whether these ticks take the place of a day that is missing or damaged. What else that day
+            held is given up: the files that it may have come from count as not imported, and its numbers as not held.
 
     Raises:
+        LakeError: `object_missing` or `object_damaged` when a day cannot be read that would have to be merged.
         ImportSourceError: `source_conflict` when a day holds ticks of another source, or any day simulated ones where
             these are not (or the other way round); when there are single trades where these are aggregated, or book snapshots of 5 levels where these have 25 (or the other way round).
     """
@@ -57,38 +78,84 @@ def merge_ticks(
     days = frame["exchange_timestamp"].dt.date()
     for day in days.unique().sort():
         _merge_day(
-            lake, batch, stream, ObjectKey.ticks(stream, exchange, symbol, day), frame.filter(days == day), source
+            lake,
+            batch,
+            stream,
+            ObjectKey.ticks(stream, exchange, symbol, day),
+            frame.filter(days == day),
+            source,
+            replace_unusable=replace_unusable,
         )
 
 
-def _merge_day(lake: Lake, batch: Batch, stream: Stream, key: ObjectKey, part: pl.DataFrame, source: Source) -> None:
+def _merge_day(
+    lake: Lake,
+    batch: Batch,
+    stream: Stream,
+    key: ObjectKey,
+    part: pl.DataFrame,
+    source: Source,
+    *,
+    replace_unusable: bool,
+) -> None:
     held = lake.find(key)
-    if held is None:
+    if held is not None and held.source != source:
+        raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
+    reason = "first import" if held is None else "merged with another file"
+    try:
+        before = None if held is None else lake.store.read_parquet(held.path)
+    except LakeError as error:
+        if held is None or error.code not in UNUSABLE or not replace_unusable:
+            raise
+        before, reason = None, "took the place of what could not be read"
+        _give_up(lake, batch, held)
+    if before is None:
         merged = merge_frames(stream, [part])
     else:
-        if held.source != source:
-            raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
-        before = lake.store.read_parquet(held.path)
         kinds = _kind(stream, before, source), _kind(stream, part, source)
         if kinds[0] != kinds[1]:
             raise _conflict(key, *kinds)
         merged = merge_frames(stream, [before, part])
     data = parquet_bytes(merged)
-    first_exchange, last_exchange, first_local, last_local = _bounds(merged)
-    batch.put(
-        NewObject(
-            key=key,
-            rows=merged.height,
-            source=source,
-            fingerprint=hashlib.sha256(data).hexdigest(),
-            reason="first import" if held is None else "merged with another file",
-            first_exchange=first_exchange,
-            last_exchange=last_exchange,
-            first_local=first_local,
-            last_local=last_local,
-        ),
-        data,
+    batch.put(NewObject.of_ticks(key, merged, source, hashlib.sha256(data).hexdigest(), reason), data)
+
+
+def _give_up(lake: Lake, batch: Batch, day: ObjectRecord) -> None:
+    """Let the ledger say of a day that cannot be read that it is not held, and that its files can be imported again."""
+    key = day.key
+    if day.first_local is not None and day.last_local is not None:
+        received = day.first_local, day.last_local
+        batch.change(lambda connection: forget_imports(connection, key.exchange, *received))
+        batch.change(lambda connection: remove_recorded(connection, key.exchange, key.symbol, key.dataset, *received))
+    begin = day_start_us(date.fromisoformat(key.period))
+    batch.change(
+        partial(
+            remove_spans,
+            exchange=key.exchange,
+            symbol=key.symbol,
+            stream=key.dataset,
+            begin=begin,
+            end=begin + DAY_US,
+            number_before=_number(lake, key, before=True),
+            number_after=_number(lake, key, before=False),
+        )
     )
+
+
+def _number(lake: Lake, key: ObjectKey, *, before: bool) -> int | None:
+    """Return the last number of the venue on the days before a day, or the first on those after it."""
+    days = lake.current(ObjectKind.TICKS, dataset=key.dataset, exchange=key.exchange, symbol=key.symbol)
+    near = [day for day in days if (day.key.period < key.period if before else day.key.period > key.period)]
+    for day in reversed(near) if before else near:
+        try:
+            ticks = lake.store.read_parquet(day.path, ["exchange_timestamp", "sequence"])
+        except LakeError as error:
+            if error.code not in UNUSABLE:
+                raise
+            continue
+        number: int | None = ticks.sort("exchange_timestamp", maintain_order=True)["sequence"][-1 if before else 0]
+        return number
+    return None
 
 
 def merge_frames(stream: Stream, frames: list[pl.DataFrame]) -> pl.DataFrame:
@@ -120,13 +187,6 @@ def _merge_unnumbered(frames: list[pl.DataFrame], columns: list[str]) -> pl.Data
     ]
     merged = pl.concat(placed).group_by(*columns, "_nth").agg(pl.col("_place").max())
     return merged.sort("local_timestamp", "_place", *columns, "_nth")
-
-
-def _bounds(ticks: pl.DataFrame) -> tuple[int, int, int, int]:
-    times = [pl.col(name).to_physical() for name in _TIMES]
-    return ticks.select(
-        *(bound for time in times for bound in (time.min().name.prefix("first_"), time.max().name.prefix("last_")))
-    ).row(0)
 
 
 def _kind(stream: Stream, ticks: pl.DataFrame, source: Source) -> str:

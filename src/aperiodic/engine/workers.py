@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from aperiodic.engine.day import DayTask, compute_day
 from aperiodic.engine.month import MonthTask, publish_month
-from aperiodic.lake import NewObject, ObjectKey, Store, StoredObject
+from aperiodic.lake import LakeError, NewObject, ObjectKey, Store, StoredObject
+from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.lake import parquet_bytes, put_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-__all__ = ["Written", "run_day", "run_month", "run_tasks", "workers_environment"]
+__all__ = ["Task", "Written", "run_day", "run_month", "run_tasks", "workers_environment"]
 
 Written = list[tuple[NewObject, StoredObject]]
 Task = TypeVar("Task", DayTask, MonthTask)
@@ -62,8 +63,8 @@ def run_month(store_url: str, task: MonthTask) -> Written:
 
 def run_tasks(
     function: Callable[[str, Task], Written], store_url: str, tasks: Sequence[Task], workers: int | None
-) -> Generator[Written, None, None]:
-    """Yield the results of tasks in the order of the tasks.
+) -> Generator[Written | LakeError, None, None]:
+    """Yield the results of tasks in the order of the tasks; of one whose input is missing or damaged, the error.
 
     Args:
         function: Runs a task; known by name to workers.
@@ -72,7 +73,7 @@ def run_tasks(
         workers: Processes; None runs tasks in this one, each when its result is asked for.
     """
     if workers is None:
-        yield from (function(store_url, task) for task in tasks)
+        yield from (_attempt(function, store_url, task) for task in tasks)
         return
     at_once = workers * _TASKS_OF_A_WORKER
     for begin in range(0, len(tasks), at_once):
@@ -83,7 +84,17 @@ def run_tasks(
                 min(workers, len(some)), mp_context=get_context("spawn"), initializer=_end_with_parent
             ) as pool,
         ):
-            yield from pool.map(function, repeat(store_url), some)
+            yield from pool.map(_attempt, repeat(function), repeat(store_url), some)
+
+
+def _attempt(function: Callable[[str, Task], Written], store_url: str, task: Task) -> Written | LakeError:
+    """Run a task; the tasks beside it do not need the inputs that this one cannot use."""
+    try:
+        return function(store_url, task)
+    except LakeError as error:
+        if error.code not in UNUSABLE:
+            raise
+        return error
 
 
 @contextmanager

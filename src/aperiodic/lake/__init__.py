@@ -4,6 +4,7 @@ from aperiodic.lake.errors import LakeError
 from aperiodic.lake.lake import Batch, Lake, NewObject
 from aperiodic.lake.layout import ObjectKey, ObjectKind
 from aperiodic.lake.objects import ObjectRecord
+from aperiodic.lake.reader import ObjectReader
 from aperiodic.lake.settings import Settings
 from aperiodic.lake.store import Store, StoredObject
 
@@ -14,6 +15,7 @@ __all__ = [
     "NewObject",
     "ObjectKey",
     "ObjectKind",
+    "ObjectReader",
     "ObjectRecord",
     "Settings",
     "Store",

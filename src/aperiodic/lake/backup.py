@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.ledger import begin_write, open_ledger
-from aperiodic.lake.schema import SCHEMA_REVISION, metadata, plans
+from aperiodic.lake.schema import SCHEMA_REVISION, metadata, objects, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def back_up(
         Rows of each table.
 
     Raises:
-        LakeError: `backup_exists`, `backup_failed`, `ledger_other_version` or `ledger_unavailable`. The file is then
+        LakeError: `backup_exists`, `backup_would_be_empty`, `backup_failed`, `ledger_other_version` or `ledger_unavailable`. The file is then
             what it was before.
     """
     report = progress or _silent
@@ -69,6 +69,8 @@ def back_up(
                 else _copy_server(location, draft, report)
             )
             _check(draft, counts)
+            if not counts.get(objects.name) and _holds_objects(file):
+                raise _empty(file)
             _put_in_place(draft, file, replace=replace)
     except FileExistsError:
         raise _exists(file) from None
@@ -279,6 +281,23 @@ def _disposing(engine: Engine) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def _holds_objects(file: Path) -> bool:
+    """Whether a file is a ledger that knows of objects."""
+    try:
+        with closing(_open_read_only(file)) as connection:
+            return _count_in_file(connection).get(objects.name, 0) > 0
+    except sqlite3.Error:
+        return False
+
+
+def _empty(file: Path) -> LakeError:
+    return LakeError(
+        f"The ledger knows of no objects, but the backup at {file} does; it was left as it is.",
+        code="backup_would_be_empty",
+        hint="Check APERIODIC_HOME and APERIODIC_LEDGER. To start anew, write to another file.",
+    )
 
 
 def _exists(file: Path) -> LakeError:

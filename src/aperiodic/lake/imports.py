@@ -12,7 +12,7 @@ from aperiodic.lake.schema import imports
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["ImportRecord", "find_import", "read_imports", "record_import"]
+__all__ = ["ImportRecord", "find_import", "forget_imports", "read_imports", "record_import"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +85,14 @@ def record_import(connection: Connection, record: ImportRecord) -> None:
         )
     )
     connection.execute(insert(imports).values(**{name: getattr(record, name) for name in _NAMES}))
+
+
+def forget_imports(connection: Connection, exchange: str, first_received: int, last_received: int) -> None:
+    """Forget the files of an exchange in which anything was received between two times (µs, both included)."""
+    connection.execute(
+        delete(imports).where(
+            imports.c.exchange == exchange,
+            imports.c.last_received >= first_received,
+            imports.c.first_received <= last_received,
+        )
+    )

@@ -9,18 +9,21 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from aperiodic.lake.errors import LakeError
-from aperiodic.lake.layout import ObjectKey, ObjectKind
+from aperiodic.lake.layout import SUPERSEDED_KEPT, ObjectKey, ObjectKind
 from aperiodic.lake.ledger import PATIENT_S, begin_write, open_ledger
 from aperiodic.lake.locks import writer_lock
 from aperiodic.lake.objects import (
     ObjectRecord,
     current_objects,
     find_object,
+    find_object_at,
+    has_objects,
     latest_revision,
     replace_object,
     retire_object,
 )
 from aperiodic.lake.store import Store, StoredObject
+from aperiodic.market import Clock
 from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
@@ -45,8 +48,6 @@ PARQUET_OPTIONS: Final[dict[str, Any]] = {
 }
 """How every Parquet object is written; changing it changes the bytes of all that is written afterwards."""
 
-_KEEP_SUPERSEDED: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
-
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:
     """Return a frame as Parquet: the same frame always gives the same bytes."""
@@ -68,6 +69,16 @@ class NewObject:
     last_exchange: int | None = None
     first_local: int | None = None
     last_local: int | None = None
+
+    @classmethod
+    def of_ticks(cls, key: ObjectKey, ticks: pl.DataFrame, source: Source, fingerprint: str, reason: str) -> Self:
+        """Describe ticks, with the first and last of their times on both clocks."""
+        bounds = [
+            getattr(ticks[clock.column].to_physical(), bound)() if ticks.height else None
+            for clock in Clock
+            for bound in ("min", "max")
+        ]
+        return cls(key, ticks.height, source, fingerprint, reason, *bounds)
 
 
 def put_object(store: Store, key: ObjectKey, data: bytes) -> StoredObject:
@@ -149,15 +160,17 @@ class Lake:
         self._require_lock: Callable[[], None] = _no_lock
 
     @classmethod
-    def open(cls, settings: Settings, *, busy_s: float = PATIENT_S) -> Self:
+    def open(cls, settings: Settings, *, busy_s: float = PATIENT_S, to_restore: bool = False) -> Self:
         """Open an installation, creating an empty one where there is none.
 
         Args:
             settings: The installation.
             busy_s: How long to wait for a ledger that others hold; see `open_ledger`.
+            to_restore: Whether the ledger may be new though the store is not, since a backup will be restored into it.
 
         Raises:
-            LakeError: `home_unavailable`, `store_unavailable`, `ledger_unavailable` or `ledger_newer`.
+            LakeError: `home_unavailable`, `store_unavailable`, `ledger_unavailable`, `ledger_newer`, or `ledger_lost`
+                when the store holds what no ledger knows.
         """
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
@@ -167,7 +180,18 @@ class Lake:
                 code="home_unavailable",
                 hint="Set APERIODIC_HOME to a folder that you can write.",
             ) from error
-        return cls(Store(settings.store_url), open_ledger(settings.ledger_url, busy_s=busy_s), settings.home)
+        store = Store(settings.store_url)
+
+        def require_new_store() -> None:
+            if not to_restore and any(batch for batch in store.sizes()):
+                raise _lost()
+
+        lake = cls(store, open_ledger(settings.ledger_url, busy_s=busy_s, on_new=require_new_store), settings.home)
+        if not to_restore and not lake.has_objects() and any(batch for batch in store.sizes(ObjectKind.BARS)):
+            # Nothing is published before the ledger knows of ticks, so this is no left-over of a first import.
+            lake.close()
+            raise _lost()
+        return lake
 
     def close(self) -> None:
         """Let go of the ledger's connections."""
@@ -201,15 +225,33 @@ class Lake:
         """Begin a batch of writes."""
         return Batch(self)
 
+    def has_objects(self) -> bool:
+        """Whether the ledger has ever known of an object."""
+        with self.engine.connect() as connection:
+            return has_objects(connection)
+
     def find(self, key: ObjectKey) -> ObjectRecord | None:
         """Return the current revision of an object, or None."""
         with self.engine.connect() as connection:
             return find_object(connection, key)
 
+    def find_path(self, path: str) -> ObjectRecord | None:
+        """Return the current object that lies at a path of the store, or None."""
+        with self.engine.connect() as connection:
+            return find_object_at(connection, path)
+
     def current(self, kind: ObjectKind, **filters: str | Sequence[str] | None) -> list[ObjectRecord]:
         """Return the current objects of a kind; see `objects.current_objects`."""
         with self.engine.connect() as connection:
             return current_objects(connection, kind, **filters)
+
+
+def _lost() -> LakeError:
+    return LakeError(
+        "The store holds data, but the ledger that belongs to it is missing or empty.",
+        code="ledger_lost",
+        hint="Check APERIODIC_HOME and APERIODIC_LEDGER, or restore a backup: aperiodic ledger restore FILE",
+    )
 
 
 def _no_lock() -> None:
@@ -240,7 +282,7 @@ def _record(connection: Connection, new: NewObject, stored: StoredObject) -> lis
         created_at=now_us(),
     )
     replace_object(connection, record)
-    if before is None or unchanged or new.key.kind in _KEEP_SUPERSEDED:
+    if before is None or unchanged or new.key.kind in SUPERSEDED_KEPT:
         return []
     return [before.path]
 
@@ -248,4 +290,4 @@ def _record(connection: Connection, new: NewObject, stored: StoredObject) -> lis
 def _retire(connection: Connection, key: ObjectKey) -> list[str]:
     before = find_object(connection, key)
     retire_object(connection, key, now_us())
-    return [] if before is None or key.kind in _KEEP_SUPERSEDED else [before.path]
+    return [] if before is None or key.kind in SUPERSEDED_KEPT else [before.path]

@@ -6,6 +6,7 @@ revision is a new path, and the ledger says which one is current.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Self
@@ -15,9 +16,10 @@ from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["ObjectKey", "ObjectKind"]
+__all__ = ["SUPERSEDED_KEPT", "ObjectKey", "ObjectKind", "is_content_of"]
 
 _DIGEST_DIGITS: Final = 16
+_NAMED_BY_DIGEST: Final = re.compile(rf"data-([0-9a-f]{{{_DIGEST_DIGITS}}})\.parquet")
 
 
 class ObjectKind(StrEnum):
@@ -28,6 +30,10 @@ class ObjectKind(StrEnum):
     BARS = "bars"
     BOOK_STATE = "book_state"
     QUARANTINE = "quarantine"
+
+
+SUPERSEDED_KEPT: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
+"""Kinds of which earlier revisions stay in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +101,9 @@ class ObjectKey:
         else:
             parts.append(self.period)
         return "/".join([*parts, f"data-{sha256[:_DIGEST_DIGITS]}.parquet"])
+
+
+def is_content_of(path: str, sha256: str) -> bool:
+    """Tell whether content with this digest can be what was written at `path`; any can where the path names none."""
+    named = _NAMED_BY_DIGEST.fullmatch(path.rpartition("/")[2])
+    return named is None or sha256.startswith(named[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from aperiodic.lake.errors import LakeError
 from aperiodic.lake.schema import SCHEMA_REVISION
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
@@ -42,12 +44,15 @@ _WRITING: Final = 0x6170_6572_696F_0002
 """Number of the advisory lock that PostgreSQL keeps during a transaction that writes."""
 
 
-def open_ledger(url: str, *, busy_s: float = PATIENT_S) -> Engine:
+def open_ledger(url: str, *, busy_s: float = PATIENT_S, on_new: Callable[[], None] | None = None) -> Engine:
     """Open the ledger, creating or upgrading its tables when they are not the current ones.
 
+    A SQLite file that cannot be written, as in a copy made for reading, is opened for reading only.
+
     Args:
-        url: SQLAlchemy URL. For SQLite the folder is made when it is missing.
+        url: SQLAlchemy URL. For SQLite the folder is made when it is missing; a new file is for its owner only.
         busy_s: Seconds to wait for a lock or a free connection; with PostgreSQL a statement may take five times that.
+        on_new: Called before anything is made where there is no ledger yet; what it raises stays the only effect.
 
     Raises:
         LakeError: `ledger_unavailable` when it cannot be opened, `ledger_newer` when a newer version wrote it.
@@ -56,12 +61,17 @@ def open_ledger(url: str, *, busy_s: float = PATIENT_S) -> Engine:
     try:
         location = make_url(url)
         kind = location.get_backend_name()
+        file = _file_of(location)
+        if on_new is not None and file is not None and not file.exists():
+            _ask(on_new, lambda: not file.exists())
         engine = _engine(location, busy_s)
         with ExitStack() as on_failure:
             on_failure.callback(engine.dispose)
             with engine.connect() as connection:
-                current = _is_current(connection)
-            if not current:
+                versions = _versions(connection)
+            if on_new is not None and not versions:
+                _ask(on_new, lambda: _has_no_tables(engine))
+            if versions != [SCHEMA_REVISION]:
                 with begin_write(engine) as connection:
                     _upgrade(connection)
             on_failure.pop_all()
@@ -108,20 +118,44 @@ def _postgresql_engine(location: URL, busy_s: float) -> Engine:
 
 
 def _sqlite_engine(location: URL, busy_s: float) -> Engine:
-    database = location.database or ":memory:"
-    file = None if database.startswith((":memory:", "file:")) else Path(database).absolute()
+    file = _file_of(location)
+    options: dict[str, str] = {}
     if file is None:
         engine = create_engine(location)
     else:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-        # From here on a file that is gone is an error; SQLite would quietly make an empty one.
-        location = location.set(database=file.as_uri()).update_query_dict({"mode": "rw", "uri": "true"})
+        options = _options(file)
+        location = location.set(database=file.as_uri()).update_query_dict({**options, "uri": "true"})
         engine = create_engine(location, pool_timeout=busy_s)
         event.listen(engine, "checkout", partial(_require_same_file, file))
-    event.listen(engine, "connect", partial(_tune_sqlite, file, busy_s))
+    read_only = options.get("mode") == "ro"
+    event.listen(engine, "connect", partial(_tune_sqlite, file, busy_s, read_only=read_only))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _file_of(location: URL) -> Path | None:
+    """Return the file of a SQLite ledger; None for other databases and those in memory."""
+    if location.get_backend_name() != "sqlite":
+        return None
+    database = location.database or ":memory:"
+    return None if database.startswith((":memory:", "file:")) else Path(database).absolute()
+
+
+def _options(file: Path) -> dict[str, str]:
+    """Make the file where there is none; return how SQLite has to open it."""
+    # From here on a file that is gone is an error; SQLite would quietly make an empty one.
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    if _can_write(file) and _can_write(file.parent):
+        return {"mode": "rw"}
+    # SQLite needs the write-ahead log, or the right to make one, unless it may take the file as it is.
+    log = file.with_name(f"{file.name}-wal")
+    return {"mode": "ro"} if log.exists() else {"mode": "ro", "immutable": "1"}
+
+
+def _can_write(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _require_same_file(file: Path, _connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
@@ -138,13 +172,25 @@ def _identity(file: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _is_current(connection: Connection) -> bool:
+def _versions(connection: Connection) -> list[str]:
+    """Return what says which version wrote the ledger: nothing when it has no tables yet."""
     if not inspect(connection).has_table(_VERSION_TABLE):
-        return False
-    versions: list[str] = list(
-        connection.execute(select(column("version_num")).select_from(table(_VERSION_TABLE))).scalars()
-    )
-    return versions == [SCHEMA_REVISION]
+        return []
+    return list(connection.execute(select(column("version_num")).select_from(table(_VERSION_TABLE))).scalars())
+
+
+def _has_no_tables(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return not _versions(connection)
+
+
+def _ask(on_new: Callable[[], None], is_new: Callable[[], bool]) -> None:
+    """Call `on_new`; what it found counts for nothing when somebody else has made the ledger meanwhile."""
+    try:
+        on_new()
+    except LakeError:
+        if is_new():
+            raise
 
 
 def _upgrade(connection: Connection) -> None:
@@ -170,13 +216,21 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _tune_sqlite(file: Path | None, busy_s: float, connection: Any, record: ConnectionPoolEntry) -> None:  # noqa: ANN401 - SQLAlchemy hands over the driver's own type
+def _tune_sqlite(
+    file: Path | None,
+    busy_s: float,
+    connection: Any,  # noqa: ANN401 - SQLAlchemy hands over the driver's own type
+    record: ConnectionPoolEntry,
+    *,
+    read_only: bool,
+) -> None:
     connection.isolation_level = None
     if file is not None:
         record.info[_FILE] = _identity(file)
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {round(busy_s * 1000)}")
-    _use_write_ahead_log(cursor, busy_s)
+    if not read_only:
+        _use_write_ahead_log(cursor, busy_s)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()

@@ -20,6 +20,8 @@ __all__ = [
     "Series",
     "current_objects",
     "find_object",
+    "find_object_at",
+    "has_objects",
     "latest_revision",
     "periods_written_since",
     "read_periods",
@@ -145,10 +147,21 @@ def periods_written_since(
     return {row.period: (row.earliest, row.latest) for row in rows}
 
 
+def has_objects(connection: Connection) -> bool:
+    """Whether there is a row about any object."""
+    return connection.execute(select(objects.c.id).limit(1)).first() is not None
+
+
 def find_object(connection: Connection, key: ObjectKey) -> ObjectRecord | None:
     """Return the current revision, or None."""
     query = select(objects).where(objects.c.is_current, *_same_key(key))
     row = connection.execute(query).one_or_none()
+    return None if row is None else _record(row)
+
+
+def find_object_at(connection: Connection, path: str) -> ObjectRecord | None:
+    """Return the current object that lies at a path of the store, or None."""
+    row = connection.execute(select(objects).where(objects.c.is_current, objects.c.path == path)).first()
     return None if row is None else _record(row)
 
 

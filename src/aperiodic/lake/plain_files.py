@@ -6,9 +6,10 @@ import errno
 import os
 import stat
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
 __all__ = ["open_plain"]
@@ -23,7 +24,7 @@ _NO_PLAIN_FILE: Final = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR, err
 """What systems say of a link, a file in place of a folder, a folder in place of a file, a socket."""
 
 
-def open_plain(folder: Path, path: str) -> BinaryIO:
+def open_plain(folder: Path, path: str) -> FileIO:
     """Open an object for reading.
 
     Args:

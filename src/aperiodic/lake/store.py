@@ -20,10 +20,11 @@ from obstore.store import LocalStore
 from aperiodic.lake.buckets import Bucket, open_bucket
 from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError
+from aperiodic.lake.layout import is_content_of
 from aperiodic.lake.plain_files import open_plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 
 __all__ = ["Store", "StoredObject", "damaged"]
 
@@ -31,6 +32,7 @@ _CHUNK: Final = 1 << 20
 _LISTED: Final = 500
 _PART: Final = 5 << 20  # the least that S3 takes as a part of an object
 _PARTS: Final = 4
+_MOST_CHECKED: Final = 50_000
 _WHOLE: Final = 16 << 20  # what is larger goes to a bucket in parts
 
 
@@ -58,6 +60,7 @@ class Store:
         self._folder = Path(url2pathname(parts.path)) if parts.scheme == "file" else None
         self._lasting: set[Path] = set()
         self._conditions = True
+        self._checked: dict[str, tuple[object, ...]] = {}
         self._bucket = open_bucket(url) if self._folder is None else _open_folder(self._folder)
 
     @property
@@ -131,17 +134,75 @@ class Store:
         return StoredObject(path, size, sha256)
 
     def read(self, path: str) -> bytes:
-        """Return a whole object.
+        """Return a whole object, compared with the digest in its path.
 
         Raises:
-            LakeError: `object_missing` or `store_unavailable`.
+            LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
         """
         try:
-            return obstore.get(self._bucket.reads, path).bytes().to_bytes()
+            data = obstore.get(self._bucket.reads, path).bytes().to_bytes()
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
+        _require_content(path, hashlib.sha256(data).hexdigest())
+        return data
+
+    def local_file(self, path: str, folder: Path) -> Path:
+        """Return a file on this host that holds an object, compared with the digest in its path.
+
+        Args:
+            path: Path in the store.
+            folder: Where a copy is made of an object that lies in a bucket; it is read from there once, a piece at a
+                time.
+
+        Raises:
+            LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
+        """
+        try:
+            if self._folder is not None:
+                file = _inside(self._folder, path)
+                with open_plain(self._folder, path.lstrip("/")) as content:
+                    digest = hashlib.file_digest(content, "sha256").hexdigest()
+            else:
+                file = folder / hashlib.sha256(path.encode()).hexdigest()
+                with file.open("wb") as copy:
+                    digest = self._digest(path, copy.write)
+        except FileNotFoundError as error:
+            raise self._absent(path) from error
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
+        _require_content(path, digest)
+        return file
+
+    def check(self, path: str) -> None:
+        """Make sure that an object is what was written; it is read once, and again only after it was touched.
+
+        Raises:
+            LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
+        """
+        try:
+            if self._folder is not None:
+                with open_plain(self._folder, path) as file:
+                    found = os.fstat(file.fileno())
+                    mark: tuple[object, ...] = (found.st_size, found.st_mtime_ns, found.st_ino)
+                    if self._checked.get(path) == mark:
+                        return
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            else:
+                head = obstore.head(self._bucket.reads, path)
+                mark = (head["size"], head["last_modified"], head.get("e_tag"))
+                if self._checked.get(path) == mark:
+                    return
+                digest = self._digest(path)
+        except FileNotFoundError as error:
+            raise self._absent(path) from error
+        except (BaseError, OSError) as error:
+            raise _unavailable(path, error) from error
+        _require_content(path, digest)
+        if len(self._checked) >= _MOST_CHECKED:
+            self._checked.clear()
+        self._checked[path] = mark
 
     def size(self, path: str) -> int:
         """Return how many bytes an object has, asking the store.
@@ -191,26 +252,16 @@ class Store:
             yield piece.to_bytes()
 
     def read_parquet(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Return a Parquet object as a frame, or only some of its columns.
+        """Return a Parquet object as a frame, or only some of its columns; see `read`.
 
         Raises:
-            LakeError: `object_missing` or `store_unavailable`.
+            LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
         """
-        names = None if columns is None else list(columns)
-        if self._folder is None:
-            return pl.read_parquet(BytesIO(self.read(path)), columns=names)
+        data = self.read(path)
         try:
-            return pl.read_parquet(_inside(self._folder, path), columns=names, glob=False, hive_partitioning=False)
-        except FileNotFoundError as error:
-            raise self._absent(path) from error
-        except OSError as error:
-            raise _unavailable(path, error) from error
-
-    def scan_parquet(self, path: str) -> pl.LazyFrame:
-        """Return a lazy frame over a Parquet object, so that only what a query needs is read."""
-        if self._folder is None:
-            return pl.scan_parquet(BytesIO(self.read(path)))
-        return pl.scan_parquet(_inside(self._folder, path), glob=False, hive_partitioning=False)
+            return pl.read_parquet(BytesIO(data), columns=None if columns is None else list(columns))
+        except pl.exceptions.PolarsError as error:
+            raise damaged(path, "it cannot be decoded") from error
 
     def exists(self, path: str) -> bool:
         """Whether an object is there."""
@@ -246,14 +297,14 @@ class Store:
         except (BaseError, OSError) as error:
             raise _unavailable(prefix or "a list of objects", error) from error
 
-    def sizes(self) -> Iterator[dict[str, int]]:
-        """Yield all objects in any order, some hundred at a time: bytes by path.
+    def sizes(self, prefix: str = "") -> Iterator[dict[str, int]]:
+        """Yield all objects below a prefix in any order, some hundred at a time: bytes by path.
 
         Raises:
             LakeError: `store_unavailable`.
         """
         try:
-            for batch in obstore.list(self._bucket.reads, chunk_size=_LISTED):
+            for batch in obstore.list(self._bucket.reads, prefix=prefix or None, chunk_size=_LISTED):
                 yield {item["path"]: item["size"] for item in batch}
         except (BaseError, OSError) as error:
             raise _unavailable("a list of objects", error) from error
@@ -281,10 +332,13 @@ class Store:
         self._conditions = False
         return True
 
-    def _digest(self, path: str) -> str:
+    def _digest(self, path: str, write: Callable[[bytes], object] | None = None) -> str:
+        """Return the SHA-256 of an object as the store gives it now, handing its pieces to `write`."""
         digest = hashlib.sha256()
         for piece in obstore.get(self._bucket.reads, path).stream(min_chunk_size=_CHUNK):
             digest.update(piece)
+            if write is not None:
+                write(piece)
         return digest.hexdigest()
 
     def _sync(self, path: str) -> None:
@@ -344,8 +398,14 @@ def _missing(path: str) -> LakeError:
     return LakeError(
         f"The object {path} is in the ledger but not in the store.",
         code="object_missing",
-        hint="Restore the store from a backup, or import the source again.",
+        hint="Run: aperiodic ledger verify --repair",
+        path=path,
     )
+
+
+def _require_content(path: str, sha256: str) -> None:
+    if not is_content_of(path, sha256):
+        raise damaged(path, "its content is not what was written")
 
 
 def damaged(path: str, why: str) -> LakeError:
@@ -353,7 +413,8 @@ def damaged(path: str, why: str) -> LakeError:
     return LakeError(
         f"The object {path} is damaged: {why}.",
         code="object_damaged",
-        hint="Run aperiodic ledger verify --deep, and restore the object from a backup or import the source again.",
+        hint="Run: aperiodic ledger verify --repair",
+        path=path,
     )
 
 

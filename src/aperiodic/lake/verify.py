@@ -7,21 +7,27 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import distinct, func, or_, select
 
 from aperiodic.lake.errors import LakeError
+from aperiodic.lake.layout import SUPERSEDED_KEPT
 from aperiodic.lake.schema import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy import Engine, Row
 
+    from aperiodic.lake.objects import ObjectRecord
     from aperiodic.lake.store import Store
 
-__all__ = ["StoreReport", "verify_store"]
+__all__ = ["StoreReport", "not_whole", "verify_store"]
 
 _ROWS: Final = 5_000
+_ASKED: Final = 500
+_MOST_LISTS: Final = 100
+_KEPT: Final = or_(objects.c.is_current, objects.c.kind.in_(SUPERSEDED_KEPT))
+"""Objects that the store should have."""
 
 
 @dataclass(slots=True)
@@ -29,9 +35,9 @@ class StoreReport:
     """What was found.
 
     Attributes:
-        checked: Current objects of the ledger.
-        missing: Paths of current objects that the store does not have.
-        damaged: Paths of current objects with another size or content than the ledger says.
+        checked: Objects that the store should have: the current ones, and superseded ones that are kept.
+        missing: Paths of those that the store does not have.
+        damaged: Paths of those with another size or content than the ledger says.
         unknown: Paths that no revision in the ledger has: left-overs of interrupted writes, or what a build is just
             writing. They do no harm.
     """
@@ -43,14 +49,14 @@ class StoreReport:
 
     @property
     def sound(self) -> bool:
-        """Whether every current object is there as the ledger says."""
+        """Whether every object is there as the ledger says."""
         return not self.missing and not self.damaged
 
 
 def verify_store(
     store: Store, engine: Engine, *, deep: bool = False, progress: Callable[[str, int, int], None] | None = None
 ) -> StoreReport:
-    """Compare what the store holds with the current objects of the ledger, while both are in use.
+    """Compare what the store holds with the objects of the ledger, while both are in use.
 
     Args:
         store: The store.
@@ -64,37 +70,67 @@ def verify_store(
     report = StoreReport()
     with engine.connect() as connection:
         # What is made while this runs has a higher id, and is left to the next time.
-        highest, report.checked = connection.execute(
-            select(func.coalesce(func.max(objects.c.id), 0), func.count()).where(objects.c.is_current)
-        ).one()
+        highest = connection.execute(select(func.coalesce(func.max(objects.c.id), 0))).scalar_one()
+        report.checked = connection.execute(
+            select(func.count(distinct(objects.c.path))).where(_KEPT, objects.c.id <= highest)
+        ).scalar_one()
     seen = bytearray(highest + 1)  # by id: a set of paths would not fit into memory in a large lake
     done = 0
     with asyncio.Runner() as runner:
         for batch in store.sizes():
             rows = _rows_of(engine, list(batch))
             for path, size in batch.items():
+                # Revisions of one content lie at one path.
                 revisions = rows.get(path, [])
+                for row in revisions:
+                    if row.id <= highest:
+                        seen[row.id] = True
                 if not revisions:
                     report.unknown.append(path)
-                for row in revisions:
-                    if not row.is_current or row.id > highest:
-                        continue
-                    seen[row.id] = True
-                    done += 1
-                    if row.size != size or (deep and runner.run(_digest(store, path, size)) != row.sha256):
-                        report.damaged.append(path)
+                    continue
+                done += 1
+                row = revisions[0]
+                if row.size != size or (deep and runner.run(_digest(store, path, size)) != row.sha256):
+                    report.damaged.append(path)
             if progress is not None:
-                progress("objects", done, report.checked)
-    report.missing = list(_unseen(engine, seen))
-    for paths in (report.damaged, report.unknown):
-        paths.sort()
+                progress("objects", min(done, report.checked), report.checked)
+    # What was replaced and removed meanwhile is neither.
+    report.missing = _should_be_there(engine, _unseen(engine, seen))
+    report.damaged = _should_be_there(engine, report.damaged)
+    report.unknown.sort()
     return report
 
 
-def _rows_of(engine: Engine, paths: list[str]) -> dict[str, list[Row[Any, Any, Any, Any, Any]]]:
+def not_whole(store: Store, records: Sequence[ObjectRecord]) -> set[str]:
+    """Return the paths of those objects that the store does not have, or has in another size.
+
+    Nothing is read but lists: of the folders of the series when these are few, else of all objects of the kinds.
+
+    Raises:
+        LakeError: `store_unavailable`.
+    """
+    broken = {record.path: record.size for record in records}
+    prefixes = {_folder_of_series(record.path) for record in records}
+    if len(prefixes) > _MOST_LISTS:
+        prefixes = {record.key.kind for record in records}
+    for prefix in prefixes:
+        for batch in store.sizes(prefix):
+            for path, size in batch.items():
+                if broken.get(path) == size:
+                    del broken[path]
+    return set(broken)
+
+
+def _folder_of_series(path: str) -> str:
+    parts = path.split("/")
+    end = next((place for place, part in enumerate(parts, 1) if part.startswith("symbol=")), 1)
+    return "/".join(parts[:end])
+
+
+def _rows_of(engine: Engine, paths: list[str]) -> dict[str, list[Row[Any, Any, Any, Any]]]:
     """Return the revisions that lie at these paths."""
-    columns = (objects.c.id, objects.c.path, objects.c.size, objects.c.sha256, objects.c.is_current)
-    found: dict[str, list[Row[Any, Any, Any, Any, Any]]] = {}
+    columns = (objects.c.id, objects.c.path, objects.c.size, objects.c.sha256)
+    found: dict[str, list[Row[Any, Any, Any, Any]]] = {}
     with engine.connect() as connection:
         for row in connection.execute(select(*columns).where(objects.c.path.in_(paths))):
             found.setdefault(row.path, []).append(row)
@@ -102,12 +138,23 @@ def _rows_of(engine: Engine, paths: list[str]) -> dict[str, list[Row[Any, Any, A
 
 
 def _unseen(engine: Engine, seen: bytearray) -> Iterator[str]:
-    """Yield the paths of current objects that were not seen in the store, in the order of their making."""
-    query = select(objects.c.id, objects.c.path).where(objects.c.is_current, objects.c.id < len(seen))
+    """Yield the paths of objects that were not seen in the store and should be there."""
+    query = select(objects.c.id, objects.c.path).where(_KEPT, objects.c.id < len(seen))
     with engine.connect() as connection:
         for row in connection.execute(query.order_by(objects.c.id), execution_options={"yield_per": _ROWS}):
             if not seen[row.id]:
                 yield row.path
+
+
+def _should_be_there(engine: Engine, paths: Iterable[str]) -> list[str]:
+    ordered = sorted(set(paths))
+    query = select(objects.c.path).where(_KEPT).distinct()
+    found: list[str] = []
+    with engine.connect() as connection:
+        for begin in range(0, len(ordered), _ASKED):
+            some = ordered[begin : begin + _ASKED]
+            found += connection.execute(query.where(objects.c.path.in_(some))).scalars()
+    return sorted(found)
 
 
 async def _digest(store: Store, path: str, size: int) -> str:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["simulate_into"]
 
-_TIMES: Final = ("exchange_timestamp", "local_timestamp")
-
 _VERSION: Final = 1
 """Raised whenever the simulator would give other ticks for the same arguments."""
 
@@ -91,28 +89,15 @@ def _simulated_before(lake: Lake, spec: MarketSpec) -> set[tuple[str, str]]:
 
 def _write_day(batch: Batch, spec: MarketSpec, day: date, ticks: dict[Stream, pl.DataFrame]) -> None:
     for stream, frame in ticks.items():
-        exchange_times, local_times = (frame[name].to_physical().to_numpy() for name in _TIMES)
-        first, last = int(exchange_times.min()), int(exchange_times.max())
-        batch.put(
-            NewObject(
-                key=ObjectKey.ticks(stream, spec.exchange, spec.symbol, day),
-                rows=frame.height,
-                source=Source.SIMULATED,
-                fingerprint=_fingerprint(spec, day, stream),
-                reason="simulated",
-                first_exchange=first,
-                last_exchange=last,
-                first_local=int(local_times.min()),
-                last_local=int(local_times.max()),
-            ),
-            parquet_bytes(frame),
-        )
+        key = ObjectKey.ticks(stream, spec.exchange, spec.symbol, day)
+        new = NewObject.of_ticks(key, frame, Source.SIMULATED, _fingerprint(spec, day, stream), "simulated")
+        batch.put(new, parquet_bytes(frame))
         sequence = frame["sequence"]
-        if stream is Stream.TRADES and not sequence.has_nulls():
+        first, last = new.first_exchange, new.last_exchange
+        numbered = stream is Stream.TRADES and not sequence.has_nulls()
+        if numbered and first is not None and last is not None:
             span = Span(sequence[0] - 1, sequence[-1], first, last, "not_recorded")
-            batch.change(
-                partial(add_spans, exchange=spec.exchange, symbol=spec.symbol, stream=stream, stretches=[span])
-            )
+            batch.change(partial(add_spans, exchange=spec.exchange, symbol=spec.symbol, stream=stream, runs=[span]))
     begin = day_start_us(day)
     recorded = {(str(spec.symbol), str(stream)): [whole_days(begin, begin + DAY_US)] for stream in ticks}
     batch.change(partial(add_recorded, exchange=spec.exchange, added=recorded))

@@ -182,7 +182,8 @@ def _import_one(
     earlier = find_earlier(lake, Source.RECORDING, exchange, file)
     if earlier is not None and not again and not _can_know_more(lake, exchange, earlier):
         return earlier_report(earlier, file.name)
-    return commit(lake, read_recording(lake, exchange, file, responses=responses, progress=progress))
+    found = read_recording(lake, exchange, file, responses=responses, progress=progress)
+    return commit(lake, found, replace_unusable=again)
 
 
 def _can_know_more(lake: Lake, exchange: Exchange, earlier: ImportRecord) -> bool:

@@ -177,10 +177,16 @@ def earlier_report(record: ImportRecord, name: str) -> FileReport:
     )
 
 
-def commit(lake: Lake, found: Findings) -> FileReport:
+def commit(lake: Lake, found: Findings, *, replace_unusable: bool = False) -> FileReport:
     """Write everything found in a file and make it true in one ledger transaction.
 
+    Args:
+        lake: Where to.
+        found: What the file holds.
+        replace_unusable: Whether its ticks take the place of days that are missing or damaged; see `merge_ticks`.
+
     Raises:
+        LakeError: `object_missing` or `object_damaged` when they may not.
         ImportSourceError: `source_conflict`; then nothing of the file was taken over.
     """
     batch = lake.batch()
@@ -189,7 +195,7 @@ def commit(lake: Lake, found: Findings) -> FileReport:
         if frame.is_empty():
             continue
         ticks[stream] = ticks.get(stream, 0) + frame.height
-        merge_ticks(lake, batch, stream, found.exchange, symbol, frame, found.source)
+        merge_ticks(lake, batch, stream, found.exchange, symbol, frame, found.source, replace_unusable=replace_unusable)
     for symbol, (sequence, levels) in sorted(found.books.items()):
         key = ObjectKey.book_state(found.exchange, symbol, sequence)
         _put(batch, found, key, book_frame(levels), "end of a recording")
@@ -197,7 +203,7 @@ def commit(lake: Lake, found: Findings) -> FileReport:
     if found.quarantine.counts or lake.find(kept_aside) is not None:
         _put(batch, found, kept_aside, found.quarantine.frame(), "lines that became no tick")
     for (stream, symbol), spans in found.spans.items():
-        batch.change(partial(add_spans, exchange=found.exchange, symbol=symbol, stream=stream, stretches=spans))
+        batch.change(partial(add_spans, exchange=found.exchange, symbol=symbol, stream=stream, runs=spans))
     if found.recorded:
         batch.change(partial(add_recorded, exchange=found.exchange, added=found.recorded))
     record = ImportRecord(

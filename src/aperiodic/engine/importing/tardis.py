@@ -113,7 +113,7 @@ def _import_one(
     earlier = find_earlier(lake, Source.TARDIS, head.exchange, file)
     if earlier is not None and not again:
         return earlier_report(earlier, file.name)
-    return commit(lake, _Reader(file, head, head.exchange).read(progress))
+    return commit(lake, _Reader(file, head, head.exchange).read(progress), replace_unusable=again)
 
 
 class _Reader:

@@ -145,13 +145,14 @@ def _find(service: Service, path: str) -> PublishedFile:
 
 
 def _require_whole(service: Service, file: PublishedFile) -> None:
-    """Refuse a file that is lost or has another size than the ledger says, before anything is answered."""
+    """Refuse a file that is lost or is not what the ledger says, before anything is answered."""
     try:
         size = service.lake.store.size(file.path)
+        if size != file.size:
+            raise damaged(file.path, f"it has {size} bytes instead of {file.size}")
+        service.lake.store.check(file.path)
     except LakeError as error:
         raise refuse(ErrorCode.OBJECT_MISSING) if error.code == "object_missing" else error from error
-    if size != file.size:
-        raise damaged(file.path, f"it has {size} bytes instead of {file.size}")
 
 
 def _wanted(request: Request[Any, Any, Any], file: PublishedFile, tag: str) -> range | None:

@@ -1,0 +1,74 @@
+"""Making objects anew that the store does not hold as they were written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.engine.build import build
+from aperiodic.lake import LakeError, ObjectKind
+from aperiodic.lake.errors import UNUSABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aperiodic.lake import Lake
+    from aperiodic.lake.verify import StoreReport
+
+__all__ = ["RepairReport", "repair"]
+
+_COMPUTED: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS})
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What became of the objects that were missing or damaged.
+
+    Attributes:
+        restored: Paths of those that were computed anew.
+        lost: Paths of those that were not: what was imported, superseded revisions, and what is made of lost ticks.
+    """
+
+    restored: list[str]
+    lost: list[str]
+
+
+def repair(
+    lake: Lake,
+    report: StoreReport,
+    *,
+    workers: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> RepairReport:
+    """Compute bars anew that are missing or damaged; the same ticks and definitions give the same bytes.
+
+    Args:
+        lake: The installation.
+        report: What `verify_store` found, of this installation.
+        workers: See `build`.
+        progress: See `build`.
+
+    Raises:
+        LakeError: `busy`, or the store or the ledger failed.
+    """
+    faulty = sorted({*report.missing, *report.damaged})
+    computed = [path for path in faulty if (record := lake.find_path(path)) and record.key.kind in _COMPUTED]
+    if computed:
+        try:
+            build(lake, workers=workers, broken=computed, progress=progress)
+        except LakeError as error:
+            if error.code not in UNUSABLE:
+                raise
+    lost = [path for path in faulty if path not in computed or not _is_sound(lake, path)]
+    return RepairReport(restored=[path for path in computed if path not in lost], lost=lost)
+
+
+def _is_sound(lake: Lake, path: str) -> bool:
+    """Whether an object is as it was written, or none any more: other ticks or definitions give another one."""
+    try:
+        lake.store.check(path)
+    except LakeError as error:
+        if error.code not in UNUSABLE:
+            raise
+        return lake.find_path(path) is None
+    return True
