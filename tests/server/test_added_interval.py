@@ -15,7 +15,7 @@ import json, sys
 from pathlib import Path
 from tests.server.in_process import application
 from aperiodic.client import function_writer
-from aperiodic.server.site.slices import CHART_INTERVALS
+from aperiodic.server.site.preview_bars import CHART_INTERVALS
 with application(Path(sys.argv[1])) as app:
     ask = app.client.get
     given = {"timestamp": "exchange", "interval": "2h", "exchange": "okx-perps", "symbol": "perpetual-BTC-USDT:USDT",

@@ -22,7 +22,7 @@ from aperiodic.server.endpoints import declared_endpoints
 from aperiodic.server.errors import answer_error
 from aperiodic.server.links.files import get_file
 from aperiodic.server.middleware.access_log import AccessLog
-from aperiodic.server.middleware.monitoring import get_metrics
+from aperiodic.server.middleware.prometheus import get_metrics
 from aperiodic.server.middleware.rate_limits import tell_standing
 from aperiodic.server.openapi import Documents, get_llms, get_llms_full, get_openapi
 from aperiodic.server.service import Service

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aperiodic.lake import Lake, Settings
     from aperiodic.server.auth.secret import Secrets
     from aperiodic.server.errors import RequestError
-    from aperiodic.server.middleware.monitoring import Monitoring
+    from aperiodic.server.middleware.prometheus import Monitoring
     from aperiodic.server.middleware.rate_limits import Standing
 
 __all__ = ["Caller", "Service"]

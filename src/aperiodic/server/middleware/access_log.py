@@ -14,7 +14,7 @@ from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.status_codes import HTTP_500_INTERNAL_SERVER_ERROR
 
-from aperiodic.server.middleware.monitoring import OTHER, Monitoring
+from aperiodic.server.middleware.prometheus import OTHER, Monitoring
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send

@@ -9,6 +9,7 @@ from litestar.di import Provide
 
 from aperiodic.server.site.account import get_account_page
 from aperiodic.server.site.api_docs import get_api_docs
+from aperiodic.server.site.assets import get_asset
 from aperiodic.server.site.catalog import get_catalog_page
 from aperiodic.server.site.client import get_client_index, get_client_wheel
 from aperiodic.server.site.content import get_changelog, get_faq, get_for_agents
@@ -17,13 +18,12 @@ from aperiodic.server.site.errors import error_page, wants_page
 from aperiodic.server.site.explore import get_charts
 from aperiodic.server.site.families import get_family
 from aperiodic.server.site.feed import get_feed
-from aperiodic.server.site.files import get_asset
 from aperiodic.server.site.home import get_home
 from aperiodic.server.site.incidents import Incidents
 from aperiodic.server.site.notebooks.pages import get_notebook, get_notebooks
 from aperiodic.server.site.plans import get_plans
+from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.series import get_open_requests, get_series
-from aperiodic.server.site.slices import Slices
 from aperiodic.server.site.status import get_status
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ __all__ = ["error_page", "site_router", "wants_page"]
 
 def site_router(service: Service) -> Router:
     """Return the pages of the site as routes."""
-    slices = Slices(service.lake, service.settings)
+    preview_bars = PreviewBars(service.lake, service.settings)
     incidents = Incidents(service.lake.engine)
     return Router(
         "/",
@@ -61,7 +61,7 @@ def site_router(service: Service) -> Router:
             get_open_requests,
         ],
         dependencies={
-            "slices": Provide(lambda: slices, sync_to_thread=False),
+            "preview_bars": Provide(lambda: preview_bars, sync_to_thread=False),
             "incidents": Provide(lambda: incidents, sync_to_thread=False),
         },
         include_in_schema=False,

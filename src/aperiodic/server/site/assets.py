@@ -4,20 +4,21 @@ All are served below one folder that is named after their content, so browsers m
 finds its neighbours by relative paths.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Final
+from importlib.resources.abc import Traversable
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from importlib.resources.abc import Traversable
+from litestar import Request, Response, get
 
-__all__ = ["ASSETS_PREFIX", "Asset", "asset_url", "assets", "assets_version"]
+from aperiodic.server.error_codes import ErrorCode
+from aperiodic.server.errors import refuse
+
+__all__ = ["ASSETS_PREFIX", "Asset", "asset_url", "assets", "assets_version", "get_asset"]
 
 ASSETS_PREFIX: Final = "/assets/"
 """What the path of every asset begins with."""
@@ -32,6 +33,7 @@ _MEDIA_TYPES: Final = {
     ".webmanifest": "application/manifest+json",
 }
 _VERSION_DIGITS: Final = 12
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +91,18 @@ def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Travers
             yield from _files(entry, f"{prefix}{entry.name}/")
         else:
             yield f"{prefix}{entry.name}", entry
+
+
+@get(f"{ASSETS_PREFIX}{{path:path}}", sync_to_thread=False)
+def get_asset(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Answer with one file; its name changes with its content, so that browsers keep it."""
+    version, _, name = request.scope["path"].removeprefix(ASSETS_PREFIX).partition("/")
+    asset = assets().get(name) if version == assets_version() else None
+    if asset is None:
+        raise refuse(ErrorCode.UNKNOWN_PATH, instead="Load the page once more.")
+    headers = {"Cache-Control": _FOR_EVER, "Vary": "Accept-Encoding"}
+    body = asset.body
+    if asset.compressed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        body = asset.compressed
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers, media_type=asset.media_type)

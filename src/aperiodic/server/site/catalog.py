@@ -9,9 +9,9 @@ from litestar.di import NamedDependency
 from aperiodic.catalog import DATASETS, Category, Dataset, Field
 from aperiodic.server.service import Service
 from aperiodic.server.site.dataset import dataset_page
+from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.query import query_values
 from aperiodic.server.site.rendering import render_page
-from aperiodic.server.site.slices import Slices
 
 __all__ = ["Found", "get_catalog_page", "search"]
 
@@ -56,12 +56,12 @@ def search(text: str) -> list[Found]:
 
 @get("/catalog", sync_to_thread=True)
 def get_catalog_page(
-    request: Request[Any, Any, Any], service: NamedDependency[Service], slices: NamedDependency[Slices]
+    request: Request[Any, Any, Any], service: NamedDependency[Service], preview_bars: NamedDependency[PreviewBars]
 ) -> Response[bytes]:
     """Answer with the catalog, with its part that a search replaces, or with a dataset (`?metric=`)."""
     query = query_values(request)
     if query.get("metric"):
-        return dataset_page(request, service, slices, query["metric"])
+        return dataset_page(request, service, preview_bars, query["metric"])
     text = query.get("q", "").strip()
     template = "catalog_results.html" if request.headers.get("hx-request") == "true" else "catalog.html"
     answer = render_page(

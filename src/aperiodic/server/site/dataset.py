@@ -16,10 +16,10 @@ from aperiodic.market.time import months_between
 from aperiodic.server.errors import RequestError
 from aperiodic.server.service import Service
 from aperiodic.server.site.highlights import highlights
+from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars
 from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.samples import Parameters, samples, usual_parameters
-from aperiodic.server.site.slices import CHART_INTERVALS, Slices
 
 __all__ = ["HeatRow", "dataset_page", "get_dataset_page"]
 
@@ -46,13 +46,15 @@ def get_dataset_page(
     request: Request[Any, Any, Any],
     metric: FromPath[str],
     service: NamedDependency[Service],
-    slices: NamedDependency[Slices],
+    preview_bars: NamedDependency[PreviewBars],
 ) -> Response[bytes]:
     """Answer with the page of a dataset."""
-    return dataset_page(request, service, slices, metric)
+    return dataset_page(request, service, preview_bars, metric)
 
 
-def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slices, metric: str) -> Response[bytes]:
+def dataset_page(
+    request: Request[Any, Any, Any], service: Service, preview_bars: PreviewBars, metric: str
+) -> Response[bytes]:
     """Render the page of a dataset.
 
     Raises:
@@ -75,9 +77,9 @@ def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slic
         declared=declared,
         chosen=chosen,
         samples=lambda api: samples(chosen, api, key),
-        highlights=highlights(declared, slices),
-        shown=slices.shown,
-        source=slices.source(),
+        highlights=highlights(declared, preview_bars),
+        shown=preview_bars.shown,
+        source=preview_bars.source(),
         chart_intervals=CHART_INTERVALS,
         intervals=list(Interval),
         clocks=list(Clock),
@@ -85,7 +87,7 @@ def dataset_page(request: Request[Any, Any, Any], service: Service, slices: Slic
         heat=heat,
         heat_months=months,
         heat_more=more,
-        example=_example(declared, slices),
+        example=_example(declared, preview_bars),
         preview_entries=[entry for entry in service.settings.preview if entry.metric == declared.id],
         neighbours=_neighbours(declared),
     )
@@ -147,9 +149,9 @@ def _cell(month: str, held: Completeness | None) -> tuple[str, str, str]:
     return month, "partial", ", ".join(faults) or "the recording does not span the month"
 
 
-def _example(declared: Dataset, slices: Slices) -> list[dict[str, Any]]:
-    """Return the first rows of the shown slice, to show what an answer looks like."""
-    return slices.frame(declared, Interval.H1).head(3).to_dicts()
+def _example(declared: Dataset, preview_bars: PreviewBars) -> list[dict[str, Any]]:
+    """Return the first rows of the preview, to show what an answer looks like."""
+    return preview_bars.frame(declared, Interval.H1).head(3).to_dicts()
 
 
 def _neighbours(declared: Dataset) -> tuple[Dataset | None, Dataset | None]:

@@ -1,4 +1,4 @@
-"""Charts of the shown slice: `/charts`, candles with any fields below. What is drawn is named by the address."""
+"""Charts of the preview: `/charts`, candles with any fields below. What is drawn is named by the address."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -9,10 +9,10 @@ from litestar.di import NamedDependency
 from aperiodic.catalog import DATASETS, Category
 from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.service import Service
+from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars
 from aperiodic.server.site.query import query_pairs
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.series import shown_venues
-from aperiodic.server.site.slices import CHART_INTERVALS, Slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,27 +49,27 @@ class Choice:
 
 @get("/charts", sync_to_thread=True)
 def get_charts(
-    request: Request[Any, Any, Any], service: NamedDependency[Service], slices: NamedDependency[Slices]
+    request: Request[Any, Any, Any], service: NamedDependency[Service], preview_bars: NamedDependency[PreviewBars]
 ) -> Response[bytes]:
     """Answer with the page of charts."""
     venues = []
-    if slices.shown is not None:
+    if preview_bars.shown is not None:
         with service.lake.engine.connect() as connection:
-            venues = shown_venues(connection, slices.shown)
+            venues = shown_venues(connection, preview_bars.shown)
     return render_page(
         request,
         service,
         "charts.html",
         title="Charts",
-        description="Candles with any field of any dataset below, on both clocks, drawn over the public slice.",
+        description="Candles with any field of any dataset below, on both clocks, drawn over the preview.",
         choice=read_choice(request.scope["query_string"], venues),
         pane_count=PANES,
         categories={category: [d for d in DATASETS.values() if d.category == category] for category in Category},
         chart_intervals=CHART_INTERVALS,
         clocks=[*Clock, _BOTH],
         venues=venues,
-        shown=slices.shown,
-        source=slices.source(),
+        shown=preview_bars.shown,
+        source=preview_bars.source(),
     )
 
 

@@ -14,9 +14,9 @@ from aperiodic.market.errors import unknown_value
 from aperiodic.server.errors import RequestError
 from aperiodic.server.service import Service
 from aperiodic.server.site.highlights import highlights
+from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.samples import samples, usual_parameters
-from aperiodic.server.site.slices import Slices
 
 __all__ = ["FAMILIES", "FamilyPage", "get_family"]
 
@@ -191,7 +191,7 @@ def get_family(
     request: Request[Any, Any, Any],
     name: FromPath[str],
     service: NamedDependency[Service],
-    slices: NamedDependency[Slices],
+    preview_bars: NamedDependency[PreviewBars],
 ) -> Response[bytes]:
     """Answer with the page of a family."""
     if name not in FAMILIES:
@@ -206,11 +206,11 @@ def get_family(
         title=family.title,
         description=family.question,
         family=family,
-        members=[(declared, highlights(declared, slices)) for declared in family.datasets],
+        members=[(declared, highlights(declared, preview_bars)) for declared in family.datasets],
         fields={(declared.id, field.name): field for declared in family.datasets for field in declared.fields},
         samples=lambda api: samples(parameters, api, key),
         parameters=parameters,
-        shown=slices.shown,
-        source=slices.source(),
+        shown=preview_bars.shown,
+        source=preview_bars.source(),
         others=[(path, other.title) for path, other in FAMILIES.items() if path != name],
     )

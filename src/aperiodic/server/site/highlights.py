@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from aperiodic.catalog import Dataset, Field
-    from aperiodic.server.site.slices import Slices
+    from aperiodic.server.site.preview_bars import PreviewBars
 
 __all__ = ["highlights"]
 
@@ -21,21 +21,21 @@ _PRICE: Final = "price of the candle"
 """A name that no field has."""
 
 
-def highlights(declared: Dataset, slices: Slices) -> list[tuple[Field, Markup | None]]:
-    """Return the highlighted fields, each drawn over the price of the shown slice; None without data to draw.
+def highlights(declared: Dataset, preview_bars: PreviewBars) -> list[tuple[Field, Markup | None]]:
+    """Return the highlighted fields, each drawn over the price of the preview; None without data to draw.
 
     Args:
         declared: The dataset.
-        slices: What may be shown to everyone.
+        preview_bars: What may be shown to everyone.
 
     Raises:
         LakeError: Store or ledger failed.
     """
     fields = [field for field in declared.fields if field.highlight is not None]
-    bars = slices.frame(declared, _INTERVAL)
+    bars = preview_bars.frame(declared, _INTERVAL)
     if bars.is_empty():
         return [(field, None) for field in fields]
-    candles = slices.frame(DATASETS["ohlcv"], _INTERVAL).rename({"close": _PRICE}).select(TIME_COLUMN, _PRICE)
+    candles = preview_bars.frame(DATASETS["ohlcv"], _INTERVAL).rename({"close": _PRICE}).select(TIME_COLUMN, _PRICE)
     joined = bars.join(candles, on=TIME_COLUMN, how="full", coalesce=True).sort(TIME_COLUMN)
     prices = joined[_PRICE].to_list()
     return [

@@ -9,21 +9,21 @@ from aperiodic.catalog import DATASETS, Category
 from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.queries.published import published_symbols
 from aperiodic.server.service import Service
+from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.samples import samples, usual_parameters
-from aperiodic.server.site.slices import Slices
 
 __all__ = ["get_home"]
 
 
 @get("/", sync_to_thread=True)
 def get_home(
-    request: Request[Any, Any, Any], service: NamedDependency[Service], slices: NamedDependency[Slices]
+    request: Request[Any, Any, Any], service: NamedDependency[Service], preview_bars: NamedDependency[PreviewBars]
 ) -> Response[bytes]:
     """Answer with the home page."""
     with service.lake.engine.connect() as connection:
         held = {venue: len(published_symbols(connection, venue)) for venue in Exchange}
-    shown = slices.shown
+    shown = preview_bars.shown
     entry = next(iter(service.settings.preview), None)
     parameters = usual_parameters(DATASETS[entry.metric], service.settings) if entry else None
     return render_page(
@@ -34,7 +34,7 @@ def get_home(
         description="Order flow, price impact, order-book imbalance, funding and basis as tidy data frames: "
         "19 datasets, ten intervals, two clocks, every gap named.",
         shown=shown,
-        source=slices.source(),
+        source=preview_bars.source(),
         samples=lambda api: samples(parameters, api, service.settings.demo_key) if parameters else [],
         held=held,
         field_count=sum(len(declared.fields) for declared in DATASETS.values()),

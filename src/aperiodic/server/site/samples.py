@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import DATASETS
 from aperiodic.market import Clock, Exchange, Interval
-from aperiodic.server.site.slices import ShownSlice
+from aperiodic.server.site.preview_bars import PreviewRange
 
 if TYPE_CHECKING:
     from aperiodic.catalog import Dataset
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parameters", "Sample", "samples", "usual_parameters"]
 
-_FALLBACK: Final = ShownSlice(
+_FALLBACK: Final = PreviewRange(
     Exchange.BINANCE_FUTURES,
     "perpetual-BTC-USDT:USDT",
     datetime(2025, 5, 1, tzinfo=UTC).date(),
@@ -78,9 +78,9 @@ class Sample:
 
 
 def usual_parameters(declared: Dataset, settings: Settings) -> Parameters:
-    """Return the request that is shown for a dataset: of the preview where that has it, else of the shown slice."""
+    """Return the request that is shown for a dataset: of the preview where that has it, else of the preview."""
     entry = next((entry for entry in settings.preview if entry.metric == declared.id), None)
-    shown = ShownSlice.of(settings) or _FALLBACK
+    shown = PreviewRange.of(settings) or _FALLBACK
     return Parameters(
         metric=declared.id,
         timestamp=entry.timestamp if entry else Clock.EXCHANGE,

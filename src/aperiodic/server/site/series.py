@@ -1,4 +1,4 @@
-"""The numbers behind the site's charts: `/site/series`, over the shown slice and nothing else."""
+"""The numbers behind the site's charts: `/site/series`, over the preview and nothing else."""
 
 from typing import Any, Final
 
@@ -17,8 +17,8 @@ from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError
 from aperiodic.server.middleware.conditional_requests import compressed
 from aperiodic.server.service import Service
+from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars, PreviewRange
 from aperiodic.server.site.query import MOST_QUERY_BYTES, query_pairs
-from aperiodic.server.site.slices import CHART_INTERVALS, ShownSlice, Slices
 
 __all__ = ["OpenRequests", "SeriesAnswer", "get_open_requests", "get_series", "shown_venues"]
 
@@ -30,7 +30,7 @@ _YES_OR_NO: Final = ("yes", "no")
 
 
 class SeriesAnswer(msgspec.Struct):
-    """Bars of the shown slice, column by column.
+    """Bars of the preview, column by column.
 
     Attributes:
         metric: Dataset.
@@ -38,7 +38,7 @@ class SeriesAnswer(msgspec.Struct):
         timestamp: Clock of the bars.
         exchange: Venue.
         symbol: Instrument.
-        source: Where the shown slice comes from; null when nothing is published.
+        source: Where the preview comes from; null when nothing is published.
         seconds: Length of the bars, s.
         times: Starts of the bars, s since the epoch, ascending.
         fields: The asked fields, null where undefined.
@@ -83,19 +83,19 @@ class _Asked(msgspec.Struct):
 
 
 @get("/site/series", sync_to_thread=True)
-def get_series(request: Request[Any, Any, Any], slices: NamedDependency[Slices]) -> Response[bytes]:
+def get_series(request: Request[Any, Any, Any], preview_bars: NamedDependency[PreviewBars]) -> Response[bytes]:
     """Answer with bars for a chart.
 
     Query: `metric`, `fields` (names with commas between), `interval`, `timestamp`, `exchange`, and `candles=no` to
     leave the candles out.
     """
-    if slices.shown is None:
+    if preview_bars.shown is None:
         nothing = InvalidInputError("This installation shows no data.", code="no_preview", hint="Use an API key.")
         raise RequestError([nothing], status=HTTP_404_NOT_FOUND)
     asked = _read(request.scope["query_string"])
-    venue = asked.exchange or slices.shown.exchange
-    bars = slices.frame(asked.declared, asked.interval, asked.clock, venue)
-    candles = slices.frame(dataset("ohlcv"), asked.interval, asked.clock, venue)
+    venue = asked.exchange or preview_bars.shown.exchange
+    bars = preview_bars.frame(asked.declared, asked.interval, asked.clock, venue)
+    candles = preview_bars.frame(dataset("ohlcv"), asked.interval, asked.clock, venue)
     if not asked.candles:
         candles = candles.clear()
     answer = SeriesAnswer(
@@ -103,8 +103,8 @@ def get_series(request: Request[Any, Any, Any], slices: NamedDependency[Slices])
         interval=asked.interval,
         timestamp=asked.clock,
         exchange=venue,
-        symbol=slices.shown.symbol,
-        source=slices.source(),
+        symbol=preview_bars.shown.symbol,
+        source=preview_bars.source(),
         seconds=asked.interval.seconds,
         times=bars[TIME_COLUMN].dt.epoch("s").to_list(),
         fields={field.name: bars[field.name].to_list() for field in asked.fields},
@@ -128,12 +128,12 @@ def get_open_requests(service: NamedDependency[Service]) -> Response[OpenRequest
     return Response(OpenRequests(entries), headers=_CACHED)
 
 
-def shown_venues(connection: Connection, shown: ShownSlice) -> list[Exchange]:
-    """Return the venues that have published candles of the shown slice.
+def shown_venues(connection: Connection, shown: PreviewRange) -> list[Exchange]:
+    """Return the venues that have published candles of the preview.
 
     Args:
         connection: Open connection to the ledger.
-        shown: The slice.
+        shown: What the preview holds.
     """
     records = current_objects(
         connection,

@@ -45,12 +45,12 @@ def _path(values: Sequence[float | None]) -> str:
         None if value is None else (i * across, _HEIGHT - _PAD - (value - low) / span * (_HEIGHT - 2 * _PAD))
         for i, value in enumerate(values)
     ]
-    stretches = [list(run) for known, run in groupby(points, key=lambda point: point is not None) if known]
-    return "".join(_stretch([point for point in run if point is not None]) for run in stretches)
+    runs = [list(run) for known, run in groupby(points, key=lambda point: point is not None) if known]
+    return "".join(_line([point for point in run if point is not None]) for run in runs)
 
 
-def _stretch(points: Sequence[tuple[float, float]]) -> str:
-    """Draw a stretch without nulls; a single point becomes a dash, since a move alone draws nothing."""
+def _line(points: Sequence[tuple[float, float]]) -> str:
+    """Draw points without a null between; a single point becomes a dash, since a move alone draws nothing."""
     (x, y), *rest = points
     start = f"M{x:.1f} {y:.1f}"
     return start + ("".join(f"L{across:.1f} {up:.1f}" for across, up in rest) or "h1")

@@ -1,4 +1,4 @@
-"""The slice of data that the site shows to everyone: the instrument and the days of the first preview entry.
+"""The data that the site shows to everyone: the instrument and the days of the first preview entry.
 
 Charts of every dataset are drawn over it, at intervals from 5m up; nothing else of the installation can be asked for
 here. Only published files are read, and each is kept decoded for a while.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aperiodic.lake import Lake
     from aperiodic.lake.settings import PreviewEntry, Settings
 
-__all__ = ["CHART_INTERVALS", "ShownSlice", "Slices"]
+__all__ = ["CHART_INTERVALS", "PreviewBars", "PreviewRange"]
 
 CHART_INTERVALS: Final = tuple(Interval)[tuple(Interval).index(Interval.M5) :]
 """Intervals that the site's charts offer."""
@@ -36,7 +36,7 @@ _KEPT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class ShownSlice:
+class PreviewRange:
     """What is shown to everyone.
 
     Attributes:
@@ -52,8 +52,8 @@ class ShownSlice:
     end: date
 
     @classmethod
-    def of(cls, settings: Settings) -> ShownSlice | None:
-        """Return the slice of the first preview entry; None when the preview is empty."""
+    def of(cls, settings: Settings) -> PreviewRange | None:
+        """Return the range of the first preview entry; None when the preview is empty."""
         entry: PreviewEntry | None = next(iter(settings.preview), None)
         return None if entry is None else cls(entry.exchange, entry.symbol, entry.start_date, entry.end_date)
 
@@ -63,11 +63,11 @@ class ShownSlice:
         return months_between(f"{self.start:%Y-%m}", f"{self.end:%Y-%m}")
 
 
-class Slices:
-    """Reads the shown slice of any dataset."""
+class PreviewBars:
+    """Reads the preview of any dataset."""
 
     def __init__(self, lake: Lake, settings: Settings) -> None:
-        self.shown = ShownSlice.of(settings)
+        self.shown = PreviewRange.of(settings)
         self._lake = lake
         self._frames: OrderedDict[tuple[str, ...], pl.DataFrame] = OrderedDict()
         self._lock = Lock()
@@ -75,7 +75,7 @@ class Slices:
     def frame(
         self, declared: Dataset, interval: Interval, clock: Clock = Clock.EXCHANGE, exchange: Exchange | None = None
     ) -> pl.DataFrame:
-        """Return the slice of a dataset, cut to its days; without rows when nothing of it is published.
+        """Return the bars of a dataset, cut to its days; without rows when nothing of it is published.
 
         Args:
             declared: The dataset.
@@ -104,7 +104,7 @@ class Slices:
         return self._read(key) if key else empty
 
     def source(self) -> str | None:
-        """Return where the shown slice comes from (`simulated`, `recording` …); None when there is none."""
+        """Return where the preview comes from (`simulated`, `recording` …); None when there is none."""
         if self.shown is None:
             return None
         with self._lake.engine.connect() as connection:
