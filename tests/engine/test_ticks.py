@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -8,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.engine.ticks import merge_frames, merge_ticks
+from aperiodic.engine.merging import merge_frames
+from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
 
 if TYPE_CHECKING:
+    from random import Random
+
     from aperiodic.lake import Lake
 
 MIDNIGHT = 1_680_652_800_000_000
@@ -67,10 +72,50 @@ def test_numbered_ticks_merge_to_the_same_bytes_in_any_order(a: list[Row], b: li
 @given(marks, marks)
 def test_a_message_seen_by_two_recorders_is_one_event(a: list[Row], b: list[Row]) -> None:
     one, two = frame(Stream.MARK_PRICE, a), frame(Stream.MARK_PRICE, b)
-    merged = merge_frames(Stream.MARK_PRICE, [merge_frames(Stream.MARK_PRICE, [one]), two])
-    assert merged.equals(merge_frames(Stream.MARK_PRICE, [merge_frames(Stream.MARK_PRICE, [two]), one]))
-    assert merged.height == len({(row[0], row[2]) for row in a + b})
+    both = [[(MIDNIGHT, MIDNIGHT + 10)]] * 2
+    merged = merge_frames(Stream.MARK_PRICE, [merge_frames(Stream.MARK_PRICE, [one]), two], both)
+    assert merged.equals(merge_frames(Stream.MARK_PRICE, [merge_frames(Stream.MARK_PRICE, [two]), one], both))
+    counts = [Counter((row[0], row[2]) for row in rows) for rows in (a, b)]
+    assert merged.height == (counts[0] | counts[1]).total()
     assert merged["local_timestamp"].is_sorted()
+
+
+def test_a_state_may_return_to_a_value_within_one_time() -> None:
+    rows = [(MIDNIGHT, MIDNIGHT + late, value, None) for late, value in ((1, 51.0), (2, 52.0), (3, 51.0))]
+    for order in permutations(rows):  # a file each
+        merged = frame(Stream.MARK_PRICE, [])
+        for row in order:
+            merged = merge_frames(Stream.MARK_PRICE, [merged, frame(Stream.MARK_PRICE, [row])])
+        assert merged["mark_price"].to_list() == [51.0, 52.0, 51.0]
+    assert merge_frames(Stream.MARK_PRICE, [frame(Stream.MARK_PRICE, rows)])["mark_price"].to_list() == [51, 52, 51]
+
+
+restarted = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 8)), min_size=1, max_size=24, unique=True
+)  # which count, and the number in it
+
+
+@given(restarted, st.randoms(use_true_random=False))
+def test_numbers_that_begin_anew_lose_nothing_in_any_order_of_files(
+    events: list[tuple[int, int]], shuffle: Random
+) -> None:
+    hour = 3_600_000_000
+    rows = [trade(number, at=MIDNIGHT + count * hour) for count, number in events]
+    whole = merge_frames(Stream.TRADES, [frame(Stream.TRADES, rows)])
+    assert whole.height == len(events)
+    shuffle.shuffle(rows)
+    merged = frame(Stream.TRADES, [])
+    for start in range(0, len(rows), 3):
+        merged = merge_frames(Stream.TRADES, [merged, frame(Stream.TRADES, rows[max(0, start - 1) : start + 3])])
+    assert merged.equals(whole)
+
+
+def test_ticks_are_ordered_by_count_and_number() -> None:
+    hour = 3_600_000_000
+    rows = [trade(number, at=MIDNIGHT + count * hour) for count in (0, 1) for number in (1, 2, 3)]
+    merged = merge_frames(Stream.TRADES, [frame(Stream.TRADES, rows[::-1])])
+    assert merged["sequence"].to_list() == [1, 2, 3, 1, 2, 3]
+    assert merged["exchange_timestamp"].is_sorted()
 
 
 unnumbered = st.lists(

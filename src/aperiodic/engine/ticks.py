@@ -1,46 +1,37 @@
-"""Merging newly imported ticks with those that the lake holds.
-
-What an event is, so that the same one is kept once however many files hold it:
-
-| ticks | the same event | kept |
-|---|---|---|
-| numbered by the venue | same `sequence` | the row that arrived first |
-| other trades (ids that order nothing) | same `id` | the row that arrived first |
-| mark price, index price, funding rate, open interest | same exchange time and values | the row that arrived first |
-| others | all columns equal; equal rows of one file are counted | as many as the file with the most of them |
-
-The result is the same, byte for byte, whatever order files are imported in.
-"""
+"""Writing newly imported ticks into the days that the lake holds; `merging` says what is one event."""
 
 from __future__ import annotations
 
 import hashlib
 from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
 
 from aperiodic.completeness.gaps import remove_spans
 from aperiodic.completeness.recorded import remove_recorded
 from aperiodic.engine.errors import ImportSourceError
+from aperiodic.engine.merging import STATES, merge_frames
 from aperiodic.lake import Batch, Lake, LakeError, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.imports import forget_imports
 from aperiodic.lake.lake import parquet_bytes
-from aperiodic.market import BOOK_DEPTH, DAY_US, Exchange, Source, Stream, Symbol, book_columns, tick_schema
+from aperiodic.market import BOOK_DEPTH, DAY_US, Exchange, Source, Stream, Symbol, book_columns
 from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aperiodic.lake import ObjectRecord
 
-__all__ = ["merge_frames", "merge_ticks"]
+__all__ = ["Received", "merge_ticks", "put_ticks", "require_source"]
 
-_TIMES: Final = ("exchange_timestamp", "local_timestamp")
+Received: TypeAlias = "tuple[Sequence[tuple[int, int]], Sequence[tuple[int, int]]]"
+"""When the recordings merged before received anything, and when the one at hand did: first and last arrival, µs."""
+
 _SHALLOW: Final = 5
 """Levels of the shallower of the two kinds of book snapshots that can be imported."""
-
-_STATES: Final = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST})
 
 
 def merge_ticks(
@@ -52,8 +43,9 @@ def merge_ticks(
     frame: pl.DataFrame,
     source: Source,
     *,
+    received: Received | None = None,
     replace_unusable: bool = False,
-) -> None:
+) -> int:
     """Add ticks of one series to the tick objects of their UTC days (of exchange time).
 
     Args:
@@ -64,28 +56,33 @@ def merge_ticks(
         symbol: Instrument.
         frame: The ticks, in the order they were recorded, with the columns of `tick_schema(stream)`.
         source: Where they come from.
+        received: When this recording and earlier ones received anything; see `merge_frames`.
         replace_unusable: Whether these ticks take the place of a day that is missing or damaged. What else that day
             held is given up: the files that it may have come from count as not imported, and its numbers as not held.
+
+    Returns:
+        How many of the ticks are messages of a state that another recording has as well.
 
     Raises:
         LakeError: `object_missing` or `object_damaged` when a day cannot be read that would have to be merged.
         ImportSourceError: `source_conflict` when a day holds ticks of another source, or any day simulated ones where
             these are not (or the other way round); when there are single trades where these are aggregated, or book snapshots of 5 levels where these have 25 (or the other way round).
     """
-    for held in lake.current(ObjectKind.TICKS, dataset=stream, exchange=exchange, symbol=str(symbol)):
-        if (held.source == Source.SIMULATED) != (source is Source.SIMULATED):
-            raise _conflict(held.key, f"{held.source} ticks", f"{source} ticks")
+    require_source(lake, stream, exchange, symbol, source)
     days = frame["exchange_timestamp"].dt.date()
+    repeated = 0
     for day in days.unique().sort():
-        _merge_day(
+        repeated += _merge_day(
             lake,
             batch,
             stream,
             ObjectKey.ticks(stream, exchange, symbol, day),
             frame.filter(days == day),
             source,
+            received,
             replace_unusable=replace_unusable,
         )
+    return repeated
 
 
 def _merge_day(
@@ -95,10 +92,11 @@ def _merge_day(
     key: ObjectKey,
     part: pl.DataFrame,
     source: Source,
+    received: Received | None,
     *,
     replace_unusable: bool,
-) -> None:
-    held = lake.find(key)
+) -> int:
+    held, both = lake.find(key), part.height
     if held is not None and held.source != source:
         raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
     reason = "first import" if held is None else "merged with another file"
@@ -115,9 +113,34 @@ def _merge_day(
         kinds = _kind(stream, before, source), _kind(stream, part, source)
         if kinds[0] != kinds[1]:
             raise _conflict(key, *kinds)
-        merged = merge_frames(stream, [before, part])
-    data = parquet_bytes(merged)
-    batch.put(NewObject.of_ticks(key, merged, source, hashlib.sha256(data).hexdigest(), reason), data)
+        merged = merge_frames(stream, [before, part], received)
+        both += before.height
+    put_ticks(lake, batch, key, merged, source, reason)
+    return both - merged.height if stream in STATES else 0
+
+
+def require_source(lake: Lake, stream: Stream, exchange: Exchange, symbol: Symbol, source: Source) -> None:
+    """Refuse to mix simulated ticks of a series with others.
+
+    Raises:
+        ImportSourceError: `source_conflict`.
+    """
+    for held in lake.current(ObjectKind.TICKS, dataset=stream, exchange=exchange, symbol=str(symbol)):
+        if (held.source == Source.SIMULATED) != (source is Source.SIMULATED):
+            raise _conflict(held.key, f"{held.source} ticks", f"{source} ticks")
+
+
+def put_ticks(lake: Lake, batch: Batch, key: ObjectKey, ticks: pl.DataFrame, source: Source, reason: str) -> None:
+    """Write the ticks of a day in place of those that it holds.
+
+    Raises:
+        ImportSourceError: `source_conflict` when the day holds ticks of another source.
+    """
+    held = lake.find(key)
+    if held is not None and held.source != source:
+        raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
+    data = parquet_bytes(ticks)
+    batch.put(NewObject.of_ticks(key, ticks, source, hashlib.sha256(data).hexdigest(), reason), data)
 
 
 def _give_up(lake: Lake, batch: Batch, day: ObjectRecord) -> None:
@@ -156,37 +179,6 @@ def _number(lake: Lake, key: ObjectKey, *, before: bool) -> int | None:
         number: int | None = ticks.sort("exchange_timestamp", maintain_order=True)["sequence"][-1 if before else 0]
         return number
     return None
-
-
-def merge_frames(stream: Stream, frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Return the ticks of several files as one frame in the venue's own order, each event once."""
-    schema = tick_schema(stream)
-    values = [name for name in schema if name not in {*_TIMES, "sequence"}]
-    together = pl.concat(frames)
-    if together["sequence"].null_count() == 0:
-        ordered = together.sort("sequence", "local_timestamp", "exchange_timestamp", *values)
-        merged = ordered.unique("sequence", keep="first", maintain_order=True)
-    elif stream in _STATES:
-        ordered = together.sort("local_timestamp", "exchange_timestamp", *values)
-        merged = ordered.unique(["exchange_timestamp", *values], keep="first", maintain_order=True)
-    else:
-        merged = _merge_unnumbered(frames, list(schema))
-        if stream is Stream.TRADES and not merged["id"].null_count():
-            merged = merged.unique("id", keep="first", maintain_order=True)
-    return merged.select(schema.names()).rechunk()
-
-
-def _merge_unnumbered(frames: list[pl.DataFrame], columns: list[str]) -> pl.DataFrame:
-    """Keep the n-th of equal rows once, and rows that arrived in the same microsecond as they were recorded."""
-    placed = [
-        frame.sort("local_timestamp", maintain_order=True).with_columns(
-            pl.int_range(pl.len()).over("local_timestamp").alias("_place"),
-            pl.int_range(pl.len()).over(columns).alias("_nth"),
-        )
-        for frame in frames
-    ]
-    merged = pl.concat(placed).group_by(*columns, "_nth").agg(pl.col("_place").max())
-    return merged.sort("local_timestamp", "_place", *columns, "_nth")
 
 
 def _kind(stream: Stream, ticks: pl.DataFrame, source: Source) -> str:

@@ -5,14 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Text, cast, delete, insert, select, update
 
 from aperiodic.lake.schema import imports
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["ImportRecord", "find_import", "forget_imports", "read_imports", "record_import"]
+__all__ = [
+    "ImportRecord",
+    "find_import",
+    "forget_imports",
+    "read_imports",
+    "received_between",
+    "record_import",
+    "remove_note",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,29 @@ def read_imports(connection: Connection, exchange: str | None = None) -> list[Im
     if exchange is not None:
         query = query.where(imports.c.exchange == exchange)
     return [ImportRecord(**{name: row[name] for name in _NAMES}) for row in connection.execute(query).mappings()]
+
+
+def received_between(
+    connection: Connection, source: str, exchange: str, first: int, last: int
+) -> list[tuple[int, int]]:
+    """Return when files that received anything between two times, µs, began and ended, ascending."""
+    query = select(imports.c.first_received, imports.c.last_received).where(
+        imports.c.source == source,
+        imports.c.exchange == exchange,
+        imports.c.first_received <= last,
+        imports.c.last_received >= first,
+    )
+    return [(row[0], row[1]) for row in connection.execute(query.order_by(imports.c.first_received, imports.c.id))]
+
+
+def remove_note(connection: Connection, exchange: str, note: str) -> None:
+    """Take a note off all files that have it, because it is true no longer."""
+    noted = select(imports.c.id, imports.c.notes).where(
+        imports.c.exchange == exchange, cast(imports.c.notes, Text).contains(f'"{note}"', autoescape=True)
+    )
+    for row in connection.execute(noted).all():
+        left = [other for other in row.notes if other != note]
+        connection.execute(update(imports).where(imports.c.id == row.id).values(notes=left))
 
 
 def record_import(connection: Connection, record: ImportRecord) -> None:

@@ -30,6 +30,8 @@ class ObjectKind(StrEnum):
     BARS = "bars"
     BOOK_STATE = "book_state"
     QUARANTINE = "quarantine"
+    STATE_ROWS = "state_rows"
+    BOOK_UPDATES = "book_updates"
 
 
 SUPERSEDED_KEPT: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
@@ -81,6 +83,16 @@ class ObjectKey:
         return cls(ObjectKind.BOOK_STATE, Stream.BOOK, exchange, str(symbol), "", "", f"{sequence:020d}")
 
     @classmethod
+    def book_updates(cls, exchange: Exchange, symbol: Symbol, after: int) -> Self:
+        """Book updates that carry on from the update `after`, at which no recording has ended yet."""
+        return cls(ObjectKind.BOOK_UPDATES, Stream.BOOK, exchange, str(symbol), "", "", f"{after:020d}")
+
+    @classmethod
+    def state_rows(cls, stream: Stream, exchange: Exchange, symbol: Symbol, day: date) -> Self:
+        """Rows of files that repeat a state whether or not it has changed, of one UTC day."""
+        return cls(ObjectKind.STATE_ROWS, stream, exchange, str(symbol), "", "", day.isoformat())
+
+    @classmethod
     def quarantine(cls, exchange: Exchange, file_sha256: str) -> Self:
         """Frames of one imported file that became no ticks, with their bytes and the reason."""
         return cls(ObjectKind.QUARANTINE, "", exchange, "", "", "", file_sha256)
@@ -95,7 +107,7 @@ class ObjectKey:
         parts.append(f"exchange={self.exchange}")
         if self.symbol:
             parts.append(f"symbol={self.symbol}")
-        if self.kind in {ObjectKind.TICKS, ObjectKind.DAY_BARS, ObjectKind.BARS}:
+        if self.kind in {ObjectKind.TICKS, ObjectKind.DAY_BARS, ObjectKind.BARS, ObjectKind.STATE_ROWS}:
             names = ("year", "month", "day")
             parts += [f"{name}={value}" for name, value in zip(names, self.period.split("-"), strict=False)]
         else:

@@ -235,18 +235,43 @@ def test_files_of_one_command_are_taken_in_the_order_they_were_recorded(lake: La
     assert ticks(lake, "book").height == 58
 
 
-def test_a_file_whose_book_was_unknown_is_read_again_once_the_file_before_has_come(lake: Lake, tmp_path: Path) -> None:
+def test_a_book_that_was_unknown_is_carried_on_once_the_file_before_has_come(lake: Lake, tmp_path: Path) -> None:
     lines = [snapshot(1), *map(depth, range(2, 60))]
     earlier, later = write(tmp_path / "a", *lines[:20]), write(tmp_path / "b", *lines[20:])
     (alone,) = take(lake, later)
     assert alone.ticks == {}
     assert alone.notes == ["book_awaits:perpetual-BTC-USDT:USDT:20"]
     assert take(lake, later)[0].already_imported
-    reports = take(lake, earlier, later)
-    assert [report.already_imported for report in reports] == [False, False]
+    (report,) = take(lake, earlier)
+    assert report.notes == ["book_carried_on:perpetual-BTC-USDT:USDT:20"]
     assert ticks(lake, "book").height == 58
     assert gaps(lake, "book") == []
-    assert take(lake, later)[0].already_imported
+    (again,) = take(lake, later)
+    assert (again.already_imported, again.notes) == (True, [])
+    with closing(Lake.open(Settings(home=tmp_path / "in_order"))) as other:
+        take(other, earlier, later)
+        assert digests(other) == digests(lake)
+
+
+def test_books_are_carried_on_from_file_to_file_in_any_order(lake: Lake, tmp_path: Path) -> None:
+    lines = [snapshot(1), *map(depth, range(2, 61))]
+    first, *rest = (write(tmp_path / str(start), *lines[start : start + 20]) for start in (0, 20, 40))
+    for path in reversed(rest):
+        take(lake, path)
+    (report,) = take(lake, first)
+    assert report.notes == [f"book_carried_on:perpetual-BTC-USDT:USDT:{number}" for number in (20, 40)]
+    assert ticks(lake, "book")["sequence"].to_list() == list(range(2, 61))
+
+
+def test_updates_before_a_book_are_added_when_the_file_before_has_come(lake: Lake, tmp_path: Path) -> None:
+    lines = [snapshot(1), *map(depth, range(2, 25)), snapshot(24), *map(depth, range(25, 40))]
+    earlier, later = write(tmp_path / "a", *lines[:20]), write(tmp_path / "b", *lines[20:])
+    (alone,) = take(lake, later)
+    assert (alone.notes, alone.gaps) == ([], [])  # the book is found a moment later
+    assert ticks(lake, "book")["sequence"].to_list() == list(range(25, 40))
+    take(lake, earlier)
+    assert ticks(lake, "book")["sequence"].to_list() == list(range(2, 40))
+    assert gaps(lake, "book") == []
 
 
 def test_a_missing_file_leaves_the_book_unknown_instead_of_wrong(lake: Lake, tmp_path: Path) -> None:

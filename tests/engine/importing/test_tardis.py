@@ -30,8 +30,8 @@ def row(*values: object, symbol: str = "BTCUSDT", exchange: str = "binance-futur
 
 
 def ticks(lake: Lake, stream: Stream, symbol: str = "perpetual-BTC-USDT:USDT") -> pl.DataFrame:
-    (record,) = lake.current(ObjectKind.TICKS, dataset=stream, symbol=symbol)
-    frame = lake.store.read_parquet(record.path)
+    days = lake.current(ObjectKind.TICKS, dataset=stream, symbol=symbol)
+    frame = pl.concat([lake.store.read_parquet(day.path) for day in days])
     assert frame.schema == tick_schema(stream)
     return frame
 
@@ -113,10 +113,37 @@ def test_derivative_tickers_make_a_tick_where_a_field_changed(lake: Lake, tmp_pa
     ]
     data = TICKER + b"".join(row(*values, at=place) for place, values in enumerate(rows))
     (report,) = import_tardis(lake, [write(tmp_path / "a", data)])
-    assert report.ticks == {"funding_rate": 2, "index_price": 1, "mark_price": 3, "open_interest": 2}
+    assert report.ticks == {"funding_rate": 1, "index_price": 1, "mark_price": 3, "open_interest": 2}
     assert ticks(lake, Stream.MARK_PRICE)["mark_price"].to_list() == [100.25, 100.5, 100.25]
-    funding = ticks(lake, Stream.FUNDING_RATE)
-    assert funding["next_funding_time"].to_physical().to_list() == [T + 99, T + 199]
+    # A new time of funding alone is no update of the rate.
+    assert ticks(lake, Stream.FUNDING_RATE)["next_funding_time"].to_physical().to_list() == [T + 99]
+
+
+@pytest.mark.parametrize(
+    ("parts", "order"),
+    [
+        ([0] * 6, [0]),
+        ([0, 1, 2, 3, 4, 5], [5, 3, 1, 4, 2, 0]),
+        ([0, 1, 0, 1, 0, 1], [1, 0]),
+        ([0, 0, 1, 1, 2, 2], [2, 0, 1]),
+    ],
+    ids=["whole", "a file a row", "every other row", "a file a day"],
+)
+def test_derivative_tickers_give_the_same_ticks_however_their_rows_are_split(
+    lake: Lake, tmp_path: Path, parts: list[int], order: list[int]
+) -> None:
+    hours = 12 * 3_600_000_000  # rows half a day apart: three days
+    values = [(10, 100.0), (10, 100.0), (11, 100.0), (10, 101.0), (10, 101.0), (12, 101.0)]
+    rows = [
+        row(T + place * hours + 99, 0.0001, "", interest, 99, 100.5, mark, at=place * hours)
+        for place, (interest, mark) in enumerate(values)
+    ]
+    for file in order:
+        lines = b"".join(row for row, part in zip(rows, parts, strict=True) if part == file)
+        import_tardis(lake, [write(tmp_path / str(file), TICKER + lines)])
+    assert ticks(lake, Stream.OPEN_INTEREST)["open_interest"].to_list() == [10.0, 11.0, 10.0, 12.0]
+    assert ticks(lake, Stream.MARK_PRICE)["mark_price"].to_list() == [100.0, 101.0]
+    assert ticks(lake, Stream.FUNDING_RATE).height == 1
 
 
 def test_book_snapshots_fill_the_levels_that_they_have(lake: Lake, tmp_path: Path) -> None:

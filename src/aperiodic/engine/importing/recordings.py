@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing.arrivals import Arrivals, recorded_in
-from aperiodic.engine.importing.book_state import BookStates
+from aperiodic.engine.importing.books import BookStates
 from aperiodic.engine.importing.buffers import Quarantine
+from aperiodic.engine.importing.carry_on import carry_on
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
 from aperiodic.engine.importing.lines import Line, read_line
 from aperiodic.engine.importing.refusals import Refusals
@@ -147,11 +148,12 @@ def read_recording(
         lines.count += 1
         put_aside(lines.count, None, lines.damage, lines.damage_reason, b"")
     found.lines = lines.count
+    unknown = sink.unknown_books(arrivals.last)
     sink.fill(found)
     found.books = {symbol: (sequence, book.levels()) for symbol, sequence, book in mapper.books()}
     if arrivals.count and not found.unusable:
         found.first_received, found.last_received = arrivals.first, arrivals.last
-        found.recorded = recorded_in(found, arrivals, sink.unknown_books(arrivals.last))
+        found.recorded = recorded_in(found, arrivals, unknown)
     return found
 
 
@@ -183,7 +185,9 @@ def _import_one(
     if earlier is not None and not again and not _can_know_more(lake, exchange, earlier):
         return earlier_report(earlier, file.name)
     found = read_recording(lake, exchange, file, responses=responses, progress=progress)
-    return commit(lake, found, replace_unusable=again)
+    report = commit(lake, found, replace_unusable=again)
+    report.notes.extend(carry_on(lake, exchange, {symbol: number for symbol, (number, _) in found.books.items()}))
+    return report
 
 
 def _can_know_more(lake: Lake, exchange: Exchange, earlier: ImportRecord) -> bool:

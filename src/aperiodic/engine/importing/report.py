@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import Gap, add_spans, gaps_between
 from aperiodic.completeness.recorded import add_recorded
-from aperiodic.engine.importing.book_state import book_frame
-from aperiodic.engine.ticks import merge_ticks
+from aperiodic.engine.importing.books import book_frame
+from aperiodic.engine.merging import changes
+from aperiodic.engine.state_rows import merge_state_rows
+from aperiodic.engine.ticks import Received, merge_ticks
 from aperiodic.lake import NewObject, ObjectKey
-from aperiodic.lake.imports import ImportRecord, find_import, record_import
+from aperiodic.lake.imports import ImportRecord, find_import, received_between, record_import
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol
 from aperiodic.market.time import now_us
@@ -40,7 +42,7 @@ __all__ = [
     "find_earlier",
 ]
 
-IMPORTER_VERSION: Final = 1
+IMPORTER_VERSION: Final = 2
 """Goes up whenever the same file would become other ticks: then files are imported anew."""
 
 DAMAGE: Final = frozenset({"truncated_file", "corrupt_file"})
@@ -71,7 +73,8 @@ class FileReport:
         ticks: Ticks by stream; events that the file holds twice are counted twice.
         rejected: Lines that became no tick, by machine code; they are kept in the quarantine.
         ignored: Lines of known kinds that no tick is made of, by kind.
-        duplicates: Events that the file holds more than once, by stream.
+        duplicates: Events that the file holds more than once, and states that an overlapping recording holds as well,
+            by stream.
         late: Events older than one before them in the file, by stream.
         gaps: What is missing inside the file.
         notes: What a reader of the data should know.
@@ -114,9 +117,11 @@ class Findings:
         first_received: Earliest arrival time, µs.
         last_received: Latest arrival time, µs.
         frames: Ticks by series.
-        spans: Stretches of numbers by series.
+        state_rows: Series whose frames hold a row for every row of the file, whether or not the state changed.
+        spans: Runs of numbers by series.
         recorded: When each series was recorded, by symbol and stream; see `completeness.recorded`.
         books: Last update id and whole order book by symbol.
+        waiting: Book updates that could not be applied, by symbol and the number that they carry on from.
         ignored: As in `FileReport`, like the following.
         duplicates: See there.
         late: See there.
@@ -131,9 +136,11 @@ class Findings:
     first_received: int | None = None
     last_received: int | None = None
     frames: dict[tuple[Stream, Symbol], pl.DataFrame] = field(default_factory=dict)
+    state_rows: set[tuple[Stream, Symbol]] = field(default_factory=set)
     spans: dict[tuple[Stream, Symbol], list[Span]] = field(default_factory=dict)
     recorded: dict[tuple[str, str], list[Recorded]] = field(default_factory=dict)
     books: dict[Symbol, tuple[int, Levels]] = field(default_factory=dict)
+    waiting: dict[tuple[Symbol, int], pl.DataFrame] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
@@ -191,14 +198,37 @@ def commit(lake: Lake, found: Findings, *, replace_unusable: bool = False) -> Fi
     """
     batch = lake.batch()
     ticks: dict[str, int] = {}
+    received = _received(lake, found)
     for (stream, symbol), frame in sorted(found.frames.items()):
         if frame.is_empty():
             continue
-        ticks[stream] = ticks.get(stream, 0) + frame.height
-        merge_ticks(lake, batch, stream, found.exchange, symbol, frame, found.source, replace_unusable=replace_unusable)
+        if (stream, symbol) in found.state_rows:
+            counted = changes(stream, frame, None).height
+            merge_state_rows(lake, batch, stream, found.exchange, symbol, frame, found.source)
+        else:
+            counted = frame.height
+            repeated = merge_ticks(
+                lake,
+                batch,
+                stream,
+                found.exchange,
+                symbol,
+                frame,
+                found.source,
+                received=received,
+                replace_unusable=replace_unusable,
+            )
+            if repeated:
+                found.duplicates[stream] = found.duplicates.get(stream, 0) + repeated
+        ticks[stream] = ticks.get(stream, 0) + counted
     for symbol, (sequence, levels) in sorted(found.books.items()):
         key = ObjectKey.book_state(found.exchange, symbol, sequence)
         _put(batch, found, key, book_frame(levels), "end of a recording")
+    for (symbol, after), updates in sorted(found.waiting.items(), key=lambda item: item[0]):
+        key = ObjectKey.book_updates(found.exchange, symbol, after)
+        held = lake.find(key)
+        if held is None or held.rows < updates.height:
+            _put(batch, found, key, updates, "no recording ends where they begin")
     kept_aside = ObjectKey.quarantine(found.exchange, found.file.sha256)
     if found.quarantine.counts or lake.find(kept_aside) is not None:
         _put(batch, found, kept_aside, found.quarantine.frame(), "lines that became no tick")
@@ -242,6 +272,16 @@ def commit(lake: Lake, found: Findings, *, replace_unusable: bool = False) -> Fi
 
 def _unusable(rejected: Collection[str], ticks: Collection[object], ignored: Collection[str]) -> bool:
     return bool(rejected) and not ticks and not ignored and _FOREIGN.issuperset(rejected)
+
+
+def _received(lake: Lake, found: Findings) -> Received | None:
+    """Return when recordings imported before received anything while this one did, and when this one did."""
+    if found.first_received is None or found.last_received is None:
+        return None
+    own = (found.first_received, found.last_received)
+    with lake.engine.connect() as connection:
+        earlier = received_between(connection, found.source, found.exchange, *own)
+    return (earlier, [own])
 
 
 def _put(batch: Batch, found: Findings, key: ObjectKey, frame: pl.DataFrame, reason: str) -> None:

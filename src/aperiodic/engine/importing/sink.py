@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.engine.importing.books import updates_frame
 from aperiodic.engine.importing.buffers import SpanBuilder, TickBuffer
 from aperiodic.engine.importing.files import Lines
 from aperiodic.market import Stream, Symbol
@@ -13,8 +14,11 @@ from aperiodic.market import Stream, Symbol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import polars as pl
+
+    from aperiodic.completeness.gaps import Span
     from aperiodic.engine.importing.arrivals import Unknown
-    from aperiodic.engine.importing.book_state import BookStates
+    from aperiodic.engine.importing.books import BookStates
     from aperiodic.engine.importing.files import SourceFile
     from aperiodic.engine.importing.report import Findings
     from aperiodic.venues import Row
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RecordingSink"]
 
+_MAX_WAITING: Final = 256 << 20
 _STAND_IN_NOTES: Final = {Stream.TRADES: "aggregated_trades", Stream.QUOTES: "quotes_from_book"}
 _STAND_IN_KINDS: Final = {Stream.TRADES: "aggTrade", Stream.QUOTES: "quote_from_book"}
 
@@ -33,13 +38,16 @@ class RecordingSink:
     trades were recorded, changes of the book's best level where no quotes were.
     """
 
-    def __init__(self, states: BookStates, file: SourceFile) -> None:
+    def __init__(self, states: BookStates, file: SourceFile | None = None) -> None:
+        """Begin empty; `file` is the recording, to be searched for names."""
         self.checkpoint = states.find
         self._file = file
         self._buffers: dict[tuple[Stream, Symbol, bool], TickBuffer] = {}
         self._spans: dict[tuple[Stream, Symbol, bool], SpanBuilder] = {}
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._notes: set[str] = set()
+        self._waiting: dict[tuple[Symbol, int], list[tuple[int, bytes]]] = {}
+        self._waiting_bytes = 0
         self._found: dict[Callable[[bytes], str | None], frozenset[str]] = {}
         self._unknown_since: dict[Symbol, tuple[int, str]] = {}
         self._unknown_books: defaultdict[Symbol, list[Unknown]] = defaultdict(list)
@@ -65,6 +73,9 @@ class RecordingSink:
     def book_known(self, symbol: Symbol, local: int) -> None:
         """Take that the order book is known again since an arrival time (µs)."""
         begin, cause = self._unknown_since.pop(symbol, (local, ""))
+        for (waiting, _), updates in self._waiting.items():
+            if waiting == symbol and updates[-1][1]:
+                updates.append((local, b""))
         if begin < local:
             self._unknown_books[symbol].append((begin, local, cause))
 
@@ -89,36 +100,60 @@ class RecordingSink:
 
     def find_all(self, read: Callable[[bytes], str | None]) -> frozenset[str]:
         """Return what `read` gives of all lines of the file, None left out."""
+        if self._file is None:
+            return frozenset()
         if read not in self._found:
             told = (read(line) for _, batch in Lines(self._file) for line in batch)
             self._found[read] = frozenset(name for name in told if name is not None)
         return self._found[read]
 
     def wait(self, symbol: Symbol, after: int) -> Callable[[int, bytes], None] | None:
-        """Keep nothing: the file has to be given again."""
-        self._notes.add(f"book_awaits:{symbol}:{after}")
-        return None
+        """Keep book updates; the first that find no room any more give up those of their symbol."""
+        updates = self._waiting[symbol, after] = []
+
+        def keep(local: int, frame: bytes) -> None:
+            self._waiting_bytes += len(frame)
+            if self._waiting_bytes > _MAX_WAITING:
+                self._waiting.pop((symbol, after), None)
+                self._notes.add(f"book_awaits:{symbol}:{after}")
+            else:
+                updates.append((local, frame))
+
+        return keep
 
     def pack(self) -> None:
         """Turn rows into columns where many have come together."""
         for buffer in self._buffers.values():
             buffer.pack()
 
-    def fill(self, found: Findings) -> None:
-        """Hand over everything collected."""
+    def series(self) -> tuple[dict[tuple[Stream, Symbol], pl.DataFrame], dict[tuple[Stream, Symbol], list[Span]]]:
+        """Return ticks and runs of numbers by series."""
+        frames: dict[tuple[Stream, Symbol], pl.DataFrame] = {}
         for (stream, symbol, stands_in), buffer in self._buffers.items():
             frame = buffer.frame()
             if not stands_in:
-                found.frames[stream, symbol] = frame
+                frames[stream, symbol] = frame
             elif (stream, symbol, False) in self._buffers:
                 self._counts["ignored"][_STAND_IN_KINDS[stream]] += frame.height
             else:
-                found.frames[stream, symbol] = frame
+                frames[stream, symbol] = frame
                 if frame.height:
                     self._notes.add(_STAND_IN_NOTES[stream])
-        for (stream, symbol, stands_in), spans in self._spans.items():
-            if not stands_in or (stream, symbol, False) not in self._spans:
-                found.spans[stream, symbol] = spans.spans()
+        spans = {
+            (stream, symbol): runs.spans()
+            for (stream, symbol, stands_in), runs in self._spans.items()
+            if not stands_in or (stream, symbol, False) not in self._spans
+        }
+        return frames, spans
+
+    def fill(self, found: Findings) -> None:
+        """Hand over everything gathered."""
+        found.frames, found.spans = self.series()
+        for (symbol, after), updates in self._waiting.items():
+            quotes_too = (Stream.QUOTES, symbol, False) not in self._buffers
+            found.waiting[symbol, after] = updates_frame(updates, quotes_too=quotes_too)
+            if not found.spans.get((Stream.BOOK, symbol)):
+                self._notes.add(f"book_awaits:{symbol}:{after}")
         found.ignored = dict(self._counts["ignored"])
         found.duplicates = dict(self._counts["duplicate"])
         found.late = dict(self._counts["late"])

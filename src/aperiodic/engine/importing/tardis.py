@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from aperiodic.completeness.gaps import Span
+from aperiodic.completeness.gaps import RESTART, Span
 from aperiodic.completeness.recorded import ANY_STREAM
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing.arrivals import recorded_in_table
@@ -25,6 +25,7 @@ from aperiodic.engine.importing.report import (
     find_earlier,
 )
 from aperiodic.engine.importing.tardis_tables import Check, Table, complete, recognise, time_column
+from aperiodic.engine.numbering import counts_of
 from aperiodic.market import Exchange, InvalidInputError, Source, Stream, Symbol
 from aperiodic.venues import all_venues, venue_of
 
@@ -127,6 +128,7 @@ class _Reader:
         self._venue = venue_of(exchange)
         self._symbols: dict[str, Symbol | None] = {}
         self._parts: defaultdict[Symbol, list[pl.DataFrame]] = defaultdict(list)
+        self._numbers: defaultdict[Symbol, list[pl.DataFrame]] = defaultdict(list)
 
     def read(self, progress: Callable[[Progress], None] | None) -> Findings:
         """Read the file and write nothing."""
@@ -151,6 +153,9 @@ class _Reader:
         found.lines = lines.count
         for symbol, parts in self._parts.items():
             self._finish(symbol, pl.concat(parts), found)
+        for symbol, parts in self._numbers.items():
+            self._number(Stream.TRADES, symbol, pl.concat(parts), found)
+        found.notes = sorted(set(found.notes))
         return found
 
     def _read_batch(self, start: int, lines: list[bytes], quarantine: Quarantine) -> None:
@@ -185,12 +190,25 @@ class _Reader:
             time_column("local_timestamp"),
             *(value for values in self._table.streams.values() for value in values),
         )
-        for (native,), part in good.partition_by(
+        self._divide(good, self._parts)
+        if self._table.number is not None:
+            by_rule = [place for place, check in enumerate(checks) if check.by_rule]
+            received = pl.col("_refused").is_null() | pl.col("_refused").is_in(by_rule)
+            numbers = judged.filter(received).select(
+                "symbol",
+                time_column("timestamp").alias("exchange_timestamp"),
+                time_column("local_timestamp"),
+                self._table.number.alias("sequence"),
+            )
+            self._divide(numbers.filter(pl.col("sequence").is_not_null()), self._numbers)
+
+    def _divide(self, rows: pl.DataFrame, parts: defaultdict[Symbol, list[pl.DataFrame]]) -> None:
+        for (native,), part in rows.partition_by(
             "symbol", as_dict=True, include_key=False, maintain_order=True
         ).items():
             symbol = self._symbols[str(native)]
             if symbol is not None:
-                self._parts[symbol].append(part)
+                parts[symbol].append(part)
 
     def _learn_symbols(self, natives: pl.Series) -> None:
         for native in natives.unique():
@@ -222,23 +240,23 @@ class _Reader:
             names = [value.meta.output_name() for value in values]
             ticks = rows.select(*_TIMES, *names)
             if self._table.only_changes:
-                # The first row of a file is a change: what the file before ended with need not be known here.
+                # Whether a row is a change depends on what other files hold as well.
                 ticks = ticks.filter(pl.col(names[0]).is_not_null())
-                ticks = ticks.filter(pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift()) for name in names))
+                found.state_rows.add((stream, symbol))
             found.frames[stream, symbol] = complete(stream, ticks)
-            if "sequence" in names:
-                self._number(stream, symbol, ticks, found)
+            if stream is Stream.TRADES and "sequence" not in names:
+                named = ticks["id"].filter((ticks["id"] != "").fill_null(value=False))
+                _count(found.duplicates, stream, named.len() - named.n_unique())
 
-    @staticmethod
-    def _number(stream: Stream, symbol: Symbol, ticks: pl.DataFrame, found: Findings) -> None:
-        highest_before = pl.col("sequence").cum_max().shift()
-        unique = ticks.unique("sequence", keep="first", maintain_order=True)
-        late = unique.filter(pl.col("sequence") < highest_before).height
-        if duplicates := ticks.height - unique.height:
-            found.duplicates[stream] = found.duplicates.get(stream, 0) + duplicates
-        if late:
-            found.late[stream] = found.late.get(stream, 0) + late
-        found.spans[stream, symbol] = _runs(unique)
+    def _number(self, stream: Stream, symbol: Symbol, numbers: pl.DataFrame, found: Findings) -> None:
+        events = numbers.unique(["sequence", "exchange_timestamp"], keep="first", maintain_order=True)
+        events = events.with_columns(counts_of(events))
+        if events["count"].n_unique() > 1:
+            found.notes.append("sequence_reset")
+        late = pl.col("sequence") < pl.col("sequence").cum_max().over("count")
+        _count(found.duplicates, stream, numbers.height - events.height)
+        _count(found.late, stream, events.filter(late).height)
+        found.spans[stream, symbol] = _runs(events)
 
 
 def _look_inside(file: SourceFile) -> _Head:
@@ -325,20 +343,31 @@ def _set_aside(refused: pl.DataFrame, checks: Sequence[Check], quarantine: Quara
         quarantine.add(line, local, checks[place].code, checks[place].reason, frame)
 
 
-def _runs(trades: pl.DataFrame) -> list[Span]:
-    """Return the stretches of consecutive ids."""
-    ordered = trades.sort("sequence")
+def _count(counts: dict[str, int], stream: Stream, events: int) -> None:
+    if events:
+        counts[stream] = counts.get(stream, 0) + events
+
+
+def _runs(events: pl.DataFrame) -> list[Span]:
+    """Return the runs of consecutive ids of each count."""
+    ordered = events.sort("count", "sequence")
+    restarts = pl.col("count") != pl.col("count").shift()
+    breaks = (pl.col("sequence").diff() != 1) | restarts
     runs = (
-        ordered.group_by((pl.col("sequence").diff() != 1).fill_null(value=False).cum_sum().alias("run"))
+        ordered.group_by(breaks.fill_null(value=False).cum_sum().alias("run"))
         .agg(
             after=pl.col("sequence").min() - 1,
             last=pl.col("sequence").max(),
             first_time=pl.col("exchange_timestamp").first().to_physical(),
             last_time=pl.col("exchange_timestamp").last().to_physical(),
+            count=pl.col("count").first(),
         )
         .sort("run")
     )
-    return [
-        Span(after, last, first_time, last_time, "sequence_break" if run else "not_recorded")
-        for run, after, last, first_time, last_time in runs.rows()
-    ]
+    before = 0
+    spans = []
+    for run, after, last, first_time, last_time, count in runs.rows():
+        begins = RESTART if count > before else "sequence_break" if run else "not_recorded"
+        spans.append(Span(after, last, first_time, last_time, begins))
+        before = count
+    return spans

@@ -21,7 +21,7 @@ import polars as pl
 
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.market import BOOK_DEPTH, SIDE, Stream, tick_schema
-from aperiodic.venues import EARLIEST_US, LATEST_US
+from aperiodic.venues import EARLIEST_US, LARGEST, LATEST_US, SMALLEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +48,13 @@ class Check:
         code: Machine-readable reason.
         reason: The same in words.
         fails: True for a row that is refused.
+        by_rule: Whether such a row is an event of the venue's that is left out, and not one that cannot be read.
     """
 
     code: str
     reason: str
     fails: pl.Expr
+    by_rule: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,14 @@ class Table:
         streams: Value columns of the ticks by stream, without the two times; a missing one stays null.
         only_changes: Whether a row makes a tick only where the values differ from the symbol's row before.
         left_out: Notes on what is not taken over.
+        number: The venue's number of a row, where its rows count up by one.
     """
 
     checks: Sequence[Check]
     streams: dict[Stream, Sequence[pl.Expr]]
     only_changes: bool = False
     left_out: Sequence[str] = ()
+    number: pl.Expr | None = None
 
 
 def recognise(header: Sequence[str], venue: Venue | None) -> Table:
@@ -123,12 +127,16 @@ def _number(name: str) -> pl.Expr:
 
 
 def _not_finite(name: str) -> pl.Expr:
-    """Whether a text that is not empty is no finite number."""
-    return (pl.col(name) != "") & ~_number(name).is_finite().fill_null(value=False)
+    """Whether a text that is not empty is no number that a market could have."""
+    return (pl.col(name) != "") & ~(_number(name).abs() <= LARGEST).fill_null(value=False)
 
 
 def _finite(*names: str) -> Check:
-    return Check("bad_number", "a value is not a finite number", pl.any_horizontal(_not_finite(name) for name in names))
+    return Check(
+        "bad_number",
+        "a value is not a number, or beyond any market's",
+        pl.any_horizontal(_not_finite(name) for name in names),
+    )
 
 
 def _not_negative(*names: str) -> Check:
@@ -137,22 +145,24 @@ def _not_negative(*names: str) -> Check:
 
 
 def _positive(*names: str) -> Check:
-    fails = pl.any_horizontal(~(_number(name) > 0).fill_null(value=False) for name in names)
-    return Check("not_positive", "a price or amount is not a positive number", fails)
+    fails = pl.any_horizontal(~(_number(name) >= SMALLEST).fill_null(value=False) for name in names)
+    return Check("not_positive", "a price or amount is not a positive number", fails, by_rule=True)
 
 
 def _trades(*, numbered: bool) -> Table:
     number = pl.col("id").cast(pl.Int64, strict=False)
-    checks = [
+    checks = (
+        [Check("bad_id", "the id is not a whole number", ~(number >= 0).fill_null(value=False))] if numbered else []
+    )
+    checks += [
         Check("unknown_side", "the side is neither 'buy' nor 'sell'", ~pl.col("side").is_in(["buy", "sell"])),
         _finite("price", "amount"),
         _positive("price", "amount"),
     ]
     values = [pl.col("id"), pl.col("side").cast(SIDE, strict=False), _number("price"), _number("amount")]
     if numbered:
-        checks.append(Check("bad_id", "the id is not a whole number", ~(number >= 0).fill_null(value=False)))
         values.append(number.alias("sequence"))
-    return Table(checks, {Stream.TRADES: values})
+    return Table(checks, {Stream.TRADES: values}, number=number if numbered else None)
 
 
 def _quotes() -> Table:

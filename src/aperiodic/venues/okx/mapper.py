@@ -29,6 +29,7 @@ import msgspec
 from msgspec import UNSET
 
 from aperiodic.market import InvalidInputError, Stream
+from aperiodic.venues.book import Book
 from aperiodic.venues.contracts import Contract, UnknownContractError
 from aperiodic.venues.events import SOON_US, Numbering, RejectedFrameError, venue_time_us
 from aperiodic.venues.okx import messages as wire
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aperiodic.market import Symbol
-    from aperiodic.venues.book import Book
+    from aperiodic.venues.book import Levels
     from aperiodic.venues.events import Row, Sink, SpanRecorder
 
 __all__ = ["OkxMapper"]
@@ -261,7 +262,7 @@ class OkxMapper:
         series = self._books.get(name)
         frames = wire.BOOK.decode(data)
         if series is None:
-            sync = BookSync(restore=partial(self._sink.checkpoint, _symbol(name)))
+            sync = BookSync(restore=partial(self._restore, name))
             series = self._books[name] = _Books(kind, name, self._contract(name), sync, self._sink)
         if series.channel != kind:
             # Each channel numbers its own frames: their chains cannot be mixed.
@@ -284,6 +285,14 @@ class OkxMapper:
             unknown |= not self._applied(local, time, series, frame, outcome) and outcome is Outcome.UNKNOWN
         if unknown and series.wait is not None:
             series.wait(local, _book_frame(kind, name, action, data))
+
+    def _restore(self, name: str, number: int) -> Levels | None:
+        series = self._books[name]
+        levels = self._sink.checkpoint(series.symbol, number)
+        if levels is not None:
+            book = Book(levels)
+            series.top = (*book.bids.best[:2], *book.asks.best[:2])
+        return levels
 
     def _applied(self, local: int, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> bool:
         sync = series.sync

@@ -1,4 +1,4 @@
-"""Order books kept at the end of a recording, so that the next one carries on from there."""
+"""Order books kept at the end of a recording, and updates kept until a recording ends where they begin."""
 
 from __future__ import annotations
 
@@ -15,9 +15,23 @@ if TYPE_CHECKING:
     from aperiodic.lake import Lake
     from aperiodic.market import Exchange, Symbol
 
-__all__ = ["BookStates", "book_frame"]
+__all__ = ["BookStates", "book_frame", "updates_frame"]
 
 _SCHEMA: Final = pl.Schema({"side": pl.String(), "price": pl.Float64(), "amount": pl.Float64(), "floor": pl.Float64()})
+
+
+_UPDATES: Final = pl.Schema({"local_timestamp": pl.Int64(), "frame": pl.Binary(), "quotes": pl.Boolean()})
+
+
+def updates_frame(updates: Sequence[tuple[int, bytes]], *, quotes_too: bool) -> pl.DataFrame:
+    """Return book updates, each an arrival time (µs) and a frame, as a table.
+
+    Args:
+        updates: In the order they were received.
+        quotes_too: Whether quotes are to be made of them, because the recording has no others.
+    """
+    rows = [(local, frame, quotes_too) for local, frame in updates]
+    return pl.DataFrame(rows, schema=_UPDATES, orient="row")
 
 
 def book_frame(levels: Levels) -> pl.DataFrame:

@@ -1,0 +1,85 @@
+"""Applying book updates that had to wait: a recording was imported before the one that its book carries on from."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aperiodic.completeness.gaps import add_spans
+from aperiodic.engine.importing.books import BookStates, book_frame
+from aperiodic.engine.importing.sink import RecordingSink
+from aperiodic.engine.ticks import merge_ticks
+from aperiodic.lake import NewObject, ObjectKey
+from aperiodic.lake.imports import remove_note
+from aperiodic.lake.lake import parquet_bytes
+from aperiodic.market import Source, Stream
+from aperiodic.venues import Instruments, RejectedFrameError, venue_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+
+    from aperiodic.lake import Lake
+    from aperiodic.market import Exchange, Symbol
+
+__all__ = ["carry_on"]
+
+
+def carry_on(lake: Lake, exchange: Exchange, ends: Mapping[Symbol, int]) -> list[str]:
+    """Apply updates that waited for recordings to end where these did, and those that waited for them in turn.
+
+    Args:
+        lake: Where updates and books lie, and where the ticks go.
+        exchange: Venue.
+        ends: Number of the last update by symbol.
+
+    Returns:
+        A note `book_carried_on:SYMBOL:NUMBER` for each run of updates that was applied.
+    """
+    notes = []
+    waiting = list(ends.items())
+    while waiting:
+        symbol, number = waiting.pop()
+        key = ObjectKey.book_updates(exchange, symbol, number)
+        record = lake.find(key)
+        if record is None:
+            continue
+        notes.append(f"book_carried_on:{symbol}:{number}")
+        end = _apply(lake, exchange, symbol, key, lake.store.read_parquet(record.path))
+        if end is not None:
+            waiting.append((symbol, end))
+    return sorted(notes)
+
+
+def _apply(lake: Lake, exchange: Exchange, symbol: Symbol, key: ObjectKey, updates: pl.DataFrame) -> int | None:
+    """Make ticks of updates and let them go; return the number of the last one, None if that was known before."""
+    sink = RecordingSink(BookStates(lake, exchange))
+    mapper = venue_of(exchange).mapper(sink, Instruments())
+    for local, frame in updates.select("local_timestamp", "frame").iter_rows():
+        with suppress(RejectedFrameError):  # it was put aside when its file was read
+            mapper.read(local, frame)
+    frames, spans = sink.series()
+    streams = [Stream.BOOK, *([Stream.QUOTES] if updates["quotes"].any() else [])]
+    batch = lake.batch()
+    for stream in streams:
+        ticks = frames.get((stream, symbol))
+        if ticks is not None and not ticks.is_empty():
+            merge_ticks(lake, batch, stream, exchange, symbol, ticks, Source.RECORDING)
+    runs = spans.get((Stream.BOOK, symbol), [])
+    batch.change(partial(add_spans, exchange=exchange, symbol=symbol, stream=Stream.BOOK, stretches=runs))
+    batch.retire(key)
+    note = f"book_awaits:{symbol}:{int(key.period)}"
+    batch.change(partial(remove_note, exchange=exchange, note=note))
+    end = None
+    for known, number, book in mapper.books():
+        state = ObjectKey.book_state(exchange, known, number)
+        if known == symbol and lake.find(state) is None:
+            end, data = number, parquet_bytes(book_frame(book.levels()))
+            digest = hashlib.sha256(data).hexdigest()
+            rows = len(book.bids.levels()) + len(book.asks.levels())
+            batch.put(NewObject(state, rows, Source.RECORDING, digest, "end of updates that waited"), data)
+    batch.commit()
+    return end
