@@ -16,7 +16,6 @@ __all__ = [
     "LATEST_US",
     "RESTART_SLACK_US",
     "SMALLEST",
-    "SOON_US",
     "Numbering",
     "RejectedFrameError",
     "Row",
@@ -38,9 +37,6 @@ SMALLEST: Final = 1e-18
 
 LARGEST: Final = 1e18
 """Likewise above it."""
-
-SOON_US: Final = 60_000_000
-"""A book that is found within this time after its first update was not unknown for long enough to be told."""
 
 RESTART_SLACK_US: Final = 1_000_000
 """Numbers begin anew where one comes again, or a lower one comes, more than this after the highest (exchange time)."""

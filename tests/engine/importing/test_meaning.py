@@ -227,15 +227,3 @@ def test_values_beyond_any_market_are_refused(lake: Lake, tmp_path: Path, price:
 def test_a_book_found_a_moment_after_the_recording_began_is_no_gap(lake: Lake, tmp_path: Path) -> None:
     report = take(lake, write(tmp_path / "a", depth(1), depth(2), snapshot(2), depth(3)))
     assert (report.notes, report.gaps) == ([], [])
-
-
-def test_the_time_without_a_book_is_told_where_it_was_long(lake: Lake, tmp_path: Path) -> None:
-    late = 61_000
-    lines = [
-        update(0, 1, 10, 0, ("100", "1")),
-        update(late, 11, 20, 10, ("100", "2")),
-        rest_book(late + 1, 20, [("100", "2")]),
-        update(late + 2, 21, 30, 20, ("100", "3")),
-    ]
-    report = take(lake, write(tmp_path / "a", *lines))
-    assert [(gap.cause, gap.last_time - gap.first_time) for gap in report.gaps] == [("no_snapshot", 61_002_000)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import add_spans
+from aperiodic.completeness.recorded import Recorded, add_recorded
 from aperiodic.engine.importing.books import BookStates, book_frame
 from aperiodic.engine.importing.sink import RecordingSink
 from aperiodic.engine.ticks import merge_ticks
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from aperiodic.market import Exchange, Symbol
 
 __all__ = ["carry_on"]
+
+_PAD_US: Final = 1_000_000
+"""Frames come often enough that none was missed within this time."""
 
 
 def carry_on(lake: Lake, exchange: Exchange, ends: Mapping[Symbol, int]) -> list[str]:
@@ -59,15 +63,23 @@ def _apply(lake: Lake, exchange: Exchange, symbol: Symbol, key: ObjectKey, updat
     sink = RecordingSink(BookStates(lake, exchange))
     mapper = venue_of(exchange).mapper(sink, Instruments())
     for local, frame in updates.select("local_timestamp", "frame").iter_rows():
+        if not frame:
+            continue
         with suppress(RejectedFrameError):  # it was put aside when its file was read
             mapper.read(local, frame)
     frames, spans = sink.series()
     streams = [Stream.BOOK, *([Stream.QUOTES] if updates["quotes"].any() else [])]
     batch = lake.batch()
+    times = updates["local_timestamp"].filter(updates["local_timestamp"] > 0)
+    first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
+    whole = Recorded(first - _PAD_US, last + _PAD_US, first, last)
+    recorded: dict[tuple[str, str], list[Recorded]] = {}
     for stream in streams:
         ticks = frames.get((stream, symbol))
         if ticks is not None and not ticks.is_empty():
             merge_ticks(lake, batch, stream, exchange, symbol, ticks, Source.RECORDING)
+        recorded[str(symbol), stream] = [whole]
+    batch.change(partial(add_recorded, exchange=exchange, added=recorded))
     runs = spans.get((Stream.BOOK, symbol), [])
     batch.change(partial(add_spans, exchange=exchange, symbol=symbol, stream=Stream.BOOK, stretches=runs))
     batch.retire(key)

@@ -148,12 +148,12 @@ def read_recording(
         lines.count += 1
         put_aside(lines.count, None, lines.damage, lines.damage_reason, b"")
     found.lines = lines.count
-    unknown = sink.unknown_books(arrivals.last)
+    without_book = sink.unknown_books(arrivals.last)
     sink.fill(found)
     found.books = {symbol: (sequence, book.levels()) for symbol, sequence, book in mapper.books()}
     if arrivals.count and not found.unusable:
         found.first_received, found.last_received = arrivals.first, arrivals.last
-        found.recorded = recorded_in(found, arrivals, unknown)
+        found.recorded = recorded_in(found, arrivals, without_book)
     return found
 
 

@@ -197,30 +197,7 @@ def commit(lake: Lake, found: Findings, *, replace_unusable: bool = False) -> Fi
         ImportSourceError: `source_conflict`; then nothing of the file was taken over.
     """
     batch = lake.batch()
-    ticks: dict[str, int] = {}
-    received = _received(lake, found)
-    for (stream, symbol), frame in sorted(found.frames.items()):
-        if frame.is_empty():
-            continue
-        if (stream, symbol) in found.state_rows:
-            counted = changes(stream, frame, None).height
-            merge_state_rows(lake, batch, stream, found.exchange, symbol, frame, found.source)
-        else:
-            counted = frame.height
-            repeated = merge_ticks(
-                lake,
-                batch,
-                stream,
-                found.exchange,
-                symbol,
-                frame,
-                found.source,
-                received=received,
-                replace_unusable=replace_unusable,
-            )
-            if repeated:
-                found.duplicates[stream] = found.duplicates.get(stream, 0) + repeated
-        ticks[stream] = ticks.get(stream, 0) + counted
+    ticks = _merge(lake, batch, found, replace_unusable=replace_unusable)
     for symbol, (sequence, levels) in sorted(found.books.items()):
         key = ObjectKey.book_state(found.exchange, symbol, sequence)
         _put(batch, found, key, book_frame(levels), "end of a recording")
@@ -272,6 +249,35 @@ def commit(lake: Lake, found: Findings, *, replace_unusable: bool = False) -> Fi
 
 def _unusable(rejected: Collection[str], ticks: Collection[object], ignored: Collection[str]) -> bool:
     return bool(rejected) and not ticks and not ignored and _FOREIGN.issuperset(rejected)
+
+
+def _merge(lake: Lake, batch: Batch, found: Findings, *, replace_unusable: bool) -> dict[str, int]:
+    """Add the ticks to those held; return how many the file has of each stream."""
+    ticks: dict[str, int] = {}
+    received = _received(lake, found)
+    for (stream, symbol), frame in sorted(found.frames.items()):
+        if frame.is_empty():
+            continue
+        if (stream, symbol) in found.state_rows:
+            counted = changes(stream, frame, None).height
+            merge_state_rows(lake, batch, stream, found.exchange, symbol, frame, found.source)
+        else:
+            counted = frame.height
+            repeated = merge_ticks(
+                lake,
+                batch,
+                stream,
+                found.exchange,
+                symbol,
+                frame,
+                found.source,
+                received=received,
+                replace_unusable=replace_unusable,
+            )
+            if repeated:
+                found.duplicates[stream] = found.duplicates.get(stream, 0) + repeated
+        ticks[stream] = ticks.get(stream, 0) + counted
+    return ticks
 
 
 def _received(lake: Lake, found: Findings) -> Received | None:

@@ -42,7 +42,6 @@ from aperiodic.venues.events import (
     LARGEST,
     RESTART_SLACK_US,
     SMALLEST,
-    SOON_US,
     Numbering,
     RejectedFrameError,
     venue_time_us,
@@ -103,7 +102,7 @@ class _AggregatedSeries(_Series):
 class _BookSeries(_Series):
     """A numbered series with the book that it keeps."""
 
-    __slots__ = ("missed", "restarts", "symbol", "sync", "unknown", "unknown_since", "wait")
+    __slots__ = ("missed", "restarts", "symbol", "sync", "unknown", "wait")
 
     def __init__(self, append: Callable[[Row], None], see: SpanRecorder, symbol: Symbol, sync: DepthSync) -> None:
         super().__init__(append, see)
@@ -111,7 +110,6 @@ class _BookSeries(_Series):
         self.sync = sync
         self.missed = self.unknown = False
         self.restarts = 0
-        self.unknown_since: tuple[int, int] | None = None
         self.wait: Callable[[int, bytes], None] | None = None
 
 
@@ -323,21 +321,20 @@ class BinanceMapper:
         outcome = sync.update(DepthChange(update.first, after, update.last, update.bids, update.asks, time))
         if series.restarts != sync.restarts:
             series.restarts = sync.restarts
-            series.unknown_since = series.wait = None
+            series.wait = None
             self._sink.note("sequence_reset")
             series.see(update.last, update.last, time, "sequence_reset")
         if outcome is Outcome.REPEATED:
             self._sink.count("duplicate" if update.last == sync.last else "late", Stream.BOOK)
         elif outcome in {Outcome.UNKNOWN, Outcome.BREAK} or sync.book is None:
-            self._not_applied(series, local, time, after, raw, lost=outcome is Outcome.BREAK)
+            self._not_applied(series, local, after, raw, lost=outcome is Outcome.BREAK)
         else:
             self._applied(series, local, time, after, update.last, sync.book, changed=outcome is Outcome.CHANGED)
 
     def _not_applied(
-        self, series: _BookSeries, local: int, time: int, after: int, raw: bytes | msgspec.Raw, *, lost: bool
+        self, series: _BookSeries, local: int, after: int, raw: bytes | msgspec.Raw, *, lost: bool
     ) -> None:
         if not series.missed and series.sync.last < 0:
-            series.unknown_since = (after, time)
             series.wait = self._sink.wait(series.symbol, after)
         if series.wait is not None:
             series.wait(local, bytes(raw))
@@ -351,12 +348,7 @@ class BinanceMapper:
         if series.unknown:
             series.unknown = False
             self._sink.book_known(series.symbol, local)
-        if series.unknown_since is not None:
-            number, since = series.unknown_since
-            if time > since + SOON_US:
-                # The recording began earlier than its book: what lies between is missing.
-                series.see(number, number, since, "not_recorded")
-            series.unknown_since = series.wait = None
+        series.wait = None
         series.see(after, last, time, "no_snapshot" if series.missed else "not_recorded")
         if changed:
             series.append((time, local, *book.best, last))

@@ -31,7 +31,7 @@ from msgspec import UNSET
 from aperiodic.market import InvalidInputError, Stream
 from aperiodic.venues.book import Book
 from aperiodic.venues.contracts import Contract, UnknownContractError
-from aperiodic.venues.events import SOON_US, Numbering, RejectedFrameError, venue_time_us
+from aperiodic.venues.events import Numbering, RejectedFrameError, venue_time_us
 from aperiodic.venues.okx import messages as wire
 from aperiodic.venues.okx.book import BookSync, Outcome
 from aperiodic.venues.okx.contracts import instruments_answer, read_contracts
@@ -98,7 +98,6 @@ class _Books:
             "wait",
         ),
         "unknown",
-        "unknown_since",
     )
 
     def __init__(self, channel: str, name: str, contract: Contract, sync: BookSync, sink: Sink) -> None:
@@ -114,7 +113,6 @@ class _Books:
         self.top: tuple[float | None, ...] = (None,) * 4
         self.missed = self.unknown = False
         self.restarts = 0
-        self.unknown_since: tuple[int, int] | None = None
         self.wait: Callable[[int, bytes], None] | None = None
 
 
@@ -298,7 +296,7 @@ class OkxMapper:
         sync = series.sync
         book = sync.book
         if book is None or outcome not in {Outcome.CHANGED, Outcome.APPLIED}:
-            self._not_applied(local, time, series, frame, outcome)
+            self._not_applied(local, series, frame, outcome)
             return False
         if series.unknown:
             series.unknown = False
@@ -323,16 +321,10 @@ class OkxMapper:
             # The frame carries on from the one before, but its number does not.
             series.restarts, previous = series.sync.restarts, None
             self._sink.note("sequence_reset")
-        if series.unknown_since is not None:
-            after, since = series.unknown_since
-            if time > since + SOON_US:
-                # The recording began earlier than its book: what lies between is missing.
-                series.see(after, after, since, "not_recorded")
-            series.unknown_since = None
         begins = "sequence_reset" if restarts else "no_snapshot" if series.missed else "not_recorded"
         series.see(number - 1 if previous is None or previous < 0 else previous, number, time, begins)
 
-    def _not_applied(self, local: int, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> None:
+    def _not_applied(self, local: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> None:
         if outcome is Outcome.HEARTBEAT:
             self._sink.count("ignored", "heartbeat")
         elif outcome is Outcome.REPEATED:
@@ -344,7 +336,6 @@ class OkxMapper:
             self._sink.note("checksum_mismatch")
         else:
             if not series.missed and outcome is Outcome.UNKNOWN and frame.previous is not None:
-                series.unknown_since = (frame.previous, time)
                 series.wait = self._sink.wait(series.symbol, frame.previous)
                 if series.wait is not None:
                     series.wait(0, instruments_answer(series.name, series.contract))
