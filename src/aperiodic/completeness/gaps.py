@@ -202,7 +202,7 @@ def _replace_rows(
 
 
 def read_spans(connection: Connection, exchange: str, symbol: str, stream: str) -> list[Span]:
-    """Return the stretches of a series, ascending."""
+    """Return the runs of a series, in the order of their numbers."""
     query = select(spans).where(spans.c.exchange == exchange, spans.c.symbol == symbol, spans.c.stream == stream)
     rows = connection.execute(query.order_by(spans.c.after_sequence)).mappings()
     return [Span(**{name: row[name] for name in Span.__slots__}) for row in rows]

@@ -81,7 +81,7 @@ def _apply(lake: Lake, exchange: Exchange, symbol: Symbol, key: ObjectKey, updat
         recorded[str(symbol), stream] = [whole]
     batch.change(partial(add_recorded, exchange=exchange, added=recorded))
     runs = spans.get((Stream.BOOK, symbol), [])
-    batch.change(partial(add_spans, exchange=exchange, symbol=symbol, stream=Stream.BOOK, stretches=runs))
+    batch.change(partial(add_spans, exchange=exchange, symbol=symbol, stream=Stream.BOOK, runs=runs))
     batch.retire(key)
     note = f"book_awaits:{symbol}:{int(key.period)}"
     batch.change(partial(remove_note, exchange=exchange, note=note))
