@@ -15,6 +15,7 @@ from aperiodic.cli.console import errors, out, steps
 from aperiodic.cli.installation import open_lake, read_settings
 from aperiodic.cli.keys import make_key
 from aperiodic.engine.build import build
+from aperiodic.engine.compiling import compiling
 from aperiodic.engine.plan import Selection
 from aperiodic.market import AperiodicDataError, Exchange, Stream, Symbol
 from aperiodic.server import serve
@@ -46,7 +47,8 @@ def demo(*, once: bool = False) -> None:
     """
     settings = read_settings()
     with open_lake() as lake:
-        with steps() as progress:
+        # Simulating takes one processor, compiling another.
+        with compiling(), steps() as progress:
             for name, streams in _STREAMS.items():
                 spec = MarketSpec(_EXCHANGE, Symbol.parse(name), _SEED)
                 simulate_into(lake, spec, _FIRST, _LAST, streams, progress=progress)
