@@ -1,6 +1,6 @@
-"""Which stretches of a numbered stream are held, and the gaps between them.
+"""Which runs of a numbered stream are held, and the gaps between them.
 
-Every import adds the unbroken stretches that it saw. Stretches that touch or overlap become one, so the gaps are
+Every import adds the unbroken runs that it saw. Runs that touch or overlap become one, so the gaps are
 the same whatever order files are imported in, and a gap closes when a file that covers it arrives.
 """
 
@@ -42,10 +42,10 @@ RESTART: Final = "sequence_reset"
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """An unbroken stretch: every event numbered in (after_sequence, last_sequence] was seen.
+    """An unbroken run: every event numbered in (after_sequence, last_sequence] was seen.
 
     Attributes:
-        after_sequence: Number of the last event before the stretch.
+        after_sequence: Number of the last event before the run.
         last_sequence: Number of its last event.
         first_time: Exchange time of its first event, µs.
         last_time: Exchange time of its last event, µs.
@@ -62,7 +62,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """What is missing between two stretches.
+    """What is missing between two runs.
 
     Attributes:
         symbol: Atlas symbol.

@@ -119,7 +119,7 @@ spans: Final = Table(
     Column("begins", String(32), nullable=False),
     Index("ix_spans_series", "exchange", "symbol", "stream"),
 )
-"""Unbroken stretches of a numbered stream: events in (after_sequence, last_sequence]. Gaps lie between them."""
+"""Unbroken runs of a numbered stream: events in (after_sequence, last_sequence]. Gaps lie between them."""
 
 gaps: Final = Table(
     "gaps",

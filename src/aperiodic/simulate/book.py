@@ -24,11 +24,11 @@ def book_frame(session: Session) -> pl.DataFrame:
 
     The best level is that quote. Hyperliquid shows 20 levels; the rest are null.
     """
-    habits, grid, tape = session.venue.habits, session.grid, session.tape
-    rows = np.flatnonzero(last_of_each(tape.quote_ms // habits.book_every_ms))
-    requote = tape.quote_requote[rows]
+    habits, grid, events = session.venue.habits, session.grid, session.events
+    rows = np.flatnonzero(last_of_each(events.quote_ms // habits.book_every_ms))
+    requote = events.quote_requote[rows]
     values: dict[str, FloatArray] = {}
-    for name, side in (("bid", tape.bid), ("ask", tape.ask)):
+    for name, side in (("bid", events.bid), ("ask", events.ask)):
         best = side.level[rows]
         columns = zip(book_columns(name, "price"), book_columns(name, "amount"), strict=True)
         for depth, (price, amount) in enumerate(columns):
@@ -37,7 +37,7 @@ def book_frame(session: Session) -> pl.DataFrame:
             steps = side.ladder.resting_steps(requote, best + depth) if depth else side.steps[rows]
             values[price] = decimal(side.ladder.price_ticks(requote, best + depth), grid.price_decimals)
             values[amount] = decimal(steps, grid.amount_decimals)
-    sent_us = tape.quote_ms[rows] * 1_000
+    sent_us = events.quote_ms[rows] * 1_000
     sequence = update_ids(session)
     return frame(
         Stream.BOOK,

@@ -25,15 +25,15 @@ def quotes_frame(session: Session) -> pl.DataFrame:
     Where the venue sends no time with its quotes, the arrival time stands in; quotes that then belong to the next day
     are left out.
     """
-    grid, tape = session.grid, session.tape
-    sent_us = tape.quote_ms * 1_000
+    grid, events = session.grid, session.events
+    sent_us = events.quote_ms * 1_000
     arrived_us = session.arrivals("quotes", sent_us)
     if Stream.QUOTES in session.venue.modelled:
         sent_us = arrived_us
     rows = slice(int(np.searchsorted(sent_us, DAY_US)))
     values = {}
-    for name, side in (("bid", tape.bid), ("ask", tape.ask)):
-        ticks = side.ladder.price_ticks(tape.quote_requote, side.level)
+    for name, side in (("bid", events.bid), ("ask", events.ask)):
+        ticks = side.ladder.price_ticks(events.quote_requote, side.level)
         values[f"{name}_price"] = decimal(ticks[rows], grid.price_decimals)
         values[f"{name}_amount"] = decimal(side.steps[rows], grid.amount_decimals)
     sequence = update_ids(session)
@@ -53,4 +53,4 @@ def update_ids(session: Session) -> IntArray | None:
     if Stream.QUOTES not in session.venue.numbered:
         return None
     most_quotes = most_requotes(spec.trades_per_day) + spec.trades_per_day
-    return session.day_number * most_quotes + 1 + np.arange(len(session.tape.quote_ms))
+    return session.day_number * most_quotes + 1 + np.arange(len(session.events.quote_ms))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.market import Exchange, InvalidInputError, Symbol
 from aperiodic.market.time import day_number
+from aperiodic.simulate.day_events import DayEvents, make_events
 from aperiodic.simulate.instrument import Grid, grid_of
 from aperiodic.simulate.latency import arrivals
 from aperiodic.simulate.price import Climate, basis_path, climate_of
 from aperiodic.simulate.randomness import generator
-from aperiodic.simulate.tape import Tape, make_tape
 from aperiodic.venues import Venue, venue_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Session:
         return basis_path(self.spec.exchange, self.spec.symbol, self.spec.seed, self.day)
 
     @cached_property
-    def tape(self) -> Tape:
+    def events(self) -> DayEvents:
         """The day's trades and quotes."""
         spec = self.spec
-        return make_tape(self.random, spec.exchange, self.grid, self.climate, self.basis, spec.trades_per_day)
+        return make_events(self.random, spec.exchange, self.grid, self.climate, self.basis, spec.trades_per_day)

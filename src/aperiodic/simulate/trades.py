@@ -23,11 +23,11 @@ _SHUFFLE_SHIFT: Final = 25
 
 def trades_frame(session: Session) -> pl.DataFrame:
     """Return the day's trades in the venue's order; ids count on from the day before where the venue's do."""
-    spec, grid, tape = session.spec, session.grid, session.tape
-    sent_us = tape.trade_ms * 1_000
+    spec, grid, events = session.spec, session.grid, session.events
+    sent_us = events.trade_ms * 1_000
     number = session.day_number * spec.trades_per_day + 1 + np.arange(spec.trades_per_day)
     numbered = Stream.TRADES in session.venue.numbered
-    sold = (~tape.trade_buy).astype(np.uint8)
+    sold = (~events.trade_buy).astype(np.uint8)
     return frame(
         Stream.TRADES,
         session.day,
@@ -36,8 +36,8 @@ def trades_frame(session: Session) -> pl.DataFrame:
         values={
             "id": pl.Series(number if numbered else _shuffled(number)),
             "side": pl.Series(sold).cat.to(SIDE),
-            "price": decimal(tape.trade_ticks, grid.price_decimals),
-            "amount": decimal(tape.trade_steps, grid.amount_decimals),
+            "price": decimal(events.trade_ticks, grid.price_decimals),
+            "amount": decimal(events.trade_steps, grid.amount_decimals),
         },
         sequence=number if numbered else None,
     )

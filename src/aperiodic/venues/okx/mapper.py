@@ -3,7 +3,7 @@
 | channel | field | meaning | becomes | source |
 |---|---|---|---|---|
 | `trades`, `trades-all` | `tradeId` | counts up by one; the last one of an aggregate | `id`, `sequence` | OKX, Trades channel |
-| | `count` | fills told as one; `trades-all` has none | stretch of numbers seen | the same |
+| | `count` | fills told as one; `trades-all` has none | the numbers seen | the same |
 | | `ts` | time of the fill, ms | `exchange_timestamp` | the same |
 | | `px`, `sz`, `side` | price; contracts; the taker's side | `price`, `amount`, `side` | the same |
 | `books…` | see `book` | | the best 25 levels | OKX, Order book channel |

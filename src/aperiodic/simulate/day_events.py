@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aperiodic.simulate.orders import Orders
     from aperiodic.simulate.price import Climate
 
-__all__ = ["QuotedSide", "Tape", "make_tape"]
+__all__ = ["DayEvents", "QuotedSide", "make_events"]
 
 _REPRICED_SHARE: Final = 0.5
 _BEST_NOTIONAL: Final = 12_000.0
@@ -49,7 +49,7 @@ class QuotedSide:
 
 
 @dataclass(frozen=True, slots=True)
-class Tape:
+class DayEvents:
     """A day's trades and quotes, both in the venue's order; times in milliseconds of the day.
 
     Attributes:
@@ -73,14 +73,14 @@ class Tape:
     ask: QuotedSide
 
 
-def make_tape(
+def make_events(
     random: Callable[[str], np.random.Generator],
     exchange: Exchange,
     grid: Grid,
     climate: Climate,
     basis: FloatArray,
     trades: int,
-) -> Tape:
+) -> DayEvents:
     """Simulate a day's trades and quotes.
 
     Args:
@@ -103,7 +103,7 @@ def make_tape(
     trade_ticks = np.empty(trades, dtype=np.int64)
     trade_ticks[trade_buy] = buy_ticks
     trade_ticks[~trade_buy] = sell_ticks
-    return Tape(
+    return DayEvents(
         trade_ms=np.repeat(orders.time_ms, orders.fills),
         trade_buy=trade_buy,
         trade_ticks=trade_ticks,
