@@ -91,7 +91,7 @@ async def test_a_part_that_is_down_is_counted(
 
     async with client(lake, tmp_path) as api:
         link = (await api.get(DATA, params=query(), headers={"X-API-KEY": key})).json()["files"][0]["url"]
-        monkeypatch.setattr(Store, "exists", fail)
+        monkeypatch.setattr(Store, "size", fail)
         assert (await api.head(link)).status_code == 503
         with begin_write(lake.engine) as connection:
             connection.exec_driver_sql("drop table api_keys")
