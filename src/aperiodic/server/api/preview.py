@@ -38,7 +38,7 @@ class _Instrument(NamedTuple):
     symbol: Symbol
 
 
-_NAMES: Final = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
+_NAMES: Final = [parameter.name for parameter in BARS]
 
 
 @serve(

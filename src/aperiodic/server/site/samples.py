@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import DATASETS
 from aperiodic.market import Clock, Exchange, Interval
+from aperiodic.server.api.parameters import BARS
 from aperiodic.server.site.preview_bars import PreviewRange
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Parameters", "Sample", "samples", "usual_parameters"]
 
+_NAMES: Final = [parameter.name for parameter in BARS]
 _FALLBACK: Final = PreviewRange(
     Exchange.BINANCE_FUTURES,
     "perpetual-BTC-USDT:USDT",
@@ -51,8 +53,7 @@ class Parameters:
     @property
     def query(self) -> str:
         """The query string of the request."""
-        names = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
-        return "&".join(f"{name}={getattr(self, name)}" for name in names)
+        return "&".join(f"{name}={getattr(self, name)}" for name in _NAMES)
 
     @property
     def path(self) -> str:
@@ -111,8 +112,7 @@ def samples(parameters: Parameters, api: str, key: str) -> list[Sample]:
 
 def _python(declared: Dataset, parameters: Parameters, api: str, key: str) -> str:
     lines = [f'metric="{declared.id}",'] if declared.own_function is None else []
-    names = ("timestamp", "interval", "exchange", "symbol", "start_date", "end_date")
-    lines += [f'{name}="{getattr(parameters, name)}",' for name in names]
+    lines += [f'{name}="{getattr(parameters, name)}",' for name in _NAMES]
     lines += ["preview=True,"] if parameters.preview else [f'api_key="{key}",']
     lines.append(f'base_url="{api}",')
     body = "\n".join(f"    {line}" for line in lines)
