@@ -5,9 +5,11 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+
+from aperiodic.cli import main
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +42,46 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    return Shell(tmp_path / "home")
+    home = tmp_path / "home"
+    home.mkdir()
+    return Shell(home)
+
+
+class Done(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """The command line in this process, which takes no time to start; `run` takes what follows `aperiodic`."""
+
+    def __init__(self, home: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        self._capture = capture
+        self._patch = patch
+        patch.setenv("APERIODIC_HOME", str(home))
+
+    def run(self, *arguments: str | Path) -> Done:
+        self._patch.setattr(sys, "argv", ["aperiodic", *map(str, arguments)])
+        self._capture.readouterr()
+        code: object = 0
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        return Done(int(str(code or 0)), *self._capture.readouterr())
+
+    def env(self, name: str, value: str) -> None:
+        self._patch.setenv(f"APERIODIC_{name}", value)
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """A command line over an installation that is not there yet."""
+    return Command(tmp_path / "home", capsys, monkeypatch)
 
 
 @dataclass(frozen=True)

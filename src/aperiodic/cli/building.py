@@ -23,7 +23,7 @@ def build(
     symbol: SymbolName | None = None,
     start: Day | None = None,
     end: Day | None = None,
-    workers: Annotated[int, Parameter(validator=Number(gte=1, lte=256))] = os.cpu_count() or 1,
+    workers: Annotated[int, Parameter(validator=Number(gte=0, lte=256))] = os.cpu_count() or 1,
     again: bool = False,
 ) -> None:
     """Compute the metrics that are out of date, and nothing else, and publish the months they belong to.
@@ -33,13 +33,13 @@ def build(
         symbol: Only this symbol, in Atlas symbology (perpetual-BTC-USDT:USDT).
         start: First day; the range is widened to whole months.
         end: Last day, inclusive.
-        workers: Processes to use. The files are the same whatever their number.
+        workers: Processes to use; 0 computes in this one, which needs no /dev/shm. The files are the same whatever their number.
         again: Compute what is up to date too.
     """
     check_range(start, end)
     with open_lake() as lake, steps() as progress:
         selection = Selection(exchange, symbol, start, end)
-        report = run_build(lake, selection, workers=workers, again=again, progress=progress)
+        report = run_build(lake, selection, workers=workers or None, again=again, progress=progress)
     if report.days or report.months:
         out.print(f"Built days: {report.days}, published months: {report.months} ({report.files} files).")
     else:

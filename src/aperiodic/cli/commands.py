@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aperiodic._version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["SERVER_COMMANDS", "SUMMARY", "dispatch"]
 
@@ -29,13 +29,14 @@ SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "ledger": ("aperiodic.cli.ledger:app", "The ledger: back up, restore, compare with the store."),
     "simulate": ("aperiodic.cli.simulating:simulate", "Generate ticks of a simulated market."),
     "status": ("aperiodic.cli.status:status", "Show what is held, what is missing, what was rejected."),
+    "quarantine": ("aperiodic.cli.quarantine:app", "The lines that became no tick: list, show, export."),
+    "doctor": ("aperiodic.cli.doctor:doctor", "Check this machine and the installation, and say what to do."),
     "demo": ("aperiodic.cli.demo:demo", "Simulate, build, serve and fetch: the whole path at once."),
 }
 """By name: where the command is, so that it loads only what it needs itself, and what it does."""
 
 _FORMER_NAMES: Final = {"fetch": "get"}
 _MISUSED: Final = 2
-_INTERRUPTED: Final = 130
 
 
 def dispatch(words: Sequence[str]) -> None:
@@ -54,13 +55,15 @@ def dispatch(words: Sequence[str]) -> None:
     elif name == "--version":
         sys.stdout.write(f"{__version__}\n")
     elif name == "get":
-        from aperiodic.cli.getting import get  # noqa: PLC0415 (each command loads its own)
+        from aperiodic.cli.errors import run_command  # noqa: PLC0415 (each command loads its own)
+        from aperiodic.cli.getting import get  # noqa: PLC0415
 
-        _run_plainly(lambda: get(words[1:]))
+        run_command(lambda: get(words[1:]))
     elif name == "explain":
+        from aperiodic.cli.errors import run_command  # noqa: PLC0415
         from aperiodic.cli.explaining import explain  # noqa: PLC0415
 
-        _run_plainly(lambda: explain(words[1:]))
+        run_command(lambda: explain(words[1:]))
     elif name in SERVER_COMMANDS:
         _run_server_command()
     else:
@@ -74,6 +77,8 @@ def _help() -> str:
     lines = ["Usage: aperiodic COMMAND", "", SUMMARY, "", "Commands of the client:", *client]
     lines += ["", "Commands of a server, which need its packages:", *server]
     lines += ["", "aperiodic COMMAND --help tells what a command takes, aperiodic --version the version."]
+    lines += ["Exit codes: 0 done, 1 refused or failed, 2 command line not understood, 130 interrupted."]
+    lines += ["APERIODIC_DEBUG=1 shows the traceback of an error."]
     return "\n".join(lines) + "\n"
 
 
@@ -98,17 +103,3 @@ def _refuse(name: str) -> None:
     error = unknown_value("command", name, [*CLIENT_COMMANDS, *SERVER_COMMANDS])
     sys.stderr.write(f"error: {error.message}\nhint: {error.hint}\n")
     raise SystemExit(_MISUSED)
-
-
-def _run_plainly(command: Callable[[], None]) -> None:
-    """Run a command of the client; exit 1 with a message and a hint on a known error, 130 when interrupted."""
-    from aperiodic.market.errors import AperiodicDataError  # noqa: PLC0415 (as above)
-
-    try:
-        command()
-    except AperiodicDataError as error:
-        sys.stderr.write(f"error: {error}\n" if error.hint is None else f"error: {error.message}\nhint: {error.hint}\n")
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        raise SystemExit(_INTERRUPTED) from None

@@ -12,7 +12,7 @@ import polars as pl
 
 from aperiodic import get_metrics
 from aperiodic.cli.console import errors, out, steps
-from aperiodic.cli.installation import open_lake, read_settings
+from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.keys import make_key
 from aperiodic.engine.build import build
 from aperiodic.engine.compiling import compiling
@@ -46,7 +46,7 @@ def demo(*, once: bool = False) -> None:
         once: Stop after the frame is printed, instead of serving until Ctrl-C.
     """
     settings = read_settings()
-    with open_lake() as lake:
+    with open_lake(Begin.ANYWHERE) as lake:
         # Simulating takes one processor, compiling another.
         with compiling(), steps() as progress:
             for name, streams in _STREAMS.items():

@@ -3,27 +3,84 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pydantic import ValidationError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from aperiodic.lake import Lake, Settings
+from aperiodic.cli.console import errors
+from aperiodic.lake import Lake, LakeError, Settings, Store
 from aperiodic.market import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["open_lake", "read_settings"]
+__all__ = ["Begin", "open_lake", "prepare", "read_settings"]
+
+
+class Begin(Enum):
+    """Where a command may begin a new installation, so that a mistyped APERIODIC_HOME is not taken for an empty one."""
+
+    NOWHERE = "it works on what is there"
+    IN_A_FOLDER = "where the folder exists, as a mounted volume does"
+    ANYWHERE = "it is a command to begin with"
 
 
 @contextmanager
-def open_lake(*, to_restore: bool = False) -> Iterator[Lake]:
-    """Open the installation that the settings name, and close it afterwards; see `Lake.open`."""
-    lake = Lake.open(read_settings(), to_restore=to_restore)
+def open_lake(begin: Begin = Begin.NOWHERE, *, to_restore: bool = False) -> Iterator[Lake]:
+    """Open the installation that the settings name, and close it afterwards; see `prepare` and `Lake.open`."""
+    settings = read_settings()
+    prepare(settings, begin)
+    lake = Lake.open(settings, to_restore=to_restore)
     try:
         yield lake
     finally:
         lake.close()
+
+
+def prepare(settings: Settings, begin: Begin = Begin.NOWHERE) -> None:
+    """Make sure that there is an installation, or say that a new one begins.
+
+    Raises:
+        LakeError: `no_installation` when there is none and the command may not begin one.
+    """
+    if _ledger_exists(settings):
+        return
+    home = settings.home.absolute()
+    if home.is_dir() and _store_is_full(settings):
+        return  # a lost ledger, which opening the lake tells of
+    if begin is Begin.NOWHERE or (begin is Begin.IN_A_FOLDER and not home.is_dir()):
+        raise LakeError(
+            f"There is no installation in {home}.",
+            code="no_installation",
+            hint="Check APERIODIC_HOME (default: ./aperiodic-data). A new one begins with the commands import, simulate "
+            "and demo.",
+        )
+    errors.print(f"New installation in {home}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _ledger_exists(settings: Settings) -> bool:
+    """Whether there is a ledger; of a database server, only opening it can tell."""
+    try:
+        location = make_url(settings.ledger_url)
+    except ArgumentError:
+        return True
+    if location.get_backend_name() != "sqlite" or location.database is None:
+        return True
+    return location.database.startswith((":memory:", "file:")) or Path(location.database).exists()
+
+
+def _store_is_full(settings: Settings) -> bool:
+    """Whether the store holds anything; a folder that is not there is not made for that."""
+    parts = urlsplit(settings.store_url)
+    if parts.scheme == "file" and not Path(url2pathname(parts.path)).is_dir():
+        return False
+    return any(Store(settings.store_url).sizes())
 
 
 def read_settings() -> Settings:

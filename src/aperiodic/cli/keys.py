@@ -13,7 +13,7 @@ from rich.table import Table
 from aperiodic.accounts.accounts import set_plan
 from aperiodic.accounts.keys import SCOPES, create_key, list_keys, public_id_of, revoke_key, rotate_key
 from aperiodic.cli.console import errors, out
-from aperiodic.cli.installation import open_lake, read_settings
+from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.parameters import Day
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import InvalidInputError
@@ -69,7 +69,7 @@ def create(
             code="missing_plan",
             hint="Add --plan PLAN for a new account, or --account NAME for one that exists.",
         )
-    with open_lake() as lake:
+    with open_lake(Begin.IN_A_FOLDER) as lake:
         key = make_key(lake, plan, label, expires, account=account, scopes=scope)
     out.print(key, highlight=False, soft_wrap=True)
 
@@ -77,7 +77,7 @@ def create(
 @app.command(name="list")
 def list_all() -> None:
     """List all keys; their secrets are not known to anyone but their holders."""
-    with open_lake() as lake, lake.engine.connect() as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, lake.engine.connect() as connection:
         keys = list_keys(connection)
     headings = ("Public id", "Account", "Plan", "Scopes", "Made", "State", "Last used", "Replaced by", "Label")
     table = Table(*headings, box=None)
@@ -103,7 +103,7 @@ def revoke(public_id: str) -> None:
     Args:
         public_id: The twelve characters between ap_live_ and the last underscore.
     """
-    with open_lake() as lake, begin_write(lake.engine) as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, begin_write(lake.engine) as connection:
         revoke_key(connection, public_id)
     errors.print(f"Revoked {public_id}.", highlight=False)
 
@@ -118,7 +118,7 @@ def rotate(public_id: str, *, overlap: Annotated[float, Parameter(converter=_hou
         public_id: The old key.
         overlap: How long the old key goes on working: 30m, 24h, 7d; 0m ends it at once, 7d is the most.
     """
-    with open_lake() as lake, begin_write(lake.engine) as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, begin_write(lake.engine) as connection:
         made = rotate_key(connection, Secrets.load(read_settings()).pepper, public_id, overlap)
     out.print(made.key, highlight=False, soft_wrap=True)
     errors.print(
@@ -136,7 +136,7 @@ def change_plan(holder: str, plan: str) -> None:
         holder: Public id of one of its keys, or its name.
         plan: The plan; aperiodic plans list shows them.
     """
-    with open_lake() as lake, begin_write(lake.engine) as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, begin_write(lake.engine) as connection:
         account = set_plan(connection, holder, plan)
     errors.print(f"{escape(account.name)}: {account.plan} → {plan}", highlight=False)
 

@@ -11,7 +11,7 @@ from cyclopts.validators import Number
 from rich.markup import escape
 
 from aperiodic.cli.console import errors, out, steps
-from aperiodic.cli.installation import open_lake, read_settings
+from aperiodic.cli.installation import Begin, open_lake, prepare, read_settings
 from aperiodic.lake.backup import back_up
 from aperiodic.lake.backup import restore as restore_from
 from aperiodic.lake.verify import verify_store
@@ -35,6 +35,7 @@ def backup(file: Path, *, force: bool = False) -> None:
         force: Replace the file if it is there.
     """
     settings = read_settings()
+    prepare(settings)
     with steps() as progress:
         counts = back_up(settings.ledger_url, file, replace=force, progress=progress)
     out.print(f"Backed up {_rows(counts)} to {escape(str(file))}.", highlight=False, soft_wrap=True)
@@ -49,7 +50,7 @@ def restore(file: Path) -> None:
         file: What `aperiodic ledger backup` wrote, with this version or an older one.
     """
     settings = read_settings()
-    with open_lake(to_restore=True) as lake, lake.writing(), steps() as progress:
+    with open_lake(Begin.ANYWHERE, to_restore=True) as lake, lake.writing(), steps() as progress:
         counts = restore_from(lake.engine, file, progress=progress)
     out.print(f"Restored {_rows(counts)} from {escape(str(file))}.", highlight=False, soft_wrap=True)
     if settings.secret is None and not (settings.home / "secret").exists():

@@ -13,7 +13,7 @@ from aperiodic.accounts.plans import change_plan as change_in_ledger
 from aperiodic.accounts.plans import create_plan as create_in_ledger
 from aperiodic.accounts.plans import delete_plan as delete_in_ledger
 from aperiodic.cli.console import errors, out
-from aperiodic.cli.installation import open_lake
+from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.lake.ledger import begin_write
 
 __all__ = ["app"]
@@ -24,7 +24,7 @@ app = App(name="plans", help="Plans: list, show, set, create, delete. A running 
 @app.command(name="list")
 def list_all() -> None:
     """List all plans, from the smallest to the largest."""
-    with open_lake() as lake, lake.engine.connect() as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, lake.engine.connect() as connection:
         out.print(_table(list_plans(connection)))
 
 
@@ -35,7 +35,7 @@ def show(name: str) -> None:
     Args:
         name: The plan.
     """
-    with open_lake() as lake, lake.engine.connect() as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, lake.engine.connect() as connection:
         out.print(_table([find_plan(connection, name)]))
 
 
@@ -70,7 +70,7 @@ def change(
         "position": position,
     }
     changes = {attribute: value for attribute, value in given.items() if value is not None}
-    with open_lake() as lake, begin_write(lake.engine) as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, begin_write(lake.engine) as connection:
         plan = replace(find_plan(connection, name), **changes)
         change_in_ledger(connection, plan)
     out.print(_table([plan]))
@@ -99,7 +99,7 @@ def create(
         position: Place in the list, from the smallest plan to the largest.
     """
     plan = Plan(name, position, tier, sub_minute, raw, live, requests_per_minute)
-    with open_lake() as lake, begin_write(lake.engine) as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, begin_write(lake.engine) as connection:
         create_in_ledger(connection, plan)
     out.print(_table([plan]))
 
@@ -111,7 +111,7 @@ def delete(name: str) -> None:
     Args:
         name: The plan.
     """
-    with open_lake() as lake, begin_write(lake.engine) as connection:
+    with open_lake(Begin.IN_A_FOLDER) as lake, begin_write(lake.engine) as connection:
         delete_in_ledger(connection, name)
     errors.print(f"Deleted the plan {name}.", highlight=False)
 

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from aperiodic.cli.console import errors
-from aperiodic.cli.installation import read_settings
+from aperiodic.cli.installation import Begin, prepare, read_settings
 from aperiodic.server import serve as run_server
 
 __all__ = ["serve"]
@@ -28,6 +28,7 @@ def serve(
         workers: Processes that answer requests, at most one a core. Each counts rate limits for itself.
     """
     settings = read_settings()
+    prepare(settings, Begin.IN_A_FOLDER)
     run_server(
         settings,
         host,

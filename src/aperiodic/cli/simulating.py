@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from aperiodic.cli.console import out, steps
-from aperiodic.cli.installation import open_lake
+from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.market import Stream
 from aperiodic.simulate import DEFAULT_TRADES_PER_DAY, MarketSpec, simulate_into, streams_of
@@ -40,7 +40,7 @@ def simulate(
     """
     check_range(start, end)
     spec = MarketSpec(exchange, symbol, seed, trades_per_day)
-    with open_lake() as lake, steps() as progress:
+    with open_lake(Begin.ANYWHERE) as lake, steps() as progress:
         made = simulate_into(lake, spec, start, end, streams or streams_of(exchange), progress=progress)
     if made:
         out.print(f"Simulated {made} days of {symbol} on {exchange} (seed {seed}). Next: aperiodic build")

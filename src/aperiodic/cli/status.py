@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from cyclopts import Parameter
 from rich.table import Table
 
 from aperiodic.cli.console import out
@@ -19,35 +21,46 @@ from aperiodic.market import Exchange
 from aperiodic.market.time import time_at
 
 if TYPE_CHECKING:
+    from aperiodic.completeness.known_gaps import KnownGap
     from aperiodic.lake import Lake, ObjectRecord
-    from aperiodic.lake.imports import ImportRecord
 
 __all__ = ["status"]
 
 _MOST_GAPS = 20
+_GAPS_IN_JSON = 1_000
+"""Of each series; the number of all of them is beside."""
 
 
-def status(*, exchange: ExchangeName | None = None) -> None:
+def status(
+    *, exchange: ExchangeName | None = None, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+) -> None:
     """Show the ticks held, their gaps, the lines that were rejected, and the months published.
 
     Args:
         exchange: Only this exchange.
+        as_json: Print a JSON object with all of it instead of a table and the first gaps.
     """
     with open_lake() as lake:
         ticks = lake.current(ObjectKind.TICKS, exchange=exchange)
         bars = lake.current(ObjectKind.BARS, exchange=exchange)
-        gaps = _gaps(lake, ticks)
+        gaps = _gaps(lake, ticks, _GAPS_IN_JSON if as_json else _MOST_GAPS)
         with lake.engine.connect() as connection:
             imports = read_imports(connection, exchange)
+    rows = _rows(ticks, bars, gaps)
+    rejected = sum((Counter(record.rejected) for record in imports), Counter[str]())
+    if as_json:
+        out.print_json(json.dumps(_facts(rows, gaps, rejected)))
+        return
     if not ticks:
         out.print("No ticks yet. Try: aperiodic import recording --exchange binance-futures FILE")
         return
-    out.print(_series(ticks, bars, gaps))
+    out.print(_table(rows))
     _print_gaps(gaps)
-    _print_rejected(imports)
+    for code, count in sorted(rejected.items()):
+        out.print(f"rejected: {code} {count:,} (aperiodic quarantine list)", highlight=False)
 
 
-def _gaps(lake: Lake, ticks: list[ObjectRecord]) -> dict[tuple[str, str, str], GapList]:
+def _gaps(lake: Lake, ticks: list[ObjectRecord], most: int) -> dict[tuple[str, str, str], GapList]:
     found: dict[tuple[str, str, str], GapList] = {}
     with lake.engine.connect() as connection:
         for exchange in sorted({record.key.exchange for record in ticks}):
@@ -60,37 +73,102 @@ def _gaps(lake: Lake, ticks: list[ObjectRecord]) -> dict[tuple[str, str, str], G
                 {key.dataset for key in own},
                 (min(periods), max(periods)),
             )
-            named = read_known_gaps(connection, Exchange(exchange), judgement, _MOST_GAPS)
+            named = read_known_gaps(connection, Exchange(exchange), judgement, most)
             found |= {(exchange, *series): gaps for series, gaps in named.items()}
     return found
 
 
-def _series(ticks: list[ObjectRecord], bars: list[ObjectRecord], gaps: dict[tuple[str, str, str], GapList]) -> Table:
+class _Row(NamedTuple):
+    """Ticks of one stream of an instrument.
+
+    Attributes:
+        exchange: Venue.
+        symbol: Atlas symbol.
+        stream: Tick stream.
+        days: Days held.
+        first_day: First of them.
+        last_day: Last of them.
+        rows: Ticks.
+        sources: Where they came from.
+        gaps: Gaps in their numbers.
+        months: Months published of the instrument.
+    """
+
+    exchange: str
+    symbol: str
+    stream: str
+    days: int
+    first_day: str
+    last_day: str
+    rows: int
+    sources: list[str]
+    gaps: int
+    months: int
+
+
+def _rows(ticks: list[ObjectRecord], bars: list[ObjectRecord], gaps: dict[tuple[str, str, str], GapList]) -> list[_Row]:
     published = {(record.key.exchange, record.key.symbol, record.key.period) for record in bars}
     months = Counter((exchange, symbol) for exchange, symbol, _ in published)
-    table = Table("Exchange", "Symbol", "Ticks", "Days", "From", "To", "Rows", "Source", "Gaps", "Months", box=None)
-    by_series = groupby(ticks, key=lambda record: (record.key.exchange, record.key.symbol, record.key.dataset))
-    for series, group in by_series:
+    rows = []
+    for series, group in groupby(
+        ticks, key=lambda record: (record.key.exchange, record.key.symbol, record.key.dataset)
+    ):
         days = list(group)
+        rows.append(
+            _Row(
+                *series,
+                days=len(days),
+                first_day=days[0].key.period,
+                last_day=days[-1].key.period,
+                rows=sum(day.rows for day in days),
+                sources=sorted({day.source for day in days}),
+                gaps=gaps[series].total if series in gaps else 0,
+                months=months[series[0], series[1]],
+            )
+        )
+    return rows
+
+
+def _table(rows: list[_Row]) -> Table:
+    table = Table("Exchange", "Symbol", "Ticks", "Days", "From", "To", "Rows", "Source", "Gaps", "Months", box=None)
+    for row in rows:
         table.add_row(
-            *series,
-            str(len(days)),
-            days[0].key.period,
-            days[-1].key.period,
-            f"{sum(day.rows for day in days):,}",
-            "+".join(sorted({day.source for day in days})),
-            f"{gaps[series].total:,}" if series in gaps else "0",
-            str(months[series[0], series[1]]),
+            row.exchange,
+            row.symbol,
+            row.stream,
+            str(row.days),
+            row.first_day,
+            row.last_day,
+            f"{row.rows:,}",
+            "+".join(row.sources),
+            f"{row.gaps:,}",
+            str(row.months),
         )
     return table
+
+
+def _facts(rows: list[_Row], gaps: dict[tuple[str, str, str], GapList], rejected: dict[str, int]) -> dict[str, object]:
+    listed = [
+        {
+            "exchange": exchange,
+            "symbol": symbol,
+            "stream": stream,
+            "from": time_at(gap.first_time).isoformat(),
+            "to": time_at(gap.last_time).isoformat(),
+            "missing_numbers": _missing(gap),
+            "cause": gap.cause,
+        }
+        for (exchange, symbol, stream), found in gaps.items()
+        for gap in found.gaps
+    ]
+    return {"series": [row._asdict() for row in rows], "gaps": listed, "rejected": dict(sorted(rejected.items()))}
 
 
 def _print_gaps(gaps: dict[tuple[str, str, str], GapList]) -> None:
     listed = [(series, gap) for series, found in gaps.items() for gap in found.gaps]
     for (exchange, symbol, stream), gap in listed[:_MOST_GAPS]:
-        numbers = ""
-        if gap.first_missing is not None and gap.last_missing is not None:
-            numbers = f"{gap.last_missing - gap.first_missing + 1:,} numbers missing "
+        missing = _missing(gap)
+        numbers = "" if missing is None else f"{missing:,} numbers missing "
         out.print(
             f"gap: {exchange} {symbol} {stream} {_time(gap.first_time)} to {_time(gap.last_time)}: "
             f"{numbers}({gap.cause})",
@@ -101,12 +179,11 @@ def _print_gaps(gaps: dict[tuple[str, str, str], GapList]) -> None:
         out.print(f"… and {more:,} more gaps")
 
 
-def _print_rejected(imports: list[ImportRecord]) -> None:
-    rejected = Counter[str]()
-    for record in imports:
-        rejected.update(record.rejected)
-    for code, count in sorted(rejected.items()):
-        out.print(f"rejected: {code} {count:,} (kept in quarantine)", highlight=False)
+def _missing(gap: KnownGap) -> int | None:
+    """Return how many numbers are missing, None where the stream has none."""
+    if gap.first_missing is None or gap.last_missing is None:
+        return None
+    return gap.last_missing - gap.first_missing + 1
 
 
 def _time(us: int) -> str:

@@ -73,7 +73,7 @@ class Settings(BaseSettings):
 
     Attributes:
         home: Folder of the embedded store, ledger, lock and secret.
-        store: URL of the object store (`file:///…`, `s3://…`); default `<home>/store`.
+        store: The object store: a folder, or a URL (`file:///…`, `s3://…`); default `<home>/store`.
         ledger: SQLAlchemy URL of the ledger; default SQLite at `<home>/ledger.sqlite`.
         port: Port that `aperiodic serve` listens on.
         public_url: Scheme and host that links begin with; default: as the request came in.
@@ -114,7 +114,10 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """Where objects are kept."""
-        return self.store or (self.home / "store").absolute().as_uri()
+        if self.store and "://" in self.store:
+            return self.store
+        folder = Path(self.store).expanduser() if self.store else self.home / "store"
+        return folder.absolute().as_uri()
 
     @property
     def ledger_url(self) -> str:
