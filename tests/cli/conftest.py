@@ -3,48 +3,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from aperiodic.cli import main
+from aperiodic.lake import Lake, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMAND = Path(sys.executable).with_name("aperiodic")
 MARKET = ("--exchange", "binance-futures", "--symbol", "perpetual-BTC-USDT:USDT", "--seed", "1")
-
-
-@dataclass(frozen=True)
-class Shell:
-    """The installed command, over an installation of its own."""
-
-    home: Path
-    env: Mapping[str, str] = field(default_factory=dict)
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [COMMAND, *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "APERIODIC_HOME": str(self.home), "COLUMNS": "200", **self.env},
-        )
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
-        output, errors = process.communicate(timeout=300)
-        return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    home = tmp_path / "home"
-    home.mkdir()
-    return Shell(home)
+SERVES = frozenset({"serve", "demo"})
+"""Commands that need a process of their own."""
 
 
 class Done(NamedTuple):
@@ -55,33 +32,78 @@ class Done(NamedTuple):
     err: str
 
 
-class Command:
-    """The command line in this process, which takes no time to start; `run` takes what follows `aperiodic`."""
+@dataclass(frozen=True)
+class Shell:
+    """The command over an installation of its own: in this process, for starting one takes longer than most commands."""
 
-    def __init__(self, home: Path, capture: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self.home = home
-        self._capture = capture
-        self._patch = patch
-        patch.setenv("APERIODIC_HOME", str(home))
+    home: Path
+    env: Mapping[str, str] = field(default_factory=dict)
 
-    def run(self, *arguments: str | Path) -> Done:
-        self._patch.setattr(sys, "argv", ["aperiodic", *map(str, arguments)])
-        self._capture.readouterr()
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [COMMAND, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **self._environment()},
+        )
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        if arguments[0] in SERVES:
+            process = self.start(*arguments)
+            output, errors = process.communicate(timeout=300)
+            return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+        done = self.run_here(*arguments)
+        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
+
+    def run_here(self, *arguments: str | Path) -> Done:
+        """Run a command in this process, whichever it is."""
         code: object = 0
-        try:
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        return Done(int(str(code or 0)), *self._capture.readouterr())
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            warnings.catch_warnings(),
+            redirect_stdout(StringIO()) as output,
+            redirect_stderr(StringIO()) as errors,
+        ):
+            for name, value in self._environment().items():
+                patch.setenv(name, value)
+            warnings.simplefilter("default")  # as in a process of its own
+            patch.setattr(sys, "argv", ["aperiodic", *map(str, arguments)])
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code
+        return Done(int(str(code or 0)), output.getvalue(), errors.getvalue())
 
-    def env(self, name: str, value: str) -> None:
-        self._patch.setenv(f"APERIODIC_{name}", value)
+    def _environment(self) -> dict[str, str]:
+        return {"APERIODIC_HOME": str(self.home), "COLUMNS": "200", **self.env}
 
 
 @pytest.fixture
-def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+def shell(tmp_path: Path) -> Shell:
+    """The command over an empty installation."""
+    home = tmp_path / "home"
+    Lake.open(Settings(home=home)).close()
+    return Shell(home)
+
+
+class Command:
     """A command line over an installation that is not there yet."""
-    return Command(tmp_path / "home", capsys, monkeypatch)
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._env: dict[str, str] = {}
+
+    def run(self, *arguments: str | Path) -> Done:
+        return Shell(self.home, self._env).run_here(*arguments)
+
+    def env(self, name: str, value: str) -> None:
+        self._env[f"APERIODIC_{name}"] = value
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Command:
+    return Command(tmp_path / "home")
 
 
 @dataclass(frozen=True)

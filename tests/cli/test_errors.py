@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import AuthenticationError
 from typing import TYPE_CHECKING, NoReturn
@@ -13,7 +14,7 @@ import pytest
 import sqlalchemy.exc
 import zstandard
 
-from aperiodic.cli import errors, status
+from aperiodic.cli import status
 from aperiodic.cli.console import PlainProgress
 from aperiodic.cli.errors import run_command, translate
 from aperiodic.market import InvalidInputError
@@ -81,7 +82,7 @@ def test_a_command_ends_with_words_and_a_code(
         raise error
 
     monkeypatch.setattr(os, "dup2", lambda *_: None)
-    monkeypatch.setattr(errors.sys.stdout, "fileno", lambda: 1)
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1)
     with pytest.raises(SystemExit) as caught:
         run_command(fail)
     assert caught.value.code == code
