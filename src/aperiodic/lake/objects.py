@@ -88,6 +88,12 @@ class Series:
 
 
 _OF_SERIES: Final = and_(*(objects.c[name] == bindparam(name) for name in Series.__slots__))
+_OF_KEY: Final = and_(*(objects.c[name] == bindparam(f"key_{name}") for name in _KEY))
+_FIND: Final = select(objects).where(objects.c.is_current, _OF_KEY)
+_LATEST: Final = select(func.max(objects.c.revision)).where(_OF_KEY)
+_RETIRE: Final = (
+    update(objects).where(objects.c.is_current, _OF_KEY).values(is_current=False, retired_at=bindparam("moment"))
+)
 _WITHIN: Final = objects.c.period.between(bindparam("first"), bindparam("last"))
 _CURRENT: Final = select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period)
 _AS_OF: Final = (
@@ -154,8 +160,7 @@ def has_objects(connection: Connection) -> bool:
 
 def find_object(connection: Connection, key: ObjectKey) -> ObjectRecord | None:
     """Return the current revision, or None."""
-    query = select(objects).where(objects.c.is_current, *_same_key(key))
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_FIND, _named(key)).one_or_none()
     return None if row is None else _record(row)
 
 
@@ -187,7 +192,7 @@ def current_objects(
 
 def latest_revision(connection: Connection, key: ObjectKey) -> int:
     """Return the highest revision number there has been, 0 if none."""
-    highest: int | None = connection.execute(select(func.max(objects.c.revision)).where(*_same_key(key))).scalar_one()
+    highest: int | None = connection.execute(_LATEST, _named(key)).scalar_one()
     return highest or 0
 
 
@@ -196,17 +201,16 @@ def replace_object(connection: Connection, record: ObjectRecord) -> None:
     retire_object(connection, record.key, record.created_at)
     key: dict[str, Any] = {name: getattr(record.key, name) for name in _KEY}
     data: dict[str, Any] = {name: getattr(record, name) for name in _DATA}
-    connection.execute(insert(objects).values(**key, **data, is_current=True))
+    connection.execute(insert(objects), {**key, **data, "is_current": True})
 
 
 def retire_object(connection: Connection, key: ObjectKey, now: int) -> None:
     """Let a key have no current revision from `now` (µs) on; its history stays."""
-    retired = update(objects).where(objects.c.is_current, *_same_key(key))
-    connection.execute(retired.values(is_current=False, retired_at=now))
+    connection.execute(_RETIRE, {**_named(key), "moment": now})
 
 
-def _same_key(key: ObjectKey) -> list[Any]:
-    return [and_(*(objects.c[name] == getattr(key, name) for name in _KEY))]
+def _named(key: ObjectKey) -> dict[str, str]:
+    return {f"key_{name}": getattr(key, name) for name in _KEY}
 
 
 def _record(row: Row[Any]) -> ObjectRecord:
