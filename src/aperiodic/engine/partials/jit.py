@@ -16,9 +16,18 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 def kernel(function: F) -> F:
     """Compile a function that works on whole arrays; it lets other threads run meanwhile."""
-    return cast("F", njit(cache=True, nogil=True)(function))
+    return _compiled(function, nogil=True)
 
 
 def inlined(function: F) -> F:
     """Compile a small function into its callers."""
-    return cast("F", njit(cache=True, inline="always")(function))
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: F, **options: object) -> F:
+    try:
+        return cast("F", njit(cache=True, **options)(function))
+    except RuntimeError:
+        # No folder for compiled kernels can be written (NUMBA_CACHE_DIR, beside the source, the user's cache): each
+        # process compiles its own.
+        return cast("F", njit(**options)(function))
