@@ -136,3 +136,25 @@ def test_series_do_not_touch_each_other(lake: Lake) -> None:
     assert len(gaps_of(lake, str(BTC), Stream.TRADES)) == 1
     assert gaps_of(lake, str(ETH)) == []
     assert spans_of(lake, ETH) == [span(10, 20)]
+
+
+HOUR_US = 3_600_000_000
+
+
+@given(st.permutations(range(4)))
+def test_runs_of_two_counts_never_join_whatever_their_order(order: list[int]) -> None:
+    runs = [
+        Span(0, 5, 0, 5, "not_recorded"),
+        Span(7, 9, 7, 9, "sequence_break"),
+        Span(0, 5, HOUR_US, HOUR_US + 5, "sequence_reset"),
+        Span(4, 6, HOUR_US + 5, HOUR_US + 6, "not_recorded"),
+    ]
+    merged: list[Span] = []
+    for place in order:
+        merged = merge_spans([*merged, runs[place]])
+    assert [(run.after_sequence, run.last_sequence, run.last_time) for run in merged] == [
+        (0, 5, 5),
+        (7, 9, 9),
+        (0, 6, HOUR_US + 6),
+    ]
+    assert [(gap.after_sequence, gap.before_sequence) for gap in gaps_between("", "trades", merged)] == [(5, 7)]
