@@ -77,7 +77,7 @@ class Settings(BaseSettings):
         ledger: SQLAlchemy URL of the ledger; default SQLite at `<home>/ledger.sqlite`.
         port: Port that `aperiodic serve` listens on.
         public_url: Scheme and host that links begin with; default: as the request came in.
-        link_hosts: Scheme and host of the links of some families, instead of `public_url`.
+        link_hosts: Scheme and host of the links of some groups of datasets, instead of `public_url`.
         secret: Key that signs links and hashes API keys; default: made once and kept in `<home>/secret`.
         demo_key: The public key that opens the preview and nothing else; empty for none.
         preview: The requests that the preview answers.
