@@ -27,8 +27,8 @@ _SECOND_US: Final = 1_000_000
 _BREAK_US: Final = 60 * _SECOND_US
 """A shorter silence within a file is never a break: networks stall and catch up."""
 _FACTOR: Final = 5
-_TRADES_FACTOR: Final = 20
-"""How many times longer than all others a silence must be; trades come in bursts."""
+_FACTORS: Final = {Stream.TRADES: 20, Stream.QUOTES: 10, Stream.BOOK: 10}
+"""How many times longer than all others a silence must be; trades come in bursts, quotes and books with them."""
 _MOST_BREAKS_IN: Final = 10
 _FEW_FRAMES: Final = 100
 _LEAST_PAD_US: Final = _SECOND_US
@@ -133,7 +133,7 @@ def _received(arrivals: Arrivals) -> tuple[list[Recorded], int]:
 
 def _series(received: Sequence[Recorded], times: NDArray[np.int64], stream: Stream) -> list[Recorded]:
     """Return when one series was received, which may be less than the file: a subscription can end by itself."""
-    factor = _TRADES_FACTOR if stream is Stream.TRADES else _FACTOR
+    factor = _FACTORS.get(stream, _FACTOR)
     ordered = np.sort(times)
     result: list[Recorded] = []
     for interval in received:

@@ -355,14 +355,18 @@ class BinanceMapper:
             if book.beyond_floor:
                 self._sink.note("book_beyond_snapshot_depth")
 
-    def _snapshot(self, _local: int, raw: bytes | msgspec.Raw, *, native: str | None = None) -> None:
+    def _snapshot(self, local: int, raw: bytes | msgspec.Raw, *, native: str | None = None) -> None:
         try:
             answer = wire.DEPTH_SNAPSHOT.decode(raw)
         except msgspec.ValidationError:
             answer = wire.DEPTH_SNAPSHOT.decode(wire.with_pairs(raw))
         _check_levels(answer.bids)
         _check_levels(answer.asks)
-        self._book_series(native or self._owner(answer.number)).sync.snapshot(answer)
+        series = self._book_series(native or self._owner(answer.number))
+        series.sync.snapshot(answer)
+        if series.unknown and series.sync.book is not None:
+            series.unknown = False
+            self._sink.book_known(series.symbol, local)
         self._sink.count("ignored", "snapshot")
 
     def _owner(self, number: int) -> str:
