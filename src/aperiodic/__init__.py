@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aperiodic._version import __version__
 
 if TYPE_CHECKING:
-    from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning
+    from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning, SimulatedDataWarning
     from aperiodic.client.functions import (
         get_derivative_metrics,
         get_derivative_metrics_async,
@@ -67,6 +67,7 @@ __all__ = [
     "OnIncomplete",
     "OutputFormat",
     "RawDataset",
+    "SimulatedDataWarning",
     "TimestampType",
     "TradeMetric",
     "__version__",
@@ -100,7 +101,7 @@ __all__ = [
 # command line may take to say its version.
 _MODULES: Final = {
     "aperiodic.market.errors": ("AperiodicDataError", "IncompleteDataError", "InvalidInputError"),
-    "aperiodic.client.errors": ("APIError", "DownloadError", "IncompleteDataWarning"),
+    "aperiodic.client.errors": ("APIError", "DownloadError", "IncompleteDataWarning", "SimulatedDataWarning"),
     "aperiodic.client.types": (
         *("DerivativeMetric", "Exchange", "Interval", "L1Metric", "L2Metric", "Metric", "OnIncomplete"),
         *("OutputFormat", "RawDataset", "TimestampType", "TradeMetric"),

@@ -163,3 +163,16 @@ def test_pandas_output(fake: FakeApi) -> None:
     assert isinstance(frame, pandas.DataFrame)
     assert list(frame.columns) == DATASETS["ohlcv"].schema.names()
     assert frame["time"].iloc[1] - frame["time"].iloc[0] == timedelta(hours=1)
+
+
+@pytest.mark.parametrize(("source", "told"), [("simulated", 1), ("recording", 0), (None, 0), (7, 0)])
+def test_simulated_data_is_marked_once_a_request(fake: FakeApi, source: object, told: int) -> None:
+    files = [fake.store_file(month, parquet(bars(month)), source=source) for month in ("2025-01", "2025-02")]
+    fake.reply(json_reply({"files": files, "missing": []}))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        frame = aperiodic.get_ohlcv(**fake.request(end_date="2025-02-28", on_incomplete="ignore"))
+    assert frame.height == 59 * 24
+    assert [(warning.category, warning.filename) for warning in caught] == [
+        (aperiodic.SimulatedDataWarning, __file__)
+    ] * told

@@ -52,6 +52,7 @@ def test_the_package_exports_exactly_these_names() -> None:
         "OnIncomplete",
         "OutputFormat",
         "RawDataset",
+        "SimulatedDataWarning",
         "TimestampType",
         "TradeMetric",
         "__version__",

@@ -260,3 +260,10 @@ def test_intervals_become_the_same_in_whatever_order_they_come(tmp_path: Path) -
         (1, "b1", "e1"),
         (9, "b9", "e9"),
     ]
+
+
+def test_an_order_book_that_was_unknown_for_a_moment_was_not_merely_silent(march: Lake) -> None:
+    pieces = (MARCH, MARCH_5 + 12 * HOUR), (MARCH_5 + 12 * HOUR + 20 * SECOND, APRIL)
+    record(march, recorded(*pieces[0], quiet=HOUR, ends="checksum_mismatch"), recorded(*pieces[1], quiet=HOUR))
+    record(march, WHOLE, stream=ANY_STREAM)
+    assert complete_days(march, 4, 5, 6) == [True, False, True]

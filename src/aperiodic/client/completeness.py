@@ -1,4 +1,4 @@
-"""Telling the caller when part of the requested data does not exist."""
+"""Telling the caller when part of the requested data does not exist, or was never recorded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.client.errors import IncompleteDataWarning, period_name
+from aperiodic.client.errors import IncompleteDataWarning, SimulatedDataWarning, period_name
 from aperiodic.market import IncompleteDataError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aperiodic.client.request import DataRequest
     from aperiodic.client.types import OnIncomplete
 
-__all__ = ["Shortfall"]
+__all__ = ["Remarks", "Shortfall"]
 
 _LISTED: Final = 24
 
@@ -57,7 +57,7 @@ class Shortfall:
             missing = tuple(
                 period_name(*month) for month in _months(request.start, request.end) if month not in present
             )
-        return cls.of(f"{request.metric} of {request.symbol} on {request.exchange}", files, missing)
+        return cls.of(request.series, files, missing)
 
     def __str__(self) -> str:
         sentences = [f"The data is not complete: {self.series}."]
@@ -67,23 +67,55 @@ class Shortfall:
             sentences.append(f"Incomplete: {_listing(self.incomplete)}.")
         return " ".join(sentences)
 
-    def refuse(self, on_incomplete: OnIncomplete) -> None:
-        """Raise `IncompleteDataError` if the caller does not accept it."""
-        if on_incomplete == "raise":
-            raise self._error()
-
-    def _error(self) -> IncompleteDataError:
+    def error(self) -> IncompleteDataError:
+        """Return the error for a caller who does not accept it."""
         return IncompleteDataError(
             str(self),
             code="incomplete_data",
             hint='Ask for days that exist, or accept the rest with on_incomplete="warn" or "ignore".',
         )
 
-    def tell(self, on_incomplete: OnIncomplete, stacklevel: int) -> None:
-        """Warn if the caller wants to know; the stack level counts from the caller, as in `warnings.warn`."""
-        if on_incomplete != "warn":
-            return
-        warnings.warn(f'{self} Silence this with on_incomplete="ignore".', IncompleteDataWarning, stacklevel + 1)
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What the caller should know of delivered data.
+
+    Attributes:
+        series: The dataset and the instrument.
+        shortfall: What it lacks; None when there is nothing known to be missing.
+        simulated: Whether any of it is simulated.
+        on_incomplete: Whether the caller wants to hear what it lacks.
+    """
+
+    series: str
+    shortfall: Shortfall | None
+    simulated: bool
+    on_incomplete: OnIncomplete
+
+    @classmethod
+    def of(
+        cls, series: str, files: Sequence[FileLink], shortfall: Shortfall | None, on_incomplete: OnIncomplete
+    ) -> Remarks:
+        """Return what there is to know of some files.
+
+        Raises:
+            IncompleteDataError: They lack something, and the caller does not accept that.
+        """
+        if shortfall is not None and on_incomplete == "raise":
+            raise shortfall.error()
+        return cls(series, shortfall, any(link.source == "simulated" for link in files), on_incomplete)
+
+    def tell(self, stacklevel: int) -> None:
+        """Warn; the stack level counts from the caller, as in `warnings.warn`."""
+        if self.simulated:
+            warnings.warn(
+                f"The data is simulated: {self.series} was made by a model, not recorded from a venue.",
+                SimulatedDataWarning,
+                stacklevel + 1,
+            )
+        if self.shortfall is not None and self.on_incomplete == "warn":
+            text = f'{self.shortfall} Silence this with on_incomplete="ignore".'
+            warnings.warn(text, IncompleteDataWarning, stacklevel + 1)
 
 
 def _months(start: date, end: date) -> Iterator[tuple[int, int]]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _SEND_AGAIN: Final = "Send the request again; if it fails again, tell the operator of the server."
 
-__all__ = ["APIError", "DownloadError", "IncompleteDataWarning", "period_name"]
+__all__ = ["APIError", "DownloadError", "IncompleteDataWarning", "SimulatedDataWarning", "period_name"]
 
 
 class APIError(AperiodicDataError):
@@ -94,6 +94,10 @@ class DownloadError(AperiodicDataError):
 
 class IncompleteDataWarning(UserWarning):
     """Part of the requested data does not exist; the frame holds the rest."""
+
+
+class SimulatedDataWarning(UserWarning):
+    """The requested data was made by a model, in whole or in part; it was never recorded from a venue."""
 
 
 def period_name(year: int, month: int, day: int | None = None) -> str:

@@ -11,7 +11,7 @@ import polars as pl
 
 from aperiodic.catalog import DATASETS, TIME_COLUMN
 from aperiodic.client.columns import Columns
-from aperiodic.client.completeness import Shortfall
+from aperiodic.client.completeness import Remarks, Shortfall
 from aperiodic.client.forks import refuse_after_fork
 from aperiodic.client.frames import join, read_frame, unique_times
 from aperiodic.client.progress import progress
@@ -29,17 +29,15 @@ __all__ = ["Delivery", "fetch_bars", "fetch_symbols"]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The frame, what it lacks, and how the caller wants both."""
+    """The frame, what to know of it, and in which library the caller wants it."""
 
     frame: pl.DataFrame
-    shortfall: Shortfall | None
+    remarks: Remarks
     output: OutputFormat
-    on_incomplete: OnIncomplete
 
     def hand_over(self, stacklevel: int) -> pl.DataFrame | pd.DataFrame:
-        """Warn if the caller wants to know, and return the frame in the library that was asked for."""
-        if self.shortfall is not None:
-            self.shortfall.tell(self.on_incomplete, stacklevel + 1)
+        """Warn if there is reason to, and return the frame in the library that was asked for."""
+        self.remarks.tell(stacklevel + 1)
         return self.frame.to_pandas() if self.output == "pandas" else self.frame
 
 
@@ -124,8 +122,7 @@ async def fetch_bars(
         )
         links = await Links.ask(partial(ask_bars, transport, request))
         shortfall = Shortfall.of_bars(request, links)
-        if shortfall is not None:
-            shortfall.refuse(request.on_incomplete)
+        remarks = Remarks.of(request.series, links.files(), shortfall, request.on_incomplete)
         files = len(links.files())
         title = f"{request.metric} {request.symbol}"
         with progress(title, files, "file", shown=request.show_progress and files > 0) as advance:
@@ -138,7 +135,7 @@ async def fetch_bars(
 
             frames = await download_all(links, request.max_concurrent, fetch)
         frame = unique_times(join(frames, await columns.of(frames)))
-    return Delivery(frame, shortfall, request.output, request.on_incomplete)
+    return Delivery(frame, remarks, request.output)
 
 
 async def fetch_symbols(api_key: str | None, exchange: str, base_url: str | None) -> list[str]:

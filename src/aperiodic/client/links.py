@@ -35,6 +35,7 @@ class FileLink:
         sha256: Hash of the file in lower-case hexadecimal digits, or None.
         complete: False when the server says that the file lacks part of its period.
         gaps: Number of known gaps.
+        source: Where the data came from, such as `simulated`; None when the server does not say.
     """
 
     key: FileKey
@@ -43,6 +44,7 @@ class FileLink:
     sha256: str | None = None
     complete: bool = True
     gaps: int = 0
+    source: str | None = None
 
     @property
     def day(self) -> int | None:
@@ -151,7 +153,7 @@ def by_key(links: Sequence[FileLink]) -> dict[FileKey, FileLink]:
 
 def file_link(item: Mapping[str, Any], key: FileKey) -> FileLink:
     """Read what an entry says of a file, apart from which file it is."""
-    size, sha256, gaps = item.get("size"), item.get("sha256"), _gaps(item.get("gaps"))
+    size, sha256, gaps, source = item.get("size"), item.get("sha256"), _gaps(item.get("gaps")), item.get("source")
     return FileLink(
         key=key,
         url=_url(item.get("url")),
@@ -159,6 +161,7 @@ def file_link(item: Mapping[str, Any], key: FileKey) -> FileLink:
         sha256=sha256.lower() if isinstance(sha256, str) and sha256 else None,
         complete=item.get("complete", not gaps) is not False,
         gaps=gaps,
+        source=source if isinstance(source, str) else None,
     )
 
 

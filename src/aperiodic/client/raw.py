@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
     import polars as pl
 
-    from aperiodic.client.completeness import Shortfall
+    from aperiodic.client.completeness import Remarks
     from aperiodic.client.fetch import Delivery
     from aperiodic.client.types import Day, Exchange, OnIncomplete, OutputFormat, RawDataset
 
@@ -553,20 +553,18 @@ async def _deliver_files(
     )
     if output_dir is REQUIRED or not output_dir:
         raise InvalidInputError("output_dir was not given.", code="missing_output_dir", hint="Pass output_dir=….")
-    paths, shortfall = await save_raw(request, Path(output_dir), overwrite=overwrite)
-    return _SavedFiles(paths, shortfall, on_incomplete)
+    paths, remarks = await save_raw(request, Path(output_dir), overwrite=overwrite)
+    return _SavedFiles(paths, remarks)
 
 
 @dataclass(frozen=True, slots=True)
 class _SavedFiles:
-    """Where the files are, and what they lack."""
+    """Where the files are, and what to know of them."""
 
     paths: list[Path]
-    shortfall: Shortfall | None
-    on_incomplete: OnIncomplete
+    remarks: Remarks
 
     def hand_over(self, stacklevel: int) -> list[Path]:
-        """Warn if the caller wants to know, and return the paths."""
-        if self.shortfall is not None:
-            self.shortfall.tell(self.on_incomplete, stacklevel + 1)
+        """Warn if there is reason to, and return the paths."""
+        self.remarks.tell(stacklevel + 1)
         return self.paths

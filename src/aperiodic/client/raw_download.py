@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from pathlib import Path
 
-    from aperiodic.client.completeness import Shortfall
+    from aperiodic.client.completeness import Remarks
     from aperiodic.client.links import FileLink
     from aperiodic.client.raw_request import RawRequest
 
@@ -33,8 +33,8 @@ _BLOCK: Final = 1024 * 1024
 _COLON: Final = "%3A" if os.name == "nt" else ":"
 
 
-async def save_raw(request: RawRequest, folder: Path, *, overwrite: bool) -> tuple[list[Path], Shortfall | None]:
-    """Fetch the files of a request into a folder; return where they are, in order of time, and what they lack.
+async def save_raw(request: RawRequest, folder: Path, *, overwrite: bool) -> tuple[list[Path], Remarks]:
+    """Fetch the files of a request into a folder; return where they are, in order of time, and what to know of them.
 
     Args:
         request: What to fetch.
@@ -51,7 +51,7 @@ async def save_raw(request: RawRequest, folder: Path, *, overwrite: bool) -> tup
         names = ServerNames(transport, request.account.base_url)
         await names.check_ticks(request.dataset)
         await names.check_exchange(request.exchange)
-        links, shortfall = await raw_links(transport, request)
+        links, remarks = await raw_links(transport, request)
         total = sum(link.size or 0 for link in links.files())
         with progress(request.title, total, "B", shown=request.show_progress and total > 0) as advance:
 
@@ -68,7 +68,7 @@ async def save_raw(request: RawRequest, folder: Path, *, overwrite: bool) -> tup
                 return path
 
             paths = await download_all(links, request.max_concurrent, fetch)
-    return paths, shortfall
+    return paths, remarks
 
 
 def _path(folder: Path, request: RawRequest, link: FileLink) -> Path:

@@ -55,7 +55,7 @@ async def fetch_raw(request: RawRequest) -> Delivery:
             partial(names.tick_columns, request.dataset),
             optional=_OPTIONAL,
         )
-        links, shortfall = await raw_links(transport, request)
+        links, remarks = await raw_links(transport, request)
         total = sum(link.size or 0 for link in links.files())
         if total > _LARGE_BYTES:
             warnings.warn(
@@ -73,7 +73,7 @@ async def fetch_raw(request: RawRequest) -> Delivery:
 
             frames = await download_all(links, request.max_concurrent, fetch)
         frame = join(frames, await columns.of(frames))
-    return Delivery(frame, shortfall, request.output, request.on_incomplete)
+    return Delivery(frame, remarks, request.output)
 
 
 async def fetch_coverage(base_url: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.client.completeness import Shortfall
+from aperiodic.client.completeness import Remarks, Shortfall
 from aperiodic.client.errors import period_name
 from aperiodic.client.links import FileKey, FileLink, Links, Listing, by_key, file_link, listed_files
 from aperiodic.client.rest import bad_response, get_json
@@ -45,8 +45,8 @@ async def _ask(transport: Transport, request: RawRequest) -> Listing:
     return Listing(inside, tuple(_name(key) for key in sorted(periods)))
 
 
-async def raw_links(transport: Transport, request: RawRequest) -> tuple[Links, Shortfall | None]:
-    """Ask for the links of a request for ticks; return them, and what the server lacks or None.
+async def raw_links(transport: Transport, request: RawRequest) -> tuple[Links, Remarks]:
+    """Ask for the links of a request for ticks; return them, and what to know of the ticks.
 
     Raises:
         APIError: The server answered with an error or with something else than links.
@@ -55,9 +55,7 @@ async def raw_links(transport: Transport, request: RawRequest) -> tuple[Links, S
     """
     links = await Links.ask(partial(_ask, transport, request))
     shortfall = Shortfall.of(request.series, links.files(), links.missing or ())
-    if shortfall is not None:
-        shortfall.refuse(request.on_incomplete)
-    return links, shortfall
+    return links, Remarks.of(request.series, links.files(), shortfall, request.on_incomplete)
 
 
 def _key(period: object) -> FileKey:

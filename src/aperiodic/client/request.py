@@ -118,6 +118,11 @@ class DataRequest:
     output: OutputFormat
     on_incomplete: OnIncomplete
 
+    @property
+    def series(self) -> str:
+        """What is asked for, in words."""
+        return f"{self.metric} of {self.symbol} on {self.exchange}"
+
     @classmethod
     def parse(
         cls,

@@ -264,9 +264,10 @@ class Judgement:
             if begin >= end:
                 continue
             quiet = max(item.quiet for item in (left, right) if item is not None)
-            if end - begin <= quiet and any(item.covers_from <= begin and end <= item.covers_to for item in together):
-                continue
             cause = (left.ends if left is not None else "") or (right.begins if right is not None else "")
+            may_be_silent = not cause and end - begin <= quiet
+            if may_be_silent and any(item.covers_from <= begin and end <= item.covers_to for item in together):
+                continue
             code = _CODES.get(cause, CauseCode.GAP)
             whole = Missing(
                 code,

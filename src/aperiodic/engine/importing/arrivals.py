@@ -30,6 +30,7 @@ _FACTOR: Final = 5
 _FACTORS: Final = {Stream.TRADES: 20, Stream.QUOTES: 10, Stream.BOOK: 10}
 """How many times longer than all others a silence must be; trades come in bursts, quotes and books with them."""
 _MOST_BREAKS_IN: Final = 10
+_FEW_WAITS: Final = 4
 _FEW_FRAMES: Final = 100
 _LEAST_PAD_US: Final = _SECOND_US
 _PAD_OF_FEW_US: Final = 30 * _SECOND_US
@@ -85,16 +86,17 @@ def recorded_in(
     for (stream, symbol), frame in found.frames.items():
         if frame.is_empty():
             continue
-        series = _series(received, frame["local_timestamp"].to_physical().to_numpy(), stream)
         numbered = bool(found.spans.get((stream, symbol)))
-        result[str(symbol), stream] = _without(
-            series,
+        known = _without(
+            received,
             [
                 item
                 for item in unknown.get((stream, str(symbol)), ())
                 if not (numbered and _is_soon(item, arrivals.first))
             ],
         )
+        times = frame["local_timestamp"].to_physical().to_numpy()
+        result[str(symbol), stream] = _series(known, times, stream)
         result[str(symbol), ANY_STREAM] = received
     return result
 
@@ -141,7 +143,7 @@ def _series(received: Sequence[Recorded], times: NDArray[np.int64], stream: Stre
         inside = Arrivals.of(
             np.concatenate(([interval.first_time], ordered[begin:end], [interval.last_time])).astype(np.int64)
         )
-        if begin == end:
+        if begin == end and not (interval.begins or interval.ends):
             continue
         breaks, usual = _breaks(inside.waits, inside.count - 1, factor)
         quiet = max(factor * usual, _BREAK_US)
@@ -184,7 +186,8 @@ def _breaks(waits: Iterable[tuple[int, int]], count: int, factor: int) -> tuple[
         following = lengths[place + 1] if place + 1 < len(lengths) else _LEAST_PAD_US
         if length > _BREAK_US and length >= factor * following:
             breaks = place + 1
-    rank = max(breaks, count // 1_000)
+    # One wait out of the ordinary, or one in a thousand, is not what is usual.
+    rank = max(breaks + (count >= _FEW_WAITS), count // 1_000)
     usual = lengths[rank] if rank < len(lengths) else 0
     return sorted(longest[:breaks]), usual
 
