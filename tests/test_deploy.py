@@ -59,7 +59,7 @@ def test_every_setting_that_is_named_exists() -> None:
         name for path in texts if path.is_file() for name in re.findall(r"\bAPERIODIC_[A-Z_]+\b", path.read_text())
     }
     named |= set(re.findall(r"\bAPERIODIC_[A-Z_]+\b", PAGE))
-    assert named - OURS == set()
+    assert named - OURS == {"APERIODIC_DEBUG"}  # read by the commands, before there are settings
     assert {"APERIODIC_SECRET", "APERIODIC_LEDGER", "APERIODIC_STORE", "APERIODIC_TRUSTED_PROXIES"} <= named
 
 

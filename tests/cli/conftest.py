@@ -125,4 +125,4 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Market:
     shell = Shell(tmp_path_factory.mktemp("home"))
     simulate(shell, "2025-05-01", "2025-05-01")
     simulated = simulate(shell, "2025-05-03", "2025-05-04")
-    return Market(shell, simulated, shell.run("build", "--workers", "2"))
+    return Market(shell, simulated, shell.run("build", "--workers", "0"))

@@ -22,7 +22,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     streams = ("trades", "mark-price", "index-price")
     chosen = [word for stream in streams for word in ("--stream", stream)]
     assert shell.run("simulate", *MARKET, *DAY, "--trades-per-day", "500", *chosen).returncode == 0
-    assert shell.run("build", "--workers", "1").returncode == 0
+    assert shell.run("build", "--workers", "0").returncode == 0
     with serving(home) as running:
         yield running
 

@@ -6,7 +6,7 @@
 | 1 | refused or failed, in whole or in part: what was wrong and what to do is on standard error |
 | 2 | the command line could not be understood |
 | 130 | interrupted with Ctrl-C; what was finished is kept |
-| 141 | the reader of the output went away (`aperiodic status | head -1`) |
+| 141 | the reader of the output went away (as after `head`) |
 
 `APERIODIC_DEBUG=1` shows the traceback instead of the words.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -124,7 +125,7 @@ def _doubt(report: FileReport) -> ImportSourceError:
         return ImportSourceError(
             f"{report.name}: not one of its {report.lines:,} lines became a tick.",
             code="nothing_usable",
-            hint="Check --exchange, and see what the lines are: aperiodic quarantine show NAME",
+            hint=f"Check --exchange, and see what the lines are: aperiodic quarantine show {shlex.quote(report.name)}",
         )
     return ImportSourceError(
         f"{report.name} ends early or breaks off; what came before is imported.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -84,7 +85,9 @@ def run_tasks(
                 min(workers, len(some)), mp_context=get_context("spawn"), initializer=_end_with_parent
             ) as pool,
         ):
-            yield from pool.map(_attempt, repeat(function), repeat(store_url), some)
+            with _interrupts_wait():
+                results = pool.map(_attempt, repeat(function), repeat(store_url), some)
+            yield from results
 
 
 def _attempt(function: Callable[[str, Task], Written], store_url: str, task: Task) -> Written | LakeError:
@@ -95,6 +98,22 @@ def _attempt(function: Callable[[str, Task], Written], store_url: str, task: Tas
         if error.code not in UNUSABLE:
             raise
         return error
+
+
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Hold back Ctrl-C while workers are started, which inherit that and keep it.
+
+    It reaches every process of a terminal: this one ends the build, and workers have nothing to say to it.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

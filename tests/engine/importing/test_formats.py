@@ -109,7 +109,7 @@ def test_every_way_to_write_a_recording_is_read(lake: Lake, tmp_path: Path, data
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
 def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     # Frames and members may follow one another, so the bomb is made without holding what it stands for.
-    data = compress(b"\n" * (32 << 20)) * 12
+    data = compress(b"\n" * (24 << 20)) * 3
     file = SourceFile.look_at(write(tmp_path / "bomb", data))
     tracemalloc.start()
     try:
