@@ -85,6 +85,7 @@ class Settings(BaseSettings):
         signup: Whether visitors may make themselves a key of the plan `free`.
         signups_per_hour: Keys that one address may make an hour.
         address_requests_per_minute: Requests a minute from one address that bring no key of their own.
+        address_pages_per_minute: Pages of the site, and charts on them, that one address may ask for in a minute.
         connections_per_address: Connections that one address may have open, where no proxies are trusted.
         trusted_proxies: How many reverse proxies add to `X-Forwarded-For`; 0: the header is not believed.
         log_format: How `aperiodic serve` writes its log on standard error.
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     signup: bool = True
     signups_per_hour: int = Field(default=5, ge=1)
     address_requests_per_minute: int = Field(default=120, ge=1)
+    address_pages_per_minute: int = Field(default=600, ge=1)
     connections_per_address: int = Field(default=256, ge=1)
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     log_format: Literal["json", "text", "none"] = "none"

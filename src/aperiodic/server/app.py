@@ -22,6 +22,7 @@ from aperiodic.server.endpoints import declared_endpoints
 from aperiodic.server.errors import answer_error
 from aperiodic.server.links.files import get_file
 from aperiodic.server.middleware.access_log import AccessLog
+from aperiodic.server.middleware.pages import Pages
 from aperiodic.server.middleware.prometheus import get_metrics
 from aperiodic.server.middleware.rate_limits import tell_standing
 from aperiodic.server.openapi import Documents, get_llms, get_llms_full, get_openapi
@@ -97,17 +98,19 @@ def create_app(
         "documents": Documents(lake, settings, endpoints),
         "held_ticks": HeldTicks(lake),
     }
+    answer = _error_handler(service, endpoints)
+    pages = Pages(lake.engine, settings, answer)
     app = Litestar(
         [*handlers, site_router(service)],
         before_send=[tell_standing],
         cors_config=CORSConfig(allow_methods=["GET", "HEAD"], expose_headers=_EXPOSED, max_age=86_400),
         dependencies={name: _provide(value) for name, value in given.items()},
-        exception_handlers={Exception: _error_handler(service, endpoints)},
+        exception_handlers={Exception: answer},
         logging_config=None,
-        on_shutdown=[service.metering.stop],
+        on_shutdown=[service.metering.stop, pages.close],
         openapi_config=None,
     )
-    app.asgi_handler = watch.around(app.asgi_handler)
+    app.asgi_handler = watch.around(pages.around(app.asgi_handler))
     return app
 
 

@@ -24,7 +24,6 @@ __all__ = ["OpenRequests", "SeriesAnswer", "get_open_requests", "get_series", "s
 
 _MAX_FIELDS: Final = 8
 _CACHED: Final = {"Cache-Control": "public, max-age=300", "Vary": "Accept-Encoding"}
-_QUICKLY: Final = 4
 _PRICES: Final = ("open", "high", "low", "close", "volume")
 _YES_OR_NO: Final = ("yes", "no")
 
@@ -114,7 +113,7 @@ def get_series(request: Request[Any, Any, Any], preview_bars: NamedDependency[Pr
         prices={name: candles[name].to_list() for name in _PRICES},
     )
     headers = dict(_CACHED)
-    body = compressed(request, msgspec.json.encode(answer), headers, _QUICKLY)
+    body = compressed(request, msgspec.json.encode(answer), headers)
     return Response(body, headers=headers, media_type="application/json")
 
 
