@@ -18,11 +18,12 @@ from aperiodic.accounts.plans import change_plan, find_plan
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.trades import trade_frames
-from aperiodic.lake import Lake, NewObject, ObjectKey, Settings, StoredObject
+from aperiodic.lake import Lake, NewObject, ObjectKey, StoredObject
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server import Secrets, serve
+from aperiodic.server.settings import ServerSettings
 from benchmarks.inputs import SEED, day_of_trades
 from benchmarks.trade_bars import sorted_arrays
 
@@ -61,9 +62,9 @@ def make_installation(inputs: Inputs) -> Path:
     return home
 
 
-def settings_of(home: Path) -> Settings:
-    """Settings of an installation in a folder, whatever the environment says."""
-    return Settings(
+def settings_of(home: Path) -> ServerSettings:
+    """ServerSettings of an installation in a folder, whatever the environment says."""
+    return ServerSettings(
         home=home, store=None, ledger=None, public_url=None, secret=None, address_requests_per_minute=_UNLIMITED
     )
 

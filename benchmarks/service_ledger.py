@@ -16,11 +16,12 @@ from sqlalchemy import insert
 
 from aperiodic.accounts.keys import create_key
 from aperiodic.catalog import DATASETS
-from aperiodic.lake import Lake, ObjectKey, ObjectKind, Settings
+from aperiodic.lake import Lake, ObjectKey, ObjectKind
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import plans
 from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server import Secrets
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,8 +86,8 @@ def make_service(folder: Path) -> Service:
     return Service(home, keys, _symbols(), list(_series()), _EXCHANGE, held)
 
 
-def _settings(home: Path) -> Settings:
-    return Settings(home=home, store=None, ledger=None, public_url=None, secret=None)
+def _settings(home: Path) -> ServerSettings:
+    return ServerSettings(home=home, store=None, ledger=None, public_url=None, secret=None)
 
 
 def _symbols() -> list[str]:

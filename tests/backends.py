@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
-from aperiodic.lake import Settings
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ class Backend:
     request: pytest.FixtureRequest
     folder: Path
 
-    def new(self) -> Settings:
+    def new(self) -> ServerSettings:
         """Return the settings of an installation that does not exist yet."""
         number = next(_NUMBERS)
         store, ledger = self.name.split("-")
@@ -48,4 +48,4 @@ class Backend:
         if ledger == "postgresql":
             postgres: PostgresServer = self.request.getfixturevalue("postgres")
             values["ledger"] = postgres.new_database()
-        return Settings.model_validate(values)
+        return ServerSettings.model_validate(values)

@@ -17,6 +17,7 @@ from aperiodic.accounts.keys import create_key
 from aperiodic.lake import Lake, Settings
 from aperiodic.lake.ledger import begin_write
 from aperiodic.server import Secrets
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 _RUN = """
-from aperiodic.lake import Settings
+from aperiodic.server.settings import ServerSettings
 from aperiodic.server import serve
-serve(Settings(), "127.0.0.1", 0, lambda url: print(url, flush=True))
+serve(ServerSettings(), "127.0.0.1", 0, lambda url: print(url, flush=True))
 """
 
 
@@ -57,7 +58,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return os.environ | {f"APERIODIC_{name.upper()}": value for name, value in values.items()}
 
 
-def make_key(installation: Path | Settings, plan: str = "prime") -> str:
+def make_key(installation: Path | ServerSettings, plan: str = "prime") -> str:
     """Make a key in an installation, given by its home or by all its settings."""
     settings = _settings(installation)
     lake = Lake.open(settings)
@@ -68,7 +69,7 @@ def make_key(installation: Path | Settings, plan: str = "prime") -> str:
 
 
 @contextmanager
-def serving(installation: Path | Settings) -> Iterator[Api]:
+def serving(installation: Path | ServerSettings) -> Iterator[Api]:
     """Serve an installation, given by its home or by all its settings, on a free port of this host."""
     key = make_key(installation)
     environment = environment_of(_settings(installation))
@@ -81,5 +82,5 @@ def serving(installation: Path | Settings) -> Iterator[Api]:
             process.terminate()
 
 
-def _settings(installation: Path | Settings) -> Settings:
-    return installation if isinstance(installation, Settings) else Settings(home=installation)
+def _settings(installation: Path | ServerSettings) -> ServerSettings:
+    return installation if isinstance(installation, ServerSettings) else ServerSettings(home=installation)

@@ -15,14 +15,14 @@ from typing import Any, Final
 import pytest
 import yaml  # type: ignore[import-untyped] # its stubs are not worth a dependency
 
-from aperiodic.lake import Settings
 from aperiodic.lake.buckets import S3Url
+from aperiodic.server.settings import ServerSettings
 
 ROOT: Final = Path(__file__).parents[1]
 DEPLOY: Final = ROOT / "deploy"
 UNITS: Final = sorted((DEPLOY / "systemd").iterdir())
 PAGE: Final = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
-OURS: Final = {f"APERIODIC_{name.upper()}" for name in Settings.model_fields}
+OURS: Final = {f"APERIODIC_{name.upper()}" for name in ServerSettings.model_fields}
 
 
 def compose() -> dict[str, Any]:
@@ -38,10 +38,10 @@ def example(*, optional: bool = False) -> dict[str, str]:
 
 
 def settings_table() -> str:
-    """The table of the page, from the fields and the docstring of `Settings`."""
-    described = dict(re.findall(r"^        (\w+): (.+)$", Settings.__doc__ or "", re.MULTILINE))
+    """The table of the page, from the fields and the docstring of `ServerSettings`."""
+    described = dict(re.findall(r"^        (\w+): (.+)$", ServerSettings.__doc__ or "", re.MULTILINE))
     rows = []
-    for name, field in Settings.model_fields.items():
+    for name, field in ServerSettings.model_fields.items():
         plain = isinstance(field.default, str | int | Path) and field.default != ""
         default = json.dumps(field.default, default=str).strip('"') if plain else ""
         rows.append(f"| `APERIODIC_{name.upper()}` | {f'`{default}`' if default else '-'} | {described[name]} |")
@@ -67,7 +67,7 @@ def test_the_example_environment_is_valid_once_the_secrets_are_in(monkeypatch: p
     for name, value in example(optional=True).items():
         if name in OURS:
             monkeypatch.setenv(name, value.replace("RANDOM-SECRET", "0" * 64))
-    settings = Settings()
+    settings = ServerSettings()
     assert (settings.trusted_proxies, settings.log_format) == (1, "json")
     bucket = S3Url.parse(settings.store_url)
     assert bucket.public_endpoint == f"https://{example()['FILE_HOSTS']}"

@@ -14,8 +14,9 @@ from tests.servers import Api, serving
 from tests.shared import built_once
 
 from aperiodic.engine.build import build
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.market import Exchange, Stream
+from aperiodic.server.settings import ServerSettings
 from aperiodic.simulate import MarketSpec, simulate_into
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Site:
     """
 
     url: str
-    settings: Settings
+    settings: ServerSettings
     api: Api
 
 
@@ -51,13 +52,13 @@ class OpenVisit(Protocol):
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> ServerSettings:
     """Two simulated days on two venues."""
     return _settings(built_once(tmp_path_factory, "site", _build))
 
 
 @pytest.fixture(scope="session")
-def site(installation: Settings) -> Iterator[Site]:
+def site(installation: ServerSettings) -> Iterator[Site]:
     with serving(installation) as api:
         yield Site(api.url.removesuffix("/api/v1"), installation, api)
 
@@ -109,8 +110,8 @@ def _build(home: Path) -> None:
         build(lake)
 
 
-def _settings(home: Path) -> Settings:
-    return Settings(
+def _settings(home: Path) -> ServerSettings:
+    return ServerSettings(
         home=home,
         preview=preview_of(("ohlcv", "l2_imbalance"), FIRST, LAST),
         signups_per_hour=100,

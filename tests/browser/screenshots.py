@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 from tests.browser.visits import PAGES, PHONE, WIDE, chromium, visit
 from tests.servers import serving
 
-from aperiodic.lake import Settings
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def main() -> None:
     path = chromium()
     if path is None:
         sys.exit("Chromium is not installed: install the package chromium, or set APERIODIC_CHROMIUM.")
-    settings = Settings()
+    settings = ServerSettings()
     if not (settings.home / "ledger.sqlite").exists() and settings.ledger is None:
         sys.exit(f"There is no installation in {settings.home}. Make one with `make demo`, or set APERIODIC_HOME.")
     FOLDER.mkdir(exist_ok=True)

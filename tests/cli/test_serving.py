@@ -11,6 +11,7 @@ import httpx
 
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.market import Stream
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -46,7 +47,7 @@ def test_the_demo_shows_a_frame_that_went_the_whole_way(shell: Shell) -> None:
     assert re.search(r"export APERIODIC_API_URL=http://127\.0\.0\.1:\d+/api/v1 APERIODIC_API_KEY=ap_live_", done.stdout)
     assert 'curl -H "X-API-KEY: DEMO-KEY" "$APERIODIC_API_URL/data/preview/l2_imbalance?$preview"' in done.stdout
     with closing(Lake.open(Settings(home=shell.home))) as lake:
-        for entry in Settings().preview:
+        for entry in ServerSettings().preview:
             names = {"clock": entry.timestamp, "interval": entry.interval, "exchange": entry.exchange}
             months = lake.current(ObjectKind.BARS, dataset=entry.metric, symbol=entry.symbol, **names)
             assert [month.key.period for month in months] == ["2025-05"]

@@ -16,10 +16,10 @@ from tests.servers import Api, make_key, serving
 
 from aperiodic.accounts.plans import create_plan, find_plan
 from aperiodic.engine.build import build
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.lake.ledger import begin_write
-from aperiodic.lake.settings import RawPreviewEntry
 from aperiodic.market import Stream
+from aperiodic.server.settings import RawPreviewEntry, ServerSettings
 from aperiodic.simulate import MarketSpec, simulate_into
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class OriginalClient:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = Settings(
+    settings = ServerSettings(
         home=tmp_path_factory.mktemp("home"),
         preview=preview_of(("ohlcv", "vtwap", "l2_imbalance", "basis"), FIRST, LAST),
         raw_preview=(RawPreviewEntry(exchange=VENUE, symbol=str(BTC), start_date=FIRST, end_date=LAST),),

@@ -17,7 +17,8 @@ from tests.client.mock_api import MockServer, Reply, json_reply
 from tests.conformance.conftest import ALL_DAYS, INSTRUMENT, WITH_RAW, Call, OriginalClient
 from tests.servers import make_key, serving
 
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,7 +93,7 @@ def test_too_many_requests_are_429(client: OriginalClient) -> None:
 @pytest.fixture(scope="module")
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Address and key of a server whose ledger has lost a table."""
-    settings = Settings(home=tmp_path_factory.mktemp("broken"))
+    settings = ServerSettings(home=tmp_path_factory.mktemp("broken"))
     Lake.open(settings).close()
     key = make_key(settings)
     with serving(settings) as api:

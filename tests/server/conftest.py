@@ -16,12 +16,13 @@ from sqlalchemy import update
 
 from aperiodic.accounts.keys import create_key, public_id_of
 from aperiodic.completeness.gaps import Span, add_spans
-from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
+from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import api_keys
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server import Secrets
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +34,10 @@ DATA = "/api/v1/data/ohlcv"
 _RUN = """
 import sys
 from pathlib import Path
-from aperiodic.lake import Settings
+from aperiodic.server.settings import ServerSettings
 from aperiodic.server import serve
 if __name__ == "__main__":
-    settings, host, port, workers = Settings(home=Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    settings, host, port, workers = ServerSettings(home=Path(sys.argv[1])), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     serve(settings, host, port, lambda url: print(url, flush=True), workers)
 """
 
@@ -46,7 +47,7 @@ class Installation:
     """A lake with published months, and a key of each plan."""
 
     lake: Lake
-    settings: Settings
+    settings: ServerSettings
     secrets: Secrets
     keys: dict[str, str]
 
@@ -139,7 +140,7 @@ def start_server(home: object, host: str = "127.0.0.1", port: int = 0, workers: 
 
 @pytest.fixture(scope="session")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    settings = ServerSettings(home=tmp_path_factory.mktemp("home"))
     with closing(Lake.open(settings)) as lake:
         made = Installation(lake, settings, Secrets.load(settings), {})
         for plan in ("free", "starter", "pro", "prime"):

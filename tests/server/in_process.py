@@ -10,13 +10,14 @@ from litestar.enums import ScopeType
 from litestar.testing import TestClient
 
 from aperiodic.accounts.keys import SCOPES, create_key
-from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
+from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Exchange, Source, Stream, Symbol
 from aperiodic.server import Secrets, create_app
 from aperiodic.server.app import HANDLERS
 from aperiodic.server.endpoints import declared_endpoints
+from aperiodic.server.settings import ServerSettings
 from aperiodic.simulate import MarketSpec, simulate_day
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class App:
     """A running application; its client holds no key."""
 
     lake: Lake
-    settings: Settings
+    settings: ServerSettings
     client: TestClient[ASGIApp]
 
     def headers(self, plan: str, scopes: tuple[str, ...] = SCOPES) -> dict[str, str]:
@@ -47,7 +48,7 @@ class App:
 
 @contextmanager
 def application(home: Path, *, handlers: Sequence[HTTPRouteHandler] = HANDLERS, **settings: Any) -> Iterator[App]:
-    chosen = Settings(home=home, **settings)
+    chosen = ServerSettings(home=home, **settings)
     with (
         closing(Lake.open(chosen)) as lake,
         TestClient(

@@ -9,11 +9,11 @@ from litestar.testing import TestClient
 from aperiodic.accounts.keys import create_key, list_keys, public_id_of, revoke_key
 from aperiodic.accounts.plans import find_plan
 from aperiodic.accounts.usage import Issued, UsageKey, add_usage
-from aperiodic.lake import Lake, Settings
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import accounts
 from aperiodic.market.time import now_us
 from aperiodic.server import Secrets, create_app
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import httpx
     from litestar import Litestar
+
+    from aperiodic.lake import Lake
 
 SIGNUP = "/api/v1/signup"
 ACCOUNT = "/api/v1/account"
@@ -33,7 +35,7 @@ def start(tmp_path: Path, lake: Lake) -> Iterator[Callable[..., TestClient[Lites
     started: list[TestClient[Litestar]] = []
 
     def start_one(**settings: Any) -> TestClient[Litestar]:
-        client = TestClient(create_app(lake, Settings(home=tmp_path / "home", **settings)))
+        client = TestClient(create_app(lake, ServerSettings(home=tmp_path / "home", **settings)))
         client.__enter__()
         started.append(client)
         return client
@@ -50,7 +52,7 @@ def client(start: Callable[..., TestClient[Litestar]]) -> TestClient[Litestar]:
 
 def new_key(lake: Lake, plan: str = "pro", **options: Any) -> str:
     with begin_write(lake.engine) as connection:
-        return create_key(connection, Secrets.load(Settings(home=lake.home)).pepper, plan, "desk", **options)
+        return create_key(connection, Secrets.load(ServerSettings(home=lake.home)).pepper, plan, "desk", **options)
 
 
 def held(key: str) -> dict[str, str]:

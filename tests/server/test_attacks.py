@@ -19,11 +19,12 @@ from tests.server.attacks import ATTACKS, HOST, HUGE, SIGNUP, Attack, Prey, enco
 from tests.server.conftest import DATA, add_tick_days, expire, publish, start_server
 
 from aperiodic.accounts.keys import create_key, public_id_of, revoke_key, rotate_key, verify_key
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.lake.ledger import begin_write
 from aperiodic.server import Secrets
 from aperiodic.server.errors import RequestError
 from aperiodic.server.links.signing import check_link, make_link
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def prey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prey]:
-    settings = Settings(home=tmp_path_factory.mktemp("home"))
+    settings = ServerSettings(home=tmp_path_factory.mktemp("home"))
     lake = Lake.open(settings)
     publish(lake, date(2025, 4, 1))
     publish(lake, date(2025, 6, 1))

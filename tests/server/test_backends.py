@@ -19,9 +19,10 @@ from tests.oracle import random_trades
 from tests.servers import Api, environment_of, make_key, serving
 
 from aperiodic.engine.build import build
-from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
+from aperiodic.lake import Lake, LakeError, ObjectKind
 from aperiodic.server import Secrets
 from aperiodic.server.links.signing import make_link
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 BUILD = """
 from aperiodic.engine.build import build
-from aperiodic.lake import Lake, Settings
-build(Lake.open(Settings()), progress=lambda step, done, total: print(step, done, flush=True))
+from aperiodic.lake import Lake
+from aperiodic.server.settings import ServerSettings
+build(Lake.open(ServerSettings()), progress=lambda step, done, total: print(step, done, flush=True))
 """
 DAY = date(2025, 4, 30)
 QUERY = {
@@ -48,7 +50,7 @@ QUERY = {
 class Installation:
     """An installation with a month of bars, served."""
 
-    settings: Settings
+    settings: ServerSettings
     lake: Lake
     api: Api
 
@@ -78,7 +80,7 @@ def month_of(api: Api, key: str, metric: str = "ohlcv") -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], pl.DataFrame]:
     """Digests of all objects, and a dataset of them, as an undisturbed run in a folder leaves them."""
-    with closing(Lake.open(Settings(home=tmp_path_factory.mktemp("expected")))) as lake:
+    with closing(Lake.open(ServerSettings(home=tmp_path_factory.mktemp("expected")))) as lake:
         fill(lake)
         build(lake)
         return hashes(lake), published(lake, "ohlcv", "exchange", "1m")
@@ -194,7 +196,7 @@ def test_a_build_that_is_killed_leaves_whole_objects_and_the_next_one_finishes(
         assert hashes(lake) == expected[0]
 
 
-def kill_build_after(settings: Settings, line: str) -> None:
+def kill_build_after(settings: ServerSettings, line: str) -> None:
     """Build in a process of its own, and kill it while it does what comes after it said so."""
     with subprocess.Popen(
         [sys.executable, "-c", BUILD], env=environment_of(settings), stdout=subprocess.PIPE, text=True

@@ -7,10 +7,11 @@ import pytest
 from litestar.testing import TestClient
 
 from aperiodic.completeness.gaps import Span, add_spans
-from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
+from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server.app import create_app
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def us(day: int, hour: int = 0) -> int:
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """BTC with trades of two days of which the second ends early, and ETH with bars but without ticks."""
-    settings = Settings(home=tmp_path_factory.mktemp("home"), address_requests_per_minute=100_000)
+    settings = ServerSettings(home=tmp_path_factory.mktemp("home"), address_requests_per_minute=100_000)
     lake = Lake.open(settings)
     batch = lake.batch()
     keys = [ObjectKey.ticks(Stream.TRADES, VENUE, BTC, date(2025, 4, day)) for day in (1, 2)]

@@ -9,10 +9,11 @@ from litestar.testing import TestClient
 
 from aperiodic.catalog import DATASETS
 from aperiodic.completeness.gaps import Span, add_spans
-from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
+from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server.app import create_app
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +33,7 @@ def us(day: date) -> int:
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """BTC with a month of two revisions, a gap and a missing day; 60 other symbols with one file each."""
-    opened = Lake.open(Settings(home=tmp_path_factory.mktemp("home")))
+    opened = Lake.open(ServerSettings(home=tmp_path_factory.mktemp("home")))
     april = ObjectKey.bars("ohlcv", Clock.EXCHANGE, Interval.M5, VENUE, BTC, date(2025, 4, 1))
     put(opened, april, content="old", reason="first build")
     put(opened, april, content="newer", reason="ticks changed")
@@ -64,7 +65,7 @@ def put(
 
 @pytest.fixture(scope="module")
 def api(lake: Lake) -> Iterator[httpx.Client]:
-    settings = Settings(home=lake.home, address_requests_per_minute=100_000)
+    settings = ServerSettings(home=lake.home, address_requests_per_minute=100_000)
     with TestClient(create_app(lake, settings)) as client:
         client.headers["X-API-KEY"] = "DEMO-KEY"
         yield client
@@ -202,14 +203,14 @@ def test_coverage_needs_a_key(api: httpx.Client) -> None:
 
 
 def test_long_lists_are_cut_and_counted(tmp_path: Path) -> None:
-    lake = Lake.open(Settings(home=tmp_path))
+    lake = Lake.open(ServerSettings(home=tmp_path))
     put(lake, ObjectKey.bars("ohlcv", Clock.TRUE, Interval.D1, VENUE, BTC, date(2025, 4, 1)))
     put(lake, ObjectKey.bars("flow", Clock.TRUE, Interval.D1, VENUE, BTC, date(2025, 4, 1)))
     put(lake, *(ObjectKey.ticks(Stream.TRADES, VENUE, BTC, day) for day in (date(2023, 1, 1), date(2025, 1, 1))))
     with begin_write(lake.engine) as connection:
         stretches = [Span(10 * at, 10 * at + 5, 10 * at, 10 * at + 5, "sequence_break") for at in range(1_101)]
         add_spans(connection, VENUE, BTC, Stream.TRADES, stretches)
-    with TestClient(create_app(lake, Settings(home=tmp_path))) as api:
+    with TestClient(create_app(lake, ServerSettings(home=tmp_path))) as api:
         api.headers["X-API-KEY"] = "DEMO-KEY"
         (alone,) = ask(api, symbol=str(BTC), metric="ohlcv")["series"]
         several = ask(api, symbol=str(BTC))["series"]

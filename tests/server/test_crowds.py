@@ -17,8 +17,9 @@ import pytest
 from pydantic import SecretStr
 from tests.server.conftest import DATA, Installation, RunningServer, query, start_server
 
-from aperiodic.lake import LakeError, Settings
+from aperiodic.lake import LakeError
 from aperiodic.server import serve
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -124,5 +125,5 @@ def workers_of(parent: psutil.Process) -> list[psutil.Process]:
 
 def test_what_is_wrong_with_an_installation_is_said_by_the_parent(tmp_path: Path) -> None:
     with pytest.raises(LakeError) as caught:
-        serve(Settings(home=tmp_path, secret=SecretStr("short")), "127.0.0.1", 0, workers=2)
+        serve(ServerSettings(home=tmp_path, secret=SecretStr("short")), "127.0.0.1", 0, workers=2)
     assert caught.value.code == "weak_secret"

@@ -9,11 +9,12 @@ from litestar.testing import TestClient
 from tests.server.conftest import DATA, Installation, RunningServer, expire, query
 
 from aperiodic.accounts.keys import create_key, revoke_key
-from aperiodic.lake import Lake, LakeError, Settings
+from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.store import Store
 from aperiodic.server import Secrets, create_app
 from aperiodic.server.api import data
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +212,7 @@ def test_a_host_that_is_no_host_name_never_gets_into_a_link(
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[tuple[Lake, TestClient[Litestar], dict[str, str]]]:
     """An application in this process, so that its parts can be broken."""
-    settings = Settings(home=tmp_path)
+    settings = ServerSettings(home=tmp_path)
     lake = Lake.open(settings)
     with begin_write(lake.engine) as connection:
         key = create_key(connection, Secrets.load(settings).pepper, "pro", "")

@@ -22,7 +22,8 @@ from tests.server.conftest import publish, query
 from tests.servers import environment_of, make_key
 
 from aperiodic.engine.build import build
-from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
+from aperiodic.lake import Lake, LakeError, ObjectKind
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from tests.s3 import S3Server
 
 SERVE = """
-from aperiodic.lake import Settings
+from aperiodic.server.settings import ServerSettings
 from aperiodic.server import serve
-serve(Settings(), "127.0.0.1", 0, lambda url: print(url, flush=True))
+serve(ServerSettings(), "127.0.0.1", 0, lambda url: print(url, flush=True))
 """
 HOLD_EVERYTHING = """
 import fcntl, sys
@@ -109,7 +110,7 @@ def require_whole(lake: Lake) -> None:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Running]:
+def running(settings: ServerSettings) -> Iterator[Running]:
     with closing(Lake.open(settings)) as lake:
         month = publish(lake, date(2025, 4, 1))
         key = make_key(settings)
@@ -135,7 +136,7 @@ def on_servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 @pytest.fixture(scope="module")
 def on_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server on a folder and SQLite."""
-    with running(Settings(home=tmp_path_factory.mktemp("home") / "home")) as made:
+    with running(ServerSettings(home=tmp_path_factory.mktemp("home") / "home")) as made:
         yield made
 
 
@@ -223,7 +224,7 @@ def test_a_disk_that_is_full_while_serving(on_files: Running) -> None:
 
 
 def test_a_disk_that_is_full_while_building(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path / "home")
+    settings = ServerSettings(home=tmp_path / "home")
     with closing(Lake.open(settings)) as lake:
         put_trades(lake, random_trades(5, 500, date(2025, 4, 30)))
         before = hashes(lake)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from litestar.testing import TestClient
 
-from aperiodic.lake import Lake, LakeError, Settings
+from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.store import Store
 from aperiodic.server import create_app
 from aperiodic.server.middleware.access_log import AccessLog
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[tuple[Lake, TestClient[Litestar], AccessLog]]:
-    settings, access_log = Settings(home=tmp_path), AccessLog()
+    settings, access_log = ServerSettings(home=tmp_path), AccessLog()
     with (
         closing(Lake.open(settings)) as lake,
         TestClient(create_app(lake, settings, access_log), raise_server_exceptions=False) as client,

@@ -11,10 +11,11 @@ import httpx
 import pytest
 from tests.server.conftest import BTC, RunningServer, start_server
 
-from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
+from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.market import Clock, Exchange, Interval, Source
 from aperiodic.server import Secrets
 from aperiodic.server.links.signing import make_link
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +27,7 @@ _SIZE = 24 << 20
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[RunningServer, str]]:
     """A server, and a link to an object larger than any socket's buffer."""
-    settings = Settings(home=tmp_path)
+    settings = ServerSettings(home=tmp_path)
     with closing(Lake.open(settings)) as lake:
         key = ObjectKey.bars("ohlcv", Clock.EXCHANGE, Interval.M5, Exchange.BINANCE, BTC, date(2025, 1, 1))
         batch = lake.batch()

@@ -16,10 +16,11 @@ from aperiodic.accounts.accounts import set_plan
 from aperiodic.accounts.keys import create_key, find_key, public_id_of, revoke_key, rotate_key
 from aperiodic.accounts.plans import Plan, change_plan, create_plan
 from aperiodic.accounts.usage import read_usage
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market.time import now_us
 from aperiodic.server import Secrets, create_app, service
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,13 +59,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Local]]:
     open_clients: list[TestClient[Litestar]] = []
 
     def started(**settings: Any) -> Local:
-        chosen = Settings(home=tmp_path, **settings)
+        chosen = ServerSettings(home=tmp_path, **settings)
         client = TestClient(create_app(lake, chosen))
         client.__enter__()
         open_clients.append(client)
         return Local(lake, Secrets.load(chosen).pepper, client)
 
-    with closing(Lake.open(Settings(home=tmp_path))) as lake:
+    with closing(Lake.open(ServerSettings(home=tmp_path))) as lake:
         publish(lake, date(2025, 4, 1))
         with begin_write(lake.engine) as connection:
             create_plan(connection, Plan("two", 9, 1, sub_minute=False, raw=False, live=0, requests_per_minute=2))
@@ -174,7 +175,7 @@ def test_another_demo_key_or_none_can_be_set(start: Callable[..., Local]) -> Non
 def test_what_is_issued_and_when_a_key_was_used_is_recorded(start: Callable[..., Local]) -> None:
     local = start()
     key = local.key("pro", account="acme")
-    with TestClient(create_app(local.lake, Settings(home=local.lake.home))) as client:
+    with TestClient(create_app(local.lake, ServerSettings(home=local.lake.home))) as client:
         for _ in range(3):
             assert client.get(DATA, params=query(), headers={"X-API-KEY": key}).status_code == 200
         assert client.get(DATA, params=query(symbol="x"), headers={"X-API-KEY": key}).status_code == 400

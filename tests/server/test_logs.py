@@ -11,12 +11,13 @@ import httpx
 import pytest
 from tests.server.conftest import DATA, publish, query, start_server
 
-from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
+from aperiodic.lake import Lake, LakeError, ObjectKind
 from aperiodic.lake.objects import current_objects
 from aperiodic.lake.store import Store
 from aperiodic.server import Secrets, create_app
 from aperiodic.server.links.signing import make_link
 from aperiodic.server.middleware.logs import JsonFormatter, TextFormatter, without_secrets
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -150,7 +151,7 @@ async def test_a_file_that_breaks_off_is_logged_under_its_request(
     lake: Lake, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     publish(lake, date(2025, 4, 1))
-    chosen = Settings(home=tmp_path / "home")
+    chosen = ServerSettings(home=tmp_path / "home")
 
     async def break_off(*_: object) -> AsyncIterator[bytes]:
         yield b"PAR1"

@@ -11,9 +11,10 @@ import pytest
 
 from aperiodic.accounts.keys import create_key, find_key, public_id_of
 from aperiodic.accounts.usage import Issued, UsageSum, read_usage
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.lake.ledger import begin_write
 from aperiodic.server.middleware.metering import Metering
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def test_counts_of_many_threads_add_up_while_they_are_written(lake: Lake, meteri
 
 
 def test_a_locked_ledger_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with closing(Lake.open(Settings(home=tmp_path), busy_s=0.05)) as lake:
+    with closing(Lake.open(ServerSettings(home=tmp_path), busy_s=0.05)) as lake:
         metering = Metering(lake.engine, NEVER_S)
         metering.count("a", "data", "ohlcv", ONE)
         metering.used("a")

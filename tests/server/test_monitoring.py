@@ -11,10 +11,11 @@ from pydantic import SecretStr
 from tests.server.conftest import DATA, publish, query
 
 from aperiodic.accounts.keys import create_key
-from aperiodic.lake import Lake, LakeError, Settings
+from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.store import Store
 from aperiodic.server import Secrets, create_app
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,7 +28,7 @@ TOKEN: Final = "a-long-token-of-the-operator"  # noqa: S105 - made up here
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Iterator[Lake]:
-    with closing(Lake.open(Settings(home=tmp_path))) as opened:
+    with closing(Lake.open(ServerSettings(home=tmp_path))) as opened:
         publish(opened, date(2025, 4, 1))
         yield opened
 
@@ -35,7 +36,7 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 @pytest.fixture
 def key(lake: Lake, tmp_path: Path) -> str:
     with begin_write(lake.engine) as connection:
-        return create_key(connection, Secrets.load(Settings(home=tmp_path)).pepper, "pro", "")
+        return create_key(connection, Secrets.load(ServerSettings(home=tmp_path)).pepper, "pro", "")
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ async def client(
     lake: Lake, home: Path, token: str | None = None, peer: tuple[str, int] = LOCAL
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application in this process, as seen from an address."""
-    app = create_app(lake, Settings(home=home, metrics_token=None if token is None else SecretStr(token)))
+    app = create_app(lake, ServerSettings(home=home, metrics_token=None if token is None else SecretStr(token)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=peer)  # type: ignore[arg-type]
     async with app.lifespan(), httpx.AsyncClient(transport=transport, base_url="http://data.example") as opened:
         yield opened

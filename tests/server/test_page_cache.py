@@ -12,11 +12,12 @@ import zstandard
 from tests.server.conftest import publish
 from tests.server.in_process import App, application
 
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.lake.generation import Generation
 from aperiodic.lake.ledger import begin_write
 from aperiodic.server.middleware import pages as pages_module
 from aperiodic.server.middleware.conditional_requests import best_encoding
+from aperiodic.server.settings import ServerSettings
 from aperiodic.server.site import rendering
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def test_the_best_encoding_that_is_accepted(accepted: str, best: str) -> None:
 
 
 def test_the_generation_changes_with_every_write_of_another_connection_and_with_nothing_else(tmp_path: Path) -> None:
-    with closing(Lake.open(Settings(home=tmp_path))) as lake:
+    with closing(Lake.open(ServerSettings(home=tmp_path))) as lake:
         generation = Generation(lake.engine)
         seen = [generation.read(), generation.read()]
         with lake.engine.connect() as connection:

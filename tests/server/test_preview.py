@@ -8,9 +8,8 @@ import pytest
 from tests.server.conftest import BTC, publish, query
 from tests.server.in_process import App, application, put_ticks
 
-from aperiodic.lake import Settings
-from aperiodic.lake.settings import PreviewEntry
 from aperiodic.market import Exchange, Stream
+from aperiodic.server.settings import PreviewEntry, ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,6 +160,6 @@ def test_a_stream_may_be_kept_back(app: App) -> None:
 
 
 def test_the_default_lists_the_two_seeds() -> None:
-    listed = [entry.model_dump(mode="json") for entry in Settings().preview]
+    listed = [entry.model_dump(mode="json") for entry in ServerSettings().preview]
     common = {**BTC_ON_BINANCE, **MAY, "timestamp": "exchange", "interval": "5m"}
     assert listed == [{"metric": "ohlcv", **common}, {"metric": "l2_imbalance", **common}]

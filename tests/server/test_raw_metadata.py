@@ -8,10 +8,11 @@ import pytest
 from litestar.testing import TestClient
 from sqlalchemy import event
 
-from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
+from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
 from aperiodic.server.api.raw_metadata import HeldTicks
 from aperiodic.server.app import create_app
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def api(lake: Lake) -> Iterator[httpx.Client]:
     put(lake, Stream.TRADES, Exchange.BINANCE_FUTURES, ETH, 4, source=Source.TARDIS)
     put(lake, Stream.MARK_PRICE, Exchange.BINANCE_FUTURES, BTC, 1)
     put(lake, Stream.MARK_PRICE, Exchange.HYPERLIQUID_PERPS, HYPER, 7, source=Source.SIMULATED)
-    settings = Settings(home=lake.home, address_requests_per_minute=3)
+    settings = ServerSettings(home=lake.home, address_requests_per_minute=3)
     with TestClient(create_app(lake, settings)) as client:
         yield client
 

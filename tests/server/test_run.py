@@ -13,10 +13,11 @@ import httpx
 import pytest
 from tests.server.conftest import BTC, RunningServer, start_server
 
-from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey, Settings
+from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey
 from aperiodic.market import Clock, Exchange, Interval, Source
 from aperiodic.server import Secrets, serve
 from aperiodic.server.links.signing import make_link
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ _BIG = 64 << 20
 @pytest.fixture
 def big_file(tmp_path: Path) -> Iterator[tuple[RunningServer, str]]:
     """A server, and a link to an object larger than any socket's buffer."""
-    settings = Settings(home=tmp_path)
+    settings = ServerSettings(home=tmp_path)
     with closing(Lake.open(settings)) as lake:
         key = ObjectKey.bars("ohlcv", Clock.EXCHANGE, Interval.M5, Exchange.BINANCE, BTC, date(2025, 1, 1))
         batch = lake.batch()
@@ -57,13 +58,13 @@ def test_a_port_in_use_is_an_error_before_anything_is_served(server: RunningServ
     port = urlsplit(server.url).port
     assert port is not None
     with pytest.raises(LakeError) as caught:
-        serve(Settings(home=tmp_path), "127.0.0.1", port)
+        serve(ServerSettings(home=tmp_path), "127.0.0.1", port)
     assert caught.value.code == "address_unavailable"
 
 
 def test_a_host_that_is_not_here_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LakeError) as caught:
-        serve(Settings(home=tmp_path), "203.0.113.1", 0)
+        serve(ServerSettings(home=tmp_path), "203.0.113.1", 0)
     assert caught.value.code == "address_unavailable"
 
 

@@ -22,10 +22,11 @@ from tests.server.in_process import ENDPOINTS
 
 from aperiodic.accounts.keys import create_key
 from aperiodic.accounts.plans import change_plan, find_plan
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.lake.ledger import begin_write
 from aperiodic.server import Secrets
 from aperiodic.server.openapi.document import openapi_document
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ _API: Final = schemathesis.openapi.from_dict(openapi_document(None, ENDPOINTS), 
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """Address and key of an installation with wide limits, so that it is not 429 that is tested."""
     home = tmp_path_factory.mktemp("home")
-    chosen = Settings(home=home)
+    chosen = ServerSettings(home=home)
     with closing(Lake.open(chosen)) as lake:
         publish(lake, date(2025, 5, 1))
         add_tick_days(lake, date(2025, 5, 1), 3)

@@ -19,6 +19,7 @@ from aperiodic.engine.compiling import compiling
 from aperiodic.engine.plan import Selection
 from aperiodic.market import AperiodicDataError, Exchange, Stream, Symbol
 from aperiodic.server import serve
+from aperiodic.server.settings import ServerSettings
 from aperiodic.simulate import MarketSpec, simulate_into
 
 __all__ = ["demo"]
@@ -45,7 +46,7 @@ def demo(*, once: bool = False) -> None:
     Args:
         once: Stop after the frame is printed, instead of serving until Ctrl-C.
     """
-    settings = read_settings()
+    settings = read_settings(ServerSettings)
     with open_lake(Begin.ANYWHERE) as lake:
         # Simulating takes one processor, compiling another.
         with compiling(), steps() as progress:

@@ -25,6 +25,7 @@ from aperiodic.lake import Settings, Store
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.schema import SCHEMA_REVISION, objects
 from aperiodic.market.time import now_us, time_at
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def doctor(*, as_json: Annotated[bool, Parameter(name="--json", negative=())] = 
 def _run(check: Callable[[Settings], Iterator[Finding]], name: str) -> Iterator[Finding]:
     """Run a check; what it cannot look at is a problem as well."""
     try:
-        yield from check(read_settings())
+        yield from check(read_settings(ServerSettings))
     except Exception as error:  # noqa: BLE001 - whatever it is, the other checks go on
         said = translate(error)
         yield Finding(name, "problem", said.message, said.hint or "")

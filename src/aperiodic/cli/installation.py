@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["Begin", "open_lake", "prepare", "read_settings"]
 
 
+Model = TypeVar("Model", bound=Settings)
+
+
 class Begin(Enum):
     """Where a command may begin a new installation, so that a mistyped APERIODIC_HOME is not taken for an empty one."""
 
@@ -34,7 +37,7 @@ class Begin(Enum):
 @contextmanager
 def open_lake(begin: Begin = Begin.NOWHERE, *, to_restore: bool = False) -> Iterator[Lake]:
     """Open the installation that the settings name, and close it afterwards; see `prepare` and `Lake.open`."""
-    settings = read_settings()
+    settings = read_settings(Settings)
     prepare(settings, begin)
     lake = Lake.open(settings, to_restore=to_restore)
     try:
@@ -83,14 +86,14 @@ def _store_is_full(settings: Settings) -> bool:
     return any(Store(settings.store_url).sizes())
 
 
-def read_settings() -> Settings:
-    """Read the settings from the environment.
+def read_settings(model: type[Model]) -> Model:
+    """Read settings from the environment: those of the installation, or of the server as well.
 
     Raises:
         InvalidInputError: `bad_setting`, naming the variable but not its value, which may be a secret.
     """
     try:
-        return Settings()
+        return model()
     except ValidationError as error:
         fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise InvalidInputError(

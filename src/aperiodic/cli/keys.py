@@ -15,6 +15,7 @@ from aperiodic.accounts.keys import SCOPES, create_key, list_keys, public_id_of,
 from aperiodic.cli.console import errors, out
 from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.parameters import Day
+from aperiodic.lake import Settings
 from aperiodic.lake.ledger import begin_write
 from aperiodic.market import InvalidInputError
 from aperiodic.market.time import now_us, time_at
@@ -119,7 +120,7 @@ def rotate(public_id: str, *, overlap: Annotated[float, Parameter(converter=_hou
         overlap: How long the old key goes on working: 30m, 24h, 7d; 0m ends it at once, 7d is the most.
     """
     with open_lake(Begin.IN_A_FOLDER) as lake, begin_write(lake.engine) as connection:
-        made = rotate_key(connection, Secrets.load(read_settings()).pepper, public_id, overlap)
+        made = rotate_key(connection, Secrets.load(read_settings(Settings)).pepper, public_id, overlap)
     out.print(made.key, highlight=False, soft_wrap=True)
     errors.print(
         f"{public_id_of(made.key)} takes the place of {public_id}, which works until "
@@ -157,7 +158,7 @@ def make_key(
     """
     end = None if expires is None else datetime.combine(expires + timedelta(days=1), time(), UTC)
     expires_at = None if end is None else int(end.timestamp()) * 1_000_000
-    pepper = Secrets.load(read_settings()).pepper
+    pepper = Secrets.load(read_settings(Settings)).pepper
     with begin_write(lake.engine) as connection:
         return create_key(connection, pepper, plan, label, expires_at, account=account, scopes=scopes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -12,12 +12,10 @@ from rich.markup import escape
 
 from aperiodic.cli.console import errors, out, steps
 from aperiodic.cli.installation import Begin, open_lake, prepare, read_settings
+from aperiodic.lake import Settings
 from aperiodic.lake.backup import back_up
 from aperiodic.lake.backup import restore as restore_from
 from aperiodic.lake.verify import verify_store
-
-if TYPE_CHECKING:
-    from aperiodic.lake import Settings
 
 __all__ = ["app"]
 
@@ -34,7 +32,7 @@ def backup(file: Path, *, force: bool = False) -> None:
         file: Where the copy goes.
         force: Replace the file if it is there.
     """
-    settings = read_settings()
+    settings = read_settings(Settings)
     prepare(settings)
     with steps() as progress:
         counts = back_up(settings.ledger_url, file, replace=force, progress=progress)
@@ -49,7 +47,7 @@ def restore(file: Path) -> None:
     Args:
         file: What `aperiodic ledger backup` wrote, with this version or an older one.
     """
-    settings = read_settings()
+    settings = read_settings(Settings)
     with open_lake(Begin.ANYWHERE, to_restore=True) as lake, lake.writing(), steps() as progress:
         counts = restore_from(lake.engine, file, progress=progress)
     out.print(f"Restored {_rows(counts)} from {escape(str(file))}.", highlight=False, soft_wrap=True)

@@ -10,6 +10,7 @@ from cyclopts.validators import Number
 from aperiodic.cli.console import errors
 from aperiodic.cli.installation import Begin, prepare, read_settings
 from aperiodic.server import serve as run_server
+from aperiodic.server.settings import ServerSettings
 
 __all__ = ["serve"]
 
@@ -27,7 +28,7 @@ def serve(
         port: Port to listen on; by default APERIODIC_PORT, else 8000. 0 takes a free one.
         workers: Processes that answer requests, at most one a core. Each counts rate limits for itself.
     """
-    settings = read_settings()
+    settings = read_settings(ServerSettings)
     prepare(settings, Begin.IN_A_FOLDER)
     run_server(
         settings,

@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from litestar import Request, Response
     from litestar.handlers import HTTPRouteHandler
 
-    from aperiodic.lake import Lake, Settings
+    from aperiodic.lake import Lake
     from aperiodic.server.endpoints import Endpoint
+    from aperiodic.server.settings import ServerSettings
 
 __all__ = ["HANDLERS", "create_app"]
 
@@ -72,7 +73,7 @@ HANDLERS: Final = (
 
 def create_app(
     lake: Lake,
-    settings: Settings,
+    settings: ServerSettings,
     access_log: AccessLog | None = None,
     handlers: Sequence[HTTPRouteHandler] = HANDLERS,
 ) -> Litestar:

@@ -13,13 +13,13 @@ from aperiodic.server.http.workers import serve_with_workers
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aperiodic.lake import Settings
+    from aperiodic.server.settings import ServerSettings
 
 __all__ = ["serve"]
 
 
 def serve(
-    settings: Settings, host: str, port: int, ready: Callable[[str], None] | None = None, workers: int = 1
+    settings: ServerSettings, host: str, port: int, ready: Callable[[str], None] | None = None, workers: int = 1
 ) -> None:
     """Serve an installation until SIGINT or SIGTERM; call it from the main thread.
 

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from aperiodic.accounts.plans import Plan
-    from aperiodic.lake import Lake, Settings
+    from aperiodic.lake import Lake
     from aperiodic.server.auth.secret import Secrets
     from aperiodic.server.errors import RequestError
     from aperiodic.server.middleware.prometheus import Monitoring
     from aperiodic.server.middleware.rate_limits import Standing
+    from aperiodic.server.settings import ServerSettings
 
 __all__ = ["Caller", "Service"]
 
@@ -59,7 +60,9 @@ class Service:
         metering: What was issued and is not in the ledger yet; `stop` it when the server ends.
     """
 
-    def __init__(self, lake: Lake, secrets: Secrets, settings: Settings, monitoring: Monitoring | None = None) -> None:
+    def __init__(
+        self, lake: Lake, secrets: Secrets, settings: ServerSettings, monitoring: Monitoring | None = None
+    ) -> None:
         self.lake = lake
         self.secrets = secrets
         self.settings = settings

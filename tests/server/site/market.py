@@ -13,8 +13,9 @@ import httpx
 from tests.servers import make_key, serving
 
 from aperiodic.engine.build import build
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.market import Exchange, Stream, Symbol
+from aperiodic.server.settings import ServerSettings
 from aperiodic.simulate import MarketSpec, simulate_into
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Market:
 
 def build_market(home: Path) -> None:
     """Simulate one day of every stream; the rest of the month that the pages ask for is missing."""
-    with closing(Lake.open(Settings(home=home))) as lake:
+    with closing(Lake.open(ServerSettings(home=home))) as lake:
         simulate_into(lake, MarketSpec(Exchange.BINANCE_FUTURES, BTC, 1, 2_000), DAY, DAY, tuple(Stream))
         build(lake)
 
@@ -60,6 +61,6 @@ def build_market(home: Path) -> None:
 @contextmanager
 def running_market(home: Path) -> Iterator[Market]:
     """Serve what `build_market` made."""
-    settings = Settings(home=home)
+    settings = ServerSettings(home=home)
     with serving(settings) as api:
         yield Market(api.url.removesuffix("/api/v1"), make_key(settings, "prime-raw"))

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from aperiodic.catalog import LinkHost
 from aperiodic.lake import ObjectKind
-from aperiodic.lake.settings import PreviewEntry, RawPreviewEntry
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.server.api import data, raw
 from aperiodic.server.api.data import NO_STORE, DataAnswer, DataQuery, list_months
@@ -26,6 +25,7 @@ from aperiodic.server.errors import RequestError, refuse, request_id
 from aperiodic.server.links.signing import LinkMaker
 from aperiodic.server.queries.published import symbol_problem
 from aperiodic.server.service import Service
+from aperiodic.server.settings import PreviewEntry, RawPreviewEntry
 
 __all__ = ["get_preview", "get_raw_preview"]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from litestar.types import ASGIApp
 
-    from aperiodic.lake import Settings
+    from aperiodic.server.settings import ServerSettings
 
 __all__ = ["BACKLOG", "protocol_settings", "serve_here"]
 
@@ -41,7 +41,7 @@ _TICK_S: Final = 0.5
 
 
 def serve_here(
-    settings: Settings, listening: socket.socket, ready: Callable[[], None], *, interrupts: bool = True
+    settings: ServerSettings, listening: socket.socket, ready: Callable[[], None], *, interrupts: bool = True
 ) -> None:
     """Serve in this process until a signal, as `serve` does.
 

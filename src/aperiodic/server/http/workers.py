@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
-    from aperiodic.lake import Settings
+    from aperiodic.server.settings import ServerSettings
 
 __all__ = ["serve_with_workers"]
 
@@ -29,7 +29,9 @@ _QUICK_DEATHS: Final = 3
 """So many workers in a row that end before they answer are no accident."""
 
 
-def serve_with_workers(settings: Settings, listening: socket.socket, ready: Callable[[], None], workers: int) -> None:
+def serve_with_workers(
+    settings: ServerSettings, listening: socket.socket, ready: Callable[[], None], workers: int
+) -> None:
     """Serve with several processes until SIGINT or SIGTERM; call it from the main thread.
 
     A worker that dies is replaced. A signal is handed on to all workers, the second one too.
@@ -50,7 +52,9 @@ def serve_with_workers(settings: Settings, listening: socket.socket, ready: Call
 
 
 class _Workers:
-    def __init__(self, settings: Settings, listening: socket.socket, ready: Callable[[], None], number: int) -> None:
+    def __init__(
+        self, settings: ServerSettings, listening: socket.socket, ready: Callable[[], None], number: int
+    ) -> None:
         # Not forked: the libraries of a worker have threads, which would not live on in a copy of this process.
         self._context = get_context("spawn")
         self._settings = settings
@@ -151,7 +155,7 @@ class _Workers:
         return False
 
 
-def _work(settings: Settings, listening: socket.socket, tell: Connection) -> None:
+def _work(settings: ServerSettings, listening: socket.socket, tell: Connection) -> None:
     """Serve as one of several workers."""
     # A terminal sends SIGINT to parent and children; the parent alone says when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
     from sqlalchemy import Engine
 
-    from aperiodic.lake import Settings
+    from aperiodic.server.settings import ServerSettings
 
 __all__ = ["Pages"]
 
@@ -91,7 +91,7 @@ class Pages:
     def __init__(
         self,
         engine: Engine,
-        settings: Settings,
+        settings: ServerSettings,
         answer_error: Callable[[Request[Any, Any, Any], Exception], Response[Any]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

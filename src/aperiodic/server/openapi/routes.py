@@ -11,13 +11,14 @@ from litestar.di import NamedDependency
 from litestar.status_codes import HTTP_304_NOT_MODIFIED
 
 from aperiodic.accounts.plans import Plan, list_plans
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Lake
 from aperiodic.server.api.parameters import IF_NONE_MATCH
 from aperiodic.server.endpoints import Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.middleware.conditional_requests import is_known, strong_tag
 from aperiodic.server.openapi.document import openapi_document
 from aperiodic.server.openapi.llms import llms_full_text, llms_text
+from aperiodic.server.settings import ServerSettings
 
 __all__ = ["Documents", "get_llms", "get_llms_full", "get_openapi"]
 
@@ -51,7 +52,7 @@ class Documents:
         endpoints: What the server answers.
     """
 
-    def __init__(self, lake: Lake, settings: Settings, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(self, lake: Lake, settings: ServerSettings, endpoints: Sequence[Endpoint]) -> None:
         self.endpoints = endpoints
         self._lake = lake
         self._public_url = settings.public_url

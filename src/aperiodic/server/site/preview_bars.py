@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aperiodic.catalog import Dataset
     from aperiodic.lake import Lake
-    from aperiodic.lake.settings import PreviewEntry, Settings
+    from aperiodic.server.settings import PreviewEntry, ServerSettings
 
 __all__ = ["CHART_INTERVALS", "PreviewBars", "PreviewRange"]
 
@@ -52,7 +52,7 @@ class PreviewRange:
     end: date
 
     @classmethod
-    def of(cls, settings: Settings) -> PreviewRange | None:
+    def of(cls, settings: ServerSettings) -> PreviewRange | None:
         """Return the range of the first preview entry; None when the preview is empty."""
         entry: PreviewEntry | None = next(iter(settings.preview), None)
         return None if entry is None else cls(entry.exchange, entry.symbol, entry.start_date, entry.end_date)
@@ -66,7 +66,7 @@ class PreviewRange:
 class PreviewBars:
     """Reads the preview of any dataset."""
 
-    def __init__(self, lake: Lake, settings: Settings) -> None:
+    def __init__(self, lake: Lake, settings: ServerSettings) -> None:
         self.shown = PreviewRange.of(settings)
         self._lake = lake
         self._frames: OrderedDict[tuple[str, ...], pl.DataFrame] = OrderedDict()

@@ -13,7 +13,7 @@ from aperiodic.server.site.preview_bars import PreviewRange
 
 if TYPE_CHECKING:
     from aperiodic.catalog import Dataset
-    from aperiodic.lake.settings import Settings
+    from aperiodic.server.settings import ServerSettings
 
 __all__ = ["Parameters", "Sample", "samples", "usual_parameters"]
 
@@ -78,7 +78,7 @@ class Sample:
     text: str
 
 
-def usual_parameters(declared: Dataset, settings: Settings) -> Parameters:
+def usual_parameters(declared: Dataset, settings: ServerSettings) -> Parameters:
     """Return the request that is shown for a dataset: of the preview where that has it, else of the preview."""
     entry = next((entry for entry in settings.preview if entry.metric == declared.id), None)
     shown = PreviewRange.of(settings) or _FALLBACK
