@@ -52,7 +52,7 @@ def test_two_builds_at_once_are_refused(market: Market) -> None:
     with closing(Lake.open(Settings(home=market.shell.home))) as lake, lake.writing():
         done = market.shell.run("build")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "Another import or build is running on this installation." in done.stderr
+    assert "Another import or build is running: process" in done.stderr
     assert "Wait for it to finish" in done.stderr
 
 

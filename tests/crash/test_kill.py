@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -16,40 +19,44 @@ from tests.lakes import SOAK, hashes
 from tests.recordings import Market
 
 from aperiodic.lake import Lake, ObjectKind, Settings
+from aperiodic.market import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.crash
 
-KILLS = 20 * SOAK
+KILLS = 4 * SOAK
 GROUPS = 4
-ALL_KINDS = (ObjectKind.TICKS, ObjectKind.DAY_BARS, ObjectKind.BARS, ObjectKind.BOOK_STATE, ObjectKind.QUARANTINE)
+ALL_KINDS = tuple(ObjectKind)
+SYMBOLS = ("perpetual-BTC-USDT:USDT", "perpetual-ETH-USDT:USDT")
+Files = dict[str, list[Path]]
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two recordings, one after the other, over the edge of a month; the second has no snapshot of its own."""
-    folder = tmp_path_factory.mktemp("recordings")
-    market = Market(seed=3)
-    first = market.record(folder / "before.gz", -900, 900, snapshot=True)
-    return [first, market.record(folder / "after.gz", 0, 900, snapshot=False)]
+def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """Of each symbol two recordings, one after the other, over the edge of a month; the second has no snapshot."""
+    found = {}
+    for seed, symbol in enumerate(SYMBOLS, 3):
+        folder = tmp_path_factory.mktemp("recordings")
+        market = Market(seed=seed, symbol=Symbol.parse(symbol).base + "USDT")
+        first = market.record(folder / "before.gz", -60, 60, snapshot=True)
+        found[symbol] = [first, market.record(folder / "after.gz", 0, 60, snapshot=False)]
+    return found
 
 
 @pytest.fixture(scope="module")
-def reference(files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
-    """What an undisturbed run ends with, and how long it takes."""
+def reference(files: Files, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], float]:
+    """What an undisturbed run ends with, and how long it takes when both symbols are at work."""
     home = tmp_path_factory.mktemp("undisturbed")
     began = time.monotonic()
-    with start(home, files, 1) as process:
-        process.wait()
-    assert process.returncode == 0
+    with start(home, files, SYMBOLS[0], 1) as one, start(home, files, SYMBOLS[1], 1) as two:
+        assert (one.wait(), two.wait()) == (0, 0)
     return state(home), time.monotonic() - began
 
 
-def start(home: Path, files: list[Path], workers: int) -> subprocess.Popen[str]:
-    command = [sys.executable, job.__file__, str(home), str(workers), *map(str, files)]
+def start(home: Path, files: Files, symbol: str, workers: int) -> subprocess.Popen[str]:
+    command = [sys.executable, job.__file__, str(home), str(workers), symbol, *map(str, files[symbol])]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -57,12 +64,9 @@ def start(home: Path, files: list[Path], workers: int) -> subprocess.Popen[str]:
 
 
 def state(home: Path) -> dict[str, str]:
-    lake = Lake.open(Settings(home=home))
-    try:
+    with closing(Lake.open(Settings(home=home))) as lake:
         check_store(lake)
         return hashes(lake, *ALL_KINDS)
-    finally:
-        lake.close()
 
 
 def check_store(lake: Lake) -> None:
@@ -75,26 +79,30 @@ def check_store(lake: Lake) -> None:
 
 @pytest.mark.parametrize("group", range(GROUPS))
 def test_the_next_run_ends_where_an_undisturbed_one_does(
-    group: int, files: list[Path], reference: tuple[dict[str, str], float], tmp_path: Path
+    group: int, files: Files, reference: tuple[dict[str, str], float], tmp_path: Path
 ) -> None:
     expected, duration = reference
     moments = random.Random(group if SOAK == 1 else time.time_ns())  # noqa: S311 - when to kill
     killed = 0
     for number in range(KILLS // GROUPS):
         home = tmp_path / str(number)
-        with start(home, files, workers=1 + number % 2) as process:
+        victim, other = moments.sample(SYMBOLS, 2)
+        with start(home, files, victim, 1 + number % 2) as process, start(home, files, other, 1) as spared:
             time.sleep(moments.uniform(0, duration))
             process.kill()
             killed += process.wait() != 0
-        if (home / "ledger.sqlite").exists():
-            state(home)
-        job.work(home, files)
+            # What the other does is not touched by the end of the first.
+            assert spared.wait() == 0
+        state(home)
+        job.work(home, victim, files[victim])
         assert state(home) == expected
+        with closing(sqlite3.connect(home / f"{files[victim][0].parent.name}.backup")) as copy:
+            assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert killed, "every run ended before it was killed"
 
 
-def test_workers_end_with_a_killed_parent(files: list[Path], tmp_path: Path) -> None:
-    with start(tmp_path, files, workers=2) as process:
+def test_workers_end_with_a_killed_parent(files: Files, tmp_path: Path) -> None:
+    with start(tmp_path, files, SYMBOLS[0], 2) as process:
         children = wait_for(lambda: psutil.Process(process.pid).children(recursive=True))
         process.kill()
         process.wait()

@@ -161,7 +161,8 @@ def test_ties_in_arrival_across_days_keep_the_venues_order(lake: Lake) -> None:
     assert published(lake, "ohlcv", "true", "1s")["open"].item() == 101.0
 
 
-def test_a_second_writer_is_turned_away(lake: Lake) -> None:
+def test_a_second_writer_is_turned_away(lake: Lake, trades: pl.DataFrame) -> None:
+    put_trades(lake, trades.head(10))
     with lake.writing(), pytest.raises(LakeError) as refused:
         build(lake)
     assert refused.value.code == "busy"

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import replace
 from datetime import date
@@ -256,29 +254,6 @@ def test_only_one_writer_at_a_time_and_the_next_one_after_it(lake: Lake) -> None
                 pass  # keys can be made while a build runs
         with pytest.raises(RuntimeError, match="stop"), other.writing():
             raise RuntimeError("stop")
-        with lake.writing():
-            pass
-
-
-HOLD = """
-import fcntl, os, sys
-descriptor = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
-fcntl.flock(descriptor, fcntl.LOCK_EX)
-print("held", flush=True)
-sys.stdin.read()
-"""
-
-
-def test_the_lock_of_another_process_shuts_out_until_it_ends_however_it_ends(lake: Lake) -> None:
-    command = [sys.executable, "-S", "-c", HOLD, str(lake.home / "writer.lock")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout is not None
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(LakeError) as caught, lake.writing():
-            pass
-        assert caught.value.code == "busy"
-        other.kill()
-        other.wait()
         with lake.writing():
             pass
 

@@ -22,7 +22,7 @@ from tests.servers import environment_of
 
 from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey, Settings
 from aperiodic.lake.ledger import begin_write, open_ledger
-from aperiodic.lake.schema import SCHEMA_REVISION, accounts, metadata, objects
+from aperiodic.lake.schema import SCHEMA_REVISION, accounts, leases, metadata, objects
 from aperiodic.market import Exchange, Source, Stream, Symbol
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def test_writers_of_different_installations_do_not_wait_for_each_other(
         pass
 
 
-def test_a_writer_that_is_killed_lets_go_of_the_lock(hosts: list[Lake], url: str) -> None:
+def test_a_writer_that_is_killed_lets_go_of_its_lease(hosts: list[Lake], url: str) -> None:
     environment = environment_of(Settings(home=hosts[0].home, ledger=url, store=hosts[0].store.url))
     with subprocess.Popen(
         [sys.executable, "-c", HOLD], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -195,19 +195,19 @@ def test_a_writer_that_is_killed_lets_go_of_the_lock(hosts: list[Lake], url: str
             time.sleep(0.02)
 
 
-def test_a_writer_that_lost_its_lock_enters_nothing(hosts: list[Lake], postgres: PostgresServer) -> None:
+def test_a_writer_whose_lease_ended_enters_nothing(hosts: list[Lake]) -> None:
     one, two = hosts
     with one.writing():
         put(one, b"before")
-        # The second argument waits until the session is gone, and its lock with it.
-        postgres.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory'")
+        with begin_write(two.engine) as connection:
+            connection.execute(update(leases).values(expires_at=1))
         with two.writing():
             put(two, b"other writer")
             with pytest.raises(LakeError) as caught:
                 put(one, b"after")
-    assert caught.value.code == "lock_lost"
+    assert caught.value.code == "lease_lost"
     assert content(one) == b"other writer"
-    put(one, b"without the lock nothing is asked for")
+    put(one, b"without a lease nothing is asked for")
 
 
 def test_a_statement_that_takes_too_long_is_given_up(url: str) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from aperiodic.engine.day import DayTask
+from aperiodic.engine.month import MonthTask
 from aperiodic.engine.plan import Selection, plan_days, plan_months
 from aperiodic.engine.workers import Task, Written, run_day, run_month, run_tasks
-from aperiodic.lake import Lake, LakeError, ObjectKey, ObjectKind
+from aperiodic.lake import Lake, LakeError, ObjectKey, ObjectKind, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
-
-    from aperiodic.engine.month import MonthTask
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 __all__ = ["BuildReport", "build"]
+
+Named = TypeVar("Named", DayTask, MonthTask, ObjectKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,12 @@ def build(
         LakeError: `object_missing` or `object_damaged` when ticks cannot be used, after everything else was built;
             others when the store or the ledger fails or another writer runs. What was committed stays.
     """
-    run = _Build(lake, selection or Selection(), workers, progress or (lambda _step, _done, _total: None))
-    with lake.writing():
+    selection = selection or Selection()
+    instruments = lake.instruments(**selection.filters)
+    if not instruments:
+        return BuildReport(0, 0, 0)
+    run = _Build(lake, selection, instruments, workers, progress or (lambda _step, _done, _total: None))
+    with lake.writing(*(Scope(exchange, symbol, "bars") for exchange, symbol in instruments)):
         unusable = run.build(broken, again=again)
         retry, damaged = _second_try(lake, unusable)
         if retry:
@@ -74,13 +80,19 @@ class _Build:
     """Runs the two steps, and counts what they do."""
 
     def __init__(
-        self, lake: Lake, selection: Selection, workers: int | None, report: Callable[[str, int, int], None]
+        self,
+        lake: Lake,
+        selection: Selection,
+        instruments: Collection[tuple[str, str]],
+        workers: int | None,
+        report: Callable[[str, int, int], None],
     ) -> None:
         self.days: set[tuple[str, ...]] = set()
         self.months: set[tuple[str, ...]] = set()
         self.files = 0
         self._lake = lake
         self._selection = selection
+        self._instruments = instruments
         self._workers = workers
         self._report = report
 
@@ -89,8 +101,8 @@ class _Build:
         unusable: list[LakeError] = []
         held_up = set()
         days = plan_days(self._lake, self._selection, again=again, broken=broken)
-        _retire(self._lake, days.stale)
-        for day, written in self._run("days", run_day, days.tasks):
+        _retire(self._lake, self._own(days.stale))
+        for day, written in self._run("days", run_day, self._own(days.tasks)):
             if isinstance(written, LakeError):
                 unusable.append(written)
                 held_up.add((day.exchange, day.symbol, day.family, f"{day.day:%Y-%m}"))
@@ -98,10 +110,10 @@ class _Build:
             _commit(self._lake, written)
             self.days.add((day.exchange, str(day.symbol), str(day.day)))
         months = plan_months(self._lake, self._selection, again=again, broken=broken)
-        _retire(self._lake, months.stale)
+        _retire(self._lake, self._own(months.stale))
         tasks = [
             month
-            for month in months.tasks
+            for month in self._own(months.tasks)
             if (month.exchange, month.symbol, month.family, f"{month.month:%Y-%m}") not in held_up
         ]
         for month, written in self._run("months", run_month, tasks):
@@ -112,6 +124,10 @@ class _Build:
             self.months.add((month.exchange, str(month.symbol), str(month.month)))
             self.files += len(written)
         return unusable
+
+    def _own(self, some: Iterable[Named]) -> list[Named]:
+        """Leave out the instruments that came to be after the leases were taken."""
+        return [each for each in some if (each.exchange, str(each.symbol)) in self._instruments]
 
     def _run(
         self, step: str, function: Callable[[str, Task], Written], tasks: list[Task]

@@ -11,8 +11,9 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from aperiodic.engine.merging import changes, merge_rows
-from aperiodic.engine.ticks import put_ticks, require_source
-from aperiodic.lake import Batch, Lake, NewObject, ObjectKey, ObjectKind
+from aperiodic.engine.ticks import give_up_day, put_ticks, require_source
+from aperiodic.lake import Batch, Lake, LakeError, NewObject, ObjectKey, ObjectKind
+from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
 
@@ -25,7 +26,15 @@ __all__ = ["merge_state_rows"]
 
 
 def merge_state_rows(
-    lake: Lake, batch: Batch, stream: Stream, exchange: Exchange, symbol: Symbol, rows: pl.DataFrame, source: Source
+    lake: Lake,
+    batch: Batch,
+    stream: Stream,
+    exchange: Exchange,
+    symbol: Symbol,
+    rows: pl.DataFrame,
+    source: Source,
+    *,
+    replace_unusable: bool = False,
 ) -> None:
     """Add rows of one series, and renew the ticks of every day that they touch.
 
@@ -37,8 +46,11 @@ def merge_state_rows(
         symbol: Instrument.
         rows: The rows in the order they were recorded, with the columns of `tick_schema(stream)`.
         source: Where they come from.
+        replace_unusable: Whether these rows take the place of those of a day that are missing or damaged; see
+            `merge_ticks`.
 
     Raises:
+        LakeError: `object_missing` or `object_damaged` when rows cannot be read that would have to be merged.
         ImportSourceError: `source_conflict` when a day holds ticks of another source.
     """
     require_source(lake, stream, exchange, symbol, source)
@@ -56,16 +68,29 @@ def merge_state_rows(
         if part is None and last is None:
             continue
         day = date.fromisoformat(period)
-        frames = [lake.store.read_parquet(record.path)] if record is not None else []
+        frames = _held_rows(lake, batch, record, replace_unusable=replace_unusable and part is not None)
         before = last[0] if last is not None else _last_before(lake, held, period, value)
         merged = merge_rows([*frames, *([] if part is None else [part])], columns)
         if part is not None:
             data = parquet_bytes(merged)
             key = ObjectKey.state_rows(stream, exchange, symbol, day)
-            batch.put(NewObject(key, merged.height, source, hashlib.sha256(data).hexdigest(), "rows of files"), data)
+            digest = hashlib.sha256(data).hexdigest()
+            batch.put(NewObject.of_ticks(key, merged, source, digest, "rows of files"), data)
         key = ObjectKey.ticks(stream, exchange, symbol, day)
         put_ticks(lake, batch, key, changes(stream, merged, before), source, "told from rows of files")
         last = None if part is None else (merged[value][-1],)
+
+
+def _held_rows(lake: Lake, batch: Batch, record: ObjectRecord | None, *, replace_unusable: bool) -> list[pl.DataFrame]:
+    if record is None:
+        return []
+    try:
+        return [lake.store.read_parquet(record.path)]
+    except LakeError as error:
+        if error.code not in UNUSABLE or not replace_unusable:
+            raise
+        give_up_day(lake, batch, record)
+        return []
 
 
 def _last_before(lake: Lake, held: dict[str, ObjectRecord], period: str, value: str) -> float | None:

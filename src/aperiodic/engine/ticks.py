@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aperiodic.lake import ObjectRecord
 
-__all__ = ["Received", "merge_ticks", "put_ticks", "require_source"]
+__all__ = ["Received", "give_up_day", "merge_ticks", "put_ticks", "require_source"]
 
 Received: TypeAlias = "tuple[Sequence[tuple[int, int]], Sequence[tuple[int, int]]]"
 """When the recordings merged before received anything, and when the one at hand did: first and last arrival, µs."""
@@ -106,7 +106,7 @@ def _merge_day(
         if held is None or error.code not in UNUSABLE or not replace_unusable:
             raise
         before, reason = None, "took the place of what could not be read"
-        _give_up(lake, batch, held)
+        give_up_day(lake, batch, held)
     if before is None:
         merged = merge_frames(stream, [part])
     else:
@@ -143,7 +143,7 @@ def put_ticks(lake: Lake, batch: Batch, key: ObjectKey, ticks: pl.DataFrame, sou
     batch.put(NewObject.of_ticks(key, ticks, source, hashlib.sha256(data).hexdigest(), reason), data)
 
 
-def _give_up(lake: Lake, batch: Batch, day: ObjectRecord) -> None:
+def give_up_day(lake: Lake, batch: Batch, day: ObjectRecord) -> None:
     """Let the ledger say of a day that cannot be read that it is not held, and that its files can be imported again."""
     key = day.key
     if day.first_local is not None and day.last_local is not None:

@@ -3,6 +3,7 @@
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.lake import Batch, Lake, NewObject
 from aperiodic.lake.layout import ObjectKey, ObjectKind
+from aperiodic.lake.leases import Scope
 from aperiodic.lake.objects import ObjectRecord
 from aperiodic.lake.reader import ObjectReader
 from aperiodic.lake.settings import Settings
@@ -17,6 +18,7 @@ __all__ = [
     "ObjectKind",
     "ObjectReader",
     "ObjectRecord",
+    "Scope",
     "Settings",
     "Store",
     "StoredObject",

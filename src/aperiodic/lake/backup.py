@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.ledger import begin_write, open_ledger
-from aperiodic.lake.schema import SCHEMA_REVISION, metadata, objects, plans
+from aperiodic.lake.schema import SCHEMA_REVISION, leases, metadata, objects, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,9 @@ __all__ = ["back_up", "restore"]
 
 _ROWS: Final = 5_000
 _PAGES: Final = 2_000
+_TABLES: Final = tuple(each for each in metadata.sorted_tables if each is not leases)
+"""What is worth keeping; leases belong to running programs."""
+
 _VERSION: Final = table("alembic_version", column("version_num"))
 
 
@@ -182,7 +185,7 @@ def _continue_sequences(target: Connection) -> None:
     """Let the next row of each table come after the copied ones; SQLite does so by itself."""
     if target.dialect.name != "postgresql":
         return
-    for filled in metadata.sorted_tables:
+    for filled in _TABLES:
         numbered = filled.autoincrement_column
         if numbered is not None:
             following = select(func.coalesce(func.max(numbered), 0) + 1).scalar_subquery()
@@ -228,7 +231,7 @@ def _require_empty(target: Connection) -> None:
 
 
 def _row_counts(connection: Connection) -> dict[str, int]:
-    return {name.name: _rows(connection, name) for name in metadata.sorted_tables}
+    return {name.name: _rows(connection, name) for name in _TABLES}
 
 
 def _rows(connection: Connection, counted: Table) -> int:
@@ -249,7 +252,7 @@ def _count_in_file(connection: sqlite3.Connection) -> dict[str, int]:
     found = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if _VERSION.name not in found:
         raise sqlite3.DatabaseError("it is no ledger")
-    names = [name for name in metadata.tables if name in found]
+    names = [each.name for each in _TABLES if each.name in found]
     return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}  # noqa: S608 - names of ours
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from aperiodic.lake.errors import LakeError
 from aperiodic.lake.layout import SUPERSEDED_KEPT, ObjectKey, ObjectKind
+from aperiodic.lake.leases import EVERYTHING, Held, Scope, hold_leases, scope_of
 from aperiodic.lake.ledger import PATIENT_S, begin_write, open_ledger
-from aperiodic.lake.locks import writer_lock
 from aperiodic.lake.objects import (
     ObjectRecord,
+    current_instruments,
     current_objects,
     find_object,
     find_object_at,
@@ -130,11 +131,13 @@ class Batch:
         An object with the same content as its current revision keeps that revision.
 
         Raises:
-            LakeError: `lock_lost` when the writer lock was held and is not any more; then nothing is true.
+            LakeError: `lease_lost` when a lease on a series of these objects was held and is not any more; then
+                nothing is true.
         """
-        self._lake.require_lock()
+        keys = [*self._retired, *(new.key for new, _ in self._records)]
         replaced: list[str] = []
         with begin_write(self._lake.engine) as connection:
+            self._lake.require_leases(connection, keys)
             for key in self._retired:
                 replaced += _retire(connection, key)
             for new, stored in self._records:
@@ -157,7 +160,7 @@ class Lake:
         self.store = store
         self.engine = engine
         self.home = home
-        self._require_lock: Callable[[], None] = _no_lock
+        self._held: list[Held] = []
 
     @classmethod
     def open(cls, settings: Settings, *, busy_s: float = PATIENT_S, to_restore: bool = False) -> Self:
@@ -198,28 +201,39 @@ class Lake:
         self.engine.dispose()
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Hold the installation's writer lock; the system lets go of it when the process ends, however it ends.
+    def writing(self, *scopes: Scope, wait_s: float = 0) -> Iterator[None]:
+        """Hold leases, so that nobody else writes the same; the ledger sees it when the process ends, however it ends.
 
-        Batches that are committed meanwhile make sure that it is still held.
+        Batches that are committed meanwhile make sure that they are still held.
+
+        Args:
+            *scopes: What will be written; none for the whole installation.
+            wait_s: How long to wait for others, seconds.
 
         Raises:
-            LakeError: `busy` when another import or build runs.
+            LakeError: `busy` when another import or build writes the same.
         """
-        with writer_lock(self.engine, self.home) as require:
-            self._require_lock = require
+        with hold_leases(self.engine, scopes or (EVERYTHING,), wait_s=wait_s) as held:
+            self._held.append(held)
             try:
                 yield
             finally:
-                self._require_lock = _no_lock
+                self._held.remove(held)
 
-    def require_lock(self) -> None:
-        """Make sure, within `writing`, that the writer lock is still held.
+    def require_leases(self, connection: Connection, keys: Sequence[ObjectKey]) -> None:
+        """Make sure, in a transaction that writes, that leases taken by `writing` still hold for these objects.
 
         Raises:
-            LakeError: `lock_lost` when it is not.
+            LakeError: `lease_lost` when one does not.
+            ValueError: When leases are held, but none for one of these objects.
         """
-        self._require_lock()
+        if not self._held:
+            return
+        wanted = {scope for key in keys if (scope := scope_of(key)) is not None}
+        if left_out := [scope for scope in wanted if not any(held.covers(scope) for held in self._held)]:
+            raise ValueError(f"No lease is held on {left_out[0]}.")
+        for held in self._held:
+            held.require(connection, wanted)
 
     def batch(self) -> Batch:
         """Begin a batch of writes."""
@@ -229,6 +243,11 @@ class Lake:
         """Whether the ledger has ever known of an object."""
         with self.engine.connect() as connection:
             return has_objects(connection)
+
+    def instruments(self, exchange: str | None = None, symbol: str | None = None) -> set[tuple[str, str]]:
+        """Return exchange and symbol of everything that has current ticks or bars."""
+        with self.engine.connect() as connection:
+            return current_instruments(connection, exchange, symbol)
 
     def find(self, key: ObjectKey) -> ObjectRecord | None:
         """Return the current revision of an object, or None."""
@@ -252,10 +271,6 @@ def _lost() -> LakeError:
         code="ledger_lost",
         hint="Check APERIODIC_HOME and APERIODIC_LEDGER, or restore a backup: aperiodic ledger restore FILE",
     )
-
-
-def _no_lock() -> None:
-    """Nothing is held, so nothing can be lost."""
 
 
 def _record(connection: Connection, new: NewObject, stored: StoredObject) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ObjectRecord",
     "Series",
+    "current_instruments",
     "current_objects",
     "find_object",
     "find_object_at",
@@ -188,6 +189,16 @@ def current_objects(
         query = query.where(column == wanted if isinstance(wanted, str) else column.in_(list(wanted)))
     rows = connection.execute(query.order_by(*(objects.c[name] for name in _KEY)))
     return [_record(row) for row in rows]
+
+
+def current_instruments(connection: Connection, exchange: str | None, symbol: str | None) -> set[tuple[str, str]]:
+    """Return exchange and symbol of current objects that belong to one; None matches all."""
+    query = select(objects.c.exchange, objects.c.symbol).where(objects.c.is_current, objects.c.symbol != "").distinct()
+    if exchange is not None:
+        query = query.where(objects.c.exchange == exchange)
+    if symbol is not None:
+        query = query.where(objects.c.symbol == symbol)
+    return {(row.exchange, row.symbol) for row in connection.execute(query)}
 
 
 def latest_revision(connection: Connection, key: ObjectKey) -> int:

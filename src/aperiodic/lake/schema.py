@@ -25,6 +25,7 @@ __all__ = [
     "api_keys",
     "gaps",
     "imports",
+    "leases",
     "metadata",
     "objects",
     "plans",
@@ -33,7 +34,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0004"
+SCHEMA_REVISION: Final = "0005"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -155,6 +156,18 @@ recorded: Final = Table(
     Index("ix_recorded_times", "exchange", "covers_to"),
 )
 """When each series was recorded; see `completeness.recorded`."""
+
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("exchange", String(32), primary_key=True),
+    Column("symbol", String(100), primary_key=True),
+    Column("step", String(16), primary_key=True),
+    Column("owner", String(500), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Who may write a series, and until when. `fence` counts the takings; rows stay so that it goes on."""
 
 plans: Final = Table(
     "plans",

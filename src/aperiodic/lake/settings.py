@@ -14,7 +14,7 @@ class Settings(BaseSettings):
     """Where an installation lies; each setting is the environment variable `APERIODIC_<NAME>`.
 
     Attributes:
-        home: Folder of the embedded store, ledger, lock and secret.
+        home: Folder of the embedded store, ledger and secret.
         store: The object store: a folder, or a URL (`file:///…`, `s3://…`); default `<home>/store`.
         ledger: SQLAlchemy URL of the ledger; default SQLite at `<home>/ledger.sqlite`.
         secret: Key that signs links and hashes API keys; default: made once and kept in `<home>/secret`.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.completeness.recorded import add_recorded, whole_days
-from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind
+from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind, Scope
 from aperiodic.lake.lake import Batch, parquet_bytes
 from aperiodic.market import DAY_US, InvalidInputError, Source, Stream
 from aperiodic.market.time import day_start_us
@@ -58,7 +58,7 @@ def simulate_into(
     days = [start + timedelta(days=offset) for offset in range((end - start).days + 1)]
     title = f"simulate {spec.symbol}"
     made = 0
-    with lake.writing():
+    with lake.writing(Scope(spec.exchange, str(spec.symbol), "ticks")):
         there = _simulated_before(lake, spec)
         for done, day in enumerate(days, 1):
             missing = [stream for stream in streams if (stream, day.isoformat()) not in there]

@@ -322,7 +322,8 @@ def test_an_empty_recording_is_no_error(lake: Lake, tmp_path: Path) -> None:
     assert (report.lines, report.ticks) == (0, {})
 
 
-def test_another_import_at_work_is_an_error(lake: Lake, tmp_path: Path) -> None:
+def test_another_import_at_work_is_an_error(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aperiodic.engine.importing.report._WAIT_S", 0)
     path = write(tmp_path / "a", trade(1))
     with lake.writing(), pytest.raises(Exception, match="Another import or build is running"):
         take(lake, path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.completeness.gaps import add_spans
 from aperiodic.completeness.recorded import Recorded, add_recorded
 from aperiodic.engine.importing.books import BookStates, book_frame
+from aperiodic.engine.importing.report import writing_ticks
 from aperiodic.engine.importing.sink import RecordingSink
 from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import NewObject, ObjectKey
@@ -48,11 +49,14 @@ def carry_on(lake: Lake, exchange: Exchange, ends: Mapping[Symbol, int]) -> list
     while waiting:
         symbol, number = waiting.pop()
         key = ObjectKey.book_updates(exchange, symbol, number)
-        record = lake.find(key)
-        if record is None:
+        if lake.find(key) is None:
             continue
+        with writing_ticks(lake, exchange, [symbol]):
+            record = lake.find(key)
+            if record is None:  # another import has just done it
+                continue
+            end = _apply(lake, exchange, symbol, key, lake.store.read_parquet(record.path))
         notes.append(f"book_carried_on:{symbol}:{number}")
-        end = _apply(lake, exchange, symbol, key, lake.store.read_parquet(record.path))
         if end is not None:
             waiting.append((symbol, end))
     return sorted(notes)

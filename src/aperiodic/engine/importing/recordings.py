@@ -78,13 +78,12 @@ def import_recordings(
             files.append((_first_received(file, exchange), place, file))
     responses = read_responses(venue_of(exchange), [file for _, _, file in files], refusals)
     reports: list[FileReport] = []
-    with lake.writing():
-        for _, _, file in sorted(files):
-            if file.path in refusals:
-                continue
-            with refusals.of(file.path):
-                reports.append(_import_one(lake, exchange, file, responses, progress, again=again))
-                finished(reports[-1])
+    for _, _, file in sorted(files):
+        if file.path in refusals:
+            continue
+        with refusals.of(file.path):
+            reports.append(_import_one(lake, exchange, file, responses, progress, again=again))
+            finished(reports[-1])
     return reports
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -13,14 +14,14 @@ from aperiodic.engine.importing.books import book_frame
 from aperiodic.engine.merging import changes
 from aperiodic.engine.state_rows import merge_state_rows
 from aperiodic.engine.ticks import Received, merge_ticks
-from aperiodic.lake import NewObject, ObjectKey
+from aperiodic.lake import NewObject, ObjectKey, Scope
 from aperiodic.lake.imports import ImportRecord, find_import, received_between, record_import
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol
 from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Iterator
 
     import polars as pl
 
@@ -44,6 +45,9 @@ __all__ = [
 
 IMPORTER_VERSION: Final = 2
 """Goes up whenever the same file would become other ticks: then files are imported anew."""
+
+_WAIT_S: Final = 10.0
+"""How long to wait for other imports that write the same series, seconds: each does so for one file at a time."""
 
 DAMAGE: Final = frozenset({"truncated_file", "corrupt_file"})
 """Codes of files that end early or break off."""
@@ -193,9 +197,31 @@ def commit(lake: Lake, found: Findings, *, replace_unusable: bool = False) -> Fi
         replace_unusable: Whether its ticks take the place of days that are missing or damaged; see `merge_ticks`.
 
     Raises:
-        LakeError: `object_missing` or `object_damaged` when they may not.
+        LakeError: `object_missing` or `object_damaged` when they may not; `busy` when another import writes the same
+            series and does not end.
         ImportSourceError: `source_conflict`; then nothing of the file was taken over.
     """
+    symbols = {symbol for _, symbol in (*found.frames, *found.spans)} | {
+        *found.books,
+        *(name for name, _ in found.waiting),
+    }
+    with writing_ticks(lake, found.exchange, symbols):
+        return _commit(lake, found, replace_unusable=replace_unusable)
+
+
+@contextmanager
+def writing_ticks(lake: Lake, exchange: Exchange, symbols: Iterable[Symbol]) -> Iterator[None]:
+    """Hold the leases on the ticks of some symbols, waiting for other imports that hold one.
+
+    Raises:
+        LakeError: `busy` when one does not end.
+    """
+    scopes = [Scope(exchange, str(symbol), "ticks") for symbol in symbols]
+    with lake.writing(*scopes, wait_s=_WAIT_S) if scopes else nullcontext():
+        yield
+
+
+def _commit(lake: Lake, found: Findings, *, replace_unusable: bool) -> FileReport:
     batch = lake.batch()
     ticks = _merge(lake, batch, found, replace_unusable=replace_unusable)
     for symbol, (sequence, levels) in sorted(found.books.items()):
@@ -260,7 +286,16 @@ def _merge(lake: Lake, batch: Batch, found: Findings, *, replace_unusable: bool)
             continue
         if (stream, symbol) in found.state_rows:
             counted = changes(stream, frame, None).height
-            merge_state_rows(lake, batch, stream, found.exchange, symbol, frame, found.source)
+            merge_state_rows(
+                lake,
+                batch,
+                stream,
+                found.exchange,
+                symbol,
+                frame,
+                found.source,
+                replace_unusable=replace_unusable,
+            )
         else:
             counted = frame.height
             repeated = merge_ticks(

@@ -98,11 +98,10 @@ def import_tardis(
             file = SourceFile.look_at(path)
             files.append((file, _look_inside(file)))
     reports: list[FileReport] = []
-    with lake.writing():
-        for file, head in files:
-            with refusals.of(file.path):
-                reports.append(_import_one(lake, file, head, progress, again=again))
-                finished(reports[-1])
+    for file, head in files:
+        with refusals.of(file.path):
+            reports.append(_import_one(lake, file, head, progress, again=again))
+            finished(reports[-1])
     return reports
 
 
