@@ -90,7 +90,7 @@ def restored(shell: Shell, file: Path, home: Path, secret: Path | None) -> Shell
     new = Shell(home, {"APERIODIC_STORE": (shell.home / "store").as_uri()})
     done = new.run("ledger", "restore", str(file))
     assert done.returncode == 0, done.stderr
-    assert re.match(r"Restored [\d,]+ rows of 8 tables from ", done.stdout)
+    assert re.match(r"Restored [\d,]+ rows of \d+ tables from ", done.stdout)
     assert ("There is no secret at" in done.stderr) == (secret is None)
     return new
 
@@ -110,7 +110,7 @@ def test_a_running_installation_is_backed_up_and_comes_back_whole(shell: Shell, 
                 backups += 1
             assert building.wait() == 0
         assert backups
-        assert re.match(r"Backed up [\d,]+ rows of 8 tables to ", done.stdout)
+        assert re.match(r"Backed up [\d,]+ rows of \d+ tables to ", done.stdout)
         assert str(shell.home / "secret") in done.stderr
     assert set(visitors.statuses) == {200}
     assert before.height > 100
