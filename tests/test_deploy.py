@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 import yaml  # type: ignore[import-untyped] # its stubs are not worth a dependency
 
+from aperiodic.lake import Settings
 from aperiodic.lake.buckets import S3Url
 from aperiodic.server.settings import ServerSettings
 
@@ -38,8 +39,9 @@ def example(*, optional: bool = False) -> dict[str, str]:
 
 
 def settings_table() -> str:
-    """The table of the page, from the fields and the docstring of `ServerSettings`."""
-    described = dict(re.findall(r"^        (\w+): (.+)$", ServerSettings.__doc__ or "", re.MULTILINE))
+    """The table of the page, from the fields and the docstrings of the settings."""
+    words = f"{Settings.__doc__}\n{ServerSettings.__doc__}"
+    described = dict(re.findall(r"^        (\w+): (.+)$", words, re.MULTILINE))
     rows = []
     for name, field in ServerSettings.model_fields.items():
         plain = isinstance(field.default, str | int | Path) and field.default != ""
