@@ -326,12 +326,13 @@ def test_notes_concern_their_stream_symbol_and_time(lake: Lake) -> None:
 
     def told(stream: Stream) -> list[list[tuple[str | None, int | None]]]:
         days_told = judge(lake, stream, last=days[-1])
-        assert all(cause.code == "note" and cause.per_file for day in days_told for cause in day.causes)
+        assert all(cause.per_file for day in days_told for cause in day.causes if cause.code == "note")
         return [[(cause.detail, cause.count) for cause in day.causes] for day in days_told]
 
     assert told(Stream.TRADES) == [
         [("aggregated_trades", 1)],
-        [("aggregated_trades", 1), ("backlog_dropped", 1)],
+        # Trades from before are held: what was left out is missing.
+        [("backlog_dropped", 1), ("aggregated_trades", 1), ("backlog_dropped", 1)],
     ]
     both = [("book_beyond_snapshot_depth", 1)]
     assert told(Stream.BOOK) == [[*both, ("sequence_reset", 2)], [*both, ("sequence_reset", 1)]]

@@ -179,3 +179,17 @@ def test_single_frames_of_numbered_streams_are_told(exchange: Exchange) -> None:
         numbered = [frame for frame in frames if stream in frame.streams and frame.day == ALL_DAYS[1]]
         lost.append(numbered[len(numbered) // 2])
     check(exchange, lost, [frame for frame in frames if frame not in lost], [], 0, quotes=True)
+
+
+def test_a_first_frame_that_was_left_out_is_told_until_its_file_is_given_again(lake: Lake, tmp_path: Path) -> None:
+    exchange = Exchange.HYPERLIQUID_PERPS
+    frames = whole(exchange, quotes=True)
+    paths = [tmp_path / "earlier.log", tmp_path / "later.log"]
+    for path, part in zip(paths, (frames[:1_500], frames[1_500:]), strict=True):
+        path.write_bytes(b"".join(frame.line for frame in part))
+    import_recordings(lake, exchange, [paths[1]])
+    import_recordings(lake, exchange, [paths[0]])
+    assert incomplete_days(lake, exchange) == {(Stream.TRADES, frames[1_500].day)}
+    import_recordings(lake, exchange, [paths[1]])
+    assert incomplete_days(lake, exchange) == set()
+    assert rows(lake) == whole_rows(exchange, quotes=True)

@@ -21,13 +21,13 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import String, bindparam, cast, func, select
 
 from aperiodic.completeness.causes import CauseCode
 from aperiodic.completeness.recorded import ANY_STREAM, read_recorded
 from aperiodic.lake.layout import ObjectKind
-from aperiodic.lake.schema import gaps, objects, spans
-from aperiodic.market import DAY_US
+from aperiodic.lake.schema import gaps, imports, objects, spans
+from aperiodic.market import DAY_US, Stream
 from aperiodic.market.time import day_at, day_number, day_start_us
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ class Judgement:
         first: date,
         last: date,
     ) -> None:
-        """Read the ledger: at most five queries, however many series and days there are.
+        """Read the ledger: at most seven queries, however many series and days there are.
 
         Args:
             connection: Open connection to the ledger.
@@ -181,6 +181,8 @@ class Judgement:
         self._reach = {
             (symbol, stream): (begin, end) for symbol, stream, begin, end in connection.execute(_REACH, series)
         }
+        unnumbered = [symbol for symbol in self.symbols if (symbol, Stream.TRADES) in self.held.keys() - self._reach]
+        self._dropped = _dropped_trades(connection, exchange, unnumbered, self._begin, self._end)
         # A day more on either side tells how long what reaches over the edges is, and why.
         self._recorded = read_recorded(connection, exchange, symbols, self._begin - DAY_US, self._end + DAY_US)
         self._found: dict[_Series, tuple[Missing, ...]] = {}
@@ -236,6 +238,8 @@ class Judgement:
         holes = list(self._holes(key, recorded)) if recorded else []
         for gap in known_gaps:
             yield from _narrowed(gap, holes)
+        for local in self._dropped.get(key, ()):
+            yield Missing(CauseCode.GAP, "backlog_dropped", local - _LEAST_US, local, local - _LEAST_US, local)
         if reach is None:
             yield from holes
         elif recorded:
@@ -298,6 +302,34 @@ class Judgement:
             yield replace(hole, first_time=begin, begin=begin)
 
 
+def _dropped_trades(
+    connection: Connection, exchange: Exchange, symbols: Collection[str], begin: int, end: int
+) -> dict[_Series, list[int]]:
+    """Return when first frames of trades arrived that were left out, though recordings from before are held by now.
+
+    They carry on from these, but were imported earlier. Once their files are given again, nothing is left out.
+    """
+    if not symbols:
+        return {}
+    between = {"exchange": exchange, "begin": begin, "end": end}
+    found: defaultdict[_Series, list[int]] = defaultdict(list)
+    for notes in connection.execute(_DROPPED, between).scalars():
+        for symbol, local in (_parts(note) for note in notes if note.startswith("backlog_dropped:")):
+            if symbol in symbols and begin <= local < end:
+                found[symbol, Stream.TRADES].append(local)
+    if not found:
+        return {}
+    rows = connection.execute(_FIRST_TRADES, {"exchange": exchange, "symbols": sorted(key[0] for key in found)})
+    first = {symbol: at for symbol, at in rows if at is not None}
+    return {key: [at for at in times if first.get(key[0], at) < at] for key, times in found.items()}
+
+
+def _parts(note: str) -> tuple[str, int]:
+    """Return symbol and number of a note `name:symbol:number`."""
+    symbol, _, number = note.partition(":")[2].rpartition(":")
+    return symbol, int(number)
+
+
 def _narrowed(gap: Missing, holes: list[Missing]) -> Iterator[Missing]:
     """Yield a gap, or the parts of it in which its stream was not recorded if it reaches over midnight."""
     if gap.first_time // DAY_US == gap.last_time // DAY_US:
@@ -349,6 +381,23 @@ def _of_series(table: Any) -> tuple[Any, ...]:  # noqa: ANN401 - Core tables are
     )
 
 
+_DROPPED: Final = select(imports.c.notes).where(
+    imports.c.exchange == bindparam("exchange"),
+    imports.c.first_received < bindparam("end"),
+    imports.c.last_received >= bindparam("begin"),
+    cast(imports.c.notes, String).contains('"backlog_dropped:'),
+)
+_FIRST_TRADES: Final = (
+    select(objects.c.symbol, func.min(objects.c.first_local))
+    .where(
+        objects.c.is_current,
+        objects.c.kind == ObjectKind.TICKS,
+        objects.c.exchange == bindparam("exchange"),
+        objects.c.symbol.in_(bindparam("symbols", expanding=True)),
+        objects.c.dataset == Stream.TRADES,
+    )
+    .group_by(objects.c.symbol)
+)
 # Of gaps that begin and end on the same days and have the same cause, the sum will do: a gap over midnight is alone.
 _GAPS: Final = (
     select(

@@ -17,6 +17,7 @@ _GAPS: Final = {
     "not_recorded": "no file covers it",
     "sequence_break": "lost within a recording",
     "no_snapshot": "the order book could not be known",
+    "backlog_dropped": "a file was imported before the one that it carries on from: give it again",
     "checksum_mismatch": "the order book was wrong by its checksum",
 }
 _WORDS: Final = {
