@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aperiodic.engine.day import DayTask
 from aperiodic.engine.month import MonthTask
+from aperiodic.engine.parts import compact_ticks
 from aperiodic.engine.plan import Selection, plan_days, plan_months
 from aperiodic.engine.workers import Task, Written, run_day, run_month, run_tasks
 from aperiodic.lake import Lake, LakeError, ObjectKey, ObjectKind, Scope
@@ -62,6 +63,7 @@ def build(
             others when the store or the ledger fails or another writer runs. What was committed stays.
     """
     selection = selection or Selection()
+    compact_ticks(lake, **selection.filters)
     instruments = lake.instruments(**selection.filters)
     if not instruments:
         return BuildReport(0, 0, 0)

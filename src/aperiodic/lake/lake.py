@@ -134,7 +134,9 @@ class Batch:
             LakeError: `lease_lost` when a lease on a series of these objects was held and is not any more; then
                 nothing is true.
         """
-        keys = [*self._retired, *(new.key for new, _ in self._records)]
+        # Parts are let go by who compacts them, while others append further ones.
+        retired = [key for key in self._retired if key.kind is not ObjectKind.TICK_PARTS]
+        keys = [*retired, *(new.key for new, _ in self._records)]
         replaced: list[str] = []
         with begin_write(self._lake.engine) as connection:
             self._lake.require_leases(connection, keys)

@@ -26,6 +26,7 @@ class ObjectKind(StrEnum):
     """What an object holds; also the first folder of its path."""
 
     TICKS = "ticks"
+    TICK_PARTS = "tick_parts"
     DAY_BARS = "day_bars"
     BARS = "bars"
     BOOK_STATE = "book_state"
@@ -36,6 +37,10 @@ class ObjectKind(StrEnum):
 
 SUPERSEDED_KEPT: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
 """Kinds of which earlier revisions stay in the store."""
+
+_DATED: Final = frozenset(
+    {ObjectKind.TICKS, ObjectKind.TICK_PARTS, ObjectKind.DAY_BARS, ObjectKind.BARS, ObjectKind.STATE_ROWS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,7 @@ class ObjectKey:
         symbol: Atlas symbol; empty where it has none.
         clock: Clock of published bars; empty elsewhere.
         interval: Interval of published bars; empty elsewhere.
-        period: `YYYY-MM-DD`, `YYYY-MM`, an update id (book state) or a file digest (quarantine).
+        period: `YYYY-MM-DD`, `YYYY-MM`, `YYYY-MM-DD-NNNNNN` (a part of a day), an update id (book state) or a file digest (quarantine).
     """
 
     kind: ObjectKind
@@ -64,6 +69,11 @@ class ObjectKey:
     def ticks(cls, stream: Stream, exchange: Exchange, symbol: Symbol, day: date) -> Self:
         """Ticks of one stream and UTC day."""
         return cls(ObjectKind.TICKS, stream, exchange, str(symbol), "", "", day.isoformat())
+
+    @classmethod
+    def tick_part(cls, stream: Stream, exchange: Exchange, symbol: Symbol, day: date, number: int) -> Self:
+        """Ticks that were appended to a UTC day; its parts are numbered from 1 on."""
+        return cls(ObjectKind.TICK_PARTS, stream, exchange, str(symbol), "", "", f"{day}-{number:06d}")
 
     @classmethod
     def day_bars(cls, family: str, exchange: Exchange, symbol: Symbol, day: date) -> Self:
@@ -107,8 +117,8 @@ class ObjectKey:
         parts.append(f"exchange={self.exchange}")
         if self.symbol:
             parts.append(f"symbol={self.symbol}")
-        if self.kind in {ObjectKind.TICKS, ObjectKind.DAY_BARS, ObjectKind.BARS, ObjectKind.STATE_ROWS}:
-            names = ("year", "month", "day")
+        if self.kind in _DATED:
+            names = ("year", "month", "day", "part")
             parts += [f"{name}={value}" for name, value in zip(names, self.period.split("-"), strict=False)]
         else:
             parts.append(self.period)

@@ -42,7 +42,7 @@ LASTS_S: Final = 60.0
 _RENEWED_S: Final = 15.0
 _POLL_S: Final = 0.05
 
-Step = Literal["ticks", "bars", ""]
+Step = Literal["parts", "ticks", "bars", ""]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,7 +52,7 @@ class Scope:
     Attributes:
         exchange: Venue.
         symbol: Atlas symbol.
-        step: `ticks` for imports, `bars` for builds.
+        step: `parts` for who appends to the open day, `ticks` for imports, `bars` for builds.
     """
 
     exchange: str
@@ -74,7 +74,10 @@ _BARS: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS})
 
 def scope_of(key: ObjectKey) -> Scope | None:
     """Return what a writer of an object needs a lease for; None for what belongs to no series."""
-    return Scope(key.exchange, key.symbol, "bars" if key.kind in _BARS else "ticks") if key.symbol else None
+    if not key.symbol:
+        return None
+    step: Step = "parts" if key.kind is ObjectKind.TICK_PARTS else "bars" if key.kind in _BARS else "ticks"
+    return Scope(key.exchange, key.symbol, step)
 
 
 class Held:

@@ -24,6 +24,7 @@ __all__ = [
     "find_object_at",
     "has_objects",
     "latest_revision",
+    "part_history",
     "periods_written_since",
     "read_periods",
     "replace_object",
@@ -199,6 +200,14 @@ def current_instruments(connection: Connection, exchange: str | None, symbol: st
     if symbol is not None:
         query = query.where(objects.c.symbol == symbol)
     return {(row.exchange, row.symbol) for row in connection.execute(query)}
+
+
+def part_history(connection: Connection, key: ObjectKey) -> dict[int, str]:
+    """Return the digest of every part that was ever appended to the day of a part, by number."""
+    day = key.period[: -len("-000000")]
+    same = [objects.c[name] == getattr(key, name) for name in _KEY if name != "period"]
+    query = select(objects.c.period, objects.c.sha256).where(*same, objects.c.period.between(f"{day}-", f"{day}-~"))
+    return {int(row.period[len(day) + 1 :]): row.sha256 for row in connection.execute(query)}
 
 
 def latest_revision(connection: Connection, key: ObjectKey) -> int:
