@@ -172,6 +172,18 @@ def test_parquet_is_read_whole_by_column_and_lazily(store: Store) -> None:
         assert reader.scan(PATH).filter(pl.col("a") == 2).collect().equals(frame[1:])
 
 
+def test_a_reader_asks_for_an_object_once_however_often_it_is_read(server: S3Server, store: Store) -> None:
+    frame = pl.DataFrame({"a": range(1000), "b": range(1000)})
+    store.put(PATH, parquet_bytes(frame))
+    before = len(server.requests)
+    with ObjectReader(store) as reader:
+        assert reader.read(PATH, ["a"]).equals(frame.select("a"))
+        lazy = reader.scan(PATH)
+        for number in range(3):
+            assert lazy.filter(pl.col("a") == number).collect().height == 1
+    assert [method for method, _ in server.requests[before:]] == ["GET"]
+
+
 def test_the_same_content_again_changes_nothing_and_a_left_over_is_replaced(server: S3Server, store: Store) -> None:
     store.put(PATH, b"left over")
     assert puts(server, lambda: store.put(PATH, b"left over")) == 1, "one conditional write, which is refused"

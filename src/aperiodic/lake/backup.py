@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from aperiodic.lake.durability import sync_to_disk
-from aperiodic.lake.errors import LakeError
+from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.schema import SCHEMA_REVISION, leases, metadata, objects, plans
 
@@ -78,12 +78,12 @@ def back_up(
     except FileExistsError:
         raise _exists(file) from None
     except OSError as error:
-        raise _failed(error.strerror or type(error).__name__) from error
+        raise _failed(reason_of(error)) from error
     except sqlite3.Error as error:
         raise _failed(str(error)) from error
     except SQLAlchemyError as error:
         raise LakeError(
-            f"The ledger cannot be read: {type(error).__name__}.",
+            f"The ledger cannot be read: {reason_of(error)}.",
             code="ledger_unavailable",
             hint="Check APERIODIC_LEDGER, and that the database can be reached.",
         ) from error
@@ -122,7 +122,7 @@ def restore(engine: Engine, file: Path, *, progress: Callable[[str, int, int], N
                     )
         except SQLAlchemyError as error:
             raise LakeError(
-                f"The ledger did not take what the backup holds: {type(error).__name__}.",
+                f"The ledger did not take what the backup holds: {reason_of(error)}.",
                 code="restore_failed",
                 hint="Nothing was restored. Stop servers and builds, check free space, then try again.",
             ) from error

@@ -13,7 +13,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store, from_url
 
-from aperiodic.lake.errors import LakeError
+from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.market.errors import nearest
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def open_bucket(url: str) -> Bucket:
             return _open_other(url)
     except (BaseError, ValueError) as error:
         raise LakeError(
-            f"The object store {parts.scheme}://… cannot be opened: {type(error).__name__}.",
+            f"The object store {parts.scheme}://… cannot be opened: {reason_of(error)}.",
             code="store_unavailable",
             hint="Check APERIODIC_STORE and the credentials in the environment.",
         ) from error

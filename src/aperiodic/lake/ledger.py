@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine, column, create_engine, event, inspect, selec
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
-from aperiodic.lake.errors import LakeError
+from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.schema import SCHEMA_REVISION
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def open_ledger(url: str, *, busy_s: float = PATIENT_S, on_new: Callable[[], Non
             on_failure.pop_all()
     except (SQLAlchemyError, ImportError, OSError) as error:
         raise LakeError(
-            f"The ledger ({kind}) cannot be opened: {type(error).__name__}.",
+            f"The ledger ({kind}) cannot be opened: {reason_of(error)}.",
             code="ledger_unavailable",
             hint="Check APERIODIC_HOME or APERIODIC_LEDGER, and that the database can be written.",
         ) from error

@@ -19,7 +19,7 @@ from obstore.store import LocalStore
 
 from aperiodic.lake.buckets import Bucket, open_bucket
 from aperiodic.lake.durability import sync_to_disk
-from aperiodic.lake.errors import LakeError
+from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.layout import is_content_of
 from aperiodic.lake.plain_files import open_plain
 
@@ -106,7 +106,7 @@ class Store:
             self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
-            raise _write_failed(path, type(error).__name__) from error
+            raise _write_failed(path, reason_of(error)) from error
         if written != digest:
             raise _write_failed(path, "the bytes read back differ")
         return StoredObject(path, len(data), digest)
@@ -128,7 +128,7 @@ class Store:
             self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
-            raise _write_failed(path, type(error).__name__) from error
+            raise _write_failed(path, reason_of(error)) from error
         if written != sha256:
             raise _write_failed(path, "the bytes read back differ")
         return StoredObject(path, size, sha256)
@@ -360,7 +360,7 @@ def _open_folder(folder: Path) -> Bucket:
         store = LocalStore(prefix=folder)
     except (BaseError, ValueError, OSError) as error:
         raise LakeError(
-            f"The folder of the object store cannot be opened: {type(error).__name__}.",
+            f"The folder of the object store cannot be opened: {reason_of(error)}.",
             code="store_unavailable",
             hint="Check APERIODIC_HOME or APERIODIC_STORE, and that the folder can be written.",
         ) from error
@@ -420,7 +420,7 @@ def damaged(path: str, why: str) -> LakeError:
 
 def _unavailable(path: str, error: Exception) -> LakeError:
     return LakeError(
-        f"The object store did not answer for {path}: {type(error).__name__}.",
+        f"The object store did not answer for {path}: {reason_of(error)}.",
         code="store_unavailable",
         hint="Check that the store can be reached and, for a bucket, the credentials; then try again.",
     )
