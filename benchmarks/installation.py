@@ -17,7 +17,6 @@ from aperiodic.accounts.keys import create_key
 from aperiodic.accounts.plans import change_plan, find_plan
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
-from aperiodic.engine.partials.trades import trade_frames
 from aperiodic.lake import Lake, NewObject, ObjectKey, StoredObject
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
@@ -25,7 +24,7 @@ from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, 
 from aperiodic.server import Secrets, serve
 from aperiodic.server.settings import ServerSettings
 from benchmarks.inputs import SEED, day_of_trades
-from benchmarks.trade_bars import sorted_arrays
+from benchmarks.trade_bars import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,7 +108,7 @@ def _publish(lake: Lake) -> None:
     day = FIRST
     while day <= LAST:
         ticks = day_of_trades(rng, _TRADES_A_DAY, (day - _EPOCH).days * DAY_US)
-        month.append(trade_frames(*sorted_arrays(ticks, Clock.EXCHANGE))[Interval.M1])
+        month.append(day_of(ticks, Clock.EXCHANGE)[Interval.M1])
         # The ledger must hold the ticks' days for the months to be complete; nobody reads the ticks themselves.
         key = ObjectKey.ticks(Stream.TRADES, VENUE, SYMBOL, day)
         digest = hashlib.sha256(day.isoformat().encode()).hexdigest()

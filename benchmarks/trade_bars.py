@@ -8,8 +8,9 @@ import polars as pl
 
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
-from aperiodic.engine.partials.trade_sums import TradeBars, fold_trades, merge_bars, to_frame
-from aperiodic.engine.partials.trades import trade_frames
+from aperiodic.engine.partials.bars import Bars, to_frame
+from aperiodic.engine.partials.trade_sums import TRADE_BAR, finish_trades, fold_trades, merge_trades
+from aperiodic.engine.partials.trades import TradeDay
 from aperiodic.lake import Store
 from aperiodic.market import DAY_US, Clock, Interval, Stream
 from benchmarks.measure import Pairs, peak_memory_mb, timed_pairs
@@ -22,11 +23,18 @@ if TYPE_CHECKING:
 
     from benchmarks.inputs import Inputs
 
-__all__ = ["all_bars", "both_clocks_and_one", "compared_with_scan", "memory_of_all_bars", "one_dataset", "scan"]
+__all__ = [
+    "all_bars",
+    "both_clocks_and_one",
+    "compared_with_scan",
+    "day_of",
+    "memory_of_all_bars",
+    "one_dataset",
+    "scan",
+]
 
 _VALUES: Final = ("side", "price", "amount")
 _JOINED: Final = "slippage"  # needs quotes too
-_SECOND_US: Final = 1_000_000
 _ROWS_AT_ONCE: Final = 1 << 17
 
 Frames = dict[tuple[str, Clock, Interval], pl.DataFrame]
@@ -43,27 +51,32 @@ def all_bars(inputs: Inputs, clocks: Sequence[Clock]) -> Frames:
     datasets = [dataset for name, dataset in DATASETS.items() if dataset.driving is Stream.TRADES and name != _JOINED]
     frames = {}
     for clock in clocks:
-        for interval, partials in trade_frames(*sorted_arrays(ticks, clock)).items():
+        for interval, partials in day_of(ticks, clock).items():
             for dataset in datasets:
                 frames[dataset.id, clock, interval] = dataset_frame(dataset, partials)
     return frames
 
 
+def day_of(ticks: pl.DataFrame, clock: Clock) -> dict[Interval, pl.DataFrame]:
+    """Compute the partials of a day of trades."""
+    day = TradeDay()
+    day.add(*sorted_arrays(ticks, clock))
+    return day.finish()
+
+
 def one_dataset(inputs: Inputs, name: str, interval: Interval) -> pl.DataFrame:
     """Compute one dataset of one interval from the file."""
     ticks = Store(inputs.store_url).read_parquet(inputs.trades_path, [Clock.EXCHANGE.column, *_VALUES])
-    seconds = TradeBars.empty(DAY_US // _SECOND_US)
+    seconds = Bars(TRADE_BAR)
     if ticks[Clock.EXCHANGE.column].is_sorted():
         # Row group by row group, which are folded where they lie.
-        used = 0
         for part in ticks.iter_slices(_ROWS_AT_ONCE):
-            used = fold_trades(*_arrays(part, Clock.EXCHANGE), seconds, used)
+            seconds.used = fold_trades(*_arrays(part, Clock.EXCHANGE), seconds.room, seconds.used)
     else:
-        used = fold_trades(*sorted_arrays(ticks, Clock.EXCHANGE), seconds, 0)
-    seconds = seconds.head(used)
-    bars = TradeBars.empty(DAY_US // interval.microseconds)
-    bars = bars.head(merge_bars(seconds, interval.microseconds, bars))
-    return dataset_frame(DATASETS[name], to_frame(bars))
+        seconds.used = fold_trades(*sorted_arrays(ticks, Clock.EXCHANGE), seconds.room, 0)
+    bars = Bars(TRADE_BAR, DAY_US // interval.microseconds)
+    bars.used = merge_trades(seconds.filled, interval.microseconds, bars.room, 0)
+    return dataset_frame(DATASETS[name], to_frame(bars.filled["start"], finish_trades(bars.filled)))
 
 
 def compared_with_scan(inputs: Inputs) -> tuple[Pairs, Pairs]:

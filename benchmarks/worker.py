@@ -7,12 +7,11 @@ import numpy as np
 import aperiodic.engine.workers  # noqa: F401 - what a worker imports
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
-from aperiodic.engine.partials.trades import trade_frames
 from aperiodic.market import Clock
 from benchmarks.inputs import day_of_trades
-from benchmarks.trade_bars import sorted_arrays
+from benchmarks.trade_bars import day_of
 
 if __name__ == "__main__":
     trades = day_of_trades(np.random.default_rng(0), 10, 0)
-    for partials in trade_frames(*sorted_arrays(trades, Clock.EXCHANGE)).values():
+    for partials in day_of(trades, Clock.EXCHANGE).values():
         dataset_frame(DATASETS["flow"], partials)

@@ -48,7 +48,12 @@ def bars_in_memory(
                 stream: frame.filter(pl.col("time").is_between(begin, begin + DAY_US, closed="left"))
                 for stream, frame in ordered.items()
             },
-            before={stream: ordered[stream].filter(pl.col("time") < begin).tail(1) for stream in kernel.looks_back},
+            before={
+                stream: ordered[stream]
+                .filter(pl.col("time").is_between(begin - (back or begin), begin, closed="left"))
+                .tail(1)
+                for stream, back in kernel.looks_back.items()
+            },
         )
         for interval, bars in kernel.bars(day).items():
             partials[interval].append(bars)

@@ -57,6 +57,17 @@ def test_bars_below_a_minute_are_neither_stored_nor_published_on_the_exchange_cl
     assert shortest["interval"].to_list() == [60, 1]
 
 
+def test_a_build_says_how_many_prices_have_no_decimal_step(lake: Lake) -> None:
+    at = 1_746_144_000_000_000
+    rows = [(at + k, at + k, "buy", price, 1.0) for k, price in enumerate((100.1, 0.1 + 0.2, 100.3))]
+    put_trades(lake, trades_frame(rows))
+    report = build(lake)
+    (note,) = report.notes
+    assert note.startswith("binance-futures perpetual-BTC-USDT:USDT 2025-05-02: 1 of the prices have no decimal step")
+    assert any("no decimal step" in record.reason for record in lake.current(ObjectKind.DAY_BARS))
+    assert build(lake).notes == ()
+
+
 def test_a_second_build_does_nothing(lake: Lake, trades: pl.DataFrame) -> None:
     put_trades(lake, trades)
     assert build(lake) == BuildReport(days=DAYS, months=2, files=2 * DATASETS_OF_TRADES * INTERVALS)

@@ -121,7 +121,7 @@ def test_published_bars_of_a_simulated_market_agree_with_sql(lake: Lake) -> None
 def test_prices_of_earlier_days_and_of_the_same_microsecond_are_joined() -> None:
     ticks = {
         Stream.MARK_PRICE: ticks_of("mark_price", (0, 102.0), (SECOND, 104.0)),
-        Stream.INDEX_PRICE: ticks_of("index_price", (-2 * DAY, 100.0), (SECOND, 99.0), (SECOND, 103.0)),
+        Stream.INDEX_PRICE: ticks_of("index_price", (-DAY, 100.0), (SECOND, 99.0), (SECOND, 103.0)),
         Stream.TRADES: trades_of((-DAY, 101.0), (SECOND, 101.5)),
     }
     basis = day_bar(Family.MARK_PRICE, ticks, "basis")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
@@ -11,20 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lakes import SOAK
 
-from aperiodic.engine.partials.compensated import add
+from aperiodic.engine.partials.compensated import SUM, add
 from aperiodic.engine.partials.moments import (
-    CROSS,
-    FOURTH,
-    HIGHEST,
-    LOWEST,
-    PAIR_COLUMNS,
+    MOMENTS,
     PAIRS,
-    SECOND,
-    SECOND_X,
-    SECOND_Y,
-    SUM_X,
-    SUM_Y,
-    THIRD,
     fold_moments,
     join_pairs,
     mean_gap,
@@ -32,6 +22,7 @@ from aperiodic.engine.partials.moments import (
     put_pair,
     put_pairs,
 )
+from aperiodic.market import DAY_US
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,16 +50,30 @@ def exact_moment(values: Sequence[float], power: int) -> float:
     return float(sum((value - mean) ** power for value in exact))
 
 
-def folded(parts: Sequence[Sequence[float]]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-    counts, sums = np.array([len(part) for part in parts]), np.array([exact_sum(part) for part in parts])
-    return counts, sums, fold_moments(np.concatenate(parts), np.cumsum(counts), sums)
+def folded(parts: Sequence[Sequence[float]]) -> NDArray[Any]:
+    """Moments of bars that begin a second after one another."""
+    bars = np.zeros(len(parts), MOMENTS)
+    sums = np.array([exact_sum(part) for part in parts], SUM)
+    starts = np.arange(len(parts)) * 1_000_000
+    ends = np.cumsum([len(part) for part in parts])
+    assert fold_moments(np.concatenate(parts), starts, ends, sums, bars, 0) == len(parts)
+    return bars
 
 
-def pairs_of(xs: Sequence[float], ys: Sequence[float]) -> NDArray[np.float64]:
-    sample = np.zeros(PAIR_COLUMNS)
-    sample[SUM_X : SUM_X + 2], sample[SUM_Y : SUM_Y + 2] = exact_sum(xs), exact_sum(ys)
-    put_pairs(sample, np.array(xs), np.array(ys))
+def merged(bars: NDArray[Any], length_us: int = DAY_US) -> NDArray[Any]:
+    longer = np.zeros(bars.size, MOMENTS)
+    return longer[: merge_moments(bars, length_us, longer, 0)]
+
+
+def pairs_of(xs: Sequence[float], ys: Sequence[float]) -> NDArray[Any]:
+    sample = np.zeros(1, PAIRS)
+    sample["x_sum"], sample["y_sum"] = exact_sum(xs), exact_sum(ys)
+    put_pairs(sample[0], with_low_parts(xs), with_low_parts(ys))
     return sample
+
+
+def with_low_parts(values: Sequence[float]) -> NDArray[Any]:
+    return np.array([(value, 0.0) for value in values], SUM)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -78,33 +83,32 @@ def test_merged_moments_are_those_of_the_whole(level: str, data: st.DataObject) 
     part = st.lists(LEVELS[level], min_size=1, max_size=12)
     parts = data.draw(st.lists(part, min_size=1, max_size=8))
     values = [value for part in parts for value in part]
-    counts, sums, moments = folded(parts)
-    merged = merge_moments(counts, sums, moments, np.zeros(len(parts), np.int64))[0]
+    (moments,) = merged(folded(parts))
     scale = max(abs(value - float(np.mean(values))) for value in values)
-    for column, power in ((SECOND, 2), (THIRD, 3), (FOURTH, 4)):
+    for column, power in (("second", 2), ("third", 3), ("fourth", 4)):
         # Odd moments cancel: they are as exact as the terms that they are the sum of.
         allowed = 1e-12 * len(values) * scale**power
-        assert merged[column] == pytest.approx(exact_moment(values, power), rel=1e-12, abs=allowed)
-    assert merged[SECOND] == pytest.approx(exact_moment(values, 2), rel=1e-12)
-    assert (merged[LOWEST], merged[HIGHEST]) == (min(values), max(values))
+        assert moments[column] == pytest.approx(exact_moment(values, power), rel=1e-12, abs=allowed)
+    assert moments["second"] == pytest.approx(exact_moment(values, 2), rel=1e-12)
+    assert (moments["n"], moments["lowest"], moments["highest"]) == (len(values), min(values), max(values))
 
 
 @settings(max_examples=60 * SOAK, deadline=None)
 @given(value=st.floats(1e-9, 1e9), sizes=st.lists(st.integers(1, 50), min_size=1, max_size=20), cut=st.integers(0, 20))
 def test_moments_of_a_constant_sample_are_exactly_zero(value: float, sizes: list[int], cut: int) -> None:
     parts = [[value] * size for size in sizes]
-    counts, sums, moments = folded(parts)
-    into = np.array([0 if k < max(cut, 1) else 1 for k in range(len(parts))])
-    merged = merge_moments(counts, sums, moments, into)
-    assert not moments[:, :LOWEST].any()
-    assert not merged[:, :LOWEST].any()
+    moments = folded(parts)
+    longer = merged(moments, max(cut, 1) * 1_000_000)
+    for power in ("second", "third", "fourth"):
+        assert not moments[power].any()
+        assert not longer[power].any()
 
 
 def test_bars_merge_into_their_own_row_only() -> None:
-    counts, sums, moments = folded([[1.0, 3.0], [5.0], [7.0, 7.0], [2.0]])
-    merged = merge_moments(counts, sums, moments, np.array([0, 0, 1, 2]))
-    assert merged[:, SECOND].tolist() == [8.0, 0.0, 0.0]
-    assert merged[:, HIGHEST].tolist() == [5.0, 7.0, 2.0]
+    longer = merged(folded([[1.0, 3.0], [5.0], [7.0, 7.0], [7.0], [2.0]]), 2_000_000)
+    assert longer["second"].tolist() == [8.0, 0.0, 0.0]
+    assert longer["highest"].tolist() == [5.0, 7.0, 2.0]
+    assert longer["start"].tolist() == [0, 2_000_000, 4_000_000]
 
 
 @settings(max_examples=60 * SOAK, deadline=None)
@@ -115,28 +119,28 @@ def test_bars_merge_into_their_own_row_only() -> None:
 def test_joined_pairs_are_those_of_the_whole(pairs: list[tuple[float, float]], cuts: tuple[int, int]) -> None:
     xs, ys = ([pair[k] for pair in pairs] for k in (0, 1))
     first, second = sorted(cuts)
-    sample = np.zeros(PAIR_COLUMNS)
+    sample = np.zeros(1, PAIRS)[0]
     for begin, end in ((0, first), (first, second), (second, len(pairs))):
         if xs[begin:end]:
-            join_pairs(sample, pairs_of(xs[begin:end], ys[begin:end]))
+            join_pairs(sample, pairs_of(xs[begin:end], ys[begin:end])[0])
         else:
-            join_pairs(sample, np.zeros(PAIR_COLUMNS))
+            join_pairs(sample, np.zeros(1, PAIRS)[0])
     x_square, y_square = exact_moment(xs, 2), exact_moment(ys, 2)
     x_mean, y_mean = sum(map(Fraction, xs)) / len(xs), sum(map(Fraction, ys)) / len(ys)
     cross = float(sum((Fraction(x) - x_mean) * (Fraction(y) - y_mean) for x, y in pairs))
-    assert sample[PAIRS] == len(pairs)
-    assert sample[SECOND_X] == pytest.approx(x_square, rel=1e-12)
-    assert sample[SECOND_Y] == pytest.approx(y_square, rel=1e-12)
-    assert sample[CROSS] == pytest.approx(cross, rel=1e-12, abs=1e-13 * (x_square * y_square) ** 0.5)
+    assert sample["n"] == len(pairs)
+    assert sample["xx"] == pytest.approx(x_square, rel=1e-12)
+    assert sample["yy"] == pytest.approx(y_square, rel=1e-12)
+    assert sample["xy"] == pytest.approx(cross, rel=1e-12, abs=1e-13 * (x_square * y_square) ** 0.5)
 
 
 def test_a_pair_joins_an_empty_sample() -> None:
-    pair, sample = np.empty(PAIR_COLUMNS), np.zeros(PAIR_COLUMNS)
-    put_pair(pair, 2.0, 3.0)
+    pair, sample = np.zeros(2, PAIRS)
+    put_pair(pair, 2.0, 0.0, 3.0, 0.0)
     join_pairs(sample, pair)
-    put_pair(pair, 4.0, 5.0)
+    put_pair(pair, 4.0, 0.0, 5.0, 0.0)
     join_pairs(sample, pair)
-    assert (sample[PAIRS], sample[SUM_X], sample[SUM_Y], sample[CROSS]) == (2, 6, 8, 2)
+    assert (sample["n"], sample["x_sum"]["high"], sample["y_sum"]["high"], sample["xy"]) == (2, 6, 8, 2)
 
 
 @given(value=st.floats(1e-9, 1e9), n=st.integers(1, 2**26 - 1), m=st.integers(1, 2**26 - 1))

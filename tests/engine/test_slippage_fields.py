@@ -109,9 +109,10 @@ def test_trades_before_the_first_quote_make_no_row() -> None:
     assert bars["time"].to_list() == [datetime(2025, 5, 1, 12, 0, 3)]  # noqa: DTZ001 (published times are naive)
 
 
-def test_a_quote_of_an_earlier_day_still_holds() -> None:
-    bars = slippage([(0, "sell", 98.0)], [(-3 * 86_400 * SECOND, 99.0, 101.0)])
-    assert bars["slippage_bps_mean"].item() == 100.0
+def test_a_quote_of_the_day_before_holds_for_24_hours() -> None:
+    quote = [(-86_400 * SECOND, 99.0, 101.0)]
+    assert slippage([(0, "sell", 98.0)], quote)["slippage_bps_mean"].item() == 100.0
+    assert slippage([(1, "sell", 98.0)], quote).is_empty()
 
 
 def test_equal_costs_have_a_spread_of_exactly_zero() -> None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import polars as pl
 from tests.oracle.contract import CLOCK_COLUMN, FIELDS, INTERVAL_SECONDS, bar_schema
+from tests.oracle.returns import simple_return
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -193,8 +195,8 @@ def _signed_notional(bar: list[Trade]) -> float:
 
 
 def _realised(bar: list[Trade]) -> float:
-    returns = (after.price / before.price - 1 for before, after in pairwise(bar))
-    return math.sqrt(math.fsum(change * change for change in returns))
+    returns = (simple_return(before.price, after.price) for before, after in pairwise(bar))
+    return math.sqrt(sum((change * change for change in returns), Fraction(0)))
 
 
 def _entropy(buy: float, sell: float) -> float:

@@ -29,6 +29,12 @@ def _sum(values: str, where: str = "true") -> str:
     return f"coalesce(CAST(CAST({units} AS VARCHAR) AS DOUBLE) / pow(2, 80), 0)"
 
 
+def simple_return(before: str, after: str) -> str:
+    """SQL for the return from one price to another: their difference as decimals, over the former."""
+    decimals = [f"CAST(CAST({price} AS VARCHAR) AS DECIMAL(38, 17))" for price in (after, before)]
+    return f"(CAST({' - '.join(decimals)} AS DOUBLE) / {before})"
+
+
 def _bucket_sums() -> str:
     buckets = {
         f"taker_{side}_{size}_order": f"side = '{side}' AND {condition}"
@@ -58,7 +64,7 @@ WITH placed AS (
     FROM events
 ),
 stepped AS (
-    SELECT *, price / lag(price) OVER (PARTITION BY bar ORDER BY rank) - 1 AS change FROM placed
+    SELECT *, {simple_return("lag(price) OVER (PARTITION BY bar ORDER BY rank)", "price")} AS change FROM placed
 ),
 summed AS (
     SELECT

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from tests.oracle import assert_bars_equal, random_trades, trades_frame
 from tests.oracle.strategies import trades_frames
 from tests.oracle.trades import (
+    SQL_ATOL,
+    SQL_RTOL,
     TRADE_ATOL,
     TRADE_FIELDS,
     TRADE_RTOL,
@@ -59,7 +61,7 @@ def _row(bars: Bars, trades: pl.DataFrame) -> dict[str, float | None]:
 def _assert_agreement(trades: pl.DataFrame, clock: str, interval: str) -> None:
     python, duckdb = trade_bars_python(trades, clock, interval), trade_bars_duckdb(trades, clock, interval)
     for dataset in TRADE_FIELDS:
-        assert_bars_equal(duckdb[dataset], python[dataset], rtol=TRADE_RTOL, atol=TRADE_ATOL)
+        assert_bars_equal(duckdb[dataset], python[dataset], rtol=SQL_RTOL, atol=SQL_ATOL)
 
 
 def test_the_contract_has_the_documented_number_of_fields_and_integers() -> None:

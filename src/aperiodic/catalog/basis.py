@@ -9,8 +9,8 @@ from aperiodic.catalog.expressions import ratio
 from aperiodic.catalog.model import Category, Dataset, Family, Field, Unit
 from aperiodic.catalog.statistics import variance
 
-_NO_INDEX: Final = "no index price known yet"
-_NO_TRADE: Final = "no trade known yet"
+_NO_INDEX: Final = "no index price of the last 24 hours"
+_NO_TRADE: Final = "no trade of the last 24 hours"
 
 _basis = p.mark_price - p.index_price
 _spread = p.mark_price - p.last_price

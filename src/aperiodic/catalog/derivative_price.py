@@ -8,12 +8,12 @@ from aperiodic.catalog import partials_derivatives as p
 from aperiodic.catalog.expressions import ratio
 from aperiodic.catalog.model import Category, Dataset, Family, Field, Unit
 
-_NO_INDEX: Final = "no index price known yet"
-_NO_TRADE: Final = "no trade known yet"
+_NO_INDEX: Final = "no index price of the last 24 hours"
+_NO_TRADE: Final = "no trade of the last 24 hours"
 
 _mark_change = ratio(p.mark_price - p.first_mark_price, p.first_mark_price) * 100
-_index_change = ratio(p.index_price - p.first_index_price, p.first_index_price) * 100
-_last_change = ratio(p.last_price - p.first_last_price, p.first_last_price) * 100
+_index_change = ratio(p.known_index_price - p.first_index_price, p.first_index_price) * 100
+_last_change = ratio(p.known_last_price - p.first_last_price, p.first_last_price) * 100
 
 DERIVATIVE_PRICE = Dataset(
     id="derivative_price",
@@ -57,7 +57,7 @@ DERIVATIVE_PRICE = Dataset(
             "Last Price Change %",
             Unit.PERCENT,
             "Change of the last trade price from the first to the last mark price update of the interval, in percent. "
-            "It starts where the price is first known.",
+            "Updates at which the price is not known are passed over.",
             "(last - first) / first · 100 of last_price",
             _last_change,
             null=_NO_TRADE,
@@ -68,7 +68,7 @@ DERIVATIVE_PRICE = Dataset(
             "index_price_pct_change",
             "Index Price Change %",
             Unit.PERCENT,
-            "Change of the index price between the same updates, in percent. It starts where the price is first known.",
+            "Change of the index price between the same updates, in percent. Updates at which the price is not known are passed over.",
             "(last - first) / first · 100 of index_price",
             _index_change,
             null=f"{_NO_INDEX}, or the first one is 0",

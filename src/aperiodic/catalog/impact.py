@@ -9,7 +9,7 @@ from aperiodic.catalog.expressions import ratio
 from aperiodic.catalog.model import Category, Dataset, Family, Field, Unit
 from aperiodic.catalog.statistics import covariance, variance
 
-_move: Final = (ratio(p.close_price, p.open_price) - 1).abs()
+_size: Final = p.bar_return.abs()
 
 IMPACT = Dataset(
     id="impact",
@@ -26,7 +26,7 @@ IMPACT = Dataset(
             "Size of the return from the first to the last trade, per quote unit traded: high when little money moves "
             "the price far.",
             "|R| / Σ v, R = pₙ/p₁ - 1",
-            ratio(_move, p.notional),
+            ratio(_size, p.notional),
             highlight="The classic measure of illiquidity: high when little money moved the price far. It is 0 "
             "whenever a bar ends where it began, so average it over bars.",
         ),
@@ -37,7 +37,7 @@ IMPACT = Dataset(
             "Slope of trade-to-trade returns on signed amounts: how far one base unit of net taker buying moves the "
             "price. The covariance is over the second trade on, the variance over all trades.",
             "cov(r, x) / var(x), x = q of a buy, -q of a sell; both sample (n - 1)",
-            ratio(covariance(p.n_trades - 1, p.flow_return_moment), variance(p.n_trades, p.flow_moment_2)),
+            ratio(covariance(p.n_trades - 1, p.amount_return_moment), variance(p.n_trades, p.signed_amount_moment_2)),
             null="fewer than three trades, or all of one side and amount",
             highlight="The slope of returns on signed amounts: when it rises, the same flow moves the price further. "
             "Bars with few trades make it noise.",
@@ -48,7 +48,7 @@ IMPACT = Dataset(
             Unit.RETURN_PER_QUOTE,
             "Size of the return from the first to the last trade, per quote unit of net taker flow.",
             "|R| / |Σ v over buys - Σ v over sells|, R = pₙ/p₁ - 1",
-            ratio(_move, p.net_notional.abs()),
+            ratio(_size, p.net_notional.abs()),
             null="taker buys and sells of equal notional",
             highlight="The bar's move against the net money behind it. Where buying and selling nearly cancel it "
             "explodes, so prefer medians to means.",
@@ -72,7 +72,7 @@ IMPACT = Dataset(
             "Mean return of taker buys less mean return, with its sign turned, of taker sells: positive when buys moved "
             "the price more than sells did.",
             "mean(r over buys) - mean(-r over sells), i ≥ 2",
-            ratio(p.buy_return_sum, p.buy_return_count) + ratio(p.sell_return_sum, p.sell_return_count),
+            p.return_asymmetry,
             null="no taker buy or no taker sell after the interval's first trade",
             highlight="Above 0 when buys lifted the price more than sells pressed it: a hint at which side of the "
             "book was thinner.",

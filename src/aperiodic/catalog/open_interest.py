@@ -44,7 +44,7 @@ OPEN_INTEREST = Dataset(
             "How unequal the steps of open interest were: sample standard deviation of the percentage changes between "
             "consecutive updates of the interval, leaving out updates that repeat the value.",
             "sample std of (oiᵢ / oiᵢ₋₁ - 1) · 100 over updates with oiᵢ ≠ oiᵢ₋₁",
-            variance(p.move_count, p.move_square_sum).sqrt(),
+            variance(p.pct_change_count, p.pct_change_square_sum).sqrt(),
             null="fewer than two changes in the interval",
         ),
         Field(

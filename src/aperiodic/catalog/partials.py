@@ -4,8 +4,9 @@ Sums are correctly rounded, so that buy and sell sums that are equal in exact ar
 `v` is the notional p·q of a trade; size buckets are by the notional of a single trade:
 small below 100, medium from 100 to below 1,000, large from 1,000 (quote units).
 
-Returns, ticks, runs and flips are those of neighbouring trades of the bar: r = pᵢ/pᵢ₋₁ - 1, l = ln(pᵢ/pᵢ₋₁), i ≥ 2.
-`x` is the signed amount of a trade, q of a buy and -q of a sell. A moment of order k is the sum of the k-th powers of
+Returns, ticks, runs and flips are those of neighbouring trades of the bar: r = (pᵢ - pᵢ₋₁)/pᵢ₋₁, l = log1p(r), i ≥ 2.
+Differences of prices are those of the decimals that the prices are. `x` is the signed amount of a trade, q of a buy and
+-q of a sell. A moment of order k is the sum of the k-th powers of
 the deviations from the mean, exactly zero for a constant sample.
 """
 
@@ -37,8 +38,9 @@ buy_count = pl.col("buy_count")
 sell_count = pl.col("sell_count")
 
 return_square_sum = pl.col("return_square_sum")
-
 """Σ r²"""
+bar_return = pl.col("bar_return")
+"""R = (pₙ - p₁)/p₁"""
 
 amount_low = pl.col("amount_low")
 amount_high = pl.col("amount_high")
@@ -51,16 +53,14 @@ price_moment_2 = pl.col("price_moment_2")
 price_moment_3 = pl.col("price_moment_3")
 price_moment_4 = pl.col("price_moment_4")
 
-flow_moment_2 = pl.col("flow_moment_2")
+signed_amount_moment_2 = pl.col("signed_amount_moment_2")
 """Second moment of x over all trades."""
-flow_return_moment = pl.col("flow_return_moment")
+amount_return_moment = pl.col("amount_return_moment")
 """Sum of the products of the deviations of r and x, i ≥ 2."""
-buy_return_sum = pl.col("buy_return_sum")
-sell_return_sum = pl.col("sell_return_sum")
-buy_return_count = pl.col("buy_return_count")
-sell_return_count = pl.col("sell_return_count")
+return_asymmetry = pl.col("return_asymmetry")
+"""Mean of r over buys plus mean of r over sells, i ≥ 2; null without either."""
 large_trade_reversal = pl.col("large_trade_reversal")
-"""Mean of pᵢ₊₅/pᵢ - 1 over the trades not smaller than the 90th percentile of q that have five successors; may be null."""
+"""Mean of (pᵢ₊₅ - pᵢ)/pᵢ over the trades not smaller than the 90th percentile of q that have five successors; may be null."""
 
 uptick_count = pl.col("uptick_count")
 downtick_count = pl.col("downtick_count")
@@ -76,7 +76,6 @@ sell_longest_run = pl.col("sell_longest_run")
 flip_return_size_sum = pl.col("flip_return_size_sum")
 """Σ |r| over trades whose side differs from the previous trade's."""
 
-log_return_sum = pl.col("log_return_sum")
 log_return_size_sum = pl.col("log_return_size_sum")
 """Σ |l|"""
 log_return_square_sum = pl.col("log_return_square_sum")

@@ -1,7 +1,7 @@
 """Names of the partials of mark prices, funding rates and open interest.
 
 An index price, trade price or mark price is the latest one at or before the event that it is joined to, whichever day
-it is of. A sum or number of basis points counts the updates at which they are defined.
+it is of, unless that was more than 24 hours before. A sum or number of basis points counts the updates at which they are defined.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ first_mark_price = pl.col("first_mark_price")
 
 first_index_price = pl.col("first_index_price")
 """As of the first mark price update at which it is known."""
+
+known_index_price = pl.col("known_index_price")
+"""As of the last mark price update at which it is known."""
+
+known_last_price = pl.col("known_last_price")
+"""As of the last mark price update at which it is known."""
 
 first_last_price = pl.col("first_last_price")
 """As of the first mark price update at which it is known."""
@@ -52,8 +58,8 @@ open_interest = pl.col("open_interest")
 first_open_interest = pl.col("first_open_interest")
 """Of the first update."""
 
-move_count = pl.col("move_count")
+pct_change_count = pl.col("pct_change_count")
 """Updates whose value differs from that of the update before, both in the interval."""
 
-move_square_sum = pl.col("move_square_sum")
-"""Σ (m - mean of m)², where m is the percentage change at such an update."""
+pct_change_square_sum = pl.col("pct_change_square_sum")
+"""Σ (c - mean of c)², where c is the percentage change at such an update."""

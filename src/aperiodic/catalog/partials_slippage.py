@@ -1,6 +1,6 @@
 """Names of the partials of slippage: sums over the trades that had a quote before them.
 
-`paid` is what a trade paid beyond that quote, in quote units per base unit; `bps` is the same in basis points of the
+`cost` is what a trade paid beyond that quote, in quote units per base unit; `bps` is the same in basis points of the
 quote's mid. Sums are correctly rounded, so that costs that cancel sum to zero.
 """
 
@@ -12,7 +12,7 @@ buy_count = pl.col("buy_count")
 sell_count = pl.col("sell_count")
 volume = pl.col("volume")
 
-paid_sum = pl.col("paid_sum")
+cost_sum = pl.col("cost_sum")
 bps_sum = pl.col("bps_sum")
 buy_bps_sum = pl.col("buy_bps_sum")
 sell_bps_sum = pl.col("sell_bps_sum")

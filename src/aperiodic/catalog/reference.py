@@ -40,7 +40,7 @@ one's, and aligned to the Unix epoch in UTC. Those below a minute exist on the `
 further back say so.
 
 **Joins.** Where a dataset draws on other streams, each event of the driving stream is joined to their latest event at or before it on the same \
-clock, however long ago that was. Slippage takes the latest quote strictly before a trade. A quote counts when both its sides have a price and an \
+clock, of the 24 hours before; an older one is not known any more. Slippage takes the latest quote strictly before a trade. A quote counts when both its sides have a price and an \
 amount above 0.
 
 **Undefined is null.** A zero denominator gives null, never NaN and never an infinity; the column "null" says when. Sums that cancel exactly \
@@ -48,6 +48,9 @@ are zero. Counts are `Int64`, everything else is `Float64`.
 
 **Units.** Amounts, quantities and volumes are in base units (the BTC of BTC-USDT), notionals are price times amount in quote units (the USDT). \
 A field that is called a percentage is a fraction of 1, except where its description cautions otherwise.
+
+**Returns.** They are those of the decimal prices: the difference of two prices is exact, as prices are multiples of a step. A price with \
+more than 12 decimals or 15 digits has no such step; the returns from and to it are those of the doubles, and the build says how many there are.
 
 **Sides and sizes.** A buy is a trade in which the taker bought, a sell one in which the taker sold. Size buckets go by the notional of a \
 single trade:
@@ -59,8 +62,8 @@ single trade:
 | large | n ≥ {LARGE_FROM:,.0f} |
 
 **Notation.** The trades of an interval are numbered 1 … n in the order of the clock; p is a trade's price, q its amount, v = p·q its notional, \
-r = pᵢ / pᵢ₋₁ - 1 its return over the trade before it. B_N and A_N are the amounts of the best N bid and ask levels, summed. Where no other rule \
-is given, a value is that of the interval's last event, and a mean is over the events of the interval."""
+r = (pᵢ - pᵢ₋₁)/pᵢ₋₁ its return over the trade before it and l = log1p(r) its log return. B_N and A_N are the amounts of the best N bid \
+and ask levels, summed. Where no other rule is given, a value is that of the interval's last event, and a mean is over the events of the interval."""
 
 
 def catalog_page() -> str:

@@ -36,7 +36,7 @@ SLIPPAGE = Dataset(
             "Average of what a trade paid beyond the latest two-sided quote strictly before it: price minus ask for a "
             f"buy, bid minus price for a sell; negative when it got a better price. {_CAUTION}",
             "mean of slippage; slippage = p - ask for buys, bid - p for sells",
-            ratio(p.paid_sum, _count),
+            ratio(p.cost_sum, _count),
         ),
         Field(
             "slippage_bps_mean",

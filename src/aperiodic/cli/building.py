@@ -44,3 +44,5 @@ def build(
         out.print(f"Built days: {report.days}, published months: {report.months} ({report.files} files).")
     else:
         out.print("Everything is up to date.")
+    for note in report.notes:
+        out.print(f"Note: {note}")

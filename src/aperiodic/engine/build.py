@@ -10,7 +10,7 @@ from aperiodic.engine.day import DayTask
 from aperiodic.engine.month import MonthTask
 from aperiodic.engine.parts import compact_ticks
 from aperiodic.engine.plan import Selection, plan_days, plan_months
-from aperiodic.engine.workers import Task, Written, run_day, run_month, run_tasks
+from aperiodic.engine.workers import DAY_REASON, Task, Written, run_day, run_month, run_tasks
 from aperiodic.lake import Lake, LakeError, ObjectKey, ObjectKind, Scope
 
 if TYPE_CHECKING:
@@ -29,11 +29,13 @@ class BuildReport:
         days: Days of an instrument that were computed, in whole or in part.
         months: Months of an instrument that were published, in whole or in part.
         files: Published files written, whether or not their content changed.
+        notes: What the bars that were computed should be read with, a line for a day of an instrument.
     """
 
     days: int
     months: int
     files: int
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -75,7 +77,7 @@ def build(
             unusable = run.build(damaged)
     if unusable:
         raise _cannot_use(unusable)
-    return BuildReport(len(run.days), len(run.months), run.files)
+    return BuildReport(len(run.days), len(run.months), run.files, tuple(run.notes))
 
 
 class _Build:
@@ -92,6 +94,7 @@ class _Build:
         self.days: set[tuple[str, ...]] = set()
         self.months: set[tuple[str, ...]] = set()
         self.files = 0
+        self.notes: list[str] = []
         self._lake = lake
         self._selection = selection
         self._instruments = instruments
@@ -111,6 +114,9 @@ class _Build:
                 continue
             _commit(self._lake, written)
             self.days.add((day.exchange, str(day.symbol), str(day.day)))
+            for new, _ in written:
+                if note := new.reason.removeprefix(DAY_REASON).removeprefix("; "):
+                    self.notes.append(f"{day.exchange} {day.symbol} {day.day}: {note}.")
         months = plan_months(self._lake, self._selection, again=again, broken=broken)
         _retire(self._lake, self._own(months.stale))
         tasks = [

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from aperiodic.catalog import Family
 from aperiodic.engine.families import KERNELS
+from aperiodic.engine.partials.decimals import without_step
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.lake import ObjectReader
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from aperiodic.catalog import Family
     from aperiodic.lake import Store
 
 __all__ = ["DayTask", "StreamFiles", "compute_day", "select_bars"]
@@ -66,26 +67,36 @@ class DayTask:
     fingerprint: str
 
 
-def compute_day(store: Store, task: DayTask) -> pl.DataFrame:
+def compute_day(store: Store, task: DayTask, notes: list[str] | None = None) -> pl.DataFrame:
     """Return the partials of a day: `clock`, `interval` (seconds), `time` and one column a partial.
 
     A clock has the bars of its intervals (`Clock.intervals`): none below a minute on the exchange clock.
     Rows are ordered by clock, interval and time.
+
+    Args:
+        store: Where the ticks are.
+        task: What to compute.
+        notes: Receives what a reader of the bars should know about the ticks.
     """
     with ObjectReader(store) as files:
-        return _compute(files, task)
+        return _compute(files, task, [] if notes is None else notes)
 
 
-def _compute(files: ObjectReader, task: DayTask) -> pl.DataFrame:
+def _compute(files: ObjectReader, task: DayTask, notes: list[str]) -> pl.DataFrame:
     kernel = KERNELS[task.family]
     reader = _Reader(files, kernel, day_start_us(task.day))
-    frames = []
+    frames, stepless = [], 0
     for clock in Clock:
-        bars_of = kernel.bars(_day_ticks(reader, kernel, task, clock))
+        ticks = _day_ticks(reader, kernel, task, clock)
+        if task.family is Family.TRADES:
+            stepless = max(stepless, without_step(ticks.day[Stream.TRADES]["price"].to_numpy()))
         code = pl.lit(_CLOCK_CODES[clock], pl.Int8).alias("clock")
-        for interval in clock.intervals:
-            bars = bars_of[interval]
+        for interval, bars in kernel.bars(ticks, clock.intervals).items():
             frames.append(bars.select(code, pl.lit(interval.seconds, pl.Int32).alias("interval"), pl.all()))
+    if stepless:
+        notes.append(
+            f"{stepless:,} of the prices have no decimal step, so returns from and to them are those of doubles"
+        )
     return pl.concat(frames)
 
 
@@ -117,18 +128,24 @@ class _Reader:
             return nothing.select(_time(clock), *columns)
         return _in_order_of_time(joined).drop("sequence")
 
+    def first(self, stream: Stream) -> int:
+        """Return the time, µs, from which events matter: the day's begin, or as far before it as the kernel looks back."""
+        if stream not in self._kernel.looks_back:
+            return self._begin
+        limit = self._kernel.looks_back[stream]
+        return 0 if limit is None else self._begin - limit
+
     def _read(self, stream: Stream, path: str) -> pl.DataFrame:
         if path not in self._files:
             columns = ("exchange_timestamp", "local_timestamp", *self._kernel.columns[stream], "sequence")
-            looks_back = stream in self._kernel.looks_back
             usable = self._kernel.usable.get(stream, pl.lit(value=True))
             if self._is_of_the_day(path):
                 ticks = self._objects.read(path, columns)
-            elif looks_back:
-                ticks = self._near(path, columns, usable)
+            elif stream in self._kernel.looks_back:
+                ticks = self._near(path, columns, usable, self.first(stream))
             else:
                 ticks = self._since(path, columns, self._begin)
-            wanted = self._wanted(ticks, usable, looks_back=looks_back)
+            wanted = self._wanted(ticks, usable, self.first(stream))
             self._files[path] = ticks if wanted.all() else ticks.filter(wanted)
         return self._files[path]
 
@@ -137,14 +154,17 @@ class _Reader:
         first = self._objects.scan(path).select(_time(Clock.EXCHANGE)).head(1).collect()
         return first.height > 0 and self._begin <= first.item() < self._begin + DAY_US
 
-    def _near(self, path: str, columns: Sequence[str], usable: pl.Expr) -> pl.DataFrame:
+    def _near(self, path: str, columns: Sequence[str], usable: pl.Expr, first: int) -> pl.DataFrame:
         """Return the events of the day, and so many before it that the latest usable one on either clock is there."""
         for back in _LOOK_BACK_US:
             ticks = self._since(path, columns, self._begin - back)
             earlier = [_time(clock) < self._begin for clock in Clock]
             if ticks.filter(usable).select(pl.all_horizontal(condition.any() for condition in earlier)).item():
                 return ticks
-        earlier = [_time(clock).filter(_time(clock) < self._begin).max().alias(clock) for clock in Clock]
+        earlier = [
+            _time(clock).filter(_time(clock).is_between(first, self._begin, closed="left")).max().alias(clock)
+            for clock in Clock
+        ]
         latest = self._objects.scan(path).filter(usable).select(earlier).collect(engine="streaming")
         return self._since(
             path, columns, min((time for time in latest.row(0) if time is not None), default=self._begin)
@@ -156,14 +176,15 @@ class _Reader:
         near = pl.any_horizontal(pl.col(clock.column).is_between(begin, end, closed="left") for clock in Clock)
         return self._objects.scan(path).select(columns).filter(near).collect()
 
-    def _wanted(self, ticks: pl.DataFrame, usable: pl.Expr, *, looks_back: bool) -> NDArray[np.bool_]:
+    def _wanted(self, ticks: pl.DataFrame, usable: pl.Expr, first: int) -> NDArray[np.bool_]:
         """Tell which events lie within the day, or are the latest usable one before it, on either clock."""
         wanted = np.zeros(ticks.height, np.bool_)
         for clock in Clock:
             times = ticks[clock.column].to_physical().to_numpy()
             wanted |= (times >= self._begin) & (times < self._begin + DAY_US)
-            if looks_back and (times < self._begin).any():
-                earlier = ticks.select(usable & (_time(clock) < self._begin)).to_series().arg_true().to_numpy()
+            near = _time(clock).is_between(first, self._begin, closed="left")
+            if first < self._begin and (times < self._begin).any():
+                earlier = ticks.select(usable & near).to_series().arg_true().to_numpy()
                 if earlier.size:
                     wanted[earlier[times[earlier] == times[earlier].max()][-1]] = True
         return wanted
@@ -209,7 +230,8 @@ def _day_ticks(reader: _Reader, kernel: FamilyKernel, task: DayTask, clock: Cloc
     files = task.files[clock]
     # First what was before: reading neighbours costs least while the day's own file is not in memory yet.
     before = {
-        stream: reader.events(stream, files[stream].before, clock, 0, begin).tail(1) for stream in kernel.looks_back
+        stream: reader.events(stream, files[stream].before, clock, reader.first(stream), begin).tail(1)
+        for stream in kernel.looks_back
     }
     day = {stream: reader.events(stream, files[stream].day, clock, begin, begin + DAY_US) for stream in kernel.columns}
     return DayTicks(exchange=task.exchange, clock=clock, begin=begin, day=day, before=before)

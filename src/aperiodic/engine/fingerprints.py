@@ -49,7 +49,7 @@ def bars_digest(family: Family) -> str:
         [
             f"{family}",
             essence(_source(_READER)),
-            source_digest(kernel.bars.__module__),
+            source_digest(kernel.open_day.__module__),
             *(f"{stream}: {', '.join(columns)}" for stream, columns in kernel.columns.items()),
             *(f"{clock} {interval} {interval.microseconds}" for clock in Clock for interval in clock.intervals),
             _writer(),

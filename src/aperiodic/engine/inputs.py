@@ -40,7 +40,9 @@ def day_tasks(
             clock: {
                 stream: (
                     index[clock, stream].within(number),
-                    index[clock, stream].before(number) if stream in kernel.looks_back else [],
+                    index[clock, stream].before(number, kernel.looks_back[stream])
+                    if stream in kernel.looks_back
+                    else [],
                 )
                 for stream in kernel.columns
             }
@@ -99,12 +101,12 @@ class _Index:
         """Files with events of the day, in order of days."""
         return self.days.get(number, [])
 
-    def before(self, number: int) -> list[ObjectRecord]:
-        """Files that can hold the latest event before the day."""
+    def before(self, number: int, limit: int | None) -> list[ObjectRecord]:
+        """Files that can hold the latest event before the day, at most `limit` µs before it."""
         begin = number * DAY_US
         ended = self._by_end[: bisect_left(self._ends, begin)]
         astride = [file for file in self.within(number) if self._ranges[file.path][0] < begin]
-        return [*ended[-1:], *astride]
+        return [*(file for file in ended[-1:] if limit is None or self._end(file) >= begin - limit), *astride]
 
     def _end(self, file: ObjectRecord) -> int:
         return self._ranges[file.path][1]

@@ -21,10 +21,13 @@ from aperiodic.lake.lake import parquet_bytes, put_object
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-__all__ = ["Task", "Written", "run_day", "run_month", "run_tasks", "workers_environment"]
+__all__ = ["DAY_REASON", "Task", "Written", "run_day", "run_month", "run_tasks", "workers_environment"]
 
 Written = list[tuple[NewObject, StoredObject]]
 Task = TypeVar("Task", DayTask, MonthTask)
+
+DAY_REASON: Final = "ticks or engine changed"
+"""Why bars of a day are written anew; the ledger keeps it, with notes about the ticks after it."""
 
 _TASKS_OF_A_WORKER: Final = 64
 """After about so many a worker is replaced, so that no leak can pile up.
@@ -46,13 +49,14 @@ _ENVIRONMENT: Final = {
 def run_day(store_url: str, task: DayTask) -> Written:
     """Compute the bars of a day and put them into the store."""
     store = _store(store_url)
-    bars = compute_day(store, task)
+    notes: list[str] = []
+    bars = compute_day(store, task, notes)
     new = NewObject(
         key=ObjectKey.day_bars(task.family, task.exchange, task.symbol, task.day),
         rows=bars.height,
         source=task.source,
         fingerprint=task.fingerprint,
-        reason="ticks or engine changed",
+        reason="; ".join((DAY_REASON, *notes)),
     )
     return [(new, put_object(store, new.key, parquet_bytes(bars)))]
 

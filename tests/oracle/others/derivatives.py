@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.oracle.contract import INTERVAL_SECONDS
 from tests.oracle.others.exact import (
+    LOOK_BACK_US,
     Value,
     by_interval,
     in_order,
@@ -32,7 +33,7 @@ class Prices(NamedTuple):
 
 
 class AsOf:
-    """Values of a stream as of any time: the latest at or before it, the file's last among equal times."""
+    """Values of a stream as of any time: the latest of the 24 hours to it, the file's last among equal times."""
 
     def __init__(self, ticks: pl.DataFrame, clock: str, column: str) -> None:
         rows = in_order(ticks, clock, column)
@@ -41,16 +42,13 @@ class AsOf:
 
     def __call__(self, time: int) -> float | None:
         seen = bisect_right(self._times, time)
-        return self._values[seen - 1] if seen else None
+        return self._values[seen - 1] if seen and time - self._times[seen - 1] <= LOOK_BACK_US else None
 
 
 def derivative_bars(
     mark: pl.DataFrame, index: pl.DataFrame, trades: pl.DataFrame, clock: str, interval: str
 ) -> dict[str, pl.DataFrame]:
     """Compute basis and derivative_price.
-
-    A price once known stays known, so the last update of an interval and the last whose index price is known are the
-    same update.
 
     Args:
         mark: Mark price ticks in file order, of any number of days.
@@ -143,15 +141,14 @@ def open_interest_bars(
     bars: list[tuple[int, dict[str, Value]]] = []
     for start, bar in by_interval(updates, interval):
         values = [value for _, value in bar]
-        moves = [(after - before) / before * 100 for before, after in pairwise(values) if after != before]
+        pct_changes = [(after - before) / before * 100 for before, after in pairwise(values) if after != before]
         marks = [mark_at(bar[0][0]), mark_at(bar[-1][0])]
         change = _pct_change(values)
-        # Known at the first update means known at the last.
-        price_change = _pct_change(known(marks)) if marks[0] is not None else None
+        price_change = None if None in marks else _pct_change(known(marks))
         fields: dict[str, Value] = {
             "open_interest": values[-1],
             "open_interest_pct_change": change,
-            "open_interest_volatility": sample_std(moves),
+            "open_interest_volatility": sample_std(pct_changes),
             "oi_price_change_ratio": ratio(change, price_change),
         }
         bars.append((start, fields))

@@ -6,7 +6,7 @@ import math
 import statistics
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import polars as pl
 from tests.oracle.contract import CLOCK_COLUMN, INTERVAL_SECONDS
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 Value: TypeAlias = float | int | None
+LOOK_BACK_US: Final = 86_400_000_000
+"""As-of joins look back so far."""
+
 Row = TypeVar("Row", bound=tuple[Any, ...])
 
 

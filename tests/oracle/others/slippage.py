@@ -6,6 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.oracle.others.exact import (
+    LOOK_BACK_US,
     Value,
     by_interval,
     in_order,
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 
 class Cost(NamedTuple):
-    """What one trade paid beyond the quote before it: in quote units, and in basis points of that quote's mid."""
+    """What one trade cost beyond the quote before it: in quote units, and in basis points of that quote's mid."""
 
     time: int
     side: str
     amount: float
-    paid: float
+    cost: float
     bps: float
 
 
@@ -55,19 +56,19 @@ def _costs(trades: pl.DataFrame, quotes: pl.DataFrame, clock: str) -> Iterator[C
     times = [quote.time for quote in candidates]
     for time, side, price, amount in in_order(trades, clock, "side", "price", "amount"):
         earlier = bisect_left(times, time)
-        if earlier == 0:
+        if earlier == 0 or time - times[earlier - 1] > LOOK_BACK_US:
             continue
         quote = candidates[earlier - 1]
-        paid = price - quote.ask_price if side == "buy" else quote.bid_price - price
+        cost = price - quote.ask_price if side == "buy" else quote.bid_price - price
         mid = (quote.bid_price + quote.ask_price) / 2
-        yield Cost(time, side, amount, paid, paid / mid * 10_000)
+        yield Cost(time, side, amount, cost, cost / mid * 10_000)
 
 
 def _fields(bar: list[Cost]) -> dict[str, Value]:
     costs = [cost.bps for cost in bar]
     buys, sells = (mean([cost.bps for cost in bar if cost.side == side]) for side in ("buy", "sell"))
     return {
-        "slippage_mean": mean([cost.paid for cost in bar]),
+        "slippage_mean": mean([cost.cost for cost in bar]),
         "slippage_bps_mean": mean(costs),
         "slippage_bps_std": sample_std(costs),
         "slippage_bps_median": percentile(costs, 50),

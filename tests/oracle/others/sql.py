@@ -12,6 +12,7 @@ import duckdb
 import polars as pl
 from tests.oracle.contract import CLOCK_COLUMN, INTERVAL_SECONDS
 from tests.oracle.others.contract import BOOK_SUMS, OTHER_FIELDS, other_bar_schema
+from tests.oracle.others.exact import LOOK_BACK_US
 from tests.oracle.sql import _sum as exact_sum
 
 _PLACED: Final = "clock_us - clock_us % $length AS bar, row_number() OVER (ORDER BY clock_us, position) AS rank"
@@ -121,14 +122,15 @@ candidates AS (
 matched AS (
     SELECT
         bar, side, amount,
-        CASE side WHEN 'buy' THEN price - ask ELSE bid - price END AS paid,
-        paid / ((bid + ask) / 2) * 10000 AS bps
+        CASE side WHEN 'buy' THEN price - ask ELSE bid - price END AS cost,
+        cost / ((bid + ask) / 2) * 10000 AS bps
     FROM placed ASOF JOIN candidates ON placed.clock_us > candidates.clock_us
+    WHERE placed.clock_us - candidates.clock_us <= {LOOK_BACK_US}
 ),
 summed AS (
     SELECT
         bar,
-        {exact_sum("paid")} / count(*) AS slippage_mean,
+        {exact_sum("cost")} / count(*) AS slippage_mean,
         {exact_sum("bps")} / count(*) AS slippage_bps_mean,
         stddev_samp(bps) AS slippage_bps_std,
         quantile_cont(bps, 0.5) AS slippage_bps_median,
@@ -155,19 +157,25 @@ def _pct_change(price: str) -> str:
     return f"({last} - {first}) / nullif({first}, 0) * 100"
 
 
+def _of_the_last_day(stream: str, column: str) -> str:
+    return f"CASE WHEN placed.clock_us - {stream}.clock_us <= {LOOK_BACK_US} THEN latest_{column} END"
+
+
 _DERIVATIVES: Final = f"""
 WITH placed AS (
     SELECT {_PLACED}, * FROM mark
 ),
 indices AS (
-    SELECT clock_us, last(index_price ORDER BY position) AS index_price FROM index GROUP BY clock_us
+    SELECT clock_us, last(index_price ORDER BY position) AS latest_index_price FROM index GROUP BY clock_us
 ),
 trade_prices AS (
-    SELECT clock_us, last(price ORDER BY position) AS last_price FROM trades GROUP BY clock_us
+    SELECT clock_us, last(price ORDER BY position) AS latest_last_price FROM trades GROUP BY clock_us
 ),
 joined AS (
     SELECT
-        placed.bar, placed.rank, mark_price, index_price, last_price,
+        placed.bar, placed.rank, mark_price,
+        {_of_the_last_day("indices", "index_price")} AS index_price,
+        {_of_the_last_day("trade_prices", "last_price")} AS last_price,
         mark_price - index_price AS basis,
         basis / nullif(index_price, 0) * 10000 AS basis_bps,
         mark_price - last_price AS mark_price_spread,
@@ -226,17 +234,17 @@ WITH placed AS (
     SELECT {_PLACED}, clock_us, open_interest FROM open_interest WHERE open_interest <> 0
 ),
 marks AS (
-    SELECT clock_us, last(mark_price ORDER BY position) AS mark_price FROM mark GROUP BY clock_us
+    SELECT clock_us, last(mark_price ORDER BY position) AS latest_mark_price FROM mark GROUP BY clock_us
 ),
 joined AS (
-    SELECT bar, rank, open_interest, mark_price
+    SELECT bar, rank, open_interest, {_of_the_last_day("marks", "mark_price")} AS mark_price
     FROM placed ASOF LEFT JOIN marks ON placed.clock_us >= marks.clock_us
 ),
 moved AS (
     SELECT
         *,
         lag(open_interest) OVER (PARTITION BY bar ORDER BY rank) AS before,
-        CASE WHEN open_interest <> before THEN (open_interest - before) / before * 100 END AS move
+        CASE WHEN open_interest <> before THEN (open_interest - before) / before * 100 END AS pct_change
     FROM joined
 ),
 summed AS (
@@ -244,7 +252,7 @@ summed AS (
         bar,
         {_last("open_interest")},
         {_pct_change("open_interest")} AS open_interest_pct_change,
-        stddev_samp(move) AS open_interest_volatility,
+        stddev_samp(pct_change) AS open_interest_volatility,
         first(mark_price ORDER BY rank) AS first_mark,
         last(mark_price ORDER BY rank) AS last_mark
     FROM moved

@@ -88,40 +88,14 @@ TRADE_FIELDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Fields of every covered dataset, in the order of its file."""
 
-TRADE_RTOL: Final = {
-    **dict.fromkeys(
-        (
-            "amihud_like",
-            "impact_per_notional",
-            "price_change_on_flip",
-            "logret_var",
-            "realized_vol",
-            "bipower_variation",
-        ),
-        1e-8,
-    ),
-    **dict.fromkeys(
-        (
-            "trade_amount_skewness",
-            "trade_amount_kurtosis",
-            "price_skewness",
-            "price_kurtosis",
-            "kyle_like_lambda",
-            "large_trade_reversal",
-            "directional_impact_asymmetry",
-            "ret_autocorr_lag1",
-            "trendiness",
-            "jump_ratio",
-        ),
-        1e-6,
-    ),
-}
-"""Relative tolerances other than 1e-9. A return is a quotient near one less one: for one tick of 94,000.00 the
-quotient's rounding alone is 1e-9 of it. Third and fourth moments and correlations are cancelling sums besides."""
+TRADE_RTOL: Final = dict.fromkeys(
+    ("trade_amount_skewness", "trade_amount_kurtosis", "price_skewness", "price_kurtosis"), 1e-6
+)
+"""Relative tolerances other than 1e-9: third and fourth moments are cancelling sums."""
 
 TRADE_ATOL: Final = {
-    # Of order one, and zero for a symmetric sample, a mesokurtic one, uncorrelated or cancelling returns. Moments centred
-    # on a value of the sample before its mean are right to 1e-15; on a rounded mean of cents about 94,000, only to 1e-8.
+    # Of order one, and zero for a symmetric sample, a mesokurtic one, uncorrelated returns or as much bipower as realised
+    # variation.
     **dict.fromkeys(
         (
             "trade_amount_skewness",
@@ -129,22 +103,34 @@ TRADE_ATOL: Final = {
             "price_skewness",
             "price_kurtosis",
             "ret_autocorr_lag1",
-            "trendiness",
             "jump_ratio",
         ),
         1e-12,
     ),
-    # Means of signed returns, each uncertain by the rounding of its quotient, 1.1e-16; the asymmetry has two of them.
-    "large_trade_reversal": 5e-16,
-    "directional_impact_asymmetry": 5e-16,
-    # A signed covariance in returns per base unit, uncertain by 1e-16 of std(r)/std(x). The ratio reaches ten where 1 %
-    # moves meet amounts of 0.001, and errors 6e-16.
+    # Means of signed returns and a covariance with them, which cancel: returns of 0.001 and more are doubles.
+    "large_trade_reversal": 1e-16,
+    "directional_impact_asymmetry": 1e-16,
     "kyle_like_lambda": 5e-15,
-    # Returns that differ by one rounding of their quotients (22.5, 24.0, 25.6) have a variance of (2.2e-16)² / 2, none
-    # of whose digits survives another library's logarithm.
-    "logret_var": 1e-31,
 }
 """Absolute tolerances, for fields that pass through zero by cancellation."""
+
+SQL_RTOL: Final = {
+    **TRADE_RTOL,
+    **dict.fromkeys(
+        ("kyle_like_lambda", "large_trade_reversal", "directional_impact_asymmetry", "ret_autocorr_lag1"), 1e-6
+    ),
+    "logret_var": 1e-8,
+}
+"""Relative tolerances of the computation in SQL, whose returns have no more digits than a double."""
+
+SQL_ATOL: Final = {
+    **TRADE_ATOL,
+    "large_trade_reversal": 5e-16,
+    "directional_impact_asymmetry": 5e-16,
+    # Returns that are equal but for a rounding have a variance of (2.2e-16)² / 2.
+    "logret_var": 1e-31,
+}
+"""Absolute tolerances of the computation in SQL."""
 
 _INTEGERS: Final = ("_count", "_run_max_len", "n_trades")
 

@@ -1,4 +1,4 @@
-"""Sample statistics of doubles as exact ratios of integers, rounded once at the end.
+"""Sample statistics of doubles or fractions as exact ratios of integers, rounded once at the end.
 
 Every double is an integer multiple of a power of two, so on the finest scale among them a sample's values, its sums of
 powers and its centred moments n·x - Σx are all integers, and no level, however large beside the spread, costs a digit.
@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Number: TypeAlias = float | Fraction
 
-def variance(values: Sequence[float]) -> float | None:
+
+def variance(values: Sequence[Number]) -> float | None:
     """Sample variance; null below two values."""
     squares = _sum_of_squares(values)
     return None if squares is None else float(squares / (len(values) - 1))
 
 
-def deviation(values: Sequence[float]) -> float | None:
+def deviation(values: Sequence[Number]) -> float | None:
     """Sample standard deviation; null below two values."""
     squares = variance(values)
     return None if squares is None else math.sqrt(squares)
 
 
-def skewness(values: Sequence[float]) -> float | None:
+def skewness(values: Sequence[Number]) -> float | None:
     """Bias-corrected skewness; null below three values or when they are all the same."""
     n = len(values)
     deviations = _deviations(values)[0]
@@ -37,7 +39,7 @@ def skewness(values: Sequence[float]) -> float | None:
     return _root(third, Fraction(n * n * (n - 1) * third * third, (n - 2) ** 2 * second**3))
 
 
-def kurtosis(values: Sequence[float]) -> float | None:
+def kurtosis(values: Sequence[Number]) -> float | None:
     """Bias-corrected excess kurtosis; null below four values or when they are all the same."""
     n = len(values)
     deviations = _deviations(values)[0]
@@ -48,7 +50,7 @@ def kurtosis(values: Sequence[float]) -> float | None:
     return float(((n + 1) * excess + 6) * (n - 1) / ((n - 2) * (n - 3)))
 
 
-def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
+def correlation(first: Sequence[Number], second: Sequence[Number]) -> float | None:
     """Pearson's correlation of pairs; null below two pairs or when either side is constant."""
     ours, theirs = _deviations(first)[0], _deviations(second)[0]
     product = sum(d * e for d, e in zip(ours, theirs, strict=True))
@@ -56,7 +58,7 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float | None
     return None if squares == 0 else _root(product, Fraction(product * product, squares))
 
 
-def regression(outcomes: Sequence[float], causes: Sequence[float], population: Sequence[float]) -> float | None:
+def regression(outcomes: Sequence[Number], causes: Sequence[Number], population: Sequence[Number]) -> float | None:
     """Sample covariance of (outcome, cause) pairs ÷ sample variance of a population of causes.
 
     Null below two pairs, below two of the population, or when the population is constant.
@@ -69,7 +71,7 @@ def regression(outcomes: Sequence[float], causes: Sequence[float], population: S
     return float(product / (len(outcomes) - 1) / (squares / (len(population) - 1)))
 
 
-def _sum_of_squares(values: Sequence[float]) -> Fraction | None:
+def _sum_of_squares(values: Sequence[Number]) -> Fraction | None:
     """Exact Σ(x - mean)²; null below two values."""
     if len(values) < 2:
         return None
@@ -77,12 +79,10 @@ def _sum_of_squares(values: Sequence[float]) -> Fraction | None:
     return Fraction(sum(d * d for d in deviations), unit * unit)
 
 
-def _deviations(values: Sequence[float]) -> tuple[list[int], int]:
+def _deviations(values: Sequence[Number]) -> tuple[list[int], int]:
     """Return integers and the number by which they exceed the deviations from the mean."""
     ratios = [value.as_integer_ratio() for value in values]
-    scale = max(
-        (denominator for _, denominator in ratios), default=1
-    )  # powers of two: the largest is a multiple of all
+    scale = math.lcm(*(denominator for _, denominator in ratios))
     scaled = [numerator * (scale // denominator) for numerator, denominator in ratios]
     n, total = len(values), sum(scaled)
     return [n * value - total for value in scaled], n * scale

@@ -1,23 +1,27 @@
 """The trade datasets in plain Python: slow, and as exact as doubles allow.
 
-Sums are correctly rounded (`math.fsum`) and second and higher moments are exact until one last rounding. The returns
-themselves are those of the definitions in doubles: a quotient of two prices, rounded, less one or its logarithm.
+Sums are correctly rounded (`math.fsum`) and second and higher moments are exact until one last rounding. Returns are those
+of the decimals that prices are, to 60 digits, and so is what is made of them until one last rounding.
 """
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from tests.oracle.contract import INTERVAL_SECONDS
 from tests.oracle.plain import SIDES, SIZES, Trade, Value, _bars, _over, _size
+from tests.oracle.returns import log_return, simple_return
 from tests.oracle.trades.contract import TRADE_FIELDS, trade_bar_schema
 from tests.oracle.trades.exact import correlation, deviation, kurtosis, regression, skewness, variance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_HALF_PI: Final = Fraction("1.57079632679489661923132169163975144209858469968755291048747")
 
 
 def trade_bars_python(trades: pl.DataFrame, clock: str, interval: str) -> dict[str, pl.DataFrame]:
@@ -77,27 +81,28 @@ def _range(bar: list[Trade]) -> dict[str, Value]:
 
 def _impact(bar: list[Trade]) -> dict[str, Value]:
     prices = [trade.price for trade in bar]
-    flows = [trade.amount if trade.side == "buy" else -trade.amount for trade in bar]
-    changes = _changes(bar)
-    whole = abs(prices[-1] / prices[0] - 1)
+    signed_amounts = [trade.amount if trade.side == "buy" else -trade.amount for trade in bar]
+    returns = _simple_returns(bar)
+    whole = float(abs(simple_return(prices[0], prices[-1])))
     # One rounding of the signed sum, so that it is zero when and only when the flow cancels.
     net = math.fsum(trade.notional if trade.side == "buy" else -trade.notional for trade in bar)
     large = _quantile([trade.amount for trade in bar], tenths=9)
     bought, sold = (
-        _mean([change for trade, change in zip(bar[1:], changes, strict=True) if trade.side == side]) for side in SIDES
+        _exact_mean([change for trade, change in zip(bar[1:], returns, strict=True) if trade.side == side])
+        for side in SIDES
     )
     return {
         "amihud_like": whole / math.fsum(trade.notional for trade in bar),
-        "kyle_like_lambda": regression(changes, flows[1:], flows),
+        "kyle_like_lambda": regression(returns, signed_amounts[1:], signed_amounts),
         "impact_per_notional": _over(whole, abs(net)),
-        "large_trade_reversal": _mean(
+        "large_trade_reversal": _rounded_mean(
             [
-                later / trade.price - 1
+                simple_return(trade.price, later)
                 for trade, later in zip(bar[:-5], prices[5:], strict=True)
                 if trade.amount >= large
             ]
         ),
-        "directional_impact_asymmetry": None if bought is None or sold is None else bought + sold,
+        "directional_impact_asymmetry": None if bought is None or sold is None else float(bought + sold),
     }
 
 
@@ -131,7 +136,7 @@ def _runs(bar: list[Trade]) -> dict[str, Value]:
     longest = {side: max(runs, default=0) for side, runs in lengths.items()}
     flips = [
         abs(change)
-        for (before, after), change in zip(pairwise(bar), _changes(bar), strict=True)
+        for (before, after), change in zip(pairwise(bar), _simple_returns(bar), strict=True)
         if after.side != before.side
     ]
     return {
@@ -141,27 +146,29 @@ def _runs(bar: list[Trade]) -> dict[str, Value]:
         "sell_run_mean_len": _mean(lengths["sell"]) or 0.0,
         "run_imbalance": (longest["buy"] - longest["sell"]) / (longest["buy"] + longest["sell"]),
         "flip_rate": len(flips) / len(bar),
-        "price_change_on_flip": _mean(flips),
+        "price_change_on_flip": _rounded_mean(flips),
     }
 
 
 def _returns(bar: list[Trade]) -> dict[str, Value]:
-    moves = [math.log(after.price / before.price) for before, after in pairwise(bar)]
-    realised = math.fsum(move * move for move in moves)
-    bipower = math.pi / 2 * math.fsum(abs(before * after) for before, after in pairwise(moves))
+    returns = [log_return(before.price, after.price) for before, after in pairwise(bar)]
+    realised = sum((change * change for change in returns), Fraction(0))
+    bipower = _HALF_PI * sum((abs(before * after) for before, after in pairwise(returns)), Fraction(0))
     return {
-        "logret_var": variance(moves),
+        "logret_var": variance(returns),
         "realized_vol": math.sqrt(realised),
-        "bipower_variation": bipower,
-        "jump_ratio": _over(realised - bipower, realised),
-        "ret_autocorr_lag1": correlation(moves[1:], moves[:-1]),
-        "trendiness": _over(abs(math.fsum(moves)), math.fsum(map(abs, moves))),
+        "bipower_variation": float(bipower),
+        "jump_ratio": float((realised - bipower) / realised) if realised else None,
+        "ret_autocorr_lag1": correlation(returns[1:], returns[:-1]),
+        "trendiness": float(abs(log_return(bar[0].price, bar[-1].price)) / sum(map(abs, returns)))
+        if realised
+        else None,
     }
 
 
-def _changes(bar: list[Trade]) -> list[float]:
+def _simple_returns(bar: list[Trade]) -> list[Fraction]:
     """Simple returns of the second trade on."""
-    return [after.price / before.price - 1 for before, after in pairwise(bar)]
+    return [simple_return(before.price, after.price) for before, after in pairwise(bar)]
 
 
 def _distribution(of: str, values: list[float]) -> dict[str, Value]:
@@ -187,3 +194,12 @@ def _quantile(values: list[float], *, tenths: int) -> float:
 
 def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
+
+
+def _exact_mean(values: Sequence[Fraction]) -> Fraction | None:
+    return sum(values, Fraction(0)) / len(values) if values else None
+
+
+def _rounded_mean(values: Sequence[Fraction]) -> float | None:
+    mean = _exact_mean(values)
+    return None if mean is None else float(mean)

@@ -11,7 +11,7 @@ from typing import Final
 import duckdb
 import polars as pl
 from tests.oracle.contract import CLOCK_COLUMN, INTERVAL_SECONDS
-from tests.oracle.sql import _SIZE_CONDITIONS, _sum
+from tests.oracle.sql import _SIZE_CONDITIONS, _sum, simple_return
 from tests.oracle.trades.contract import TRADE_FIELDS, trade_bar_schema
 
 _TICKS: Final = {
@@ -83,6 +83,11 @@ def _distribution(values: str, prefix: str) -> str:
     """
 
 
+_LOG_RETURN: Final = """CASE WHEN abs(change) < 0.01
+    THEN change * (1 - change * (1 / 2 - change * (1 / 3 - change * (1 / 4 - change * (1 / 5 - change * (1 / 6 - change / 7))))))
+    ELSE ln(1 + change) END"""
+"""ln(1 + r) that keeps the digits of small returns."""
+
 _BARS: Final = f"""
 WITH placed AS (
     SELECT
@@ -93,12 +98,12 @@ WITH placed AS (
 neighboured AS (
     SELECT
         *,
-        CASE side WHEN 'buy' THEN amount ELSE -amount END AS flow,
+        CASE side WHEN 'buy' THEN amount ELSE -amount END AS signed_amount,
         CASE side WHEN 'buy' THEN notional ELSE -notional END AS signed_notional,
         lag(price) OVER bar_order AS price_before,
-        price / lag(price) OVER bar_order AS quotient,
+        {simple_return("lag(price) OVER bar_order", "price")} AS change,
         side <> lag(side) OVER bar_order AS flips,
-        lead(price, 5) OVER bar_order / price - 1 AS reversal,
+        {simple_return("price", "lead(price, 5) OVER bar_order")} AS reversal,
         price - first(price) OVER bar_order AS price_lift,
         amount - first(amount) OVER bar_order AS amount_lift
     FROM placed
@@ -107,9 +112,8 @@ neighboured AS (
 stepped AS (
     SELECT
         *,
-        quotient - 1 AS change,
-        ln(quotient) AS move,
-        lag(ln(quotient)) OVER bar_order AS move_before,
+        {_LOG_RETURN} AS log_return,
+        lag({_LOG_RETURN}) OVER bar_order AS log_return_before,
         count(*) FILTER (WHERE flips) OVER bar_order AS run
     FROM neighboured
     WINDOW bar_order AS (PARTITION BY bar ORDER BY rank)
@@ -157,6 +161,7 @@ summed AS (
         any_value(amount_median) AS trade_amount_median,
         arg_min(price, rank) AS open,
         arg_max(price, rank) AS close,
+        abs({simple_return("arg_min(price, rank)", "arg_max(price, rank)")}) AS whole_return,
         max(price) AS price_high,
         min(price) AS price_low,
         max(amount) AS amount_high,
@@ -170,21 +175,21 @@ summed AS (
         {_sum("signed_notional")} AS net_notional,
         {_size_sums()},
         {_tick_sums()},
-        CASE WHEN max(flow) > min(flow) THEN covar_samp(change, flow) / var_samp(flow) END AS kyle_like_lambda,
+        CASE WHEN max(signed_amount) > min(signed_amount) THEN covar_samp(change, signed_amount) / var_samp(signed_amount) END AS kyle_like_lambda,
         favg(reversal) FILTER (WHERE amount >= large) AS large_trade_reversal,
         favg(change) FILTER (WHERE side = 'buy') - favg(-change) FILTER (WHERE side = 'sell')
             AS directional_impact_asymmetry,
         count(*) FILTER (WHERE flips) AS flip_count,
         favg(abs(change)) FILTER (WHERE flips) AS price_change_on_flip,
-        CASE WHEN max(move) > min(move) THEN var_samp(move) WHEN count(move) > 1 THEN 0 END AS logret_var,
-        coalesce(fsum(move * move), 0) AS realised,
-        coalesce(pi() / 2 * fsum(abs(move) * abs(move_before)), 0) AS bipower_variation,
+        CASE WHEN max(log_return) > min(log_return) THEN var_samp(log_return) WHEN count(log_return) > 1 THEN 0 END AS logret_var,
+        coalesce(fsum(log_return * log_return), 0) AS realised,
+        coalesce(pi() / 2 * fsum(abs(log_return) * abs(log_return_before)), 0) AS bipower_variation,
         CASE
-            WHEN max(move) FILTER (WHERE rank > 2) > min(move) FILTER (WHERE rank > 2)
-                AND max(move_before) > min(move_before)
-            THEN corr(move, move_before)
+            WHEN max(log_return) FILTER (WHERE rank > 2) > min(log_return) FILTER (WHERE rank > 2)
+                AND max(log_return_before) > min(log_return_before)
+            THEN corr(log_return, log_return_before)
         END AS ret_autocorr_lag1,
-        abs(fsum(move)) / nullif(fsum(abs(move)), 0) AS trendiness
+        abs(ln(1 + {simple_return("arg_min(price, rank)", "arg_max(price, rank)")})) / nullif(fsum(abs(log_return)), 0) AS trendiness
     FROM centred
     GROUP BY bar
 )
@@ -200,8 +205,8 @@ SELECT
     price_high - price_low AS range,
     (price_high - price_low) / close * 10000 AS range_bps,
     price_high / price_low AS price_range_ratio,
-    abs(close / open - 1) / volume_notional AS amihud_like,
-    abs(close / open - 1) / nullif(abs(net_notional), 0) AS impact_per_notional,
+    whole_return / volume_notional AS amihud_like,
+    whole_return / nullif(abs(net_notional), 0) AS impact_per_notional,
     uptick_volume / nullif(downtick_volume, 0) AS uptick_downtick_volume_ratio,
     uptick_count / nullif(downtick_count, 0) AS uptick_downtick_count_ratio,
     {_tick_shares()},

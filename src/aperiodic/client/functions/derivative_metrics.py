@@ -161,13 +161,14 @@ def get_derivative_metrics(
         api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
         metric: One of
             basis: Mark price against index price and last trade price, at every mark price update.
-                Columns: basis (quote units per base unit; null: no index price known yet), basis_bps (basis points;
-                null: no index price known yet, or it is 0), mark_price_spread (quote units per base unit; null: no
-                trade known yet), mark_price_spread_bps (basis points; null: no trade known yet), basis_mean (quote
-                units per base unit; null: no index price known yet), basis_bps_std (basis points; null: index price
-                known at fewer than two mark price updates of the interval), mark_price_spread_mean (quote units per
-                base unit; null: no trade known yet), mark_price_spread_bps_std (basis points; null: a trade known at
-                fewer than two mark price updates of the interval).
+                Columns: basis (quote units per base unit; null: no index price of the last 24 hours), basis_bps (basis
+                points; null: no index price of the last 24 hours, or it is 0), mark_price_spread (quote units per base
+                unit; null: no trade of the last 24 hours), mark_price_spread_bps (basis points; null: no trade of the
+                last 24 hours), basis_mean (quote units per base unit; null: no index price of the last 24 hours),
+                basis_bps_std (basis points; null: index price known at fewer than two mark price updates of the
+                interval), mark_price_spread_mean (quote units per base unit; null: no trade of the last 24 hours),
+                mark_price_spread_bps_std (basis points; null: a trade known at fewer than two mark price updates of the
+                interval).
             funding: The funding rate as the venue last announced it, and how often it changed.
                 Columns: funding_rate (fraction of 1), funding_rate_update_frequency (per second),
                 funding_rate_avg_update_interval (seconds; null: no change in the interval).
@@ -176,11 +177,11 @@ def get_derivative_metrics(
                 (percent; null: fewer than two changes in the interval), oi_price_change_ratio (ratio; null: mark price
                 unknown at the first update, or the same at the last).
             derivative_price: Last, index and mark price at the mark price updates of the interval, and their changes.
-                Columns: last_price (quote units per base unit; null: no trade known yet), index_price (quote units per
-                base unit; null: no index price known yet), mark_price (quote units per base unit),
-                last_price_pct_change (percent; null: no trade known yet), index_price_pct_change (percent; null: no
-                index price known yet, or the first one is 0), mark_price_pct_change (percent; null: the first mark
-                price is 0), mark_index_pct_change_ratio (ratio; null: index price unknown or unchanged),
+                Columns: last_price (quote units per base unit; null: no trade of the last 24 hours), index_price (quote
+                units per base unit; null: no index price of the last 24 hours), mark_price (quote units per base unit),
+                last_price_pct_change (percent; null: no trade of the last 24 hours), index_price_pct_change (percent;
+                null: no index price of the last 24 hours, or the first one is 0), mark_price_pct_change (percent; null:
+                the first mark price is 0), mark_index_pct_change_ratio (ratio; null: index price unknown or unchanged),
                 mark_last_pct_change_ratio (ratio; null: last trade price unknown or unchanged),
                 index_last_pct_change_ratio (ratio; null: index price unknown, or last trade price unknown or
                 unchanged).

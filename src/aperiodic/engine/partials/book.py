@@ -6,24 +6,25 @@ and count the rest.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import polars as pl
 
 from aperiodic.catalog.partials_book import DEPTHS, QUANTITIES
-from aperiodic.engine.partials.compensated import add_pair, two_sum
+from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.compensated import SUM, add_to, collect, rounded, two_sum
 from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
-from aperiodic.engine.partials.merge_tree import merge_tree
-from aperiodic.market import BOOK_DEPTH, DAY_US, Interval, Stream, book_columns
+from aperiodic.market import BOOK_DEPTH, Interval, Stream, book_columns
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["KERNEL", "BookBars", "book_bars", "fold_book", "merge_bars", "to_frame"]
+__all__ = ["BOOK_BAR", "KERNEL", "finish_books", "fold_books", "merge_books"]
 
-_SECOND_US: Final = 1_000_000
 _ROWS_AT_ONCE: Final = 1 << 12
 """Snapshots copied out of a frame at a time: few enough to stay in the processor's cache."""
 
@@ -35,38 +36,16 @@ _N: Final = len(DEPTHS)
 _BID, _ASK, _IMBALANCE, _IMBALANCE_RATIO, _BID_ASK_RATIO = range(0, len(_NAMES), _N)
 _SUMS: Final = len(_NAMES)
 _LASTS: Final = 2 * _N
-_HIGH, _LOW = range(2)
 
-
-class BookBars(NamedTuple):
-    """Columns of a run of bars, ascending in time; only the first `n` rows that a kernel returned are filled.
-
-    Attributes:
-        start: Start of the bar, µs.
-        last: Sums of the best levels of the last snapshot: bids, then asks; NaN where a side is empty.
-        counts: Number of snapshots at which each quantity is defined, by quantity and depth.
-        sums: Sums of the quantities over those as two parts whose total is the sum: all high parts of a bar, then
-            all low parts.
-    """
-
-    start: NDArray[np.int64]
-    last: NDArray[np.float64]
-    counts: NDArray[np.int64]
-    sums: NDArray[np.float64]
-
-    @classmethod
-    def empty(cls, rows: int) -> BookBars:
-        """Room for `rows` bars."""
-        return cls(
-            start=np.zeros(rows, np.int64),
-            last=np.zeros((rows, _LASTS), np.float64),
-            counts=np.zeros((rows, _SUMS), np.int64),
-            sums=np.zeros((rows, 2, _SUMS), np.float64),
-        )
-
-    def head(self, rows: int) -> BookBars:
-        """The first `rows` bars."""
-        return BookBars(self.start[:rows], self.last[:rows], self.counts[:rows], self.sums[:rows])
+BOOK_BAR: Final = np.dtype(
+    [
+        ("start", np.int64),
+        ("last", np.float64, (_LASTS,)),  # sums of the last snapshot's best bids, then asks; NaN where a side is empty
+        ("counts", np.int64, (_SUMS,)),  # snapshots at which each quantity is defined
+        ("sums", SUM, (_SUMS,)),  # of the quantities over those
+    ]
+)
+"""What is known of the snapshots of a bar; quantities are in the order of `QUANTITIES`, depths within each of them."""
 
 
 @kernel
@@ -92,7 +71,7 @@ def sum_best(amounts: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
 
 
 @kernel
-def fold_book(times: NDArray[np.int64], amounts: NDArray[np.float64], bars: BookBars, used: int) -> int:
+def fold_books(times: NDArray[np.int64], amounts: NDArray[np.float64], bars: NDArray[Any], used: int) -> int:
     """Add snapshots, ascending in time, to 1-second bars, of which `used` are filled already.
 
     Args:
@@ -107,13 +86,15 @@ def fold_book(times: NDArray[np.int64], amounts: NDArray[np.float64], bars: Book
     values = np.empty(_SUMS)
     row = used - 1
     for i in range(times.size):
-        start = times[i] - times[i] % _SECOND_US
-        if row < 0 or bars.start[row] != start:
+        start = start_of(times[i], SECOND_US)
+        if row < 0 or bars[row].start != start:
             row += 1
-            bars.start[row] = start
+            bars[row].start = start
+        bar = bars[row]
         sum_best(amounts[i, :BOOK_DEPTH], values[_BID : _BID + _N])
         sum_best(amounts[i, BOOK_DEPTH:], values[_ASK : _ASK + _N])
-        bars.last[row, :] = values[:_LASTS]
+        for k in range(_LASTS):
+            bar.last[k] = values[k]
         for n in range(_N):
             bid, ask = values[_BID + n], values[_ASK + n]
             depth = bid + ask
@@ -123,64 +104,58 @@ def fold_book(times: NDArray[np.int64], amounts: NDArray[np.float64], bars: Book
         for k in range(_SUMS):
             if np.isnan(values[k]):
                 continue
-            bars.sums[row, _HIGH, k], lost = two_sum(bars.sums[row, _HIGH, k], values[k])
-            bars.sums[row, _LOW, k] += lost
-            bars.counts[row, k] += 1
+            collect(bar.sums[k], values[k])
+            bar.counts[k] += 1
     return row + 1
 
 
 @kernel
-def merge_bars(shorter: BookBars, length_us: int, bars: BookBars) -> int:
-    """Merge bars into zeroed bars of `length_us`; return how many those are."""
-    row = -1
-    for i in range(shorter.start.size):
-        start = shorter.start[i] - shorter.start[i] % length_us
-        if row < 0 or bars.start[row] != start:
+def merge_books(shorter: NDArray[Any], length_us: int, bars: NDArray[Any], used: int) -> int:
+    """Merge bars into bars of `length_us`, zeroed from row `used` on; return how many are filled then."""
+    row = used - 1
+    for i in range(shorter.size):
+        other = shorter[i]
+        start = start_of(other.start, length_us)
+        if row < 0 or bars[row].start != start:
             row += 1
-            bars.start[row] = start
-        bars.last[row, :] = shorter.last[i, :]
+            bars[row].start = start
+        bar = bars[row]
+        for k in range(_LASTS):
+            bar.last[k] = other.last[k]
         for k in range(_SUMS):
-            bars.counts[row, k] += shorter.counts[i, k]
-            bars.sums[row, _HIGH, k], bars.sums[row, _LOW, k] = add_pair(
-                bars.sums[row, _HIGH, k],
-                bars.sums[row, _LOW, k],
-                shorter.sums[i, _HIGH, k],
-                shorter.sums[i, _LOW, k],
-            )
+            bar.counts[k] += other.counts[k]
+            add_to(bar.sums[k], other.sums[k].high, other.sums[k].low)
     return row + 1
 
 
-def book_bars(book: pl.DataFrame) -> dict[Interval, BookBars]:
-    """Compute the bars of all intervals of one UTC day.
-
-    Args:
-        book: `time` in µs since the epoch, ascending and within one UTC day, and the amounts of both sides' levels,
-            null where there is no level.
-    """
-    bars = BookBars.empty(min(book.height, DAY_US // _SECOND_US))
-    used = 0
-    for part in book.iter_slices(_ROWS_AT_ONCE):
-        amounts = part.select(_AMOUNTS).to_numpy(order="c")
-        used = fold_book(part["time"].to_numpy(), amounts, bars, used)
-    bars = bars.head(used)
-    return merge_tree(bars, merge_bars)
+def finish_books(bars: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return bars as the named partials of `catalog/partials_book.py`."""
+    sums = rounded(bars["sums"])
+    columns: dict[str, NDArray[Any]] = {name: bars["last"][:, k] for k, name in enumerate(_NAMES[:_LASTS])}
+    columns |= {f"{name}_sum": sums[:, k] for k, name in enumerate(_NAMES)}
+    return columns | {f"{name}_count": bars["counts"][:, k] for k, name in enumerate(_NAMES)}
 
 
-def to_frame(bars: BookBars) -> pl.DataFrame:
-    """Return bars as `time` and the named partials of `catalog/partials_book.py`; what is undefined is null."""
-    sums = bars.sums[:, _HIGH] + bars.sums[:, _LOW]
-    series = [pl.Series("time", bars.start).cast(pl.Datetime("us"))]
-    series += [
-        pl.Series(name, np.ascontiguousarray(bars.last[:, k]), nan_to_null=True)
-        for k, name in enumerate(_NAMES[:_LASTS])
-    ]
-    series += [pl.Series(f"{name}_sum", np.ascontiguousarray(sums[:, k])) for k, name in enumerate(_NAMES)]
-    series += [pl.Series(f"{name}_count", np.ascontiguousarray(bars.counts[:, k])) for k, name in enumerate(_NAMES)]
-    return pl.DataFrame(series)
+class BookDay:
+    """The bars of a day of order books."""
+
+    def __init__(self, _ticks: DayTicks) -> None:
+        self._seconds = Bars(BOOK_BAR)
+
+    def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
+        """Add snapshots; null amounts are levels that are not there."""
+        seconds = self._seconds
+        for part in events[Stream.BOOK].iter_slices(_ROWS_AT_ONCE):
+            amounts = part.select(_AMOUNTS).to_numpy(order="c")
+            seconds.used = fold_books(part["time"].to_numpy(), amounts, seconds.room, seconds.used)
+
+    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+        """Return the bars of all snapshots so far."""
+        return {
+            interval: to_frame(bars["start"], finish_books(bars))
+            for interval, bars in merge_tree(self._seconds.filled, merge_books).items()
+            if interval in intervals
+        }
 
 
-def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
-    return {interval: to_frame(bars) for interval, bars in book_bars(ticks.day[Stream.BOOK]).items()}
-
-
-KERNEL: Final = FamilyKernel(version=2, columns={Stream.BOOK: _AMOUNTS}, bars=_bars)
+KERNEL: Final = FamilyKernel(columns={Stream.BOOK: _AMOUNTS}, open_day=BookDay)

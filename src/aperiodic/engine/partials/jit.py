@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from numba import njit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["inlined", "kernel"]
+__all__ = ["Record", "inlined", "kernel"]
+
+Record: TypeAlias = Any
+"""A NumPy record as compiled functions know it: by its fields' names. Elsewhere it is an array of them."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 

@@ -1,18 +1,20 @@
-"""What a family of datasets is computed from, and the ticks that its kernel gets for one day and clock."""
+"""What a family of datasets is computed from, and how: the protocol that all kernels keep."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from aperiodic.market import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     import polars as pl
 
-    from aperiodic.market import Clock, Exchange, Interval, Stream
+    from aperiodic.market import Clock, Exchange, Stream
 
-__all__ = ["DayTicks", "FamilyKernel"]
+__all__ = ["DayTicks", "FamilyKernel", "OpenDay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class DayTicks:
         clock: Which time orders the events.
         begin: Start of the day, µs.
         day: Events within the day, by stream; empty where there are none.
-        before: The latest usable event before the day, one row or none, for the streams that the kernel looks back on.
+        before: The latest usable event before the day, one row or none, for the streams that the kernel looks back on
+            and no further than it does.
     """
 
     exchange: Exchange
@@ -37,21 +40,42 @@ class DayTicks:
     before: Mapping[Stream, pl.DataFrame]
 
 
+class OpenDay(Protocol):
+    """The bars of a UTC day that events are still added to."""
+
+    def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
+        """Add events, none of them earlier than what was added before; frames are as in `DayTicks`.
+
+        How a day is divided changes nothing: the bars are the same to the last bit.
+        """
+
+    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+        """Return `time` and one column a partial for each of the intervals, of all that was added so far.
+
+        The last bar may still be open; events can be added afterwards.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class FamilyKernel:
     """How the partials of a family are computed.
 
     Attributes:
-        version: Raised whenever the kernel would give other numbers or other columns for the same ticks.
         columns: Value columns to read, by stream.
-        bars: Computes `time` and one column a partial, for every interval.
+        open_day: Begins a day, of whose ticks only what is known before it is looked at.
         usable: Which events can be the latest before the day, by stream; any, where a stream is not named. Of the day
             itself a kernel gets all events and leaves out what it cannot use.
-        looks_back: Streams whose latest event before the day matters too.
+        looks_back: Streams whose latest event before the day matters too, and how far back that may lie, µs; None is
+            without limit.
     """
 
-    version: int
     columns: Mapping[Stream, tuple[str, ...]]
-    bars: Callable[[DayTicks], Mapping[Interval, pl.DataFrame]]
+    open_day: Callable[[DayTicks], OpenDay]
     usable: Mapping[Stream, pl.Expr] = field(default_factory=dict)
-    looks_back: frozenset[Stream] = frozenset()
+    looks_back: Mapping[Stream, int | None] = field(default_factory=dict)
+
+    def bars(self, ticks: DayTicks, intervals: Collection[Interval] = tuple(Interval)) -> dict[Interval, pl.DataFrame]:
+        """Compute `time` and one column a partial of a whole day, for each of the intervals."""
+        day = self.open_day(ticks)
+        day.fold(ticks.day)
+        return day.finish(intervals)

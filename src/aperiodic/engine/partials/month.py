@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aperiodic.engine.partials.compensated import add, two_sum
+from aperiodic.engine.partials.compensated import add, split, two_sum
 from aperiodic.engine.partials.jit import inlined, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["past_normalised_product"]
-
-_SPLITTER = 134_217_729.0  # 2**27 + 1: splits a double into two halves of at most 26 bits (Veltkamp)
 
 
 @kernel
@@ -57,9 +55,7 @@ def past_normalised_product(x: NDArray[np.float64], y: NDArray[np.float64]) -> N
 @inlined
 def _times_minus(value: float, n: int, high: float, low: float) -> float:
     """Return n·value - (high + low) with the product exact, for n below 2**26."""
-    scaled = value * _SPLITTER
-    upper = scaled - (scaled - value)
-    lower = value - upper
+    upper, lower = split(value)
     total, lost = two_sum(upper * n, -high)
     total, lost_more = two_sum(total, lower * n)
     return total + (lost + lost_more - low)

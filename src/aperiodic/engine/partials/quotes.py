@@ -5,38 +5,35 @@ which costs less than filtering a day's quotes beforehand.
 
 A quote holds until the next one or until its bar ends, and every bar has an end of its own. So a bar's state sums
 price times time held between its first and its last quote only: a merge adds how long the left bar's last quote held
-until the right bar's first, and `to_frame` how long the last one held until the end.
+until the right bar's first, and `finish_quotes` how long the last one held until the end.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import polars as pl
 
+from aperiodic.engine.partials.asof import NEVER
+from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import add, add_pair, two_sum
-from aperiodic.engine.partials.jit import kernel
+from aperiodic.engine.partials.jit import Record, kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
-from aperiodic.engine.partials.merge_tree import merge_tree
-from aperiodic.market import DAY_US, Interval, Stream
+from aperiodic.market import Interval, Stream
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["KERNEL", "QuoteBars", "fold_quotes", "merge_bars", "quote_bars", "to_frame"]
+__all__ = ["KERNEL", "QUOTE_BAR", "finish_quotes", "fold_quotes", "merge_quotes"]
 
-_SECOND_US: Final = 1_000_000
 _ROWS_AT_ONCE: Final = 1 << 17
 """Quotes taken out of a frame at a time: as many as a tick file keeps together, which are read where they lie."""
 
 _COLUMNS: Final = ("bid_price", "bid_amount", "ask_price", "ask_amount")
 
-# Columns of `times`, and of `last` in the order of `_COLUMNS`.
-_FIRST, _LAST = range(2)
-_BID_PRICE, _BID_AMOUNT, _ASK_PRICE, _ASK_AMOUNT = range(4)
-
-# Columns of `sums`.
 _TERMS: Final = (
     "bid_price_time",
     "ask_price_time",
@@ -53,42 +50,24 @@ _TERMS: Final = (
     "spread_bps",
     "spread_depth_ratio",
 )
+"""What is summed over quotes."""
+
 _SUMS: Final = len(_TERMS)
-_BID_PRICE_TIME, _ASK_PRICE_TIME = range(2)
-_HIGH, _LOW = range(2)
+_BID_PRICE_TIME, _ASK_PRICE_TIME = _TERMS.index("bid_price_time"), _TERMS.index("ask_price_time")
 
-
-class QuoteBars(NamedTuple):
-    """Columns of a run of bars, ascending in time; only the first `n` rows that a kernel returned are filled.
-
-    Attributes:
-        start: Start of the bar, µs.
-        counts: Number of quotes.
-        times: Time of the first and of the last quote, µs.
-        last: The last quote: bid price and amount, ask price and amount.
-        sums: Sums of `_TERMS` as two parts whose total is the sum: all high parts of a bar, then all low parts.
-    """
-
-    start: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    times: NDArray[np.int64]
-    last: NDArray[np.float64]
-    sums: NDArray[np.float64]
-
-    @classmethod
-    def empty(cls, rows: int) -> QuoteBars:
-        """Room for `rows` bars."""
-        return cls(
-            start=np.zeros(rows, np.int64),
-            counts=np.zeros(rows, np.int64),
-            times=np.zeros((rows, 2), np.int64),
-            last=np.zeros((rows, len(_COLUMNS)), np.float64),
-            sums=np.zeros((rows, 2, _SUMS), np.float64),
-        )
-
-    def head(self, rows: int) -> QuoteBars:
-        """The first `rows` bars."""
-        return QuoteBars(self.start[:rows], self.counts[:rows], self.times[:rows], self.last[:rows], self.sums[:rows])
+QUOTE_BAR: Final = np.dtype(
+    [
+        ("start", np.int64),
+        ("n", np.int64),
+        ("first_time", np.int64),
+        ("last_time", np.int64),
+        *((name, np.float64) for name in _COLUMNS),  # of the last quote
+        # Sums of `_TERMS`, each the total of its two parts: all high parts lie together, so that all sums advance at once.
+        ("high", np.float64, (_SUMS,)),
+        ("low", np.float64, (_SUMS,)),
+    ]
+)
+"""What is known of the quotes of a bar."""
 
 
 @kernel
@@ -98,7 +77,7 @@ def fold_quotes(
     bid_amounts: NDArray[np.float64],
     ask_prices: NDArray[np.float64],
     ask_amounts: NDArray[np.float64],
-    bars: QuoteBars,
+    bars: NDArray[Any],
     used: int,
 ) -> int:
     """Add quotes, ascending in time, to 1-second bars, of which `used` are filled already.
@@ -117,24 +96,43 @@ def fold_quotes(
     Returns:
         The number of filled rows.
     """
-    terms = np.empty(_SUMS)
+    terms, high, low = np.empty(_SUMS), np.zeros(_SUMS), np.zeros(_SUMS)
     row = used - 1
+    # The open bar's state, which is written to its record when the bar or the quotes end.
+    start, last_time, n = NEVER, 0, 0
+    last_bid, last_bid_amount, last_ask, last_ask_amount = 0.0, 0.0, 0.0, 0.0
+    if row >= 0:
+        bar = bars[row]
+        start, last_time, n = bar.start, bar.last_time, bar.n
+        last_bid, last_bid_amount, last_ask, last_ask_amount = (
+            bar.bid_price,
+            bar.bid_amount,
+            bar.ask_price,
+            bar.ask_amount,
+        )
+        for k in range(_SUMS):
+            high[k], low[k] = bar.high[k], bar.low[k]
     for i in range(times.size):
         bid, bid_amount, ask, ask_amount = bid_prices[i], bid_amounts[i], ask_prices[i], ask_amounts[i]
         if not (bid > 0.0 and bid_amount > 0.0 and ask > 0.0 and ask_amount > 0.0):
             continue
         time = times[i]
-        if row < 0 or time - bars.start[row] >= _SECOND_US:
+        if time - start >= SECOND_US:
+            if row >= 0:
+                _put(bars[row], n, last_time, last_bid, last_bid_amount, last_ask, last_ask_amount, high, low)
             row += 1
-            bars.start[row] = time - time % _SECOND_US
-            bars.times[row, :] = time
-        held = time - bars.times[row, _LAST]
+            start = start_of(time, SECOND_US)
+            bars[row].start, bars[row].first_time = start, time
+            last_time, n, last_bid, last_ask = time, 0, 0.0, 0.0
+            high[:] = 0.0
+            low[:] = 0.0
+        held = time - last_time
         depth = bid_amount + ask_amount
         imbalance = bid_amount - ask_amount
         spread = ask - bid
         terms[:] = (
-            bars.last[row, _BID_PRICE] * held,
-            bars.last[row, _ASK_PRICE] * held,
+            last_bid * held,
+            last_ask * held,
             bid_amount,
             ask_amount,
             bid * bid_amount,
@@ -150,83 +148,97 @@ def fold_quotes(
         )
         # What rounding lost is only added up here, without carrying it over: all sums advance side by side.
         for k in range(_SUMS):
-            total, lost = two_sum(bars.sums[row, _HIGH, k], terms[k])
-            bars.sums[row, _HIGH, k] = total
-            bars.sums[row, _LOW, k] += lost
-        bars.counts[row] += 1
-        bars.times[row, _LAST] = time
-        bars.last[row, _BID_PRICE] = bid
-        bars.last[row, _BID_AMOUNT] = bid_amount
-        bars.last[row, _ASK_PRICE] = ask
-        bars.last[row, _ASK_AMOUNT] = ask_amount
+            total, lost = two_sum(high[k], terms[k])
+            high[k] = total
+            low[k] += lost
+        n += 1
+        last_time = time
+        last_bid, last_bid_amount, last_ask, last_ask_amount = bid, bid_amount, ask, ask_amount
+    if row >= 0:
+        _put(bars[row], n, last_time, last_bid, last_bid_amount, last_ask, last_ask_amount, high, low)
     return row + 1
 
 
 @kernel
-def merge_bars(shorter: QuoteBars, length_us: int, bars: QuoteBars) -> int:
-    """Merge bars into zeroed bars of `length_us`; return how many those are."""
-    row = -1
-    for i in range(shorter.start.size):
-        start = shorter.start[i] - shorter.start[i] % length_us
-        if row < 0 or bars.start[row] != start:
+def _put(
+    bar: Record,
+    n: int,
+    last_time: int,
+    bid: float,
+    bid_amount: float,
+    ask: float,
+    ask_amount: float,
+    high: NDArray[np.float64],
+    low: NDArray[np.float64],
+) -> None:
+    bar.n, bar.last_time = n, last_time
+    bar.bid_price, bar.bid_amount, bar.ask_price, bar.ask_amount = bid, bid_amount, ask, ask_amount
+    for k in range(_SUMS):
+        bar.high[k], bar.low[k] = high[k], low[k]
+
+
+@kernel
+def merge_quotes(shorter: NDArray[Any], length_us: int, bars: NDArray[Any], used: int) -> int:
+    """Merge bars into bars of `length_us`, zeroed from row `used` on; return how many are filled then."""
+    row = used - 1
+    for i in range(shorter.size):
+        other = shorter[i]
+        start = start_of(other.start, length_us)
+        if row < 0 or bars[row].start != start:
             row += 1
-            bars.start[row] = start
-            bars.times[row, _FIRST] = shorter.times[i, _FIRST]
+            bars[row].start, bars[row].first_time = start, other.first_time
         else:
-            held = shorter.times[i, _FIRST] - bars.times[row, _LAST]
-            for k, price in ((_BID_PRICE_TIME, _BID_PRICE), (_ASK_PRICE_TIME, _ASK_PRICE)):
-                bars.sums[row, _HIGH, k], bars.sums[row, _LOW, k] = add(
-                    bars.sums[row, _HIGH, k], bars.sums[row, _LOW, k], bars.last[row, price] * held
-                )
+            held = other.first_time - bars[row].last_time
+            high, low = bars[row].high, bars[row].low
+            for k, price in ((_BID_PRICE_TIME, bars[row].bid_price), (_ASK_PRICE_TIME, bars[row].ask_price)):
+                high[k], low[k] = add(high[k], low[k], price * held)
+        bar = bars[row]
         for k in range(_SUMS):
-            bars.sums[row, _HIGH, k], bars.sums[row, _LOW, k] = add_pair(
-                bars.sums[row, _HIGH, k],
-                bars.sums[row, _LOW, k],
-                shorter.sums[i, _HIGH, k],
-                shorter.sums[i, _LOW, k],
-            )
-        bars.counts[row] += shorter.counts[i]
-        bars.times[row, _LAST] = shorter.times[i, _LAST]
-        bars.last[row, :] = shorter.last[i, :]
+            bar.high[k], bar.low[k] = add_pair(bar.high[k], bar.low[k], other.high[k], other.low[k])
+        bar.n += other.n
+        bar.last_time = other.last_time
+        bar.bid_price, bar.bid_amount = other.bid_price, other.bid_amount
+        bar.ask_price, bar.ask_amount = other.ask_price, other.ask_amount
     return row + 1
 
 
-def quote_bars(quotes: pl.DataFrame) -> dict[Interval, QuoteBars]:
-    """Compute the bars of all intervals of one UTC day.
-
-    Args:
-        quotes: `time` in µs since the epoch, ascending and within one UTC day, and both sides' prices and amounts.
-    """
-    bars = QuoteBars.empty(min(quotes.height, DAY_US // _SECOND_US))
-    used = 0
-    for part in quotes.iter_slices(_ROWS_AT_ONCE):
-        bid_prices, bid_amounts, ask_prices, ask_amounts = (part[name].to_numpy() for name in _COLUMNS)
-        used = fold_quotes(part["time"].to_numpy(), bid_prices, bid_amounts, ask_prices, ask_amounts, bars, used)
-    bars = bars.head(used)
-    return merge_tree(bars, merge_bars)
-
-
-def to_frame(bars: QuoteBars, length_us: int) -> pl.DataFrame:
-    """Return bars of `length_us` as `time` and the named partials of `catalog/partials_quotes.py`."""
-    end = bars.start + length_us
-    sums = bars.sums[:, _HIGH] + bars.sums[:, _LOW]
-    held_last = end - bars.times[:, _LAST]
-    sums[:, _BID_PRICE_TIME] += bars.last[:, _BID_PRICE] * held_last
-    sums[:, _ASK_PRICE_TIME] += bars.last[:, _ASK_PRICE] * held_last
-    columns: dict[str, NDArray[np.int64] | NDArray[np.float64]] = {
-        "n_quotes": bars.counts,
-        "held_time": end - bars.times[:, _FIRST],
-        "span_time": bars.times[:, _LAST] - bars.times[:, _FIRST],
+def finish_quotes(bars: NDArray[Any], length_us: int) -> dict[str, NDArray[Any]]:
+    """Return bars of `length_us` as the named partials of `catalog/partials_quotes.py`."""
+    end = bars["start"] + length_us
+    sums = bars["high"] + bars["low"]
+    held_last = end - bars["last_time"]
+    sums[:, _BID_PRICE_TIME] += bars["bid_price"] * held_last
+    sums[:, _ASK_PRICE_TIME] += bars["ask_price"] * held_last
+    return {
+        "n_quotes": bars["n"],
+        "held_time": end - bars["first_time"],
+        "span_time": bars["last_time"] - bars["first_time"],
+        **{name: bars[name] for name in _COLUMNS},
+        **{f"{name}_sum": sums[:, k] for k, name in enumerate(_TERMS)},
     }
-    columns |= {name: bars.last[:, k] for k, name in enumerate(_COLUMNS)}
-    columns |= {f"{name}_sum": sums[:, k] for k, name in enumerate(_TERMS)}
-    frame = pl.DataFrame({name: np.ascontiguousarray(values) for name, values in columns.items()})
-    return frame.insert_column(0, pl.Series("time", bars.start).cast(pl.Datetime("us")))
 
 
-def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
-    tree = quote_bars(ticks.day[Stream.QUOTES])
-    return {interval: to_frame(bars, interval.microseconds) for interval, bars in tree.items()}
+class QuoteDay:
+    """The bars of a day of quotes."""
+
+    def __init__(self, _ticks: DayTicks) -> None:
+        self._seconds = Bars(QUOTE_BAR)
+
+    def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
+        """Add quotes."""
+        seconds = self._seconds
+        for part in events[Stream.QUOTES].iter_slices(_ROWS_AT_ONCE):
+            bids, bid_amounts, asks, ask_amounts = (part[name].to_numpy() for name in _COLUMNS)
+            times = part["time"].to_numpy()
+            seconds.used = fold_quotes(times, bids, bid_amounts, asks, ask_amounts, seconds.room, seconds.used)
+
+    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+        """Return the bars of all quotes so far."""
+        return {
+            interval: to_frame(bars["start"], finish_quotes(bars, interval.microseconds))
+            for interval, bars in merge_tree(self._seconds.filled, merge_quotes).items()
+            if interval in intervals
+        }
 
 
-KERNEL: Final = FamilyKernel(version=2, columns={Stream.QUOTES: _COLUMNS}, bars=_bars)
+KERNEL: Final = FamilyKernel(columns={Stream.QUOTES: _COLUMNS}, open_day=QuoteDay)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from aperiodic.engine.partials.compensated import add
+from aperiodic.engine.partials.compensated import SUM, add_to
+from aperiodic.engine.partials.decimals import simple_return
 from aperiodic.engine.partials.jit import kernel
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["mean_reversals"]
 
 _SUCCESSORS: Final = 5
+
+_REVERSALS: Final = np.dtype([("count", np.int64), ("sum", SUM)])
 
 
 def mean_reversals(
@@ -48,10 +51,9 @@ def _mean_reversals(
     thresholds: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Walk the shortest bars; `bars` points at the bar of each interval that is being walked through."""
-    counts = np.zeros(ends.size, np.int64)
-    highs, lows = np.zeros(ends.size), np.zeros(ends.size)
+    reversals: NDArray[Any] = np.zeros(ends.size, _REVERSALS)
     bars = np.cumsum(sizes) - sizes
-    begin = 0
+    begin, scale = 0, 1.0
     for row in range(sizes[0]):
         lowest = np.inf
         for k in range(bars.size):
@@ -61,14 +63,14 @@ def _mean_reversals(
         for i in range(begin, min(ends[row], prices.size - _SUCCESSORS)):
             if amounts[i] < lowest:
                 continue
-            change = prices[i + _SUCCESSORS] / prices[i] - 1.0
+            high, low, scale = simple_return(prices[i], prices[i + _SUCCESSORS], scale)
             for bar in bars:
                 if amounts[i] >= thresholds[bar] and i + _SUCCESSORS < ends[bar]:
-                    counts[bar] += 1
-                    highs[bar], lows[bar] = add(highs[bar], lows[bar], change)
+                    reversals[bar].count += 1
+                    add_to(reversals[bar].sum, high, low)
         begin = ends[row]
     means = np.full(ends.size, np.nan)
     for bar in range(ends.size):
-        if counts[bar]:
-            means[bar] = highs[bar] / counts[bar]
+        if reversals[bar].count:
+            means[bar] = reversals[bar].sum.high / reversals[bar].count
     return means

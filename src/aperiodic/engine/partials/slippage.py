@@ -6,72 +6,52 @@ the day. On Binance spot, whose quotes carry no exchange time, there is no slipp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 
-from aperiodic.engine.partials.compensated import add_pair
+from aperiodic.engine.partials.asof import LOOK_BACK_US, NEVER
+from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.compensated import SUM, add_to
 from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
-from aperiodic.engine.partials.merge_tree import merge_tree
 from aperiodic.engine.partials.quantiles import bar_quantiles
-from aperiodic.market import DAY_US, Clock, Interval, Stream
+from aperiodic.market import Clock, Interval, Stream
 from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from numpy.typing import NDArray
 
-__all__ = ["KERNEL"]
+__all__ = ["COST_BAR", "KERNEL", "finish_costs", "fold_costs", "match_quotes", "merge_costs"]
 
-_SECOND_US: Final = 1_000_000
 _ROWS_AT_ONCE: Final = 1 << 17
 """Quotes taken out of a frame at a time: as many as a tick file keeps together, which are read where they lie."""
 
 _QUOTE_COLUMNS: Final = ("bid_price", "bid_amount", "ask_price", "ask_amount")
 
-# Columns of `sums`.
-_PAID: Final = 0
-_BPS: Final = 1  # of buys, then of sells
-_BPS_AMOUNT: Final = 3
-_AMOUNT: Final = 4
-_SUMS: Final = 5
-
-# Columns of `spread`.
-_MEAN: Final = 0
-_SQUARE: Final = 1
-
 _PERCENTS: Final = (50, 95)
 
+COST_BAR: Final = np.dtype(
+    [
+        ("start", np.int64),
+        ("counts", np.int64, (2,)),  # trades with a quote, by side
+        ("cost", SUM),  # what trades paid beyond their quote, quote units per base unit
+        ("bps", SUM, (2,)),  # the same in basis points of the quote's mid, by side
+        ("bps_amount", SUM),  # basis points times amount
+        ("amount", SUM),
+        ("bps_mean", np.float64),
+        ("bps_squares", np.float64),  # of the distances from the mean
+    ]
+)
+"""What is known of the trades of a bar that had a quote before them."""
 
-class CostBars(NamedTuple):
-    """Columns of a run of bars, ascending in time; only the first rows that a kernel returned are filled.
+QUOTE: Final = np.dtype([("time", np.int64), ("bid", np.float64), ("ask", np.float64)])
 
-    Attributes:
-        start: Start of the bar, µs.
-        counts: Trades with a quote: buys, sells.
-        sums: Double-double sums: paid, basis points of buys and of sells, basis points times amount, amount.
-        spread: Mean of the basis points and sum of their squared distances from it.
-    """
-
-    start: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    sums: NDArray[np.float64]
-    spread: NDArray[np.float64]
-
-    @classmethod
-    def empty(cls, rows: int) -> CostBars:
-        """Room for `rows` bars."""
-        return cls(
-            start=np.zeros(rows, np.int64),
-            counts=np.zeros((rows, 2), np.int64),
-            sums=np.zeros((rows, _SUMS, 2)),
-            spread=np.zeros((rows, 2)),
-        )
-
-    def head(self, rows: int) -> CostBars:
-        """The first `rows` bars."""
-        return CostBars(self.start[:rows], self.counts[:rows], self.sums[:rows], self.spread[:rows])
+QUOTES_SEEN: Final = np.dtype([("latest", QUOTE), ("earlier", QUOTE)])
+"""The latest two-sided quote so far, and the latest one of an earlier time, which trades of that very time look at."""
 
 
 @kernel
@@ -82,10 +62,11 @@ def fold_costs(
     amounts: NDArray[np.float64],
     bids: NDArray[np.float64],
     asks: NDArray[np.float64],
-    bars: CostBars,
+    bars: NDArray[Any],
+    used: int,
     bps: NDArray[np.float64],
-) -> int:
-    """Fill zeroed 1-second bars from trades, ascending in time; trades whose quote is NaN are left out.
+) -> tuple[int, int]:
+    """Add trades, ascending in time, to 1-second bars; trades whose quote is NaN are left out.
 
     Args:
         times: µs since the epoch.
@@ -94,35 +75,37 @@ def fold_costs(
         amounts: Base units, positive.
         bids: Bid price of the quote before each trade, positive.
         asks: Ask price of the same quote, positive.
-        bars: Zeroed, with room for every second that occurs.
+        bars: Zeroed from row `used` on, with room for every second that occurs.
+        used: Filled rows; the last of them is continued.
         bps: Receives the basis points of the trades that are not left out.
 
     Returns:
-        The number of filled bars.
+        The number of filled rows, and of trades that are not left out.
     """
-    row = -1
+    row = used - 1
     matched = 0
     for i in range(times.size):
         bid, ask, side = bids[i], asks[i], sides[i]
         if np.isnan(bid):
             continue
-        start = times[i] - times[i] % _SECOND_US
-        if row < 0 or bars.start[row] != start:
+        start = start_of(times[i], SECOND_US)
+        if row < 0 or bars[row].start != start:
             row += 1
-            bars.start[row] = start
-        paid = prices[i] - ask if side == 0 else bid - prices[i]
-        cost = paid / ((bid + ask) / 2.0) * 10_000.0
-        bps[matched] = cost
+            bars[row].start = start
+        bar = bars[row]
+        cost = prices[i] - ask if side == 0 else bid - prices[i]
+        cost_bps = cost / ((bid + ask) / 2.0) * 10_000.0
+        bps[matched] = cost_bps
         matched += 1
-        bars.counts[row, side] += 1
-        _add(bars.sums, row, _PAID, paid, 0.0)
-        _add(bars.sums, row, _BPS + side, cost, 0.0)
-        _add(bars.sums, row, _BPS_AMOUNT, cost * amounts[i], 0.0)
-        _add(bars.sums, row, _AMOUNT, amounts[i], 0.0)
-        distance = cost - bars.spread[row, _MEAN]
-        bars.spread[row, _MEAN] += distance / (bars.counts[row, 0] + bars.counts[row, 1])
-        bars.spread[row, _SQUARE] += distance * (cost - bars.spread[row, _MEAN])
-    return row + 1
+        bar.counts[side] += 1
+        add_to(bar.cost, cost, 0.0)
+        add_to(bar.bps[side], cost_bps, 0.0)
+        add_to(bar.bps_amount, cost_bps * amounts[i], 0.0)
+        add_to(bar.amount, amounts[i], 0.0)
+        distance = cost_bps - bar.bps_mean
+        bar.bps_mean += distance / (bar.counts[0] + bar.counts[1])
+        bar.bps_squares += distance * (cost_bps - bar.bps_mean)
+    return row + 1, matched
 
 
 @kernel
@@ -134,13 +117,13 @@ def match_quotes(
     ask_prices: NDArray[np.float64],
     ask_amounts: NDArray[np.float64],
     matched: int,
-    latest: NDArray[np.float64],
+    seen: NDArray[Any],
     bids: NDArray[np.float64],
     asks: NDArray[np.float64],
 ) -> int:
     """Give trades the prices of the quote before them, as far as these quotes tell; return how many now have them.
 
-    Quotes without a price or an amount above zero on each side are left out.
+    Quotes without a price or an amount above zero on each side are left out, and so are those older than 24 hours.
 
     Args:
         times: Of the trades, µs since the epoch, ascending.
@@ -150,126 +133,161 @@ def match_quotes(
         ask_prices: Quote units per base unit; NaN where there is none.
         ask_amounts: Base units; NaN where there is none.
         matched: Trades that have their quote from earlier calls.
-        latest: Bid and ask price of the latest quote so far; NaN before the first one.
+        seen: One record of type `QUOTES_SEEN`, which is brought up to date.
         bids: Receives the bid prices.
         asks: Receives the ask prices.
     """
-    bid, ask = latest
+    latest, earlier = seen[0].latest, seen[0].earlier
+    time, bid, ask = latest.time, latest.bid, latest.ask
+    time_before, bid_before, ask_before = earlier.time, earlier.bid, earlier.ask
     for i in range(quote_times.size):
+        quote_time = quote_times[i]
         # A quote at the very time of a trade is not before it.
-        while matched < times.size and times[matched] <= quote_times[i]:
-            bids[matched], asks[matched] = bid, ask
+        while matched < times.size and times[matched] <= quote_time:
+            at = times[matched]
+            if time < at:
+                known = at - time <= LOOK_BACK_US
+                bids[matched], asks[matched] = (bid, ask) if known else (np.nan, np.nan)
+            else:
+                known = at - time_before <= LOOK_BACK_US
+                bids[matched], asks[matched] = (bid_before, ask_before) if known else (np.nan, np.nan)
             matched += 1
         if bid_prices[i] > 0.0 and bid_amounts[i] > 0.0 and ask_prices[i] > 0.0 and ask_amounts[i] > 0.0:
-            bid, ask = bid_prices[i], ask_prices[i]
-    latest[:] = bid, ask
+            if time < quote_time:
+                time_before, bid_before, ask_before = time, bid, ask
+            time, bid, ask = quote_time, bid_prices[i], ask_prices[i]
+    latest.time, latest.bid, latest.ask = time, bid, ask
+    earlier.time, earlier.bid, earlier.ask = time_before, bid_before, ask_before
     return matched
 
 
 @kernel
-def merge_costs(shorter: CostBars, length_us: int, bars: CostBars) -> int:
-    """Merge bars into zeroed bars of `length_us`; return how many those are."""
-    row = -1
-    for i in range(shorter.start.size):
-        start = shorter.start[i] - shorter.start[i] % length_us
-        if row < 0 or bars.start[row] != start:
-            row += 1
-            bars.start[row] = start
-        held = bars.counts[row, 0] + bars.counts[row, 1]
-        more = shorter.counts[i, 0] + shorter.counts[i, 1]
-        distance = shorter.spread[i, _MEAN] - bars.spread[row, _MEAN]
-        bars.spread[row, _MEAN] += distance * (more / (held + more))
-        bars.spread[row, _SQUARE] += shorter.spread[i, _SQUARE] + distance * distance * held * (more / (held + more))
-        for side in range(2):
-            bars.counts[row, side] += shorter.counts[i, side]
-        for k in range(_SUMS):
-            _add(bars.sums, row, k, shorter.sums[i, k, 0], shorter.sums[i, k, 1])
-    return row + 1
+def match_rest(
+    times: NDArray[np.int64],
+    matched: int,
+    seen: NDArray[Any],
+    bids: NDArray[np.float64],
+    asks: NDArray[np.float64],
+) -> None:
+    """Give the trades that have no quote yet the prices of the latest one before them; NaN where there is none."""
+    for i in range(matched, times.size):
+        quote = seen[0].latest if seen[0].latest.time < times[i] else seen[0].earlier
+        known = times[i] - quote.time <= LOOK_BACK_US
+        bids[i] = quote.bid if known else np.nan
+        asks[i] = quote.ask if known else np.nan
 
 
 @kernel
-def _add(sums: NDArray[np.float64], row: int, column: int, high: float, low: float) -> None:
-    sums[row, column, 0], sums[row, column, 1] = add_pair(sums[row, column, 0], sums[row, column, 1], high, low)
+def merge_costs(shorter: NDArray[Any], length_us: int, bars: NDArray[Any], used: int) -> int:
+    """Merge bars into bars of `length_us`, zeroed from row `used` on; return how many are filled then."""
+    row = used - 1
+    for i in range(shorter.size):
+        other = shorter[i]
+        start = start_of(other.start, length_us)
+        if row < 0 or bars[row].start != start:
+            row += 1
+            bars[row].start = start
+        bar = bars[row]
+        held = bar.counts[0] + bar.counts[1]
+        more = other.counts[0] + other.counts[1]
+        distance = other.bps_mean - bar.bps_mean
+        bar.bps_mean += distance * (more / (held + more))
+        bar.bps_squares += other.bps_squares + distance * distance * held * (more / (held + more))
+        for side in range(2):
+            bar.counts[side] += other.counts[side]
+            add_to(bar.bps[side], other.bps[side].high, other.bps[side].low)
+        add_to(bar.cost, other.cost.high, other.cost.low)
+        add_to(bar.bps_amount, other.bps_amount.high, other.bps_amount.low)
+        add_to(bar.amount, other.amount.high, other.amount.low)
+    return row + 1
 
 
-def cost_bars(costs: CostBars) -> dict[Interval, CostBars]:
-    """Merge the 1-second bars of a UTC day into the bars of all intervals, from the shortest to the longest."""
-    return merge_tree(costs, merge_costs)
-
-
-def to_frame(bars: CostBars, percentiles: NDArray[np.float64]) -> pl.DataFrame:
-    """Return bars as `time` and the named partials of `catalog/partials_slippage.py`."""
-    rounded = bars.sums[:, :, 0]
-    columns = {
-        "buy_count": bars.counts[:, 0],
-        "sell_count": bars.counts[:, 1],
-        "volume": rounded[:, _AMOUNT],
-        "paid_sum": rounded[:, _PAID],
+def finish_costs(bars: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Return bars as the named partials of `catalog/partials_slippage.py`, but for the percentiles."""
+    bps = bars["bps"]
+    return {
+        "buy_count": bars["counts"][:, 0],
+        "sell_count": bars["counts"][:, 1],
+        "volume": bars["amount"]["high"],
+        "cost_sum": bars["cost"]["high"],
         # High parts, then low parts: what rounding lost counts where buys and sells cancel.
-        "bps_sum": bars.sums[:, _BPS : _BPS + 2].sum(axis=1).sum(axis=1),
-        "buy_bps_sum": rounded[:, _BPS],
-        "sell_bps_sum": rounded[:, _BPS + 1],
-        "bps_amount_sum": rounded[:, _BPS_AMOUNT],
-        "bps_square_sum": bars.spread[:, _SQUARE],
-        **{f"bps_p{percent}": percentiles[:, k] for k, percent in enumerate(_PERCENTS)},
+        "bps_sum": bps["high"].sum(axis=1) + bps["low"].sum(axis=1),
+        "buy_bps_sum": bps["high"][:, 0],
+        "sell_bps_sum": bps["high"][:, 1],
+        "bps_amount_sum": bars["bps_amount"]["high"],
+        "bps_square_sum": bars["bps_squares"],
     }
-    frame = pl.DataFrame({name: np.ascontiguousarray(values) for name, values in columns.items()})
-    return frame.insert_column(0, pl.Series("time", bars.start).cast(pl.Datetime("us")))
 
 
-def _quotes_before(times: NDArray[np.int64], ticks: DayTicks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return bid and ask price of the quote before each trade; NaN where there is none."""
-    before = ticks.before[Stream.QUOTES]
-    latest = np.array([before[name].item() if before.height else np.nan for name in ("bid_price", "ask_price")])
-    bids, asks = np.empty(times.size), np.empty(times.size)
-    matched = 0
-    for part in ticks.day[Stream.QUOTES].iter_slices(_ROWS_AT_ONCE):
-        bid_prices, bid_amounts, ask_prices, ask_amounts = (part[name].to_numpy() for name in _QUOTE_COLUMNS)
-        matched = match_quotes(
+class SlippageDay:
+    """The bars of a day of trades and quotes.
+
+    It keeps the basis points of every trade, 8 bytes: percentiles are of all trades of a bar.
+    """
+
+    def __init__(self, ticks: DayTicks) -> None:
+        self._counts = ticks.clock is not Clock.EXCHANGE or not has_modelled_time(ticks.exchange, Stream.QUOTES)
+        self._seen = np.zeros(1, QUOTES_SEEN)
+        self._seen["latest"] = self._seen["earlier"] = (NEVER, np.nan, np.nan)
+        for row in ticks.before[Stream.QUOTES].select("time", "bid_price", "ask_price").iter_rows():
+            self._seen["latest"] = row
+        self._bps: list[NDArray[np.float64]] = []
+        self._seconds = Bars(COST_BAR)
+
+    def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
+        """Add trades and quotes."""
+        trades, quotes = events[Stream.TRADES], events[Stream.QUOTES]
+        if not self._counts:
+            trades = trades.clear()
+        times = trades["time"].to_numpy()
+        bids, asks = np.empty(times.size), np.empty(times.size)
+        matched = 0
+        for part in quotes.iter_slices(_ROWS_AT_ONCE):
+            bid_prices, bid_amounts, ask_prices, ask_amounts = (part[name].to_numpy() for name in _QUOTE_COLUMNS)
+            matched = match_quotes(
+                times,
+                part["time"].to_numpy(),
+                bid_prices,
+                bid_amounts,
+                ask_prices,
+                ask_amounts,
+                matched,
+                self._seen,
+                bids,
+                asks,
+            )
+        match_rest(times, matched, self._seen, bids, asks)
+        bps = np.empty(times.size)
+        self._seconds.used, found = fold_costs(
             times,
-            part["time"].to_numpy(),
-            bid_prices,
-            bid_amounts,
-            ask_prices,
-            ask_amounts,
-            matched,
-            latest,
+            trades["side"].to_physical().cast(pl.UInt8).to_numpy(),
+            trades["price"].to_numpy(),
+            trades["amount"].to_numpy(),
             bids,
             asks,
+            self._seconds.room,
+            self._seconds.used,
+            bps,
         )
-    bids[matched:], asks[matched:] = latest
-    return bids, asks
+        self._bps.append(bps[:found])
 
-
-def _bars(ticks: DayTicks) -> dict[Interval, pl.DataFrame]:
-    trades = ticks.day[Stream.TRADES]
-    if ticks.clock is Clock.EXCHANGE and has_modelled_time(ticks.exchange, Stream.QUOTES):
-        trades = trades.clear()
-    times = trades["time"].to_numpy()
-    bids, asks = _quotes_before(times, ticks)
-    seconds = CostBars.empty(min(times.size, DAY_US // _SECOND_US))
-    bps = np.empty(times.size)
-    filled = fold_costs(
-        times,
-        trades["side"].to_physical().cast(pl.UInt8).to_numpy(),
-        trades["price"].to_numpy(),
-        trades["amount"].to_numpy(),
-        bids,
-        asks,
-        seconds,
-        bps,
-    )
-    tree = cost_bars(seconds.head(filled))
-    ends = [bars.counts.sum(axis=1).cumsum() for bars in tree.values()]
-    matched = bps[: ends[0][-1]] if filled else bps[:0]
-    percentiles = bar_quantiles(matched, ends, _PERCENTS)
-    return {interval: to_frame(bars, found) for (interval, bars), found in zip(tree.items(), percentiles, strict=True)}
+    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+        """Return the bars of all trades so far."""
+        self._bps = [np.concatenate(self._bps)] if len(self._bps) > 1 else self._bps
+        tree = merge_tree(self._seconds.filled, merge_costs)
+        ends = [bars["counts"].sum(axis=1).cumsum() for bars in tree.values()]
+        percentiles = bar_quantiles(self._bps[0] if self._bps else np.zeros(0), ends, _PERCENTS)
+        frames = {}
+        for (interval, bars), found in zip(tree.items(), percentiles, strict=True):
+            if interval in intervals:
+                quantiles = {f"bps_p{percent}": found[:, k] for k, percent in enumerate(_PERCENTS)}
+                frames[interval] = to_frame(bars["start"], finish_costs(bars) | quantiles)
+        return frames
 
 
 KERNEL: Final = FamilyKernel(
-    version=2,
     columns={Stream.TRADES: ("side", "price", "amount"), Stream.QUOTES: _QUOTE_COLUMNS},
-    bars=_bars,
+    open_day=SlippageDay,
     usable={Stream.QUOTES: pl.all_horizontal(pl.col(_QUOTE_COLUMNS).fill_null(0.0) > 0)},
-    looks_back=frozenset({Stream.QUOTES}),
+    looks_back={Stream.QUOTES: LOOK_BACK_US},
 )

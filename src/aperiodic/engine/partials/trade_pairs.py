@@ -7,81 +7,55 @@ between two inner bars. Pairs that straddle the edge of the final bar itself nev
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from aperiodic.engine.partials.compensated import add, add_pair, two_sum
-from aperiodic.engine.partials.jit import kernel
-from aperiodic.engine.partials.moments import (
-    CROSS,
-    PAIR_COLUMNS,
-    PAIRS,
-    SECOND_X,
-    SECOND_Y,
-    SUM_X,
-    SUM_Y,
-    join_pairs,
-    mean_gap,
-    put_pair,
-    put_pairs,
-)
+from aperiodic.engine.partials.bars import start_of
+from aperiodic.engine.partials.compensated import SUM, add_to, collect, rounded, settled
+from aperiodic.engine.partials.decimals import log_return, simple_return
+from aperiodic.engine.partials.jit import Record, kernel
+from aperiodic.engine.partials.moments import PAIRS, join_pairs, mean_gap, put_pair, put_pairs, with_one_more
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PairBars", "fold_pairs", "merge_pairs", "pair_columns"]
+__all__ = ["PAIR_BAR", "finish_pairs", "fold_pairs", "merge_pairs"]
 
 _TICKS: Final = ("uptick", "downtick", "unchanged")
 _SIDES: Final = ("buy", "sell")
 
-# Columns of `counts`: trades by tick, then by side the returns, the runs and the longest run.
-_RETURNS: Final = 3
-_RUNS: Final = 5
-_LONGEST: Final = 7
-_FIRST_SIDE: Final = 9
-_LAST_SIDE: Final = 10
-_FIRST_RUN: Final = 11
-_LAST_RUN: Final = 12
-_COUNTS: Final = 13
-
-# Columns of `values`. First double-double sums: amounts by tick, simple returns by side, log returns up and down.
-_SIMPLE: Final = 6
-_UP: Final = 10
-_DOWN: Final = 12
-# Sums of terms that are never negative: squared log returns, products of the sizes of neighbouring ones, sizes of the
-# simple returns of flips.
-_SQUARE: Final = 14
-_BIPOWER: Final = 15
-_FLIP: Final = 16
-# Edges: first and last price, first signed amount, first and last log return (zero without any).
-_OPEN: Final = 17
-_CLOSE: Final = 18
-_FIRST_FLOW: Final = 19
-_FIRST_MOVE: Final = 20
-_LAST_MOVE: Final = 21
-# Samples of pairs: (signed amount, simple return) from the second trade on, (log return, the one before) from the third.
-_FLOWS: Final = 22
-_LAGS: Final = _FLOWS + PAIR_COLUMNS
-_VALUES: Final = _LAGS + PAIR_COLUMNS
-
-
-class PairBars(NamedTuple):
-    """Columns of a run of bars, none of them empty.
-
-    Attributes:
-        counts: Ticks, returns and runs, and the sides and lengths of the first and the last run.
-        values: Sums of amounts and returns, what is at the edges, and samples of pairs of neighbours.
-    """
-
-    counts: NDArray[np.int64]
-    values: NDArray[np.float64]
-
-    @classmethod
-    def empty(cls, rows: int) -> PairBars:
-        """Room for `rows` bars."""
-        return cls(np.zeros((rows, _COUNTS), np.int64), np.zeros((rows, _VALUES)))
+PAIR_BAR: Final = np.dtype(
+    [
+        ("start", np.int64),
+        ("tick_counts", np.int64, (len(_TICKS),)),
+        ("tick_volumes", SUM, (len(_TICKS),)),
+        # By the side of the later trade: simple returns, and runs.
+        ("return_counts", np.int64, (len(_SIDES),)),
+        ("return_sums", SUM, (len(_SIDES),)),
+        ("run_counts", np.int64, (len(_SIDES),)),
+        ("longest_runs", np.int64, (len(_SIDES),)),
+        # At the edges.
+        ("first_side", np.int64),
+        ("last_side", np.int64),
+        ("first_run", np.int64),
+        ("last_run", np.int64),
+        ("open", np.float64),
+        ("close", np.float64),
+        ("first_signed_amount", np.float64),
+        ("first_log_return", SUM),
+        ("last_log_return", SUM),
+        # Sums of terms that are never negative.
+        ("flip_return_size", np.float64),
+        ("log_return_size", SUM),
+        ("log_return_square", np.float64),
+        ("bipower", np.float64),
+        # Samples: (signed amount, simple return) from the second trade on, (log return, the one before) from the third.
+        ("impacts", PAIRS),
+        ("lags", PAIRS),
+    ]
+)
+"""What is known of the neighbouring trades of a bar; the bar has a trade, and returns are zero while it has one only."""
 
 
 @kernel
@@ -89,237 +63,249 @@ def fold_pairs(
     sides: NDArray[np.uint8],
     prices: NDArray[np.float64],
     amounts: NDArray[np.float64],
+    starts: NDArray[np.int64],
     ends: NDArray[np.int64],
-    bars: PairBars,
-) -> None:
-    """Fill zeroed bars from trades in order of time.
+    bars: NDArray[Any],
+    used: int,
+) -> int:
+    """Fill bars, from row `used` on, from trades in order of time; return how many rows are filled.
 
     Args:
         sides: 0 where the taker bought, 1 where it sold.
         prices: Quote units per base unit, positive.
         amounts: Base units, positive.
-        ends: Where each bar ends in them; no bar is empty.
-        bars: One row for each end.
+        starts: Start of each bar, µs.
+        ends: Where each bar ends in the trades; no bar is empty, and each is whole: samples are centred on its means.
+        bars: Room for them; what is there is written over.
+        used: Rows to leave as they are.
     """
     begin, longest = 0, 0
     for end in ends:
         longest = max(longest, end - begin)
         begin = end
-    flows, changes, moves = np.empty(longest), np.empty(longest), np.empty(longest)
+    signed_amounts, returns, log_returns = np.zeros(longest, SUM), np.zeros(longest, SUM), np.zeros(longest, SUM)
+    empty = np.zeros(1, bars.dtype)
     begin = 0
     for row in range(ends.size):
         end, n = ends[row], ends[row] - begin
+        bars[used + row] = empty[0]
+        bar = bars[used + row]
+        bar.start = starts[row]
         side, price, amount = sides[begin:end], prices[begin:end], amounts[begin:end]
-        flow, change, move = flows[:n], changes[:n], moves[:n]
-        counts, values = bars.counts[row], bars.values[row]
-        _fold_ticks(price, amount, counts, values)
-        _fold_returns(side, price, change, move, counts, values)
-        _fold_runs(side, change, counts, values)
-        for column in range(0, _SQUARE, 2):
-            _settle(values, column)
         for i in range(n):
-            flow[i] = amount[i] if side[i] == 0 else -amount[i]
-        values[_OPEN], values[_CLOSE], values[_FIRST_FLOW] = price[0], price[-1], flow[0]
+            signed_amounts[i].high = amount[i] if side[i] == 0 else -amount[i]
+        bar.open, bar.close, bar.first_signed_amount = price[0], price[-1], signed_amounts[0].high
+        _fold_returns(side, price, amount, returns, log_returns, bar)
+        _fold_runs(side, returns, bar)
         if n > 1:
-            values[_FIRST_MOVE], values[_LAST_MOVE] = move[1], move[-1]
-            _put_samples(flow[1:], change[1:], move[1:], values)
+            _put_samples(signed_amounts[1:n], returns[1:n], log_returns[1:n], bar)
         begin = end
+    return used + ends.size
 
 
 @kernel
-def merge_pairs(shorter: PairBars, into: NDArray[np.int64], bars: PairBars) -> None:
-    """Merge bars into longer bars.
-
-    Args:
-        shorter: Bars to merge.
-        into: Row of the longer bar that each belongs to: ascending from 0 without a gap.
-        bars: The longer bars.
-    """
-    pair = np.empty(PAIR_COLUMNS)
-    for i in range(into.size):
-        counts, values = bars.counts[into[i]], bars.values[into[i]]
-        other_counts, other_values = shorter.counts[i], shorter.values[i]
-        if i == 0 or into[i] != into[i - 1]:
-            counts[:] = other_counts
-            values[:] = other_values
+def merge_pairs(shorter: NDArray[Any], length_us: int, bars: NDArray[Any], used: int) -> int:
+    """Merge bars into bars of `length_us`, of which `used` are filled; return how many then are."""
+    sample = np.zeros(1, PAIRS)[0]
+    row, scale = used - 1, 1.0
+    for i in range(shorter.size):
+        other = shorter[i]
+        start = start_of(other.start, length_us)
+        if row < 0 or bars[row].start != start:
+            row += 1
+            bars[row] = other
+            bars[row].start = start
         else:
-            _straddle(counts, values, other_counts, other_values, pair)
-            _append_runs(counts, other_counts)
-            _append_values(values, other_values)
+            scale = _straddle(bars[row], other, sample, scale)
+            _append_runs(bars[row], other)
+            _append_sums(bars[row], other)
+    return row + 1
 
 
-def pair_columns(bars: PairBars) -> dict[str, NDArray[Any]]:
+def finish_pairs(bars: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return bars as the named partials of `catalog/partials.py`."""
-    counts, values = bars.counts, bars.values
     columns: dict[str, NDArray[Any]] = {}
     for k, tick in enumerate(_TICKS):
-        columns[f"{tick}_count"] = counts[:, k]
-        columns[f"{tick}_volume"] = values[:, 2 * k]
+        columns[f"{tick}_count"] = bars["tick_counts"][:, k]
+        columns[f"{tick}_volume"] = rounded(bars["tick_volumes"][:, k])
     for k, side in enumerate(_SIDES):
-        columns[f"{side}_return_count"] = counts[:, _RETURNS + k]
-        columns[f"{side}_return_sum"] = values[:, _SIMPLE + 2 * k]
-        columns[f"{side}_run_count"] = counts[:, _RUNS + k]
-        columns[f"{side}_longest_run"] = counts[:, _LONGEST + k]
-    columns |= {
-        "flip_return_size_sum": values[:, _FLIP],
-        "flow_return_moment": values[:, _FLOWS + CROSS],
-        "flow_moment_2": _flow_moments(values),
-        "log_return_square_sum": values[:, _SQUARE],
-        "bipower_sum": values[:, _BIPOWER],
-        "log_return_sum": _net_moves(values),
-        "log_return_size_sum": values[:, _UP] + values[:, _DOWN],
-        "log_return_moment_2": _move_moments(values),
-        "lag_moment": values[:, _LAGS + CROSS],
-        "later_moment_2": values[:, _LAGS + SECOND_X],
-        "earlier_moment_2": values[:, _LAGS + SECOND_Y],
+        columns[f"{side}_run_count"] = bars["run_counts"][:, k]
+        columns[f"{side}_longest_run"] = bars["longest_runs"][:, k]
+    signed_amount_moments, log_return_moments, asymmetries = _moments(bars)
+    return columns | {
+        "return_asymmetry": asymmetries,
+        "flip_return_size_sum": bars["flip_return_size"],
+        "amount_return_moment": bars["impacts"]["xy"],
+        "signed_amount_moment_2": signed_amount_moments,
+        "log_return_square_sum": bars["log_return_square"],
+        "bipower_sum": bars["bipower"],
+        "log_return_size_sum": rounded(bars["log_return_size"]),
+        "log_return_moment_2": log_return_moments,
+        "lag_moment": bars["lags"]["xy"],
+        "later_moment_2": bars["lags"]["xx"],
+        "earlier_moment_2": bars["lags"]["yy"],
     }
-    return {name: np.ascontiguousarray(column) for name, column in columns.items()}
-
-
-@kernel
-def _fold_ticks(
-    prices: NDArray[np.float64], amounts: NDArray[np.float64], counts: NDArray[np.int64], values: NDArray[np.float64]
-) -> None:
-    for i in range(1, prices.size):
-        tick = _tick(prices[i - 1], prices[i])
-        counts[tick] += 1
-        _collect(values, 2 * tick, amounts[i])
 
 
 @kernel
 def _fold_returns(
     sides: NDArray[np.uint8],
     prices: NDArray[np.float64],
-    changes: NDArray[np.float64],
-    moves: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    values: NDArray[np.float64],
+    amounts: NDArray[np.float64],
+    returns: NDArray[Any],
+    log_returns: NDArray[Any],
+    bar: Record,
 ) -> None:
-    """Sum the returns of a bar and leave them, simple and logarithmic, in `changes` and `moves`."""
-    square, bipower, before, sells = 0.0, 0.0, 0.0, 0
+    """Sum the ticks and returns of a zeroed bar, and leave the returns in `returns` and `log_returns`.
+
+    The sample of lags gets its sums, of every log return but the first and of every one but the last.
+    """
+    square, bipower, size_before, sells, scale, lags = 0.0, 0.0, 0.0, 0, 1.0, bar.lags
     for i in range(1, prices.size):
-        sells += sides[i]
-        change, move = _returns(prices[i - 1], prices[i])
-        changes[i], moves[i] = change, move
-        if change != 0.0:
-            _collect(values, _SIMPLE + 2 * sides[i], change)
-            _collect(values, _UP if move > 0.0 else _DOWN, abs(move))
-            square += move * move
-            bipower += abs(move) * before
-        before = abs(move)
-    values[_SQUARE], values[_BIPOWER] = square, bipower
-    counts[_RETURNS], counts[_RETURNS + 1] = prices.size - 1 - sells, sells
+        before, price, side = prices[i - 1], prices[i], sides[i]
+        tick = _tick(before, price)
+        bar.tick_counts[tick] += 1
+        collect(bar.tick_volumes[tick], amounts[i])
+        sells += side
+        high, low, log_high, log_low = 0.0, 0.0, 0.0, 0.0
+        if price != before:
+            high, low, scale = simple_return(before, price, scale)
+            log_high, log_low = log_return(high, low, before, price)
+            collect(bar.return_sums[side], high)
+            bar.return_sums[side].low += low
+            collect(bar.log_return_size, abs(log_high))
+            if i > 1:
+                collect(lags.x_sum, log_high)
+                lags.x_sum.low += log_low
+            if i < prices.size - 1:
+                collect(lags.y_sum, log_high)
+                lags.y_sum.low += log_low
+            square += log_high * log_high
+            bipower += abs(log_high) * size_before
+        size_before = abs(log_high)
+        returns[i].high, returns[i].low = high, low
+        log_returns[i].high, log_returns[i].low = log_high, log_low
+    bar.log_return_square, bar.bipower = square, bipower
+    bar.return_counts[0], bar.return_counts[1] = prices.size - 1 - sells, sells
+    for tick in range(3):
+        bar.tick_volumes[tick].high, bar.tick_volumes[tick].low = settled(bar.tick_volumes[tick])
+    for side in range(2):
+        bar.return_sums[side].high, bar.return_sums[side].low = settled(bar.return_sums[side])
+    bar.log_return_size.high, bar.log_return_size.low = settled(bar.log_return_size)
 
 
 @kernel
-def _fold_runs(
-    sides: NDArray[np.uint8], changes: NDArray[np.float64], counts: NDArray[np.int64], values: NDArray[np.float64]
-) -> None:
+def _fold_runs(sides: NDArray[np.uint8], returns: NDArray[Any], bar: Record) -> None:
     last, length, first_run, flips = np.int64(sides[0]), 0, 0, 0.0
     for i in range(sides.size):
         if sides[i] != last:
-            _end_run(counts, last, length)
+            _end_run(bar, last, length)
             first_run = first_run or length
-            flips += abs(changes[i])
+            flips += abs(returns[i].high)
             last, length = np.int64(sides[i]), 0
         length += 1
-    _end_run(counts, last, length)
-    counts[_FIRST_RUN], counts[_LAST_RUN] = first_run or length, length
-    counts[_FIRST_SIDE], counts[_LAST_SIDE] = sides[0], last
-    values[_FLIP] = flips
+    _end_run(bar, last, length)
+    bar.first_run, bar.last_run = first_run or length, length
+    bar.first_side, bar.last_side = sides[0], last
+    bar.flip_return_size = flips
 
 
 @kernel
-def _end_run(counts: NDArray[np.int64], side: np.int64, length: int) -> None:
-    counts[_RUNS + side] += 1
-    counts[_LONGEST + side] = max(counts[_LONGEST + side], length)
+def _end_run(bar: Record, side: np.int64, length: int) -> None:
+    bar.run_counts[side] += 1
+    bar.longest_runs[side] = max(bar.longest_runs[side], length)
 
 
 @kernel
 def _put_samples(
-    flows: NDArray[np.float64], changes: NDArray[np.float64], moves: NDArray[np.float64], values: NDArray[np.float64]
+    signed_amounts: NDArray[Any],
+    returns: NDArray[Any],
+    log_returns: NDArray[Any],
+    bar: Record,
 ) -> None:
-    """Fill the samples of pairs from the signed amounts and the returns of the second trade on."""
-    sample, lag = values[_FLOWS:_LAGS], values[_LAGS:_VALUES]
-    for flow in flows:
-        _collect(sample, SUM_X, flow)
-    _settle(sample, SUM_X)
+    """Fill the samples of a bar from the signed amounts and the returns of its second trade on."""
+    impacts, lags, n = bar.impacts, bar.lags, returns.size
+    first, last = log_returns[0], log_returns[n - 1]
+    bar.first_log_return.high, bar.first_log_return.low = first.high, first.low
+    bar.last_log_return.high, bar.last_log_return.low = last.high, last.low
+    for amount in signed_amounts:
+        collect(impacts.x_sum, amount.high)
+    impacts.x_sum.high, impacts.x_sum.low = settled(impacts.x_sum)
     for side in range(2):
-        _add_pair_to(sample, SUM_Y, values[_SIMPLE + 2 * side], values[_SIMPLE + 2 * side + 1])
-    put_pairs(sample, flows, changes)
-    lag[PAIRS] = moves.size - 1
-    if moves.size > 1 and values[_SQUARE] != 0.0:
-        for column, absent in ((SUM_X, moves[0]), (SUM_Y, moves[-1])):
-            _add_pair_to(lag, column, values[_UP], values[_UP + 1])
-            _add_pair_to(lag, column, -values[_DOWN], -values[_DOWN + 1])
-            _add_to(lag, column, -absent)
-        put_pairs(lag, moves[1:], moves[:-1])
+        add_to(impacts.y_sum, bar.return_sums[side].high, bar.return_sums[side].low)
+    put_pairs(impacts, signed_amounts, returns)
+    lags.n = float(n - 1)
+    if n > 1 and bar.log_return_square != 0.0:
+        lags.x_sum.high, lags.x_sum.low = settled(lags.x_sum)
+        lags.y_sum.high, lags.y_sum.low = settled(lags.y_sum)
+        put_pairs(lags, log_returns[1:], log_returns[: n - 1])
 
 
 @kernel
-def _straddle(
-    counts: NDArray[np.int64],
-    values: NDArray[np.float64],
-    next_counts: NDArray[np.int64],
-    next_values: NDArray[np.float64],
-    pair: NDArray[np.float64],
-) -> None:
-    """Count the pairs that the last trade of a bar and the first of the next one make."""
-    before, price, flow = values[_CLOSE], next_values[_OPEN], next_values[_FIRST_FLOW]
-    side, tick = next_counts[_FIRST_SIDE], _tick(before, price)
-    change, move = _returns(before, price)
-    counts[tick] += 1
-    counts[_RETURNS + side] += 1
-    _add_to(values, 2 * tick, abs(flow))
-    _add_to(values, _SIMPLE + 2 * side, change)
-    _add_to(values, _UP if move > 0.0 else _DOWN, abs(move))
-    if side != counts[_LAST_SIDE]:
-        values[_FLIP] += abs(change)
-    earlier, later = values[_LAST_MOVE], next_values[_FIRST_MOVE]
-    values[_SQUARE] += move * move
-    values[_BIPOWER] += abs(move) * (abs(earlier) + abs(later))
-    flows, lags = values[_FLOWS:_LAGS], values[_LAGS:_VALUES]
-    values[_LAST_MOVE] = move
-    if flows[PAIRS] > 0.0:
-        put_pair(pair, move, earlier)
-        join_pairs(lags, pair)
+def _straddle(bar: Record, following: Record, sample: Record, scale: float) -> float:
+    """Count the pairs that the last trade of a bar and the first of the next one make; return the scale to try next."""
+    amount, side = following.first_signed_amount, following.first_side
+    tick = _tick(bar.close, following.open)
+    high, low, scale = simple_return(bar.close, following.open, scale)
+    log_high, log_low = log_return(high, low, bar.close, following.open)
+    bar.tick_counts[tick] += 1
+    bar.return_counts[side] += 1
+    add_to(bar.tick_volumes[tick], abs(amount), 0.0)
+    add_to(bar.return_sums[side], high, low)
+    add_to(bar.log_return_size, abs(log_high), 0.0)
+    if side != bar.last_side:
+        bar.flip_return_size += abs(high)
+    before, later = bar.last_log_return, following.first_log_return
+    bar.log_return_square += log_high * log_high
+    bar.bipower += abs(log_high) * (abs(before.high) + abs(later.high))
+    if bar.impacts.n > 0.0:
+        put_pair(sample, log_high, log_low, before.high, before.low)
+        join_pairs(bar.lags, sample)
     else:
-        values[_FIRST_MOVE] = move
-    if next_values[_FLOWS + PAIRS] > 0.0:
-        put_pair(pair, later, move)
-        join_pairs(lags, pair)
-        values[_LAST_MOVE] = next_values[_LAST_MOVE]
-    put_pair(pair, flow, change)
-    join_pairs(flows, pair)
+        bar.first_log_return.high, bar.first_log_return.low = log_high, log_low
+    bar.last_log_return.high, bar.last_log_return.low = log_high, log_low
+    if following.impacts.n > 0.0:
+        put_pair(sample, later.high, later.low, log_high, log_low)
+        join_pairs(bar.lags, sample)
+        last = following.last_log_return
+        bar.last_log_return.high, bar.last_log_return.low = last.high, last.low
+    put_pair(sample, amount, 0.0, high, low)
+    join_pairs(bar.impacts, sample)
+    return scale
 
 
 @kernel
-def _append_runs(counts: NDArray[np.int64], next_counts: NDArray[np.int64]) -> None:
-    side, last_run = next_counts[_FIRST_SIDE], next_counts[_LAST_RUN]
-    if counts[_LAST_SIDE] == side:
-        joined = counts[_LAST_RUN] + next_counts[_FIRST_RUN]
-        if counts[_RUNS] + counts[_RUNS + 1] == 1:
-            counts[_FIRST_RUN] = joined
-        if next_counts[_RUNS] + next_counts[_RUNS + 1] == 1:
+def _append_runs(bar: Record, following: Record) -> None:
+    side, last_run = following.first_side, following.last_run
+    if bar.last_side == side:
+        joined = bar.last_run + following.first_run
+        if bar.run_counts[0] + bar.run_counts[1] == 1:
+            bar.first_run = joined
+        if following.run_counts[0] + following.run_counts[1] == 1:
             last_run = joined
-        counts[_RUNS + side] -= 1
-        counts[_LONGEST + side] = max(counts[_LONGEST + side], joined)
-    counts[_LAST_RUN], counts[_LAST_SIDE] = last_run, next_counts[_LAST_SIDE]
-    for k in range(_LONGEST):
-        counts[k] += next_counts[k]
-    for k in range(_LONGEST, _LONGEST + 2):
-        counts[k] = max(counts[k], next_counts[k])
+        bar.run_counts[side] -= 1
+        bar.longest_runs[side] = max(bar.longest_runs[side], joined)
+    bar.last_run, bar.last_side = last_run, following.last_side
+    for k in range(2):
+        bar.run_counts[k] += following.run_counts[k]
+        bar.longest_runs[k] = max(bar.longest_runs[k], following.longest_runs[k])
 
 
 @kernel
-def _append_values(values: NDArray[np.float64], next_values: NDArray[np.float64]) -> None:
-    for k in range(0, _SQUARE, 2):
-        _add_pair_to(values, k, next_values[k], next_values[k + 1])
-    for k in range(_SQUARE, _OPEN):
-        values[k] += next_values[k]
-    values[_CLOSE] = next_values[_CLOSE]
-    join_pairs(values[_FLOWS:_LAGS], next_values[_FLOWS:_LAGS])
-    join_pairs(values[_LAGS:_VALUES], next_values[_LAGS:_VALUES])
+def _append_sums(bar: Record, following: Record) -> None:
+    for tick in range(3):
+        bar.tick_counts[tick] += following.tick_counts[tick]
+        add_to(bar.tick_volumes[tick], following.tick_volumes[tick].high, following.tick_volumes[tick].low)
+    for side in range(2):
+        bar.return_counts[side] += following.return_counts[side]
+        add_to(bar.return_sums[side], following.return_sums[side].high, following.return_sums[side].low)
+    add_to(bar.log_return_size, following.log_return_size.high, following.log_return_size.low)
+    bar.log_return_square += following.log_return_square
+    bar.bipower += following.bipower
+    bar.flip_return_size += following.flip_return_size
+    bar.close = following.close
+    join_pairs(bar.impacts, following.impacts)
+    join_pairs(bar.lags, following.lags)
 
 
 @kernel
@@ -328,71 +314,25 @@ def _tick(before: float, price: float) -> int:
 
 
 @kernel
-def _returns(before: float, price: float) -> tuple[float, float]:
-    """Return the simple and the log return from one price to the next."""
-    quotient = price / before
-    return quotient - 1.0, math.log(quotient) if quotient != 1.0 else 0.0
+def _moments(bars: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return what needs more than one field of a bar.
 
-
-@kernel
-def _collect(values: NDArray[np.float64], column: int, x: float) -> None:
-    """Add a number to a sum and what rounding loses to its low part: as exact as `add` for one bar, and quicker."""
-    values[column], lost = two_sum(values[column], x)
-    values[column + 1] += lost
-
-
-@kernel
-def _settle(values: NDArray[np.float64], column: int) -> None:
-    """Make a double-double of a collected sum."""
-    values[column], values[column + 1] = two_sum(values[column], values[column + 1])
-
-
-@kernel
-def _add_to(values: NDArray[np.float64], column: int, x: float) -> None:
-    values[column], values[column + 1] = add(values[column], values[column + 1], x)
-
-
-@kernel
-def _add_pair_to(values: NDArray[np.float64], column: int, high: float, low: float) -> None:
-    values[column], values[column + 1] = add_pair(values[column], values[column + 1], high, low)
-
-
-@kernel
-def _flow_moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the second moment of the signed amounts of all trades: of the sampled ones and the first."""
-    moments = np.zeros(values.shape[0])
-    for row in range(values.shape[0]):
-        sample = values[row, _FLOWS:_LAGS]
-        moments[row] = _with_one_more(
-            sample[PAIRS], sample[SUM_X], sample[SUM_X + 1], sample[SECOND_X], values[row, _FIRST_FLOW]
+    Returns:
+        The second moment of the signed amounts of all trades: of the sampled ones and the first. The second moment of
+        all log returns: of those that another one follows and the last. The mean return of buys plus that of sells,
+        which all but cancel; NaN without either.
+    """
+    signed_amounts, log_returns = np.zeros(bars.size), np.zeros(bars.size)
+    asymmetries = np.full(bars.size, np.nan)
+    for row in range(bars.size):
+        bar = bars[row]
+        impacts, lags, last = bar.impacts, bar.lags, bar.last_log_return
+        signed_amounts[row] = with_one_more(
+            impacts.n, impacts.x_sum.high, impacts.x_sum.low, impacts.xx, bar.first_signed_amount, 0.0
         )
-    return moments
-
-
-@kernel
-def _move_moments(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the second moment of all log returns: of those that another one follows and the last."""
-    moments = np.zeros(values.shape[0])
-    for row in range(values.shape[0]):
-        sample = values[row, _LAGS:_VALUES]
-        moments[row] = _with_one_more(
-            sample[PAIRS], sample[SUM_Y], sample[SUM_Y + 1], sample[SECOND_Y], values[row, _LAST_MOVE]
-        )
-    return moments
-
-
-@kernel
-def _with_one_more(n: float, high: float, low: float, moment: float, value: float) -> float:
-    if n == 0.0:
-        return 0.0
-    gap = mean_gap(n, high, low, 1.0, value, 0.0)
-    return moment + gap * gap * n / (n + 1.0)
-
-
-@kernel
-def _net_moves(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    net = np.empty(values.shape[0])
-    for row in range(values.shape[0]):
-        ups, downs = values[row, _UP : _UP + 2], values[row, _DOWN : _DOWN + 2]
-        net[row], _ = add_pair(ups[0], ups[1], -downs[0], -downs[1])
-    return net
+        log_returns[row] = with_one_more(lags.n, lags.y_sum.high, lags.y_sum.low, lags.yy, last.high, last.low)
+        buys, sells = float(bar.return_counts[0]), float(bar.return_counts[1])
+        if buys > 0.0 and sells > 0.0:
+            bought, sold = bar.return_sums[0], bar.return_sums[1]
+            asymmetries[row] = mean_gap(sells, -sold.high, -sold.low, buys, bought.high, bought.low)
+    return signed_amounts, log_returns, asymmetries
