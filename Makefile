@@ -10,7 +10,7 @@ LOAD_ARGS ?=
 SOAK_MINUTES ?= 30
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs notebooks bench load soak durations screenshots lock clean
+.PHONY: help install site demo test check format conformance docs notebooks bench load crowds soak durations screenshots lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,9 @@ bench: $(VENV)/.dev ## Measure speed and memory, side by side with peers
 
 load: $(VENV)/.dev ## Measure the server under load with 10,000 keys and 3 million objects; LOAD_ARGS='--minutes 1'
 	$(BIN)/python benchmarks/service_load.py $(LOAD_ARGS)
+
+crowds: $(VENV)/.dev ## Measure what idle, dripping and page-loading crowds cost everybody else
+	$(BIN)/python benchmarks/crowds.py
 
 soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long, for SOAK_MINUTES (30) at most
 	APERIODIC_SOAK=10 APERIODIC_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine tests/crash tests/completeness tests/lake tests/oracle

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from benchmarks.inputs import Inputs
 
-__all__ = ["ORIGINAL", "links_against_fastapi", "links_alone", "sdk_against_original"]
+__all__ = ["ORIGINAL", "data_request", "links_against_fastapi", "links_alone", "sdk_against_original"]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 ORIGINAL: Final = _ROOT / ".venv-client-4.3.1" / "bin" / "python"
@@ -84,7 +84,7 @@ def _fetch(python: list[str], url: str, key: str) -> dict[str, float]:
 def links_alone(inputs: Inputs) -> list[float]:
     """Return requests per second of `/data/flow` over 12 months, one figure a turn."""
     home = make_installation(inputs)
-    request = _request(new_key(home))
+    request = data_request(new_key(home))
     with running(serve_ours, home) as url:
         return [_rate(url, request) for _ in range(inputs.pairs + 1)][1:]
 
@@ -92,7 +92,7 @@ def links_alone(inputs: Inputs) -> list[float]:
 def links_against_fastapi(inputs: Inputs) -> Pairs:
     """Answer `/data/flow` over 12 months in turns with the same route on FastAPI and uvicorn; seconds a request."""
     home = make_installation(inputs)
-    request = _request(new_key(home))
+    request = data_request(new_key(home))
     with running(serve_ours, home) as ours, running(serve_with_fastapi, home) as theirs:
         if _body(ours, request).keys() != _body(theirs, request).keys():
             raise RuntimeError("the two servers answered differently")
@@ -127,7 +127,8 @@ def serve_with_fastapi(home: Path, ready: Connection) -> None:
         uvicorn.Server(config).run(sockets=[listening])
 
 
-def _request(key: str) -> bytes:
+def data_request(key: str) -> bytes:
+    """Return a request of `/data/flow` over the last 12 months, with a key."""
     first = LAST.replace(year=LAST.year - 1, month=LAST.month + 1, day=1)
     query = (
         f"timestamp=exchange&interval=1m&exchange={VENUE}&symbol={SYMBOL}"

@@ -87,6 +87,7 @@ def test_an_address_that_asks_for_too_many_pages_is_refused_and_the_api_is_not(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages_module, "_REFUSED_AFTER_S", 0.0)
+    monkeypatch.setattr(pages_module, "_SLOWED_BY_S", 0.0)
     answers = [app.client.get(PAGE).status_code for _ in range(31)]
     assert answers == [200] * 30 + [429]
     refused = app.client.get("/site/series")

@@ -17,6 +17,7 @@ from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey
 from aperiodic.market import Clock, Exchange, Interval, Source
 from aperiodic.server import Secrets, serve
 from aperiodic.server.links.signing import make_link
+from aperiodic.server.run import _listen
 from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -60,6 +61,11 @@ def test_a_port_in_use_is_an_error_before_anything_is_served(server: RunningServ
     with pytest.raises(LakeError) as caught:
         serve(ServerSettings(home=tmp_path), "127.0.0.1", port)
     assert caught.value.code == "address_unavailable"
+
+
+def test_answers_are_sent_at_once() -> None:
+    with closing(_listen("127.0.0.1", 0)) as listening:
+        assert listening.proto == socket.IPPROTO_TCP  # by which asyncio knows where to set TCP_NODELAY
 
 
 def test_a_host_that_is_not_here_is_an_error(tmp_path: Path) -> None:

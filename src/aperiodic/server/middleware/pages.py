@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
     from sqlalchemy import Engine
 
+    from aperiodic.server.middleware.rate_limits import Standing
     from aperiodic.server.settings import ServerSettings
 
 __all__ = ["Pages"]
@@ -44,6 +45,9 @@ _RENDERED_AT_ONCE: Final = 2
 _MINUTE_S: Final = 60
 _REFUSED_AFTER_S: Final = 1.0
 """How long an address over its limit waits for being told so: a program that asks again at once is slowed by that."""
+
+_SLOWED_BY_S: Final = 0.1
+"""How long each page takes more for an address that has used half of its limit."""
 
 _KEPT_S: Final = 60.0
 """How long an answer is kept at most: some name the current day."""
@@ -124,22 +128,27 @@ class Pages:
         async def paged(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP or scope["path"].startswith(_NO_PAGES):
                 await app(scope, receive, send)
-            elif not self._admit(scope):
+                return
+            standing = self._count(scope)
+            if not standing.admitted:
                 await asyncio.sleep(_REFUSED_AFTER_S)
                 await self._refuse(scope, receive, send)
-            elif scope["method"] != "GET":
+                return
+            if standing.remaining < standing.limit // 2:
+                await asyncio.sleep(_SLOWED_BY_S)
+            if scope["method"] != "GET":
                 await app(scope, receive, send)
             else:
                 await _send(await self._answer(app, scope, receive), scope, send)
 
         return paged
 
-    def _admit(self, scope: HTTPScope) -> bool:
+    def _count(self, scope: HTTPScope) -> Standing:
         address = client_address(Request(scope), self._settings.trusted_proxies)
         standing = self._by_address.take(address, self._settings.address_pages_per_minute)
         if not standing.admitted:
             remember_standing(scope, standing)
-        return standing.admitted
+        return standing
 
     async def _refuse(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request: Request[Any, Any, Any] = Request(scope, receive, send)
