@@ -22,7 +22,7 @@ from aperiodic.lake.backup import back_up, restore
 from aperiodic.lake.imports import ImportRecord, record_import
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.objects import ObjectRecord, replace_object
-from aperiodic.lake.schema import SCHEMA_REVISION, metadata, plans, usage
+from aperiodic.lake.schema import SCHEMA_REVISION, leases, metadata, plans, usage
 from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
 
 if TYPE_CHECKING:
@@ -175,11 +175,12 @@ def plan_row(name: str) -> dict[str, Any]:
 
 
 def held(engine: Engine) -> dict[str, list[dict[str, Any]]]:
-    """All rows of all tables."""
+    """All rows of all tables but the leases, which belong to running programs."""
     with engine.connect() as connection:
         return {
             table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
             for table in metadata.sorted_tables
+            if table is not leases
         }
 
 
