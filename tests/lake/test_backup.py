@@ -17,6 +17,7 @@ from tests.postgres import PostgresServer, postgres_server
 from aperiodic.accounts.accounts import create_account
 from aperiodic.accounts.keys import create_key, list_keys, verify_key
 from aperiodic.completeness.gaps import Span, add_spans
+from aperiodic.completeness.recorded import add_recorded, whole_days
 from aperiodic.lake import LakeError, ObjectKey, backup
 from aperiodic.lake.backup import back_up, restore
 from aperiodic.lake.imports import ImportRecord, record_import
@@ -107,6 +108,7 @@ def fill(engine: Engine) -> str:
             connection, PEPPER, "pro", "ünïcode", LIVES_LONG, account="Café “Zürich” \N{GRINNING FACE}", scopes=["raw"]
         )
         create_key(connection, PEPPER, "free", "")
+        add_recorded(connection, Exchange.BINANCE_FUTURES, {(str(BTC), Stream.TRADES): [whole_days(10, 2**62)]})
         connection.execute(insert(usage).values(issued("2025-05-01")))
         connection.execute(plans.update().where(plans.c.name == "pro").values(requests_per_minute=7))
         connection.execute(plans.insert().values({**plan_row("pro-bono"), "position": 9}))
