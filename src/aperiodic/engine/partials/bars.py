@@ -73,5 +73,10 @@ def start_of(time: int, length_us: int) -> int:
 
 def to_frame(starts: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> pl.DataFrame:
     """Return `time` and the named partials of bars, null where they are NaN."""
-    frame = pl.DataFrame({name: np.ascontiguousarray(values) for name, values in columns.items()}, nan_to_null=True)
-    return frame.insert_column(0, pl.Series("time", np.ascontiguousarray(starts)).cast(pl.Datetime("us")))
+    series = [pl.Series("time", np.ascontiguousarray(starts)).cast(pl.Datetime("us"))]
+    for name, column in columns.items():
+        values = np.ascontiguousarray(column)
+        # A NaN, if there is any, makes the sum one; looking for it is cheaper than marking every value.
+        undefined = values.dtype.kind == "f" and bool(np.isnan(values.sum()))
+        series.append(pl.Series(name, values, nan_to_null=undefined))
+    return pl.DataFrame(series)

@@ -123,21 +123,29 @@ def merge_trades(shorter: NDArray[Any], length_us: int, bars: NDArray[Any], used
     return row + 1
 
 
+@kernel
 def price_sums(bars: NDArray[Any]) -> NDArray[Any]:
     """Settled sums of the prices, row by row."""
-    return _total(np.ascontiguousarray(bars["price_sum"][:, np.newaxis]), 0, np.ones(1))
+    sums = np.zeros(bars.size, SUM)
+    for row in range(bars.size):
+        sums[row].high, sums[row].low = settled(bars[row].price_sum)
+    return sums
 
 
+@kernel
 def amount_sums(bars: NDArray[Any]) -> NDArray[Any]:
     """Settled sums of the amounts, row by row."""
-    return _total(np.ascontiguousarray(bars["volumes"]), 0, np.ones(len(_SIDES)))
+    sums = np.zeros(bars.size, SUM)
+    for row in range(bars.size):
+        for side in range(2):
+            high, low = settled(bars[row].volumes[side])
+            add_to(sums[row], high, low)
+    return sums
 
 
 def finish_trades(bars: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return bars as the named partials of `catalog/partials.py`."""
-    notionals, counts = np.ascontiguousarray(bars["notionals"]), np.ascontiguousarray(bars["counts"])
-    volumes = np.ascontiguousarray(bars["volumes"])
-    rounded_notionals = rounded(notionals)
+    counts, notionals = bars["counts"], rounded(bars["notionals"])
     columns: dict[str, NDArray[Any]] = {
         "n_trades": counts.sum(axis=1),
         "open_price": bars["open"],
@@ -145,37 +153,42 @@ def finish_trades(bars: NDArray[Any]) -> dict[str, NDArray[Any]]:
         "low_price": bars["low"],
         "close_price": bars["close"],
         "price_sum": rounded(bars["price_sum"]),
-        "volume": _total(volumes, 0, np.ones(len(_SIDES)))["high"],
-        "notional": _total(notionals, 0, np.ones(_KINDS))["high"],
-        "net_notional": _total(notionals, 0, np.repeat([1.0, -1.0], _BUCKETS))["high"],
+        "volume": amount_sums(bars)["high"],
+        "notional": _notionals(bars, 0, _BUCKETS, 1.0),
+        "net_notional": _notionals(bars, 0, _BUCKETS, -1.0),
         "return_square_sum": rounded(bars["return_square_sum"]),
         "bar_return": simple_returns(bars["open"], bars["close"]),
     }
     for s, side in enumerate(_SIDES):
         first = s * _BUCKETS
-        columns[f"{side}_volume"] = rounded(volumes[:, s])
-        columns[f"{side}_notional"] = _total(notionals, first, np.ones(_BUCKETS))["high"]
+        columns[f"{side}_volume"] = rounded(bars["volumes"][:, s])
+        columns[f"{side}_notional"] = _notionals(bars, first, first, 1.0)
         columns[f"{side}_count"] = counts[:, first : first + _BUCKETS].sum(axis=1)
         for k, bucket in enumerate(SIZE_BUCKETS, first):
-            columns[f"{side}_{bucket}_notional"] = rounded_notionals[:, k]
+            columns[f"{side}_{bucket}_notional"] = notionals[:, k]
             columns[f"{side}_{bucket}_count"] = counts[:, k]
     return columns
 
 
 @kernel
-def _total(sums: NDArray[Any], first: int, signs: NDArray[np.float64]) -> NDArray[Any]:
-    """Return the totals of rows of sums, each taken with its sign; they are settled.
+def _notionals(bars: NDArray[Any], first: int, second: int, sign: float) -> NDArray[np.float64]:
+    """Return the notional of a side, and that of another one with a sign added.
 
     Args:
-        sums: Two-dimensional, of type `SUM`.
-        first: The first column to take.
-        signs: One for each column from there on.
+        bars: Of type `TRADE_BAR`.
+        first: Where the side's buckets begin.
+        second: Where the other's do; nothing is added if it is the same side.
+        sign: 1 or -1.
     """
-    totals = np.zeros(sums.shape[0], SUM)
-    for row in range(sums.shape[0]):
+    totals = np.empty(bars.size)
+    for row in range(bars.size):
         high, low = 0.0, 0.0
-        for column in range(signs.size):
-            part, part_low = settled(sums[row, first + column])
-            high, low = add_pair(high, low, signs[column] * part, signs[column] * part_low)
-        totals[row].high, totals[row].low = high, low
+        for k in range(first, first + _BUCKETS):
+            part, part_low = settled(bars[row].notionals[k])
+            high, low = add_pair(high, low, part, part_low)
+        if second != first:
+            for k in range(second, second + _BUCKETS):
+                part, part_low = settled(bars[row].notionals[k])
+                high, low = add_pair(high, low, sign * part, sign * part_low)
+        totals[row] = high
     return totals
