@@ -10,7 +10,7 @@ import pytest
 from aperiodic.completeness.causes import Cause, CauseCode, Condition, DayCondition
 from aperiodic.completeness.conditions import read_conditions
 from aperiodic.completeness.gaps import Span, add_spans
-from aperiodic.completeness.missing import Judgement
+from aperiodic.completeness.judgement import Judgement
 from aperiodic.completeness.recorded import Recorded, add_recorded
 from aperiodic.lake import ObjectKey, ObjectRecord
 from aperiodic.lake.imports import ImportRecord, record_import

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.completeness.outages import DAY_MS, DAYS, FIRST, INSTRUMENTS, MINUTE_MS, SYMBOLS, Frame, record
 from tests.soak import SOAK
 
-from aperiodic.completeness.missing import Judgement
+from aperiodic.completeness.judgement import Judgement
 from aperiodic.engine.importing import import_recordings
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.market import Exchange, Stream

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 
-from aperiodic.completeness.missing import days_held
+from aperiodic.completeness.judgement import days_held
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.objects import (

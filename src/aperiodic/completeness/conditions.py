@@ -1,6 +1,6 @@
 """The condition of every UTC day of one or several tick streams, with its causes; see `completeness.causes`.
 
-What makes a day missing or partial is the one judgement of `completeness.missing`; here it is put in words, and what
+What makes a day missing or partial is the one judgement of `completeness.judgement`; here it is put in words, and what
 else there is to know is added. Rejected lines and notes are known per file only: they count for every day between the
 file's first and last arrival, though they may concern another of these days, another symbol or, in a recording, another
 stream. A file without any arrival time counts for no day.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import String, cast, or_, select
 
 from aperiodic.completeness.causes import Cause, CauseCode, DayCondition
-from aperiodic.completeness.missing import Judgement
+from aperiodic.completeness.judgement import Judgement
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import imports, objects
 from aperiodic.market import DAY_US, Exchange, Source, Stream
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Select
 
-    from aperiodic.completeness.missing import Missing
+    from aperiodic.completeness.judgement import Missing
 
 __all__ = ["read_conditions"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from aperiodic.completeness.missing import Judgement, days_held
+from aperiodic.completeness.judgement import Judgement, days_held
 from aperiodic.lake.schema import gaps
 from aperiodic.market import DAY_US
 from aperiodic.market.time import day_start_us

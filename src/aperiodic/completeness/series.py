@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
 
+    from aperiodic.completeness.judgement import Completeness
     from aperiodic.completeness.known_gaps import KnownGap
-    from aperiodic.completeness.missing import Completeness
     from aperiodic.lake.revisions import Publication
 
 __all__ = ["PublishedMonth", "PublishedSeries", "read_series", "symbols_after"]

@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from sqlalchemy import Connection
 
 from aperiodic.catalog import Dataset
-from aperiodic.completeness.missing import Completeness
+from aperiodic.completeness.judgement import Completeness
 from aperiodic.lake import ObjectKind, ObjectRecord
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.market import Clock, Exchange, Interval, Symbol

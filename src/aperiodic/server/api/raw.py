@@ -14,7 +14,7 @@ from litestar.di import NamedDependency
 from sqlalchemy import Connection, Text, bindparam, cast, select
 
 from aperiodic.catalog import LinkHost
-from aperiodic.completeness.missing import Judgement
+from aperiodic.completeness.judgement import Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import imports

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, func, select
 
-from aperiodic.completeness.missing import Completeness, Judgement
+from aperiodic.completeness.judgement import Completeness, Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, periods_written_since
 from aperiodic.lake.schema import objects
@@ -108,7 +108,7 @@ def judge_months(
     records: Sequence[ObjectRecord],
     days: tuple[date, date],
 ) -> dict[str, Completeness]:
-    """Judge the days asked for of published months by the ticks that are held; see `completeness.missing`.
+    """Judge the days asked for of published months by the ticks that are held; see `completeness.judgement`.
 
     What is missing is what is known now. A superseded month whose ticks were changed after it was made is not complete,
     and days whose first ticks came after it are missing from it.

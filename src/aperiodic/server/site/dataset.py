@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from aperiodic.catalog import DATASETS, Dataset, dataset
-from aperiodic.completeness.missing import Completeness
+from aperiodic.completeness.judgement import Completeness
 from aperiodic.completeness.series import read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.market.time import months_between

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from aperiodic.completeness.gaps import Span, add_spans
-from aperiodic.completeness.missing import Completeness, Judgement
+from aperiodic.completeness.judgement import Completeness, Judgement
 from aperiodic.completeness.recorded import ANY_STREAM, Recorded, add_recorded, read_recorded, whole_days
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
 from aperiodic.lake.ledger import begin_write
