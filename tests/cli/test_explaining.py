@@ -28,3 +28,10 @@ def test_an_unknown_field_names_the_nearest(name: str) -> None:
     with pytest.raises(InvalidInputError, match=r"Did you mean .*flow_entropy") as refused:
         find_fields(name)
     assert refused.value.code == "unknown_field"
+
+
+def test_names_are_counted_as_names() -> None:
+    names = {field.name for dataset in DATASETS.values() for field in dataset.fields}
+    with pytest.raises(InvalidInputError) as refused:
+        find_fields("flow_entropyy")
+    assert f"There are {len(names)} names." in str(refused.value.hint)

@@ -62,4 +62,26 @@ def test_mistakes_are_named_before_anything_is_fetched(shell: Shell, tmp_path: P
     assert ".parquet, .csv, .ndjson" in wrong.stderr
     lost = shell.run("get", "flow", *SERIES, "-o", str(tmp_path / "no" / "bars.csv"))
     assert lost.returncode == 1
-    assert "cannot be written" in lost.stderr
+    assert "bars.csv cannot be written: No such file or directory.\n" in lost.stderr
+    unreachable = ("--url", "http://127.0.0.1:9/api/v1")  # the file is looked at before anything is fetched
+    folder = shell.run("get", "flow", *SERIES, *unreachable, "-o", str(_folder(tmp_path / "bars.csv")))
+    assert "bars.csv cannot be written: Is a directory.\n" in folder.stderr
+
+
+def test_warnings_are_a_line_each_without_what_is_for_programmers(shell: Shell) -> None:
+    days = ("--interval", "1h", *MARKET[:4], "--start", "2025-05-01", "--end", "2025-05-02")
+    told = [line for line in shell.run("get", "flow", *days).stderr.splitlines() if "data is" in line]
+    simulated, incomplete = told
+    assert simulated.startswith("warning: The data is simulated: ")
+    assert incomplete.startswith("warning: The data is not complete: ")
+    assert ".py" not in incomplete
+    assert not incomplete.endswith('"ignore".')
+    assert "not complete" not in shell.run("get", "flow", *days, "--on-incomplete", "ignore").stderr
+    refused = shell.run("get", "flow", *days, "--on-incomplete", "raise")
+    assert refused.returncode == 1
+    assert "hint: Ask for days that exist, or accept the rest with --on-incomplete warn or ignore." in refused.stderr
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path

@@ -37,6 +37,30 @@ def test_refused_files_are_listed_and_the_others_imported(command: Command, tmp_
     assert f"refused: {bad[1]} cannot be read: No such file or directory.\nhint: " in done.err
 
 
+def test_the_first_and_the_last_missing_number_of_a_gap_are_told(command: Command, tmp_path: Path) -> None:
+    done = command.run(*FUTURES, write(tmp_path / "a.txt", trade(432), trade(505)))
+    assert "trades: 433 to 504 (sequence_break)\n" in done.out
+
+
+def test_status_tells_of_rejected_lines_without_ticks(command: Command, tmp_path: Path) -> None:
+    command.run(*FUTURES, write(tmp_path / "a.txt", b"1680652700000007 {\n", b"1680652700000008 {\n"))
+    first, second = command.run("status").out.splitlines()
+    assert first.startswith("No ticks yet.")
+    assert second == "rejected: malformed 2 (aperiodic quarantine list)"
+
+
+def test_a_recording_given_as_a_table_is_named(command: Command, tmp_path: Path) -> None:
+    done = command.run("import", "tardis", write(tmp_path / "a.csv", trade(1)))
+    assert "hint: This looks like a recording: aperiodic import recording " in done.err
+    assert len(done.err.partition("The first line, ")[2].partition("…")[0]) == 81
+
+
+def test_a_table_with_a_cut_last_row_says_what_to_do_next(command: Command, tmp_path: Path) -> None:
+    done = command.run("import", "tardis", write(tmp_path / "a.csv", HEADER, ROW % 1, ROW % 2, ROW[:30]))
+    assert done.code == 1
+    assert done.out.endswith("Next: aperiodic build\n")
+
+
 def test_a_folder_is_walked(command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "files"
     (folder / "deep").mkdir(parents=True)
@@ -130,7 +154,9 @@ def test_the_quarantine_is_listed_shown_and_exported(command: Command, tmp_path:
     ]
     done = command.run("quarantine", "show", "a.txt", "--limit", "1")
     assert len(done.out.splitlines()) == 2
-    assert "… and 2 more lines" in done.err
+    (more,) = done.err.splitlines()  # a command is never broken into two lines
+    assert more.startswith("… and 2 more lines")
+    assert more.endswith(" FILE)")
 
     target = tmp_path / "out"
     assert command.run("quarantine", "export", "a.txt", target, "--code", "malformed").code == 0

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
+import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TextIO
 
     import polars as pl
 
@@ -24,30 +29,75 @@ def get(words: Sequence[str]) -> None:
         words: What follows `aperiodic get`.
 
     Raises:
-        AperiodicDataError: As the functions of the client; `bad_output` when the file cannot be written.
+        AperiodicDataError: As the functions of the client; `bad_output` when the file cannot be written, before anything is fetched.
         SystemExit: With 2 when the words cannot be understood.
     """
     asked = _parser().parse_args(words)
-    write = None if asked.output is None else _writer(asked.output)
+    if asked.output is None:
+        _print(_fetch(asked))
+        return
+    write = _writer(asked.output)
+    with _writing(asked.output):
+        draft = _begin_draft(asked.output)
+    try:
+        frame = _fetch(asked)
+        with _writing(asked.output):
+            write(frame, draft)
+            draft.replace(asked.output)
+    finally:
+        draft.unlink(missing_ok=True)
+    sys.stderr.write(f"Wrote {frame.height:,} rows to {asked.output}.\n")
 
+
+def _fetch(asked: argparse.Namespace) -> pl.DataFrame:
     import aperiodic  # noqa: PLC0415 (not for --help)
 
-    frame = aperiodic.get_metrics(
-        metric=asked.metric,
-        timestamp=asked.timestamp,
-        interval=asked.interval,
-        exchange=asked.exchange,
-        symbol=asked.symbol,
-        start_date=asked.start,
-        end_date=asked.end,
-        base_url=asked.url,
-        preview=asked.preview,
-    )
-    if write is None:
-        _print(frame)
-        return
-    _save(frame, asked.output, write)
-    sys.stderr.write(f"Wrote {frame.height:,} rows to {asked.output}.\n")
+    try:
+        with _warnings_in_plain_words():
+            return aperiodic.get_metrics(
+                metric=asked.metric,
+                timestamp=asked.timestamp,
+                interval=asked.interval,
+                exchange=asked.exchange,
+                symbol=asked.symbol,
+                start_date=asked.start,
+                end_date=asked.end,
+                base_url=asked.url,
+                preview=asked.preview,
+                on_incomplete=asked.on_incomplete,
+            )
+    except aperiodic.IncompleteDataError as error:
+        hint = "Ask for days that exist, or accept the rest with --on-incomplete warn or ignore."
+        raise aperiodic.IncompleteDataError(error.message, code=error.code, hint=hint) from error
+
+
+@contextmanager
+def _warnings_in_plain_words() -> Iterator[None]:
+    """Print the client's warnings as soon as they come, a line each, without what is for programmers."""
+    from aperiodic.client.completeness import HOW_TO_SILENCE  # noqa: PLC0415 (not for --help)
+    from aperiodic.client.errors import IncompleteDataWarning, SimulatedDataWarning  # noqa: PLC0415
+
+    kinds = (IncompleteDataWarning, SimulatedDataWarning)
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if issubclass(category, kinds):
+            sys.stderr.write(f"warning: {str(message).removesuffix(HOW_TO_SILENCE)}\n")
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+        warnings.showwarning = show
+        for kind in kinds:
+            warnings.simplefilter("always", kind)
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--end", required=True, metavar="DAY", help="last day, included")
     parser.add_argument("--timestamp", default="exchange", metavar="CLOCK", help="exchange (default) or true")
     parser.add_argument("--preview", action="store_true", help="ask for the free sample; no key is needed")
+    parser.add_argument(
+        "--on-incomplete",
+        choices=("warn", "raise", "ignore"),
+        default="warn",
+        help="when data is known to be missing: warn (default), raise (an error, nothing is written) or ignore",
+    )
     parser.add_argument("--url", help="address of the API; by default APERIODIC_API_URL")
     parser.add_argument(
         *("--output", "-o"),
@@ -82,20 +138,26 @@ def _print(frame: pl.DataFrame) -> None:
         sys.stdout.write(f"{frame}\n")
 
 
-def _save(frame: pl.DataFrame, file: Path, write: Callable[[pl.DataFrame, Path], object]) -> None:
-    """Write a file whole or not at all."""
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    """Say what the system refuses in plain words."""
     from aperiodic.market.errors import InvalidInputError  # noqa: PLC0415 (as above)
 
-    draft = file.with_name(f".{file.name}.part")
     try:
-        write(frame, draft)
-        draft.replace(file)
+        yield
     except OSError as error:
         raise InvalidInputError(
-            f"{file} cannot be written: {error.strerror}.", code="bad_output", hint="Choose another file."
+            f"{file} cannot be written: {error.strerror or error}.", code="bad_output", hint="Choose another file."
         ) from error
-    finally:
-        draft.unlink(missing_ok=True)
+
+
+def _begin_draft(file: Path) -> Path:
+    """Make an empty file beside the one to write, which takes its place at the end: it is whole or not there."""
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    draft = file.with_name(f".{file.name}.part")
+    draft.touch()
+    return draft
 
 
 def _writer(file: Path) -> Callable[[pl.DataFrame, Path], object]:

@@ -78,6 +78,7 @@ class _Batch:
     def __init__(self, paths: Sequence[Path], suffixes: frozenset[str]) -> None:
         self.files, self._left_out = find_files(paths, suffixes)
         self._imported = self._before = self._refused = self._doubtful = 0
+        self._ticks = False
         if self._left_out:
             print_line(f"Left out {self._left_out:,} files of other kinds.")
 
@@ -85,13 +86,13 @@ class _Batch:
         """Take the report of a file that was imported."""
         print_line(f"{report.name}: {_summary(report)}")
         for gap in report.gaps:
-            print_line(
-                f"  gap in {gap.symbol} {gap.stream}: {gap.after_sequence} to {gap.before_sequence} ({gap.cause})"
-            )
+            first, last = gap.after_sequence + 1, gap.before_sequence
+            print_line(f"  gap in {gap.symbol} {gap.stream}: {first} to {last} ({gap.cause})")
         if report.already_imported:
             self._before += 1
             return
         self._imported += 1
+        self._ticks |= bool(report.ticks)
         if report.unusable or report.cut_short:
             self._doubtful += 1
             say_error(_doubt(report), heading="warning")
@@ -114,7 +115,7 @@ class _Batch:
             print_line(
                 f"Imported {self._imported:,} files; imported before {self._before:,}; refused {self._refused:,}."
             )
-        if self._imported > self._doubtful:
+        if self._ticks:
             print_line("Next: aperiodic build")
         if self._refused or self._doubtful:
             raise SystemExit(FAILED)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from aperiodic.accounts.accounts import set_plan
 from aperiodic.accounts.keys import SCOPES, create_key, list_keys, public_id_of, revoke_key, rotate_key
-from aperiodic.cli.console import errors, out
+from aperiodic.cli.console import errors, out, print_line
 from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.parameters import Day
 from aperiodic.lake import Settings
@@ -94,7 +94,10 @@ def list_all() -> None:
             key.replaced_by or "",
             escape(key.label),
         )
-    out.print(table if keys else "There are no keys. Make one: aperiodic keys create --plan prime")
+    if keys:
+        out.print(table)
+    else:
+        print_line("There are no keys. Make one: aperiodic keys create --plan prime")
 
 
 @app.command

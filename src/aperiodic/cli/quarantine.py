@@ -63,7 +63,7 @@ def list_all(*, exchange: ExchangeName | None = None, limit: _Count = _LIST_MOST
             )
         out.print(table)
     if len(found) > limit:
-        errors.print(f"… and {len(found) - limit:,} more files (--limit)", highlight=False)
+        errors.print(f"… and {len(found) - limit:,} more files (--limit)", highlight=False, soft_wrap=True)
 
 
 @app.command
@@ -90,7 +90,8 @@ def show(file: str, *, code: str | None = None, limit: _Count = 20, as_json: _Js
         print_line(f"    {_begin(frame)}")
     if lines.height > limit and not as_json:
         command = f"aperiodic quarantine export {record.sha256[:_ID]} FILE"
-        errors.print(f"… and {lines.height - limit:,} more lines (--limit, or all: {command})", highlight=False)
+        more = f"… and {lines.height - limit:,} more lines (--limit, or all: {command})"
+        errors.print(more, highlight=False, soft_wrap=True)
 
 
 @app.command

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from aperiodic.cli.console import out, steps
+from aperiodic.cli.console import out, print_line, steps
 from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.market import Stream
@@ -43,6 +43,6 @@ def simulate(
     with open_lake(Begin.ANYWHERE) as lake, steps() as progress:
         made = simulate_into(lake, spec, start, end, streams or streams_of(exchange), progress=progress)
     if made:
-        out.print(f"Simulated {made} days of {symbol} on {exchange} (seed {seed}). Next: aperiodic build")
+        print_line(f"Simulated {made} days of {symbol} on {exchange} (seed {seed}). Next: aperiodic build")
     else:
         out.print("These days are simulated already.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from cyclopts import Parameter
 from rich.table import Table
 
-from aperiodic.cli.console import out
+from aperiodic.cli.console import out, print_line
 from aperiodic.cli.installation import open_lake
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
@@ -52,12 +52,12 @@ def status(
         out.print_json(json.dumps(_facts(rows, gaps, rejected)))
         return
     if not ticks:
-        out.print("No ticks yet. Try: aperiodic import recording --exchange binance-futures FILE")
-        return
-    out.print(_table(rows))
-    _print_gaps(gaps)
+        print_line("No ticks yet. Try: aperiodic import recording --exchange binance-futures FILE")
+    else:
+        out.print(_table(rows))
+        _print_gaps(gaps)
     for code, count in sorted(rejected.items()):
-        out.print(f"rejected: {code} {count:,} (aperiodic quarantine list)", highlight=False)
+        print_line(f"rejected: {code} {count:,} (aperiodic quarantine list)")
 
 
 def _gaps(lake: Lake, ticks: list[ObjectRecord], most: int) -> dict[tuple[str, str, str], GapList]:

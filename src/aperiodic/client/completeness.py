@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from aperiodic.client.request import DataRequest
     from aperiodic.client.types import OnIncomplete
 
-__all__ = ["Remarks", "Shortfall"]
+__all__ = ["HOW_TO_SILENCE", "Remarks", "Shortfall"]
+
+HOW_TO_SILENCE: Final = ' Silence this with on_incomplete="ignore".'
+"""End of an `IncompleteDataWarning`, for who writes Python."""
 
 _LISTED: Final = 24
 
@@ -114,8 +117,7 @@ class Remarks:
                 stacklevel + 1,
             )
         if self.shortfall is not None and self.on_incomplete == "warn":
-            text = f'{self.shortfall} Silence this with on_incomplete="ignore".'
-            warnings.warn(text, IncompleteDataWarning, stacklevel + 1)
+            warnings.warn(f"{self.shortfall}{HOW_TO_SILENCE}", IncompleteDataWarning, stacklevel + 1)
 
 
 def _months(start: date, end: date) -> Iterator[tuple[int, int]]:

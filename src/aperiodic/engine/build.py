@@ -58,7 +58,7 @@ def build(
         workers: Processes to compute in; None computes in this one. The result is the same whatever their number.
         again: Whether to compute what is up to date too.
         broken: Paths of bars that are known to be damaged, so that they are computed too.
-        progress: Called with the step ("days", "months"), the tasks done and the tasks in all.
+        progress: Called with the step ("tasks of days", "tasks of months"; a day of an instrument is several), the tasks done and the tasks in all.
 
     Raises:
         LakeError: `object_missing` or `object_damaged` when ticks cannot be used, after everything else was built;
@@ -107,7 +107,7 @@ class _Build:
         held_up = set()
         days = plan_days(self._lake, self._selection, again=again, broken=broken)
         _retire(self._lake, self._own(days.stale))
-        for day, written in self._run("days", run_day, self._own(days.tasks)):
+        for day, written in self._run("tasks of days", run_day, self._own(days.tasks)):
             if isinstance(written, LakeError):
                 unusable.append(written)
                 held_up.add((day.exchange, day.symbol, day.family, f"{day.day:%Y-%m}"))
@@ -124,7 +124,7 @@ class _Build:
             for month in self._own(months.tasks)
             if (month.exchange, month.symbol, month.family, f"{month.month:%Y-%m}") not in held_up
         ]
-        for month, written in self._run("months", run_month, tasks):
+        for month, written in self._run("tasks of months", run_month, tasks):
             if isinstance(written, LakeError):
                 unusable.append(written)
                 continue

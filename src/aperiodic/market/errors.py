@@ -66,6 +66,6 @@ def unknown_value(kind: str, value: str, choices: Iterable[str]) -> InvalidInput
     """
     valid = [str(choice) for choice in choices]
     guess = nearest(value, valid)
-    listed = f"Valid values: {', '.join(valid)}." if len(valid) <= _MOST_LISTED else f"There are {len(valid)} of them."
+    listed = f"Valid values: {', '.join(valid)}." if len(valid) <= _MOST_LISTED else f"There are {len(valid)} names."
     hint = f"Did you mean {guess!r}? {listed}" if guess else listed
     return InvalidInputError(f"Unknown {kind} {value[:100]!r}.", code=f"unknown_{kind.replace(' ', '_')}", hint=hint)

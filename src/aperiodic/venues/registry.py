@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from msgspec import DecodeError, Raw
+from msgspec.json import Decoder
 
 from aperiodic.market import Exchange
 from aperiodic.market.errors import unknown_value
@@ -14,9 +17,10 @@ if TYPE_CHECKING:
     from aperiodic.market import Stream
     from aperiodic.venues.venue import Venue
 
-__all__ = ["all_venues", "has_modelled_time", "register", "unregister", "venue_of"]
+__all__ = ["all_venues", "has_modelled_time", "register", "sender_of", "unregister", "venue_of"]
 
 _VENUES: dict[str, Venue] = {}
+_OUTSIDE: Final = Decoder(dict[str, Raw])
 
 
 def register(venue: Venue) -> None:
@@ -52,6 +56,17 @@ def venue_of(exchange: Exchange) -> Venue:
     if venue is None:
         raise unknown_value("exchange", exchange, _VENUES)
     return venue
+
+
+def sender_of(frame: bytes, asked: Venue) -> Venue | None:
+    """Return the venue of which a frame has the form, None when that is `asked` itself or cannot be told."""
+    try:
+        names = _OUTSIDE.decode(frame).keys()
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if any(form <= names for form in asked.forms):
+        return None
+    return next((venue for venue in _VENUES.values() if any(form <= names for form in venue.forms)), None)
 
 
 def has_modelled_time(exchange: Exchange, stream: Stream) -> bool:

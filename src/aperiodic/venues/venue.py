@@ -104,6 +104,7 @@ class Venue(Protocol):
         modelled_at_times: Those whose time was missing in older recordings; the ledger notes which.
         tardis: Its name in Tardis' files; None where there are none.
         counts_contracts: Whether amounts are sent in contracts.
+        forms: Names that a frame has on its outside, a set for each form: they tell whose a frame is.
         habits: What the simulator imitates.
     """
 
@@ -115,6 +116,7 @@ class Venue(Protocol):
     modelled_at_times: frozenset[Stream] = frozenset()
     tardis: str | None = None
     counts_contracts: bool = False
+    forms: tuple[frozenset[str], ...] = ()
     habits: Habits
 
     def symbol(self, native: str) -> Symbol:

@@ -351,6 +351,23 @@ def test_a_file_of_another_venue_says_nothing_of_this_one(lake: Lake, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("frame", "asked"),
+    [
+        (b'{"stream":"btcusdt@trade","data":{}}', Exchange.OKX_PERPS),
+        (b'{"stream":"btcusdt@trade","data":{}}', Exchange.HYPERLIQUID_PERPS),
+        (b'{"channel":"trades","data":[]}', Exchange.BINANCE_FUTURES),
+        (b'{"channel":"trades","data":[{}]}', Exchange.OKX_PERPS),
+        (b'{"arg":{"channel":"trades","instId":"BTC-USDT-SWAP"},"data":[]}', Exchange.BINANCE),
+    ],
+)
+def test_a_frame_with_the_form_of_another_venue_is_named(
+    lake: Lake, tmp_path: Path, frame: bytes, asked: Exchange
+) -> None:
+    (report,) = import_recordings(lake, asked, [write(tmp_path / "a", b"1680652700000007 " + frame + b"\n")])
+    assert (report.rejected, report.unusable) == ({"other_venue": 1}, True)
+
+
+@pytest.mark.parametrize(
     ("stamp", "us"),
     [
         ("1680652700441", 1_680_652_700_441_000),

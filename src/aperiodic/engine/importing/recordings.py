@@ -18,7 +18,7 @@ from aperiodic.engine.importing.responses import Responses, read_responses
 from aperiodic.engine.importing.sink import RecordingSink
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Exchange, Source, Stream, Symbol
-from aperiodic.venues import RejectedFrameError, UnknownContractError, venue_of
+from aperiodic.venues import RejectedFrameError, UnknownContractError, sender_of, venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["import_recordings", "read_recording"]
 
 _PROBED_LINES: Final = 1_000
+_UNREADABLE: Final = frozenset({"malformed", "unknown_channel", "unknown_frame"})
 _BOOK_AWAITS: Final = "book_awaits"
 _BACKLOG_DROPPED: Final = "backlog_dropped"
 
@@ -164,7 +165,13 @@ def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -
     if frame is None:
         sink.count("ignored", "rest_answer")
     elif line.local is not None:
-        mapper.read(line.local, frame)
+        try:
+            mapper.read(line.local, frame)
+        except RejectedFrameError as refusal:
+            sender = sender_of(frame, venue) if refusal.code in _UNREADABLE else None
+            if sender is None:
+                raise
+            raise RejectedFrameError("other_venue", f"the frame has the form of {sender.label}") from None
     elif venue.instruments(frame) is not None:
         sink.count("ignored", "instruments")
     else:

@@ -34,6 +34,9 @@ COMMON: Final = ("exchange", "symbol", "timestamp", "local_timestamp")
 """Columns that every type begins with."""
 
 _TIME: Final = pl.Datetime("us", "UTC")
+_RECORDED: Final = re.compile(r"(\d[\d.]*:? |\S+ -> \d[\d.]*: )?[{\[]")
+"""How a line of a recording begins."""
+_SHOWN: Final = 80
 _LEVEL: Final = re.compile(r"(ask|bid)s\[(\d{1,3})\]\.(price|amount)")
 _TRADES: Final = frozenset({"id", "side", "price", "amount"})
 _QUOTES: Final = frozenset({"ask_amount", "ask_price", "bid_price", "bid_amount"})
@@ -104,10 +107,15 @@ def recognise(header: Sequence[str], venue: Venue | None) -> Table:
             )
         if table is not None:
             return table
+    line = ",".join(header)
+    hint = "Known types: trades, quotes, book_snapshot_5, book_snapshot_25, derivative_ticker."
+    if _RECORDED.match(line):
+        hint = "This looks like a recording: aperiodic import recording --exchange EXCHANGE FILE"
+    shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…"
     raise ImportSourceError(
-        f"The columns {', '.join(header)[:200]!r} are no known type of Tardis file.",
+        f"The first line, {shown!r}, names the columns of no known type of Tardis file.",
         code="unknown_table",
-        hint="Known types: trades, quotes, book_snapshot_5, book_snapshot_25, derivative_ticker.",
+        hint=hint,
     )
 
 

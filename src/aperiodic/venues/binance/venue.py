@@ -27,6 +27,7 @@ class _Binance(Venue):
     """What both markets have in common."""
 
     numbered = _NUMBERED
+    forms = (frozenset({"stream", "data"}), frozenset({"e", "E", "s"}))
 
     def mapper(
         self,

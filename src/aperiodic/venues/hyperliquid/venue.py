@@ -24,6 +24,7 @@ class _Hyperliquid(Venue):
     numbered = frozenset[Stream]()
     modelled = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST})
     tardis = "hyperliquid"
+    forms = (frozenset({"channel", "data"}),)
     habits = Habits(
         60_000.0,
         book_every_ms=500,

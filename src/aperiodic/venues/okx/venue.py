@@ -41,6 +41,7 @@ class _Okx(Venue):
     modelled_at_times = frozenset({Stream.FUNDING_RATE})
     tardis = "okex-swap"
     counts_contracts = True
+    forms = (frozenset({"arg", "data"}),)
     habits = Habits(7_000.0, derivatives=DerivativeHabits(1_000, 60_000, 8, one_message=False))
 
     def symbol(self, native: str) -> Symbol:
