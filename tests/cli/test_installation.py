@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import shutil
 import time
+from contextlib import closing
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from tests.cli.conftest import MARKET
 from tests.engine.importing.frames import trade, write
 
 from aperiodic.cli import doctor
-from aperiodic.lake import Settings
+from aperiodic.lake import Lake, Scope, Settings
+from aperiodic.lake.ledger import open_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,3 +159,64 @@ def test_the_doctor_says_when_a_setting_is_not_valid(command: Command) -> None:
 
 def _fail(_name: str) -> None:
     raise OSError(38, "Function not implemented")
+
+
+BESIDE_A_FULL_STORE = [arguments for arguments in READING if arguments[0] != "quarantine"]
+
+
+def lose_ledger(home: Path) -> None:
+    for file in home.glob("ledger.sqlite*"):
+        file.unlink()
+
+
+@pytest.mark.parametrize("how", ["missing", "made anew"])
+def test_a_lost_ledger_is_told_by_every_command_and_the_doctor_and_not_made(
+    command: Command, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command.run("simulate", *MARKET, *DAY)
+    lose_ledger(command.home)
+    if how == "made anew":
+        open_ledger(Settings(home=command.home).ledger_url).dispose()
+    for arguments in BESIDE_A_FULL_STORE:
+        done = command.run(*arguments)
+        assert (done.code, done.out) == (1, ""), arguments
+        assert done.err.startswith("error: The store holds data, but the ledger"), arguments
+    told = found(command)
+    assert {check for check, (state, _, _) in told.items() if state == "problem"} == {"ledger"}
+    assert told["ledger"][1].startswith("The store holds data, but the ledger that belongs to it is missing")
+    assert (command.home / "ledger.sqlite").exists() == (how == "made anew")
+    assert not (tmp_path / "copy.sqlite").exists()
+
+
+def test_an_import_that_broke_off_before_its_first_commit_blocks_nothing(command: Command) -> None:
+    command.run("simulate", *MARKET, *DAY)
+    lose_ledger(command.home)
+    scope = Scope("binance-futures", "perpetual-BTC-USDT:USDT", "ticks")
+    with closing(Lake.open(Settings(home=command.home), to_restore=True)) as lake, lake.writing(scope):
+        pass
+    assert command.run("status").code == 0
+    assert command.run("keys", "create", "--plan", "prime").code == 0
+    assert command.run("simulate", *MARKET, *DAY).code == 0
+
+
+def test_verify_says_that_it_compared_sizes_only(command: Command) -> None:
+    command.run("simulate", *MARKET, *DAY)
+    said = "Only sizes were compared; --deep compares contents."
+    assert command.run("ledger", "verify").out.splitlines()[-1] == said
+    assert said not in command.run("ledger", "verify", "--deep").out
+
+
+def test_damaged_ticks_are_told_with_the_import_that_mends_them(command: Command, tmp_path: Path) -> None:
+    file = write(tmp_path / "a", trade(1), trade(2))
+    take = ("import", "recording", "--exchange", "binance-futures", file)
+    command.run(*take)
+    (ticks,) = (command.home / "store" / "ticks").rglob("*.parquet")
+    ticks.write_bytes(ticks.read_bytes()[:-1] + b"?")
+    for arguments in (("build", "--workers", "0"), take):
+        done = command.run(*arguments)
+        assert (done.code, "nothing to do" in done.out) == (1, False)
+        assert "is damaged" in done.err
+        assert "aperiodic import … --again" in done.err
+    assert command.run(*take, "--again").code == 0
+    assert "nothing to do" in command.run(*take).out

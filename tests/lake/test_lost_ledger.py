@@ -78,6 +78,13 @@ def test_a_ledger_that_was_emptied_beside_published_files_is_an_error(settings: 
     assert code_of_opening(settings) == "ledger_lost"
 
 
+def test_a_new_ledger_beside_bars_of_days_is_an_error(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    with closing(Lake.open(settings)) as lake:
+        lake.store.put("day_bars/some", b"x")
+    assert code_of_opening(settings) == "ledger_lost"
+
+
 def test_what_a_first_import_left_behind_is_no_lost_ledger(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
     with closing(Lake.open(settings)) as lake:

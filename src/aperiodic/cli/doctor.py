@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from aperiodic._version import __version__
 from aperiodic.cli.console import print_line
 from aperiodic.cli.errors import FAILED, translate
-from aperiodic.cli.installation import prepare, read_settings
+from aperiodic.cli.installation import prepare, read_settings, require_installation
 from aperiodic.lake import Settings, Store
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.schema import SCHEMA_REVISION, objects
@@ -119,7 +119,7 @@ def _site(_settings: Settings) -> Iterator[Finding]:
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
-    prepare(settings)
+    require_installation(settings)
     home = settings.home.absolute()
     writable = os.access(home, os.W_OK | os.X_OK)
     hint = "" if writable else "Let the user that runs the commands write there; reading commands work all the same."
@@ -179,7 +179,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 
 
 def _store(settings: Settings) -> Iterator[Finding]:
-    prepare(settings)
+    require_installation(settings)
     store = Store(settings.store_url)
     path = f"doctor-{secrets.token_hex(8)}"
     store.put(path, path.encode())

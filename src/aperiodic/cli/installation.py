@@ -15,12 +15,14 @@ from sqlalchemy.exc import ArgumentError
 
 from aperiodic.cli.console import errors
 from aperiodic.lake import Lake, LakeError, Settings, Store
+from aperiodic.lake.lake import ledger_lost
+from aperiodic.lake.ledger import is_unused
 from aperiodic.market import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Begin", "open_lake", "prepare", "read_settings"]
+__all__ = ["Begin", "open_lake", "prepare", "read_settings", "require_installation"]
 
 
 Model = TypeVar("Model", bound=Settings)
@@ -47,7 +49,27 @@ def open_lake(begin: Begin = Begin.NOWHERE, *, to_restore: bool = False) -> Iter
 
 
 def prepare(settings: Settings, begin: Begin = Begin.NOWHERE) -> None:
-    """Make sure that there is an installation, or say that a new one begins.
+    """Make sure that there is an installation with the ledger of its store, or say that a new one begins.
+
+    A ledger that nothing was ever written to, beside a store that holds anything, is a lost one. Commands that may
+    begin an installation anywhere go on, so that an import can follow on one that broke off; `Lake.open` looks on.
+
+    Raises:
+        LakeError: `no_installation` when there is none and the command may not begin one, `ledger_lost`.
+    """
+    require_installation(settings, begin)
+    # Asked once more, for an import may have begun meanwhile.
+    if (
+        begin is not Begin.ANYWHERE
+        and is_unused(settings.ledger_url)
+        and _store_is_full(settings)
+        and is_unused(settings.ledger_url)
+    ):
+        raise ledger_lost()
+
+
+def require_installation(settings: Settings, begin: Begin = Begin.NOWHERE) -> None:
+    """Make sure that there is an installation, be its ledger lost or not, or say that a new one begins.
 
     Raises:
         LakeError: `no_installation` when there is none and the command may not begin one.
@@ -56,7 +78,7 @@ def prepare(settings: Settings, begin: Begin = Begin.NOWHERE) -> None:
         return
     home = settings.home.absolute()
     if home.is_dir() and _store_is_full(settings):
-        return  # a lost ledger, which opening the lake tells of
+        return  # a lost ledger
     if begin is Begin.NOWHERE or (begin is Begin.IN_A_FOLDER and not home.is_dir()):
         raise LakeError(
             f"There is no installation in {home}.",

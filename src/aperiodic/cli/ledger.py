@@ -15,6 +15,7 @@ from aperiodic.cli.installation import Begin, open_lake, prepare, read_settings
 from aperiodic.lake import Settings
 from aperiodic.lake.backup import back_up
 from aperiodic.lake.backup import restore as restore_from
+from aperiodic.lake.layout import is_computed
 from aperiodic.lake.verify import verify_store
 
 __all__ = ["app"]
@@ -93,12 +94,14 @@ def verify(
         f"{len(report.unknown):,} in the store that the ledger does not know.",
         highlight=False,
     )
+    if not (deep or repair):
+        out.print("Only sizes were compared; --deep compares contents.", highlight=False)
     if repaired is not None:
         out.print(f"Computed anew: {len(restored):,}; still wrong: {len(repaired.lost):,}.", highlight=False)
     if not report.sound and (repaired is None or repaired.lost):
         advice = (
             "Run: aperiodic ledger verify --repair"
-            if repaired is None
+            if repaired is None and any(map(is_computed, (*report.missing, *report.damaged)))
             else "Restore these objects from a copy of the store, or import their source again with --again."
         )
         errors.print(f"[bold]hint:[/] {advice}", soft_wrap=True)

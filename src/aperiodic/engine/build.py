@@ -162,7 +162,7 @@ def _cannot_use(unusable: Sequence[LakeError]) -> LakeError:
     return LakeError(
         f"{first.message}{more} Nothing was made of them; everything else was built.",
         code=first.code,
-        hint="Run: aperiodic ledger verify --repair",
+        hint=first.hint,
         path=first.path,
     )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aperiodic.engine.build import build
-from aperiodic.lake import LakeError, ObjectKind
+from aperiodic.lake import LakeError
 from aperiodic.lake.errors import UNUSABLE
+from aperiodic.lake.layout import COMPUTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from aperiodic.lake.verify import StoreReport
 
 __all__ = ["RepairReport", "repair"]
-
-_COMPUTED: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ def repair(
         LakeError: `busy`, or the store or the ledger failed.
     """
     faulty = sorted({*report.missing, *report.damaged})
-    computed = [path for path in faulty if (record := lake.find_path(path)) and record.key.kind in _COMPUTED]
+    computed = [path for path in faulty if (record := lake.find_path(path)) and record.key.kind in COMPUTED]
     if computed:
         try:
             build(lake, workers=workers, broken=computed, progress=progress)

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from aperiodic.lake.errors import LakeError
-from aperiodic.lake.layout import SUPERSEDED_KEPT, ObjectKey, ObjectKind
+from aperiodic.lake.layout import COMPUTED, SUPERSEDED_KEPT, ObjectKey, ObjectKind
 from aperiodic.lake.leases import EVERYTHING, Held, Scope, hold_leases, scope_of
 from aperiodic.lake.ledger import PATIENT_S, begin_write, open_ledger
 from aperiodic.lake.objects import (
@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from aperiodic.lake.settings import Settings
     from aperiodic.market import Source
 
-__all__ = ["PARQUET_OPTIONS", "Batch", "Lake", "NewObject", "parquet_bytes", "put_object", "put_object_file"]
+__all__ = [
+    "PARQUET_OPTIONS",
+    "Batch",
+    "Lake",
+    "NewObject",
+    "ledger_lost",
+    "parquet_bytes",
+    "put_object",
+    "put_object_file",
+]
 
 _PIECE: Final = 1 << 20
 
@@ -168,6 +177,9 @@ class Lake:
     def open(cls, settings: Settings, *, busy_s: float = PATIENT_S, to_restore: bool = False) -> Self:
         """Open an installation, creating an empty one where there is none.
 
+        A ledger without objects beside ticks may be that of a first import that broke off, so it is opened; beside bars
+        it is a lost one, because bars are made after the ledger knows of their ticks.
+
         Args:
             settings: The installation.
             busy_s: How long to wait for a ledger that others hold; see `open_ledger`.
@@ -189,13 +201,12 @@ class Lake:
 
         def require_new_store() -> None:
             if not to_restore and any(batch for batch in store.sizes()):
-                raise _lost()
+                raise ledger_lost()
 
         lake = cls(store, open_ledger(settings.ledger_url, busy_s=busy_s, on_new=require_new_store), settings.home)
-        if not to_restore and not lake.has_objects() and any(batch for batch in store.sizes(ObjectKind.BARS)):
-            # Nothing is published before the ledger knows of ticks, so this is no left-over of a first import.
+        if not to_restore and not lake.has_objects() and any(any(store.sizes(kind)) for kind in COMPUTED):
             lake.close()
-            raise _lost()
+            raise ledger_lost()
         return lake
 
     def close(self) -> None:
@@ -267,7 +278,8 @@ class Lake:
             return current_objects(connection, kind, **filters)
 
 
-def _lost() -> LakeError:
+def ledger_lost() -> LakeError:
+    """Return the error for a store that holds what no ledger knows."""
     return LakeError(
         "The store holds data, but the ledger that belongs to it is missing or empty.",
         code="ledger_lost",

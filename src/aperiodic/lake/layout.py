@@ -16,7 +16,7 @@ from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["SUPERSEDED_KEPT", "ObjectKey", "ObjectKind", "is_content_of"]
+__all__ = ["COMPUTED", "SUPERSEDED_KEPT", "ObjectKey", "ObjectKind", "is_computed", "is_content_of"]
 
 _DIGEST_DIGITS: Final = 16
 _NAMED_BY_DIGEST: Final = re.compile(rf"data-([0-9a-f]{{{_DIGEST_DIGITS}}})\.parquet")
@@ -34,6 +34,9 @@ class ObjectKind(StrEnum):
     STATE_ROWS = "state_rows"
     BOOK_UPDATES = "book_updates"
 
+
+COMPUTED: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS})
+"""Kinds that can be made anew from what was imported."""
 
 SUPERSEDED_KEPT: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
 """Kinds of which earlier revisions stay in the store."""
@@ -123,6 +126,11 @@ class ObjectKey:
         else:
             parts.append(self.period)
         return "/".join([*parts, f"data-{sha256[:_DIGEST_DIGITS]}.parquet"])
+
+
+def is_computed(path: str) -> bool:
+    """Tell whether what lies at `path` can be made anew from what was imported."""
+    return path.partition("/")[0] in COMPUTED
 
 
 def is_content_of(path: str, sha256: str) -> bool:

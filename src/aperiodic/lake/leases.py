@@ -22,7 +22,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic.lake.errors import LakeError
-from aperiodic.lake.layout import ObjectKind
+from aperiodic.lake.layout import COMPUTED, ObjectKind
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import leases
 from aperiodic.market.time import now_us
@@ -69,14 +69,12 @@ class Scope:
 EVERYTHING: Final = Scope("", "", "")
 """The whole installation; nobody may hold anything else at the same time."""
 
-_BARS: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS})
-
 
 def scope_of(key: ObjectKey) -> Scope | None:
     """Return what a writer of an object needs a lease for; None for what belongs to no series."""
     if not key.symbol:
         return None
-    step: Step = "parts" if key.kind is ObjectKind.TICK_PARTS else "bars" if key.kind in _BARS else "ticks"
+    step: Step = "parts" if key.kind is ObjectKind.TICK_PARTS else "bars" if key.kind in COMPUTED else "ticks"
     return Scope(key.exchange, key.symbol, step)
 
 

@@ -11,12 +11,12 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import URL, Engine, column, create_engine, event, inspect, select, table, text
+from sqlalchemy import URL, Engine, column, create_engine, event, inspect, literal, select, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
 from aperiodic.lake.errors import LakeError, reason_of
-from aperiodic.lake.schema import SCHEMA_REVISION
+from aperiodic.lake.schema import SCHEMA_REVISION, metadata, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["PATIENT_S", "SERVING_S", "begin_write", "open_ledger"]
+__all__ = ["PATIENT_S", "SERVING_S", "begin_write", "is_unused", "open_ledger"]
 
 PATIENT_S: Final = 30.0
 """How long a command waits for a ledger that others hold, seconds."""
@@ -57,10 +57,8 @@ def open_ledger(url: str, *, busy_s: float = PATIENT_S, on_new: Callable[[], Non
     Raises:
         LakeError: `ledger_unavailable` when it cannot be opened, `ledger_newer` when a newer version wrote it.
     """
-    kind = "unknown kind"
     try:
         location = make_url(url)
-        kind = location.get_backend_name()
         file = _file_of(location)
         if on_new is not None and file is not None and not file.exists():
             _ask(on_new, lambda: not file.exists())
@@ -76,12 +74,37 @@ def open_ledger(url: str, *, busy_s: float = PATIENT_S, on_new: Callable[[], Non
                     _upgrade(connection)
             on_failure.pop_all()
     except (SQLAlchemyError, ImportError, OSError) as error:
-        raise LakeError(
-            f"The ledger ({kind}) cannot be opened: {reason_of(error)}.",
-            code="ledger_unavailable",
-            hint="Check APERIODIC_HOME or APERIODIC_LEDGER, and that the database can be written.",
-        ) from error
+        raise _unavailable(url, error) from error
     return engine
+
+
+def is_unused(url: str, *, busy_s: float = PATIENT_S) -> bool:
+    """Whether there is no ledger, or one that nothing was ever written to; nothing is made or upgraded.
+
+    All that was written counts, leases too: they stay when an import breaks off before its first commit, and so tell
+    a ledger that has just begun from one that was made in the place of a lost one.
+
+    Raises:
+        LakeError: `ledger_unavailable` when it cannot be read.
+    """
+    try:
+        location = make_url(url)
+        file = _file_of(location)
+        if file is not None and not file.exists():
+            return True
+        engine = _engine(location, busy_s)
+        try:
+            with engine.connect() as connection:
+                there = set(inspect(connection).get_table_names())
+                written = (each for each in metadata.sorted_tables if each is not plans and each.name in there)
+                return all(
+                    connection.execute(select(literal(1)).select_from(each).limit(1)).first() is None
+                    for each in written
+                )
+        finally:
+            engine.dispose()
+    except (SQLAlchemyError, ImportError, OSError) as error:
+        raise _unavailable(url, error) from error
 
 
 def begin_write(engine: Engine) -> AbstractContextManager[Connection]:
@@ -91,6 +114,18 @@ def begin_write(engine: Engine) -> AbstractContextManager[Connection]:
     true. SQLite takes its write lock at once for that (two that took it later would deadlock), PostgreSQL a lock of ours.
     """
     return engine.execution_options(**{_WRITES: True}).begin()
+
+
+def _unavailable(url: str, error: Exception) -> LakeError:
+    try:
+        kind = make_url(url).get_backend_name()
+    except SQLAlchemyError:
+        kind = "unknown kind"
+    return LakeError(
+        f"The ledger ({kind}) cannot be opened: {reason_of(error)}.",
+        code="ledger_unavailable",
+        hint="Check APERIODIC_HOME or APERIODIC_LEDGER, and that the database can be written.",
+    )
 
 
 def _engine(location: URL, busy_s: float) -> Engine:

@@ -29,6 +29,7 @@ __all__ = [
     "read_periods",
     "replace_object",
     "retire_object",
+    "ticks_received",
 ]
 
 _KEY: Final = ("kind", "dataset", "exchange", "symbol", "clock", "interval", "period")
@@ -190,6 +191,21 @@ def current_objects(
         query = query.where(column == wanted if isinstance(wanted, str) else column.in_(list(wanted)))
     rows = connection.execute(query.order_by(*(objects.c[name] for name in _KEY)))
     return [_record(row) for row in rows]
+
+
+def ticks_received(
+    connection: Connection, kind: ObjectKind, exchange: str, datasets: Sequence[str], first: int, last: int
+) -> list[ObjectRecord]:
+    """Return the current ticks of some streams of an exchange that may have arrived between two times (µs)."""
+    query = select(objects).where(
+        objects.c.is_current,
+        objects.c.kind == kind,
+        objects.c.exchange == exchange,
+        objects.c.dataset.in_(list(datasets)),
+        objects.c.first_local <= last,
+        objects.c.last_local >= first,
+    )
+    return [_record(row) for row in connection.execute(query.order_by(*(objects.c[name] for name in _KEY)))]
 
 
 def current_instruments(connection: Connection, exchange: str | None, symbol: str | None) -> set[tuple[str, str]]:

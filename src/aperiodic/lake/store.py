@@ -20,7 +20,7 @@ from obstore.store import LocalStore
 from aperiodic.lake.buckets import Bucket, open_bucket
 from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError, reason_of
-from aperiodic.lake.layout import is_content_of
+from aperiodic.lake.layout import is_computed, is_content_of
 from aperiodic.lake.plain_files import open_plain
 
 if TYPE_CHECKING:
@@ -398,7 +398,7 @@ def _missing(path: str) -> LakeError:
     return LakeError(
         f"The object {path} is in the ledger but not in the store.",
         code="object_missing",
-        hint="Run: aperiodic ledger verify --repair",
+        hint=_way_back(path),
         path=path,
     )
 
@@ -413,9 +413,15 @@ def damaged(path: str, why: str) -> LakeError:
     return LakeError(
         f"The object {path} is damaged: {why}.",
         code="object_damaged",
-        hint="Run: aperiodic ledger verify --repair",
+        hint=_way_back(path),
         path=path,
     )
+
+
+def _way_back(path: str) -> str:
+    if is_computed(path):
+        return "Run: aperiodic ledger verify --repair"
+    return "Put it back from a copy of the store, or import its source again: aperiodic import … --again"
 
 
 def _unavailable(path: str, error: Exception) -> LakeError:

@@ -11,6 +11,7 @@ from aperiodic.engine.importing.books import BookStates
 from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.carry_on import carry_on
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
+from aperiodic.engine.importing.held import require_held
 from aperiodic.engine.importing.lines import Line, read_line
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
@@ -68,7 +69,8 @@ def import_recordings(
     Raises:
         ImportSourceError: Without `refused`, of the first file that is refused, with nothing of that file taken over:
             `file_unreadable`, `archive`, `unsupported_format`, `expands_too_far`, `not_a_recording` (mostly before
-            anything is imported), `contract_size_needed` or `source_conflict`.
+            anything is imported), `contract_size_needed` or `source_conflict`;
+            `object_missing` or `object_damaged` when it was imported before and its ticks cannot be read any more.
         LakeError: `busy`, or the store or ledger failed.
     """
     refusals = Refusals(refused)
@@ -189,6 +191,7 @@ def _import_one(
 ) -> FileReport:
     earlier = find_earlier(lake, Source.RECORDING, exchange, file)
     if earlier is not None and not again and not _can_know_more(lake, exchange, earlier):
+        require_held(lake, earlier, file.name)
         return earlier_report(earlier, file.name)
     found = read_recording(lake, exchange, file, responses=responses, progress=progress)
     report = commit(lake, found, replace_unusable=again)

@@ -14,6 +14,7 @@ from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing.arrivals import recorded_in_table
 from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
+from aperiodic.engine.importing.held import require_held
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import (
     DAMAGE,
@@ -112,6 +113,7 @@ def _import_one(
         return empty_report(file.name, Source.TARDIS, head.lines)
     earlier = find_earlier(lake, Source.TARDIS, head.exchange, file)
     if earlier is not None and not again:
+        require_held(lake, earlier, file.name)
         return earlier_report(earlier, file.name)
     return commit(lake, _Reader(file, head, head.exchange).read(progress), replace_unusable=again)
 
