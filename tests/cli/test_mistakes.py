@@ -36,7 +36,7 @@ def test_a_mistake_is_answered_in_plain_words(shell: Shell, code: int, arguments
 
 
 def test_a_setting_that_is_not_valid_is_named(shell: Shell) -> None:
-    done = replace(shell, env={"APERIODIC_PORT": "eighty", "APERIODIC_SECRET": "hush"}).run("status")
+    done = replace(shell, env={"APERIODIC_PORT": "eighty", "APERIODIC_SECRET": "hush"}).run("serve")
     assert (done.returncode, done.stdout) == (1, "")
     assert "APERIODIC_PORT" in done.stderr
     assert "Traceback" not in done.stderr

@@ -67,7 +67,7 @@ def test_an_expired_link_is_refused(server: RunningServer, installation: Install
         lambda link: link + "&expires=9999999999",
         lambda link: link.split("&")[0],
         lambda link: link.split("?")[0],
-        lambda link: link.split("signature=")[0] + "signature=" + "é" * 64,
+        lambda link: link.split("signature=")[0] + "signature=" + "%C3%A9" * 64,
         lambda link: link.split("signature=")[0] + "signature=" + link.split("signature=")[1].upper(),
     ],
 )

@@ -122,12 +122,15 @@ class _Pieces(ASGIResponse):
 
     async def send_body(self, send: Send, receive: Receive) -> None:
         """Send the pieces, until the client goes away."""
-        async with aclosing(self._pieces) as pieces, create_task_group() as group:
-            group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
-            async for piece in pieces:
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            group.cancel_scope.cancel()
+        try:
+            async with aclosing(self._pieces) as pieces, create_task_group() as group:
+                group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
+                async for piece in pieces:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                group.cancel_scope.cancel()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # what failed, not that it did so in a group
 
 
 async def _cancel_when_gone(receive: Receive, scope: CancelScope) -> None:
