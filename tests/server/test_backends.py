@@ -186,7 +186,7 @@ def test_a_build_that_is_killed_leaves_whole_objects_and_the_next_one_finishes(
     settings = backend.new()
     with closing(Lake.open(settings)) as lake:
         fill(lake)
-        kill_build_after(settings, "months 0")
+        kill_build_after(settings, "tasks of months 0")
         assert hashes(lake).items() <= expected[0].items()
         for kind in (ObjectKind.TICKS, ObjectKind.DAY_BARS, ObjectKind.BARS):
             for record in lake.current(kind):
