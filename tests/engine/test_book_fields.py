@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 from tests.in_memory import bars_in_memory
 from tests.lakes import SOAK, published, put_ticks
@@ -52,7 +52,7 @@ def bar(*snapshots: tuple[Sequence[float], Sequence[float]], interval: Interval 
     return {name: value for frame in frames.values() for name, value in frame.row(0, named=True).items()}
 
 
-@settings(max_examples=25 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 * SOAK)
 @given(book=book_frames())
 def test_generated_edge_cases_agree_with_plain_python(book: pl.DataFrame) -> None:
     check(book, book_bars)

@@ -22,7 +22,7 @@ prices = st.builds(
 doubles = st.floats(1e-9, 1e9)
 
 
-@settings(max_examples=100 * SOAK, deadline=None)
+@settings(max_examples=100 * SOAK)
 @given(before=prices | doubles, after=prices | doubles)
 def test_returns_do_not_depend_on_the_step_that_is_tried_first(before: float, after: float) -> None:
     expected = simple_return(before, after, 1.0)[:2]
@@ -30,7 +30,7 @@ def test_returns_do_not_depend_on_the_step_that_is_tried_first(before: float, af
     assert expected[0] == float(exact.simple_return(before, after))
 
 
-@settings(max_examples=100 * SOAK, deadline=None)
+@settings(max_examples=100 * SOAK)
 @given(before=prices, after=prices)
 def test_small_returns_have_more_digits_than_a_double(before: float, after: float) -> None:
     high, low, _ = simple_return(before, after, 1.0)

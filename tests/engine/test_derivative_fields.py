@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import polars as pl
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from tests.in_memory import bars_in_memory
 from tests.lakes import SOAK, published
 from tests.oracle import trades_frame
@@ -70,19 +70,19 @@ def day_bar(family: Family, ticks: Ticks, dataset: str) -> dict[str, float | Non
     return bars_in_memory(family, ticks, Clock.EXCHANGE)[Interval.D1][dataset].row(-1, named=True)
 
 
-@settings(max_examples=25 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 * SOAK)
 @given(ticks=derivative_frames())
 def test_generated_prices_agree_with_plain_python(ticks: DerivativeTicks) -> None:
     check(Family.MARK_PRICE, dict(zip(MARK_STREAMS, ticks, strict=True)), derivative_bars)
 
 
-@settings(max_examples=25 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 * SOAK)
 @given(rates=funding_frames())
 def test_generated_rates_agree_with_plain_python(rates: pl.DataFrame) -> None:
     check(Family.FUNDING_RATE, {Stream.FUNDING_RATE: rates}, funding_bars)
 
 
-@settings(max_examples=25 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 * SOAK)
 @given(ticks=open_interest_frames())
 def test_generated_open_interest_agrees_with_plain_python(ticks: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     check(Family.OPEN_INTEREST, dict(zip(OPEN_INTEREST_STREAMS, ticks, strict=True)), open_interest_bars)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from tests.lakes import BTC, SOAK, built, published
 from tests.oracle import (
     FIELDS,
@@ -48,7 +48,7 @@ def test_oracle_covers_every_field_of_the_catalog() -> None:
     }
 
 
-@settings(max_examples=12 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12 * SOAK)
 @given(trades=trades_frames())
 def test_generated_edge_cases_agree_with_plain_python(trades: pl.DataFrame) -> None:
     with TemporaryDirectory() as folder:

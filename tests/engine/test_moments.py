@@ -77,7 +77,7 @@ def with_low_parts(values: Sequence[float]) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@settings(max_examples=40 * SOAK, deadline=None)
+@settings(max_examples=40 * SOAK)
 @given(data=st.data())
 def test_merged_moments_are_those_of_the_whole(level: str, data: st.DataObject) -> None:
     part = st.lists(LEVELS[level], min_size=1, max_size=12)
@@ -93,7 +93,7 @@ def test_merged_moments_are_those_of_the_whole(level: str, data: st.DataObject) 
     assert (moments["n"], moments["lowest"], moments["highest"]) == (len(values), min(values), max(values))
 
 
-@settings(max_examples=60 * SOAK, deadline=None)
+@settings(max_examples=60 * SOAK)
 @given(value=st.floats(1e-9, 1e9), sizes=st.lists(st.integers(1, 50), min_size=1, max_size=20), cut=st.integers(0, 20))
 def test_moments_of_a_constant_sample_are_exactly_zero(value: float, sizes: list[int], cut: int) -> None:
     parts = [[value] * size for size in sizes]
@@ -111,7 +111,7 @@ def test_bars_merge_into_their_own_row_only() -> None:
     assert longer["start"].tolist() == [0, 2_000_000, 4_000_000]
 
 
-@settings(max_examples=60 * SOAK, deadline=None)
+@settings(max_examples=60 * SOAK)
 @given(
     pairs=st.lists(st.tuples(LEVELS["prices near 94,000"], LEVELS["amounts"]), min_size=1, max_size=30),
     cuts=st.tuples(st.integers(0, 30), st.integers(0, 30)),

@@ -51,7 +51,7 @@ def check(values: Floats, ends: list[NDArray[np.int64]]) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@settings(max_examples=25 * SOAK, deadline=None)
+@settings(max_examples=25 * SOAK)
 @given(seed=st.integers(0, 2**32), sizes=st.lists(st.integers(1, 60), min_size=1, max_size=40), fan=st.integers(2, 7))
 def test_every_level_equals_sorting(shape: str, seed: int, sizes: list[int], fan: int) -> None:
     ends = [np.cumsum(sizes)]

@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 from tests.in_memory import bars_in_memory
 from tests.lakes import SOAK, published, put_ticks
@@ -46,7 +46,7 @@ def bar(quotes: pl.DataFrame, interval: Interval) -> dict[str, float | None]:
     return {name: value for frame in frames.values() for name, value in frame.row(0, named=True).items()}
 
 
-@settings(max_examples=25 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 * SOAK)
 @given(quotes=quotes_frames())
 def test_generated_edge_cases_agree_with_plain_python(quotes: pl.DataFrame) -> None:
     check(quotes, quote_bars)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.in_memory import bars_in_memory
 from tests.lakes import SOAK
@@ -62,7 +62,7 @@ def slippage(
     return bars_in_memory(Family.SLIPPAGE, ticks, clock, exchange)[interval]["slippage"]
 
 
-@settings(max_examples=25 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25 * SOAK)
 @given(ticks=slippage_frames())
 def test_generated_edge_cases_agree_with_plain_python(ticks: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     check(*ticks, slippage_bars)
@@ -73,7 +73,7 @@ def test_many_trades_agree_with_sql() -> None:
     check(market.trades, market.quotes, slippage_bars_duckdb)
 
 
-@settings(max_examples=30 * SOAK, deadline=None)
+@settings(max_examples=30 * SOAK)
 @given(
     values=st.lists(st.sampled_from([-1.5, 0.0, 0.0, 0.25, 1e300]) | st.floats(-9, 9), min_size=1, max_size=300),
     cuts=st.tuples(st.sets(st.integers(1, 299)), st.sets(st.integers(1, 299)), st.sets(st.integers(1, 299))),

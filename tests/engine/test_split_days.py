@@ -84,7 +84,7 @@ def test_bars_do_not_depend_on_how_a_day_is_divided(family: Family, market: Mark
     whole = kernel.bars(ticks)
     times = sorted({time for frame in ticks.day.values() for time in frame["time"]})
 
-    @settings(max_examples=6 * SOAK, deadline=None)
+    @settings(max_examples=6 * SOAK)
     @given(
         cuts=st.lists(st.sampled_from(times), max_size=6).map(sorted),
         data=st.data(),

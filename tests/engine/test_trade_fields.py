@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from tests.lakes import SOAK, VENUE, built, published
 from tests.oracle import CLOCK_COLUMN, assert_bars_equal, random_trades, trades_frame
 from tests.oracle.strategies import trades_frames
@@ -77,7 +77,7 @@ def day_bar(prices: list[float], amounts: list[float], sides: str, *, apart: int
     return row
 
 
-@settings(max_examples=15 * SOAK, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15 * SOAK)
 @given(trades=trades_frames())
 def test_edge_cases_agree_with_exact_arithmetic(trades: pl.DataFrame) -> None:
     check(trades, trade_bars_python)
@@ -85,7 +85,7 @@ def test_edge_cases_agree_with_exact_arithmetic(trades: pl.DataFrame) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_bars_of_any_shape_agree_with_exact_arithmetic_in_one_piece_and_merged(shape: str) -> None:
-    @settings(max_examples=10 * SOAK, deadline=None)
+    @settings(max_examples=10 * SOAK)
     @given(trades=shaped_trades(shape))
     def agrees(trades: pl.DataFrame) -> None:
         compare(partials(trades, Clock.EXCHANGE)[Interval.S1], trade_bars_python(trades, Clock.EXCHANGE, Interval.S1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from tests.oracle import (
@@ -218,7 +218,7 @@ def test_both_computations_agree_on_a_long_market(clock: str, interval: str) -> 
 
 
 @given(trades=trades_frames(), clock=st.sampled_from(CLOCKS), interval=st.sampled_from(["1s", "1m", "15m", "1d"]))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_both_computations_agree_on_edges(trades: pl.DataFrame, clock: str, interval: str) -> None:
     python, duckdb = bars_python(trades, clock, interval), bars_duckdb(trades, clock, interval)
     for dataset in FIELDS:
@@ -263,7 +263,7 @@ def test_generated_ticks_reach(edge: str) -> None:
 
 
 @given(trades=trades_frames())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 def test_generated_ticks_are_valid_ticks(trades: pl.DataFrame) -> None:
     assert trades.schema == TRADE_SCHEMA
     assert 1 <= len(trades) <= 200

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from tests.oracle.others import (
     assert_other_bars_equal,
@@ -136,7 +136,7 @@ def test_both_computations_agree_on_a_long_market(clock: str, interval: str) -> 
 
 
 @given(quotes=quotes_frames(), clock=st.sampled_from(CLOCKS), interval=st.sampled_from(["1s", "1m", "15m", "1d"]))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 def test_both_computations_agree_on_edges(quotes: pl.DataFrame, clock: str, interval: str) -> None:
     assert_other_bars_equal(quote_bars_duckdb(quotes, clock, interval), quote_bars(quotes, clock, interval))
 

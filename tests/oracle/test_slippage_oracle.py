@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from tests.oracle import trades_frame
 from tests.oracle.others import (
@@ -129,7 +129,7 @@ def test_both_computations_agree_on_a_long_market(clock: str, interval: str) -> 
 
 
 @given(ticks=slippage_frames(), clock=st.sampled_from(CLOCKS), interval=st.sampled_from(["1s", "1m", "15m", "1d"]))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 def test_both_computations_agree_on_edges(ticks: Ticks, clock: str, interval: str) -> None:
     assert_other_bars_equal(slippage_bars_duckdb(*ticks, clock, interval), slippage_bars(*ticks, clock, interval))
 

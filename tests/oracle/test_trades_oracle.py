@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 from tests.oracle import assert_bars_equal, random_trades, trades_frame
 from tests.oracle.strategies import trades_frames
@@ -312,19 +312,19 @@ def test_both_computations_agree_on_a_second_of_ten_thousand_trades() -> None:
 
 
 @given(trades=trades_frames(), clock=st.sampled_from(["exchange", "true"]), interval=st.sampled_from(["1m", "1d"]))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 def test_both_computations_agree_on_edges(trades: pl.DataFrame, clock: str, interval: str) -> None:
     _assert_agreement(trades, clock, interval)
 
 
 @given(trades=dense_trades())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 def test_both_computations_agree_on_shapes(trades: pl.DataFrame) -> None:
     _assert_agreement(trades, "exchange", "1s")
 
 
 @given(trades=dense_trades())
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_values_stay_within_their_bounds(trades: pl.DataFrame) -> None:
     row = _row(trade_bars_python, trades)
     correlation, trendiness, skewness = (row[name] for name in ("ret_autocorr_lag1", "trendiness", "price_skewness"))
