@@ -12,7 +12,7 @@ from aperiodic.venues.events import (
     Row,
     Sink,
 )
-from aperiodic.venues.registry import all_venues, has_modelled_time, register, sender_of, unregister, venue_of
+from aperiodic.venues.registry import all_venues, feed_of, has_modelled_time, register, sender_of, unregister, venue_of
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Mapper, Venue
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "UnknownContractError",
     "Venue",
     "all_venues",
+    "feed_of",
     "has_modelled_time",
     "register",
     "sender_of",

@@ -54,28 +54,31 @@ class Channel:
     Attributes:
         name: What it is called on the command line: `trades`, `quotes`, `book`, `mark_price`, …
         template: The venue's name of the stream; `{native}` stands for the venue's name of the instrument.
-        host: Class of host that sends it.
+        host: Class of host that sends it; `rest` for what is asked for again and again (`Feed.polls`).
         streams: Tick streams that its frames become; empty for those that only control others.
-        first_s: Within this time after subscribing the first frame of a lively instrument comes, seconds.
+        first_s: Within this time after subscribing the first frame of a lively instrument comes, seconds; None where
+            it may never come.
         pulse_s: Within this time each next one comes, seconds; None where silence says nothing.
         per_instrument: Whether it is subscribed for each instrument; if not, once for all.
         default: Whether it is captured unless something else is asked for.
         instead: Templates to try in turn when this one is acknowledged and silent.
         other_hosts: Classes of host to try when this one is acknowledged and silent.
         group: Channels of different groups never share a connection.
+        most: Most streams of this channel that a connection is planned with; None: no fewer than of any.
     """
 
     name: str
     template: str
     host: str
     streams: tuple[Stream, ...] = ()
-    first_s: float = 10.0
+    first_s: float | None = 10.0
     pulse_s: float | None = None
     per_instrument: bool = True
     default: bool = True
     instead: tuple[str, ...] = ()
     other_hosts: tuple[str, ...] = ()
     group: str = ""
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
-from aperiodic.market import Exchange
+from aperiodic.market import Exchange, InvalidInputError
 from aperiodic.market.errors import unknown_value
 from aperiodic.venues.binance import BINANCE, BINANCE_FUTURES
 from aperiodic.venues.hyperliquid import HYPERLIQUID_PERPS
@@ -15,9 +15,10 @@ from aperiodic.venues.okx import OKX_PERPS
 
 if TYPE_CHECKING:
     from aperiodic.market import Stream
+    from aperiodic.venues.feed import Feed
     from aperiodic.venues.venue import Venue
 
-__all__ = ["all_venues", "has_modelled_time", "register", "sender_of", "unregister", "venue_of"]
+__all__ = ["all_venues", "feed_of", "has_modelled_time", "register", "sender_of", "unregister", "venue_of"]
 
 _VENUES: dict[str, Venue] = {}
 _OUTSIDE: Final = Decoder(dict[str, Raw])
@@ -56,6 +57,22 @@ def venue_of(exchange: Exchange) -> Venue:
     if venue is None:
         raise unknown_value("exchange", exchange, _VENUES)
     return venue
+
+
+def feed_of(exchange: Exchange) -> Feed:
+    """Return the live side of the venue of that name.
+
+    Raises:
+        InvalidInputError: `unknown_exchange`, naming the nearest valid one, or `not_live` where it cannot be captured.
+    """
+    feed = venue_of(exchange).feed
+    if feed is None:
+        raise InvalidInputError(
+            f"{exchange} cannot be captured, only imported.",
+            code="not_live",
+            hint="Venues that can be: " + ", ".join(name for name, venue in _VENUES.items() if venue.feed) + ".",
+        )
+    return feed
 
 
 def sender_of(frame: bytes, asked: Venue) -> Venue | None:

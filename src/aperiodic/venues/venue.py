@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aperiodic.venues.book import Book
     from aperiodic.venues.contracts import Contract
     from aperiodic.venues.events import Sink
+    from aperiodic.venues.feed import Feed
 
 __all__ = ["DerivativeHabits", "Habits", "Instruments", "Mapper", "Venue", "not_traded", "read_symbol"]
 
@@ -106,6 +107,7 @@ class Venue(Protocol):
         counts_contracts: Whether amounts are sent in contracts.
         forms: Names that a frame has on its outside, a set for each form: they tell whose a frame is.
         habits: What the simulator imitates.
+        feed: Its live side; None where it cannot be captured.
     """
 
     exchange: Exchange
@@ -118,6 +120,7 @@ class Venue(Protocol):
     counts_contracts: bool = False
     forms: tuple[frozenset[str], ...] = ()
     habits: Habits
+    feed: Feed | None = None
 
     def symbol(self, native: str) -> Symbol:
         """Return the symbol that the venue calls `native`, told from the name alone.

@@ -9,6 +9,7 @@ import msgspec
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues.binance.mapper import BinanceMapper
+from aperiodic.venues.binance.protocol import FUTURES_FEED, SPOT_FEED
 from aperiodic.venues.binance.symbols import futures_symbol, read_exchange_info, spot_symbol
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue, not_traded
 
@@ -63,6 +64,7 @@ class _Futures(_Binance):
     label = "Binance USD-M futures"
     streams = tuple(Stream)
     tardis = "binance-futures"
+    feed = FUTURES_FEED
     habits = Habits(3_500.0, derivatives=DerivativeHabits(1_000, 1_000, 8, one_message=True))
 
     def symbol(self, native: str) -> Symbol:
@@ -82,6 +84,7 @@ class _Spot(_Binance):
     streams = (Stream.TRADES, Stream.QUOTES, Stream.BOOK)
     modelled = frozenset({Stream.QUOTES})
     tardis = "binance"
+    feed = SPOT_FEED
     habits = Habits(4_000.0, extra_spread=4.0, tick_refinement=1)
 
     def symbol(self, native: str) -> Symbol:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper, coin_symbol
+from aperiodic.venues.hyperliquid.protocol import FEED
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue, not_traded
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class _Hyperliquid(Venue):
     modelled = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST})
     tardis = "hyperliquid"
     forms = (frozenset({"channel", "data"}),)
+    feed = FEED
     habits = Habits(
         60_000.0,
         book_every_ms=500,

@@ -11,6 +11,7 @@ from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues.events import RejectedFrameError
 from aperiodic.venues.okx.contracts import read_contracts
 from aperiodic.venues.okx.mapper import OkxMapper
+from aperiodic.venues.okx.protocol import FEED
 from aperiodic.venues.okx.symbols import okx_symbol
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue, not_traded
 
@@ -42,6 +43,7 @@ class _Okx(Venue):
     tardis = "okex-swap"
     counts_contracts = True
     forms = (frozenset({"arg", "data"}),)
+    feed = FEED
     habits = Habits(7_000.0, derivatives=DerivativeHabits(1_000, 60_000, 8, one_message=False))
 
     def symbol(self, native: str) -> Symbol:

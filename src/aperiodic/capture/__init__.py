@@ -1,0 +1,1 @@
+"""Recording what exchanges send, frame by frame as it arrives: `aperiodic capture`."""

@@ -1,0 +1,316 @@
+"""Recordings of exchanges as files: where they lie, what is known of them, and how they are sealed and recovered.
+
+A recording is a file of text lines in independent zstd frames, which hold whole lines. While it is written its name
+ends in `.zst.open`, and its writer holds a lock on it; once sealed it never changes, and a sidecar `….zst.json` says
+what it holds.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import socket
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import msgspec
+import zstandard
+
+from aperiodic.lake.durability import sync_to_disk
+from aperiodic.market import Exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+    from pathlib import Path
+
+__all__ = [
+    "MAX_LINE",
+    "Recording",
+    "Sidecar",
+    "claim",
+    "host_name",
+    "list_recordings",
+    "new_recording",
+    "read_sidecar",
+    "recover",
+    "seal",
+    "whole_blocks",
+]
+
+MAX_LINE: Final = 16 << 20
+"""Longest line of a recording, bytes."""
+
+_FOLDER: Final = "recordings"
+_OPEN: Final = ".zst.open"
+_SEALED: Final = ".zst"
+_SIDECAR: Final = ".json"
+_NAME: Final = re.compile(r"(.+)-([a-z0-9_]+)-(\d{1,20})\.zst(\.open)?")
+_CHUNK: Final = 1 << 20
+_LARGEST_BLOCK: Final = 2 * MAX_LINE
+_LONGEST_HEAD: Final = 18
+_PART_HEAD: Final = 3
+_REPEATED_BYTE: Final = 1
+_CHECKSUM: Final = 4
+_MAX_HOST: Final = 60
+_NS: Final = 1_000_000_000
+
+
+class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sealed recording holds.
+
+    Attributes:
+        sha256: Hex digest of the file.
+        size: Bytes of the file.
+        first_ns: Time of its first line, ns; 0 if it has none.
+        last_ns: Latest time of a line, ns; 0 if it has none.
+        frames: Frames of the venue in it.
+        streams: Venue's names of the streams that its connections asked for, ascending.
+        recovered: Whether its writer ended without sealing it, so that what it received last may be missing.
+    """
+
+    sha256: str
+    size: int
+    first_ns: int
+    last_ns: int
+    frames: int
+    streams: tuple[str, ...] = ()
+    recovered: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Recording:
+    """One recording.
+
+    Attributes:
+        start_ns: When it was begun, ns.
+        exchange: Venue.
+        host: Machine that wrote it.
+        shard: Part of the venue that it holds: letters, digits and underscores.
+        path: Where it lies.
+        is_open: Whether it is not sealed.
+    """
+
+    start_ns: int
+    exchange: Exchange
+    host: str
+    shard: str
+    path: Path
+    is_open: bool
+
+    @property
+    def sealed_path(self) -> Path:
+        """Where it lies once it is sealed."""
+        return self.path.with_name(self.path.name.removesuffix(".open"))
+
+    @property
+    def sidecar_path(self) -> Path:
+        """Where its sidecar lies."""
+        return self.sealed_path.with_name(self.sealed_path.name + _SIDECAR)
+
+
+@cache
+def host_name() -> str:
+    """Return this machine's name as it stands in the names of recordings."""
+    return re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower())[:_MAX_HOST].strip("-.") or "host"
+
+
+def new_recording(home: Path, exchange: Exchange, shard: str, start_ns: int) -> Recording:
+    """Return a recording that is to be begun; its folder is made, the file is not.
+
+    Raises:
+        OSError: The system refused.
+    """
+    begin = datetime.fromtimestamp(start_ns // _NS, UTC)
+    folder = home / _FOLDER / exchange / f"{begin:%Y-%m-%d}" / f"{begin:%H}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{host_name()}-{shard}-{start_ns}{_OPEN}"
+    return Recording(start_ns, exchange, host_name(), shard, path, is_open=True)
+
+
+def list_recordings(
+    home: Path, exchange: Exchange | None = None, *, first: date | None = None, last: date | None = None
+) -> list[Recording]:
+    """Return the recordings of an installation, in the order in which they were begun.
+
+    Args:
+        home: Folder of the installation.
+        exchange: Only of this venue.
+        first: Only of folders from this day of UTC on.
+        last: Only of folders up to this day.
+    """
+    found = []
+    for path in (home / _FOLDER).glob(f"{exchange or '*'}/*/*/*{_SEALED}*"):
+        match = _NAME.fullmatch(path.name)
+        day = path.parent.parent.name
+        if match is None or (first and day < first.isoformat()) or (last and day > last.isoformat()):
+            continue
+        host, shard, start, is_open = match.groups()
+        venue = Exchange(path.parts[-4])
+        found.append(Recording(int(start), venue, host, shard, path, is_open=is_open is not None))
+    return sorted(found)
+
+
+def read_sidecar(recording: Recording) -> Sidecar | None:
+    """Return what is known of a sealed recording; None where nothing is, or it cannot be read."""
+    try:
+        return _SIDECARS.decode(recording.sidecar_path.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+@contextmanager
+def claim(file: BinaryIO) -> Iterator[bool]:
+    """Hold the lock on an open recording; yields whether nobody else holds it. It ends with the process."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_UN)
+
+
+def seal(recording: Recording, sidecar: Sidecar) -> Recording:
+    """Give a recording that is complete and on the disk its final name, after its sidecar.
+
+    Raises:
+        OSError: The system refused.
+    """
+    partial = recording.sidecar_path.with_name(recording.sidecar_path.name + ".part")
+    partial.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar)) + b"\n")
+    sync_to_disk(partial)
+    partial.rename(recording.sidecar_path)
+    recording.path.rename(recording.sealed_path)
+    sync_to_disk(recording.path.parent)
+    return Recording(
+        recording.start_ns,
+        recording.exchange,
+        recording.host,
+        recording.shard,
+        recording.sealed_path,
+        is_open=False,
+    )
+
+
+def recover(home: Path, exchange: Exchange | None = None) -> list[tuple[Recording, Sidecar]]:
+    """Seal what writers that ended on the way left behind, cut after the last whole block of lines.
+
+    A file without a whole block is removed: nothing that can be read was ever in it.
+
+    Returns:
+        The recordings that were sealed.
+
+    Raises:
+        OSError: The system refused.
+    """
+    recovered = []
+    for recording in list_recordings(home, exchange):
+        if not recording.is_open or recording.host != host_name():
+            continue
+        with recording.path.open("r+b") as file, claim(file) as is_mine:
+            if not is_mine or not recording.path.exists():
+                continue
+            sidecar = _cut(file)
+            if sidecar.size:
+                recovered.append((seal(recording, sidecar), sidecar))
+            else:
+                recording.path.unlink()
+    return recovered
+
+
+def whole_blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Read whole blocks of lines from where a file stands, until its end or the first block that is not whole.
+
+    Yields:
+        The place in the file behind a block, and the lines of it.
+    """
+    unpacker = zstandard.ZstdDecompressor()
+    place = file.tell()
+    packed = b""
+    while chunk := file.read(_CHUNK):
+        packed += chunk
+        begin = 0
+        while block := _unpack(unpacker, packed, begin):
+            lines, length = block
+            begin += length
+            place += length
+            yield place, lines
+        packed = packed[begin:]
+        if len(packed) > _LARGEST_BLOCK:
+            return
+
+
+def _unpack(unpacker: zstandard.ZstdDecompressor, packed: bytes, begin: int) -> tuple[bytes, int] | None:
+    """Return the content and the length of the zstd frame at `begin`; None where it is not whole or not good."""
+    head = packed[begin : begin + _LONGEST_HEAD]
+    try:
+        parameters = zstandard.get_frame_parameters(head)
+        if parameters.content_size > _LARGEST_BLOCK:
+            return None
+        end = _frame_end(packed, begin + zstandard.frame_header_size(head))
+        if end is None:
+            return None
+        end += _CHECKSUM if parameters.has_checksum else 0
+        if end > len(packed):
+            return None
+        return unpacker.decompress(packed[begin:end]), end - begin
+    except zstandard.ZstdError:
+        return None
+
+
+def _frame_end(packed: bytes, place: int) -> int | None:
+    """Go through the parts of a zstd frame (RFC 8878, 3.1.1.2); return where they end, None where they are cut."""
+    while place + _PART_HEAD <= len(packed):
+        head = int.from_bytes(packed[place : place + _PART_HEAD], "little")
+        kind, size = head >> 1 & 3, head >> 3
+        place += _PART_HEAD + (1 if kind == _REPEATED_BYTE else size)
+        if head & 1:
+            return place
+    return None
+
+
+def _cut(file: BinaryIO) -> Sidecar:
+    end = frames = first = last = 0
+    streams: set[str] = set()
+    for end, lines in whole_blocks(file):  # noqa: B007 - the end is wanted after the last one
+        for line in lines.splitlines():
+            stamp, _, rest = line.partition(b" ")
+            if not stamp.isdigit():
+                continue
+            time = int(stamp)
+            first, last = first or time, max(last, time)
+            said = rest.partition(b" ")[2]
+            frames += not said.startswith(b"!") or said.startswith(b"!b64 ")
+            if said.startswith(b"!open "):
+                with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                    streams.update(_OPENED.decode(said[len(b"!open ") :]).streams)
+    file.truncate(end)
+    os.fsync(file.fileno())
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Sidecar(
+        sha256=digest,
+        size=end,
+        first_ns=first,
+        last_ns=last,
+        frames=frames,
+        streams=tuple(sorted(streams)),
+        recovered=True,
+    )
+
+
+class _Opened(msgspec.Struct):
+    streams: tuple[str, ...] = ()
+
+
+_SIDECARS: Final = msgspec.json.Decoder(Sidecar)
+_OPENED: Final = msgspec.json.Decoder(_Opened)

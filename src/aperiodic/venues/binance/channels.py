@@ -1,0 +1,75 @@
+"""What Binance sends.
+
+| channel | stream | pace |
+|---|---|---|
+| trades | `@trade`; undocumented on futures, where the class `public` sends it | each trade |
+| agg_trades | `@aggTrade` | 100 ms |
+| quotes | `@bookTicker` | each change |
+| book | `@depth@0ms` (undocumented), `@depth@100ms`; spot: `@depth@100ms` | each change, 100 ms |
+| mark_price | `@markPrice@1s` | 1 s |
+| contracts | `!contractInfo` | on listings and delistings |
+| open_interest | REST | 10 s or 60 s |
+
+A stream that is asked of the wrong class of host, or whose name does not exist, is acknowledged and stays silent.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aperiodic.market import Stream
+from aperiodic.venues.feed import Channel
+
+__all__ = ["FUTURES_CHANNELS", "SPOT_CHANNELS"]
+
+_DERIVATIVES: Final = (Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE)
+
+FUTURES_CHANNELS: Final = (
+    Channel(
+        "trades",
+        "{native}@trade",
+        "public",
+        (Stream.TRADES,),
+        first_s=30.0,
+        other_hosts=("market",),
+        instead=("{native}@aggTrade",),
+    ),
+    Channel(
+        "agg_trades",
+        "{native}@aggTrade",
+        "market",
+        (Stream.TRADES,),
+        first_s=30.0,
+        default=False,
+        other_hosts=("public",),
+    ),
+    Channel("quotes", "{native}@bookTicker", "public", (Stream.QUOTES,), other_hosts=("market",)),
+    Channel(
+        "book",
+        "{native}@depth@0ms",
+        "public",
+        (Stream.BOOK,),
+        first_s=10.0,
+        other_hosts=("market",),
+        instead=("{native}@depth@100ms", "{native}@depth"),
+    ),
+    Channel(
+        "mark_price",
+        "{native}@markPrice@1s",
+        "market",
+        _DERIVATIVES,
+        first_s=5.0,
+        pulse_s=5.0,
+        other_hosts=("public",),
+        instead=("{native}@markPrice",),
+    ),
+    Channel("contracts", "!contractInfo", "market", first_s=None, per_instrument=False, default=False),
+    Channel("open_interest", "", "rest", (Stream.OPEN_INTEREST,), first_s=None),
+)
+
+SPOT_CHANNELS: Final = (
+    Channel("trades", "{native}@trade", "ws", (Stream.TRADES,), first_s=30.0, instead=("{native}@aggTrade",)),
+    Channel("agg_trades", "{native}@aggTrade", "ws", (Stream.TRADES,), first_s=30.0, default=False),
+    Channel("quotes", "{native}@bookTicker", "ws", (Stream.QUOTES,)),
+    Channel("book", "{native}@depth@100ms", "ws", (Stream.BOOK,), first_s=10.0, instead=("{native}@depth",)),
+)
