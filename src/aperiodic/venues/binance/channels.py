@@ -24,7 +24,7 @@ __all__ = ["FUTURES_CHANNELS", "SPOT_CHANNELS"]
 
 _DERIVATIVES: Final = (Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE)
 
-FUTURES_CHANNELS: Final = (
+FUTURES_CHANNELS: Final[tuple[Channel, ...]] = (
     Channel(
         "trades",
         "{native}@trade",
@@ -67,7 +67,7 @@ FUTURES_CHANNELS: Final = (
     Channel("open_interest", "", "rest", (Stream.OPEN_INTEREST,), first_s=None),
 )
 
-SPOT_CHANNELS: Final = (
+SPOT_CHANNELS: Final[tuple[Channel, ...]] = (
     Channel("trades", "{native}@trade", "ws", (Stream.TRADES,), first_s=30.0, instead=("{native}@aggTrade",)),
     Channel("agg_trades", "{native}@aggTrade", "ws", (Stream.TRADES,), first_s=30.0, default=False),
     Channel("quotes", "{native}@bookTicker", "ws", (Stream.QUOTES,)),

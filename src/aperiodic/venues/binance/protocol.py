@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FUTURES_FEED", "SPOT_FEED"]
 
-_MAJORS: Final = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+_MAJORS: Final[tuple[str, ...]] = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 _STREAM: Final = b'{"stream":"'
 _STREAM_LENGTH: Final = len(_STREAM)
 _WEIGHT: Final = "x-mbx-used-weight-1m"

@@ -23,7 +23,7 @@ __all__ = ["CHANNELS", "FAST_BOOK"]
 FAST_BOOK: Final = "l2Book.fast"
 """How the fast form of `l2Book` is named here."""
 
-CHANNELS: Final = (
+CHANNELS: Final[tuple[Channel, ...]] = (
     Channel("trades", "trades:{native}", "ws", (Stream.TRADES,), first_s=60.0),
     Channel("quotes", "bbo:{native}", "ws", (Stream.QUOTES,), first_s=30.0),
     Channel("book", FAST_BOOK + ":{native}", "ws", (Stream.BOOK,), first_s=3.0, pulse_s=10.0),

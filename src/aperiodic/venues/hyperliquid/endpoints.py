@@ -8,7 +8,7 @@ from aperiodic.venues.feed import Endpoint
 
 __all__ = ["ENDPOINTS"]
 
-ENDPOINTS: Final = (
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("ws", "wss://api.hyperliquid.xyz/ws"),
     Endpoint("ws", "wss://api-ui.hyperliquid.xyz/ws"),
     Endpoint("rest", "https://api.hyperliquid.xyz"),

@@ -89,7 +89,7 @@ class HyperliquidFeed:
         weight=1_200,
     )
     heartbeat = Heartbeat(after_s=25.0, text=b'{"method":"ping"}', idle_s=60.0)
-    majors = ("BTC", "ETH", "SOL")
+    majors: tuple[str, ...] = ("BTC", "ETH", "SOL")
     geo_hint = "Hyperliquid's API answers from most countries; the refusal may come from a proxy or a firewall between."
 
     def __init__(self) -> None:

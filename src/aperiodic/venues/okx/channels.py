@@ -22,7 +22,7 @@ from aperiodic.venues.feed import Channel
 
 __all__ = ["CHANNELS"]
 
-CHANNELS: Final = (
+CHANNELS: Final[tuple[Channel, ...]] = (
     Channel(
         "trades",
         "trades-all:{native}",

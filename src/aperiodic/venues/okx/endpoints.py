@@ -8,7 +8,7 @@ from aperiodic.venues.feed import Endpoint
 
 __all__ = ["ENDPOINTS"]
 
-ENDPOINTS: Final = (
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("public", "wss://ws.okx.com:8443/ws/v5/public"),
     Endpoint("public", "wss://wseea.okx.com:8443/ws/v5/public"),
     Endpoint("public", "wss://wsus.okx.com:8443/ws/v5/public"),

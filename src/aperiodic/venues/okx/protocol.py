@@ -84,7 +84,7 @@ class OkxFeed:
         weight_s=2.0,
     )
     heartbeat = Heartbeat(after_s=20.0, text=b"ping", answer=_PONG, idle_s=30.0)
-    majors = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP")
+    majors: tuple[str, ...] = ("BTC-USDT-SWAP", "ETH-USDT-SWAP", "SOL-USDT-SWAP")
     geo_hint = (
         "OKX serves the US from us.okx.com and wsus.okx.com, the EEA from eea.okx.com and wseea.okx.com: name them in "
         "APERIODIC_REST_OKX_PERPS, APERIODIC_WS_OKX_PERPS_PUBLIC and APERIODIC_WS_OKX_PERPS_BUSINESS."
