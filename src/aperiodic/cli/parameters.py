@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cyclopts import Token
 
-__all__ = ["Day", "ExchangeName", "SymbolName", "check_range"]
+__all__ = ["Day", "ExchangeName", "ExchangeNames", "SymbolName", "SymbolNames", "check_range"]
 
 
 def _exchange(_type: Any, tokens: Sequence[Token]) -> Exchange:  # noqa: ANN401 - cyclopts' converter signature
@@ -36,8 +36,20 @@ def _day(_type: Any, tokens: Sequence[Token]) -> date:  # noqa: ANN401 - cyclopt
         ) from None
 
 
+def _exchanges(_type: Any, tokens: Sequence[Token]) -> list[Exchange]:  # noqa: ANN401 - cyclopts' converter signature
+    return [Exchange.parse(token.value) for token in tokens]
+
+
+def _symbols(_type: Any, tokens: Sequence[Token]) -> list[Symbol]:  # noqa: ANN401 - cyclopts' converter signature
+    return [Symbol.parse(token.value) for token in tokens]
+
+
 ExchangeName = Annotated[Exchange, Parameter(converter=_exchange)]
 SymbolName = Annotated[Symbol, Parameter(converter=_symbol, n_tokens=1, accepts_keys=False)]
+ExchangeNames = Annotated[list[Exchange], Parameter(name="--exchange", converter=_exchanges, negative=())]
+SymbolNames = Annotated[
+    list[Symbol], Parameter(name="--symbol", converter=_symbols, n_tokens=1, accepts_keys=False, negative=())
+]
 Day = Annotated[date, Parameter(converter=_day)]
 
 

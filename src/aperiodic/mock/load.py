@@ -1,0 +1,104 @@
+"""A market of depth updates at any rate, for load: the same levels again and again under rising numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from aperiodic.market import Exchange, InvalidInputError
+from aperiodic.mock.messages import BookChange, Message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["LoadSource"]
+
+_LEVEL_BYTES: Final = 20
+_SECOND_US: Final = 1_000_000
+_FIRST: Final = 1_000_000
+
+
+class LoadSource:
+    """Depth updates of Binance's futures, of as many instruments as wanted.
+
+    Attributes:
+        exchange: `binance-futures`.
+        waits: True: the plan begins when somebody listens.
+    """
+
+    waits = True
+
+    def __init__(self, plan: Sequence[tuple[float, float]], *, symbols: int = 50, size: int = 2_000) -> None:
+        """Prepare a load.
+
+        Args:
+            plan: Seconds and frames a second, one after the other.
+            symbols: Instruments that take turns.
+            size: Bytes of a frame, about.
+
+        Raises:
+            InvalidInputError: `bad_load` for a time or a rate that is not positive.
+        """
+        if not plan or any(seconds <= 0 or rate <= 0 for seconds, rate in plan) or symbols < 1:
+            raise InvalidInputError(
+                "A load needs times and rates above 0.", code="bad_load", hint="For example [(60, 5000), (10, 30000)]."
+            )
+        self.exchange = Exchange.BINANCE_FUTURES
+        self._plan = list(plan)
+        self._natives = [f"LOAD{number:03}USDT" for number in range(symbols)]
+        levels = max(2, size // (2 * _LEVEL_BYTES) - 4)
+        self._bids = [[f"{60_000 - level * 0.1:.2f}", f"{1 + level % 7}.000"] for level in range(levels)]
+        self._asks = [[f"{60_000.1 + level * 0.1:.2f}", f"{1 + level % 5}.000"] for level in range(levels)]
+
+    def prepare(self) -> None:
+        """Do nothing."""
+
+    def instruments(self) -> Mapping[str, bytes]:
+        """Return the answer to `exchangeInfo`."""
+        symbols = [
+            {"symbol": native, "pair": native, "contractType": "PERPETUAL", "status": "TRADING", "filters": []}
+            | {"baseAsset": native.removesuffix("USDT"), "quoteAsset": "USDT", "marginAsset": "USDT"}
+            for native in self._natives
+        ]
+        return {"exchangeInfo": msgspec.json.encode({"symbols": symbols})}
+
+    def natives(self) -> frozenset[str]:
+        """Return the instruments."""
+        return frozenset(self._natives)
+
+    def streams(self) -> frozenset[str]:
+        """Return their depth streams."""
+        return frozenset(f"{native.lower()}@depth@0ms" for native in self._natives)
+
+    def begin(self, now: int) -> Iterator[Message]:
+        """Tell all that the plan says."""
+        for native in self._natives:
+            whole = BookChange(None, _FIRST, self._bids, self._asks, whole=True, time=now // 1_000)
+            yield Message(now, "", native, b"", _FIRST, 0, whole)
+        levels = msgspec.json.encode({"b": self._bids, "a": self._asks})[1:-1]
+        heads = [
+            (
+                native,
+                f"{native.lower()}@depth@0ms",
+                b'{"stream":"%b@depth@0ms","data":{"e":"depthUpdate","s":"%b","ps":"%b","st":1,'
+                % (native.lower().encode(), native.encode(), native.encode()),
+            )
+            for native in self._natives
+        ]
+        numbers = [_FIRST] * len(heads)
+        turn, begin = 0, float(now)
+        for seconds, rate in self._plan:
+            step = _SECOND_US / rate
+            for frame in range(int(seconds * rate)):
+                due = int(begin + frame * step)
+                native, stream, head = heads[turn]
+                before = numbers[turn]
+                number = numbers[turn] = before + 1
+                time = due // 1_000
+                tail = b'"E":%d,"T":%d,"U":%d,"u":%d,"pu":%d,' % (time, time, number, number, before)
+                # The book is always the same: only its number changes.
+                change = BookChange(before, number, (), (), time=time)
+                yield Message(due, stream, native, head + tail + levels + b"}}", number, time, change)
+                turn = (turn + 1) % len(heads)
+            begin += seconds * _SECOND_US
