@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from aperiodic.market.retry_after import retry_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -57,22 +57,9 @@ async def retrying(attempt: Callable[[], Awaitable[T]]) -> T:
 
 def _delay(number: int, retry_after: str | None) -> float:
     """Seconds to wait after the attempt of that number, counted from 1."""
-    asked = None if retry_after is None else _asked_delay(retry_after.strip())
+    asked = None if retry_after is None else retry_after_s(retry_after)
     if asked is not None:
         return min(max(asked, 0.0), LONGEST_RETRY_AFTER_SECONDS)
     ceiling = min(FIRST_DELAY_SECONDS * 2.0 ** (number - 1), LONGEST_DELAY_SECONDS)
     # Half of it is random, so that downloads which failed together do not come back together.
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 (not a secret)
-
-
-def _asked_delay(retry_after: str) -> float | None:
-    """Seconds that a `Retry-After` header asks for, as a number or as an HTTP date; None if it is neither."""
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:9])
-    try:
-        moment: datetime = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()

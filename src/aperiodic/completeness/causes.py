@@ -15,6 +15,7 @@
 | `not_spanned` | partial | the numbers on record do not reach to the edges of the day, and no file tells when it recorded |
 | `cut_short` | partial | a table broke off |
 | `modelled_exchange_time` | degraded | the venue tells no time: the arrival time stands in |
+| `no_arrival_time` | degraded | the ticks are of an archive, which does not tell when they arrived: there are no bars on the `true` clock |
 | `late_arrivals` | degraded | the last arrival was over 60 s after the last exchange time |
 | `rejected_lines` | degraded | lines became no tick; trades off the book do not count, being none by definition |
 | `note` | degraded | the importer noted something about the stream; `detail` is its name |
@@ -50,6 +51,7 @@ class CauseCode(StrEnum):
     NOT_RECORDED = "not_recorded"
     CUT_SHORT = "cut_short"
     MODELLED_EXCHANGE_TIME = "modelled_exchange_time"
+    NO_ARRIVAL_TIME = "no_arrival_time"
     LATE_ARRIVALS = "late_arrivals"
     REJECTED_LINES = "rejected_lines"
     NOTE = "note"

@@ -35,12 +35,19 @@ __all__ = ["read_conditions"]
 
 _SLACK_US: Final = 60_000_000
 _BY_DEFINITION: Final = frozenset({"off_book_trade"})
+_TABLES: Final = frozenset({Source.TARDIS, Source.ARCHIVE})
 _NOTES: Final[Mapping[Stream, tuple[str, ...]]] = {
     Stream.TRADES: ("aggregated_trades", "backlog_dropped"),
     Stream.QUOTES: ("quotes_from_book",),
     Stream.BOOK: ("book_beyond_snapshot_depth", "sequence_reset"),
-    Stream.FUNDING_RATE: ("modelled_exchange_time",),
-    Stream.OPEN_INTEREST: ("open_interest_in_contracts_left_out",),
+    Stream.MARK_PRICE: ("sampled_each_minute",),
+    Stream.INDEX_PRICE: ("sampled_each_minute",),
+    Stream.FUNDING_RATE: ("modelled_exchange_time", "sampled_each_minute", "settled_funding"),
+    Stream.OPEN_INTEREST: (
+        "open_interest_every_5m",
+        "open_interest_in_contracts_left_out",
+        "sampled_each_minute",
+    ),
 }
 """Notes of the importer by the stream that they concern."""
 
@@ -97,8 +104,8 @@ class _Evidence:
                     self.files[start].append(file)
 
     def _concerns(self, file: Row[Any]) -> bool:
-        # A recording holds all streams; a Tardis file one kind, and if it came to nothing it tells not which.
-        return file.source != Source.TARDIS or not file.ticks or self.stream in file.ticks
+        # A recording holds all streams; a table one kind, and if it came to nothing it tells not which.
+        return file.source not in _TABLES or not file.ticks or self.stream in file.ticks
 
 
 def _causes(day: date, evidence: _Evidence, judgement: Judgement) -> list[Cause]:
@@ -130,9 +137,11 @@ def _missing_causes(found: Iterable[Missing], begin: int, end: int) -> Iterator[
 
 
 def _time_causes(evidence: _Evidence, ticks: Row[Any]) -> Iterator[Cause]:
-    if evidence.modelled:
+    if evidence.modelled and ticks.last_local is not None:
         yield Cause(CauseCode.MODELLED_EXCHANGE_TIME)
-    if None not in {ticks.last_local, ticks.last_exchange} and ticks.last_local > ticks.last_exchange + _SLACK_US:
+    if ticks.last_local is None:
+        yield Cause(CauseCode.NO_ARRIVAL_TIME)
+    elif ticks.last_exchange is not None and ticks.last_local > ticks.last_exchange + _SLACK_US:
         yield Cause(CauseCode.LATE_ARRIVALS, None, None, ticks.last_exchange, ticks.last_local)
 
 

@@ -27,7 +27,7 @@ from aperiodic.completeness.causes import CauseCode
 from aperiodic.completeness.recorded import ANY_STREAM, read_recorded
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import gaps, imports, objects, spans
-from aperiodic.market import DAY_US, Stream
+from aperiodic.market import DAY_US, Clock, Stream
 from aperiodic.market.time import day_at, day_number, day_start_us
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def days_held(
     streams: Collection[str],
     first: date = date.min,
     last: date = date.max,
+    clock: Clock = Clock.EXCHANGE,
 ) -> dict[tuple[str, str], HeldDays]:
     """Return which days have ticks, by symbol and stream; one without any is not named.
 
@@ -130,9 +131,10 @@ def days_held(
         streams: Tick streams.
         first: The first UTC day that counts.
         last: The last one.
+        clock: Days whose ticks do not tell this time count as without.
     """
     series = {"exchange": exchange, "symbols": sorted(symbols), "streams": sorted(streams)}
-    rows = connection.execute(_HELD, {**series, "first": first.isoformat(), "last": last.isoformat()})
+    rows = connection.execute(_HELD[clock], {**series, "first": first.isoformat(), "last": last.isoformat()})
     return {
         (symbol, stream): HeldDays(date.fromisoformat(begins), date.fromisoformat(ends), days)
         for symbol, stream, begins, ends, days in rows
@@ -150,6 +152,7 @@ class Judgement:
         streams: Collection[str],
         first: date,
         last: date,
+        clock: Clock = Clock.EXCHANGE,
     ) -> None:
         """Read the ledger: at most seven queries, however many series and days there are.
 
@@ -160,17 +163,18 @@ class Judgement:
             streams: Tick streams.
             first: First UTC day.
             last: Last UTC day.
+            clock: Days whose ticks do not tell this time count as days without ticks.
         """
         self.symbols, self.streams = sorted(symbols), sorted(streams)
         series = {"exchange": exchange, "symbols": self.symbols, "streams": self.streams}
         days = {**series, "first": first.isoformat(), "last": last.isoformat()}
         self._begin, self._end = day_start_us(first), day_start_us(last) + DAY_US
-        self.held = days_held(connection, exchange, symbols, streams, first, last)
+        self.held = days_held(connection, exchange, symbols, streams, first, last, clock)
         self._days: defaultdict[_Series, set[int]] = defaultdict(set)
         holed = [key for key, held in self.held.items() if not held.whole]
         if holed:
             named = {"symbols": sorted({key[0] for key in holed}), "streams": sorted({key[1] for key in holed})}
-            for symbol, stream, day in connection.execute(_DAYS, days | named):
+            for symbol, stream, day in connection.execute(_DAYS[clock], days | named):
                 self._days[symbol, stream].add(day_number(date.fromisoformat(day)))
         self._gaps: defaultdict[_Series, list[Missing]] = defaultdict(list)
         for row in connection.execute(_GAPS, series | {"begin": self._begin, "end": self._end}):
@@ -365,12 +369,15 @@ _TICK_DAYS: Final = (
     objects.c.interval == "",
     objects.c.period.between(bindparam("first"), bindparam("last")),
 )
-_HELD: Final = (
+_HELD_DAYS: Final = (
     select(objects.c.symbol, objects.c.dataset, func.min(objects.c.period), func.max(objects.c.period), func.count())
     .where(*_TICK_DAYS)
     .group_by(objects.c.symbol, objects.c.dataset)
 )
-_DAYS: Final = select(objects.c.symbol, objects.c.dataset, objects.c.period).where(*_TICK_DAYS)
+_EACH_DAY: Final = select(objects.c.symbol, objects.c.dataset, objects.c.period).where(*_TICK_DAYS)
+_HAS_ARRIVALS: Final = objects.c.first_local.is_not(None)
+_HELD: Final = {Clock.EXCHANGE: _HELD_DAYS, Clock.TRUE: _HELD_DAYS.where(_HAS_ARRIVALS)}
+_DAYS: Final = {Clock.EXCHANGE: _EACH_DAY, Clock.TRUE: _EACH_DAY.where(_HAS_ARRIVALS)}
 
 
 def _of_series(table: Any) -> tuple[Any, ...]:  # noqa: ANN401 - Core tables are untyped

@@ -86,7 +86,7 @@ def _values(stream: Stream) -> list[str]:
 
 
 def _merge_numbered(together: pl.DataFrame, values: list[str]) -> pl.DataFrame:
-    modelled = bool((together["exchange_timestamp"] == together["local_timestamp"]).all())
+    modelled = bool((together["exchange_timestamp"] == together["local_timestamp"]).fill_null(value=False).all())
     event = ["sequence", *(values if modelled else ["exchange_timestamp"])]
     ordered = together.sort("sequence", "local_timestamp", "exchange_timestamp", *values)
     once = ordered.unique(event, keep="first", maintain_order=True)

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
+from aperiodic.completeness.gaps import RESTART, Span
 from aperiodic.venues import RESTART_SLACK_US
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["counts_of"]
+__all__ = ["counts_of", "runs_of"]
 
 _MODELLED_SLACK_US: Final = 60_000_000
 """Arrival times that stand in for exchange times may be this far apart between two recorders."""
@@ -32,7 +33,7 @@ def counts_of(ticks: pl.DataFrame) -> pl.Series:
     Args:
         ticks: Events with `sequence`, `exchange_timestamp` and `local_timestamp`, each once, in any order.
     """
-    modelled = bool((ticks["exchange_timestamp"] == ticks["local_timestamp"]).all())
+    modelled = bool((ticks["exchange_timestamp"] == ticks["local_timestamp"]).fill_null(value=False).all())
     slack = _MODELLED_SLACK_US if modelled else RESTART_SLACK_US
     numbers = ticks["sequence"].to_numpy()
     times = ticks["exchange_timestamp"].to_physical().to_numpy()
@@ -44,6 +45,36 @@ def counts_of(ticks: pl.DataFrame) -> pl.Series:
         by_time = np.lexsort((numbers, times))
         counts[by_time] = _walk(numbers[by_time], times[by_time], slack)
     return pl.Series("count", counts)
+
+
+def runs_of(events: pl.DataFrame, broken: str = "sequence_break") -> list[Span]:
+    """Return the runs of consecutive numbers of each count.
+
+    Args:
+        events: Events with `sequence`, `exchange_timestamp` and `count`, as `counts_of` tells it, in any order.
+        broken: Why a run begins that carries on from none before it.
+    """
+    ordered = events.sort("count", "sequence")
+    restarts = pl.col("count") != pl.col("count").shift()
+    breaks = (pl.col("sequence").diff() != 1) | restarts
+    runs = (
+        ordered.group_by(breaks.fill_null(value=False).cum_sum().alias("run"))
+        .agg(
+            after=pl.col("sequence").min() - 1,
+            last=pl.col("sequence").max(),
+            first_time=pl.col("exchange_timestamp").first().to_physical(),
+            last_time=pl.col("exchange_timestamp").last().to_physical(),
+            count=pl.col("count").first(),
+        )
+        .sort("run")
+    )
+    before = 0
+    spans = []
+    for run, after, last, first_time, last_time, count in runs.rows():
+        begins = RESTART if count > before else broken if run else "not_recorded"
+        spans.append(Span(after, last, first_time, last_time, begins))
+        before = count
+    return spans
 
 
 def _walk(numbers: NDArray[np.int64], times: NDArray[np.int64], slack: int) -> NDArray[np.int64]:

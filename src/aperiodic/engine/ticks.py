@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from aperiodic.lake import ObjectRecord
 
-__all__ = ["Received", "give_up_day", "merge_ticks", "put_ticks", "require_source"]
+__all__ = ["Received", "give_up_day", "merge_ticks", "put_ticks", "require_day_source", "require_source"]
 
 Received: TypeAlias = "tuple[Sequence[tuple[int, int]], Sequence[tuple[int, int]]]"
 """When the recordings merged before received anything, and when the one at hand did: first and last arrival, µs."""
@@ -128,6 +128,26 @@ def require_source(lake: Lake, stream: Stream, exchange: Exchange, symbol: Symbo
     for held in lake.current(ObjectKind.TICKS, dataset=stream, exchange=exchange, symbol=str(symbol)):
         if (held.source == Source.SIMULATED) != (source is Source.SIMULATED):
             raise _conflict(held.key, f"{held.source} ticks", f"{source} ticks")
+
+
+def require_day_source(lake: Lake, key: ObjectKey, source: Source) -> None:
+    """Refuse to take the place of ticks of another source, those that were appended to the open day included.
+
+    Args:
+        lake: Where the ticks are held.
+        key: The day.
+        source: Where the ticks at hand come from.
+
+    Raises:
+        ImportSourceError: `source_conflict`.
+    """
+    held = lake.find(key)
+    if held is not None and held.source != source:
+        raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
+    series = {"dataset": key.dataset, "exchange": key.exchange, "symbol": key.symbol}
+    for part in lake.current(ObjectKind.TICK_PARTS, **series):
+        if part.key.period.startswith(key.period) and part.source != source:
+            raise _conflict(key, f"{part.source} ticks", f"{source} ticks")
 
 
 def put_ticks(lake: Lake, batch: Batch, key: ObjectKey, ticks: pl.DataFrame, source: Source, reason: str) -> None:

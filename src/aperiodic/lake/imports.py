@@ -28,15 +28,16 @@ class ImportRecord:
     """One imported file.
 
     Attributes:
-        source: `recording` or `tardis`.
+        source: `recording`, `tardis` or `archive`.
         exchange: Venue.
         sha256: Digest of the file as it lay on disk.
         name: File name, without folders.
         size: Bytes.
         version: Version of the importer that read it.
         lines: Lines read.
-        first_received: Earliest arrival time, µs; None if no line had one.
-        last_received: Latest arrival time, µs.
+        first_received: Earliest arrival time, µs; None if no line had one. Files of an archive have none: there it is
+            the earliest exchange time of what was taken over.
+        last_received: Latest one, likewise.
         ticks: Ticks of each stream that the file holds.
         rejected: Lines that became no tick, by machine code.
         notes: What a reader of the data should know (`aggregated_trades`, `modelled_exchange_time`).

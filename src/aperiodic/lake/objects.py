@@ -52,9 +52,9 @@ class ObjectRecord:
         rows: Number of rows.
         first_exchange: Earliest exchange time, µs; for published bars the first bar's start.
         last_exchange: Latest exchange time, µs; for published bars the last bar's start.
-        first_local: Earliest arrival time of ticks, µs; None for other kinds.
-        last_local: Latest arrival time of ticks, µs; None for other kinds.
-        source: Where the ticks came from (`recording`, `tardis`, `simulated`).
+        first_local: Earliest arrival time of ticks, µs; None for those of an archive, and for other kinds.
+        last_local: Latest arrival time of ticks, µs; None likewise.
+        source: Where the ticks came from (`recording`, `tardis`, `archive`, `simulated`).
         fingerprint: Digest of everything the content was computed from; equal means up to date.
         reason: Why this revision was made.
         created_at: When, µs.

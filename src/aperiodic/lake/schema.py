@@ -23,6 +23,7 @@ __all__ = [
     "SCHEMA_REVISION",
     "accounts",
     "api_keys",
+    "archive_files",
     "gaps",
     "imports",
     "leases",
@@ -34,7 +35,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0005"
+SCHEMA_REVISION: Final = "0006"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -105,6 +106,26 @@ imports: Final = Table(
     Index("ix_imports_received", "exchange", "last_received", "first_received"),
 )
 """Files that have been imported: how many lines, how many ticks of each stream, how many rejected and why."""
+
+archive_files: Final = Table(
+    "archive_files",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", String(32), nullable=False),
+    Column("symbol", String(100), nullable=False),
+    Column("stream", String(32), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("archive", String(32), nullable=False),
+    Column("path", String(512), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", String(200), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("finished_at", BigInteger, nullable=False),
+    UniqueConstraint("exchange", "symbol", "stream", "day", "path"),
+)
+"""Which files of public archives the ticks of a day were made of, and which of them the archive does not have."""
 
 spans: Final = Table(
     "spans",

@@ -52,10 +52,14 @@ class Stream(StrEnum):
 
 
 class Source(StrEnum):
-    """Where data comes from. One tick day never mixes sources; bars over several days may be `MIXED`."""
+    """Where data comes from. One tick day never mixes sources; bars over several days may be `MIXED`.
+
+    Ticks of an `ARCHIVE`, files that a venue publishes of days gone by, carry no arrival time.
+    """
 
     RECORDING = "recording"
     TARDIS = "tardis"
+    ARCHIVE = "archive"
     SIMULATED = "simulated"
     MIXED = "mixed"
 
@@ -129,7 +133,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         _MOMENT,
         "When it happened by the matching engine's clock; where the venue tells no such time, when it arrived.",
     ),
-    "local_timestamp": (_MOMENT, "When it arrived at the capture host, floored to whole microseconds."),
+    "local_timestamp": (
+        _MOMENT,
+        "When it arrived at the capture host, floored to whole microseconds; null in ticks of a venue's archive.",
+    ),
     "id": ("", "The venue's id of the trade."),
     "side": ("", "The taker's side: buy or sell."),
     "price": (_PRICE, "Price of the trade."),

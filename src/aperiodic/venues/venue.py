@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from aperiodic.market import Exchange
+    from aperiodic.venues.archive import ArchiveTable
     from aperiodic.venues.book import Book
     from aperiodic.venues.contracts import Contract
     from aperiodic.venues.events import Sink
@@ -106,6 +107,7 @@ class Venue(Protocol):
         tardis: Its name in Tardis' files; None where there are none.
         counts_contracts: Whether amounts are sent in contracts.
         forms: Names that a frame has on its outside, a set for each form: they tell whose a frame is.
+        archives: What it publishes of days gone by.
         habits: What the simulator imitates.
         feed: Its live side; None where it cannot be captured.
     """
@@ -119,6 +121,7 @@ class Venue(Protocol):
     tardis: str | None = None
     counts_contracts: bool = False
     forms: tuple[frozenset[str], ...] = ()
+    archives: tuple[ArchiveTable, ...] = ()
     habits: Habits
     feed: Feed | None = None
 

@@ -55,6 +55,17 @@ class TickBuffer:
         self.pack(everything=True)
         return pl.concat(self._chunks) if self._chunks else pl.DataFrame(schema=self._schema)
 
+    @property
+    def full(self) -> bool:
+        """Whether so many rows wait that they are better turned into columns."""
+        return len(self._rows) >= self._limit
+
+    def drain(self) -> pl.DataFrame:
+        """Return all ticks, in the order they were appended, and begin anew."""
+        drained = self.frame()
+        self._chunks.clear()
+        return drained
+
 
 def _series(name: str, values: tuple[Any, ...], dtype: pl.DataType) -> pl.Series:
     if isinstance(dtype, pl.Datetime):

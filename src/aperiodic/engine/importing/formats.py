@@ -17,7 +17,7 @@ from aperiodic.engine.errors import ImportSourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["HEAD", "UNPACK_ERRORS", "strip_mark", "unpack"]
+__all__ = ["HEAD", "UNPACK_ERRORS", "bounded", "gunzip", "strip_mark", "unpack"]
 
 HEAD: Final = 512
 """Bytes from the start of a file that tell what it is: a block of tar."""
@@ -77,9 +77,9 @@ def unpack(name: str, size: int, head: bytes, raw: Iterator[bytes]) -> Iterator[
     """
     _refuse_other_formats(name, head)
     if head.startswith(_GZIP):
-        yield from _bounded(name, size, _gunzip(raw))
+        yield from bounded(name, size, gunzip(raw))
     elif head.startswith(_ZSTD) or _is_skippable(head):
-        yield from _bounded(name, size, _unzstd(raw))
+        yield from bounded(name, size, _unzstd(raw))
     else:
         yield from raw
 
@@ -131,7 +131,7 @@ def _is_skippable(head: bytes) -> bool:
     return head[1:4] == _ZSTD_SKIPPABLE and head[0] & 0xF0 == 0x50  # noqa: PLR2004 - the first byte's upper half
 
 
-def _bounded(name: str, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def bounded(name: str, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Join small pieces, cut large ones, and refuse what expands beyond any recording."""
     limit = max(size * _EXPANSION, _EXPANSION_FREE)
     given = 0
@@ -160,7 +160,13 @@ def _bounded(name: str, size: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from ready(1)
 
 
-def _gunzip(raw: Iterator[bytes]) -> Iterator[bytes]:
+def gunzip(raw: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the content of gzip members in pieces of at most 1 MiB.
+
+    Raises:
+        EOFError: The last one ends early.
+        zlib.error: One is damaged.
+    """
     member = zlib.decompressobj(_GZIP_WINDOW)
     for chunk in raw:
         waiting = chunk

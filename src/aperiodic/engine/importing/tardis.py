@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from aperiodic.completeness.gaps import RESTART, Span
 from aperiodic.completeness.recorded import ANY_STREAM
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing.arrivals import recorded_in_table
@@ -25,10 +24,11 @@ from aperiodic.engine.importing.report import (
     empty_report,
     find_earlier,
 )
-from aperiodic.engine.importing.tardis_tables import Check, Table, complete, recognise, time_column
-from aperiodic.engine.numbering import counts_of
+from aperiodic.engine.importing.tardis_tables import Table, complete, recognise, time_column
+from aperiodic.engine.numbering import counts_of, runs_of
 from aperiodic.market import Exchange, InvalidInputError, Source, Stream, Symbol
 from aperiodic.venues import all_venues, venue_of
+from aperiodic.venues.checks import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -257,7 +257,7 @@ class _Reader:
         late = pl.col("sequence") < pl.col("sequence").cum_max().over("count")
         _count(found.duplicates, stream, numbers.height - events.height)
         _count(found.late, stream, events.filter(late).height)
-        found.spans[stream, symbol] = _runs(events)
+        found.spans[stream, symbol] = runs_of(events)
 
 
 def _look_inside(file: SourceFile) -> _Head:
@@ -347,28 +347,3 @@ def _set_aside(refused: pl.DataFrame, checks: Sequence[Check], quarantine: Quara
 def _count(counts: dict[str, int], stream: Stream, events: int) -> None:
     if events:
         counts[stream] = counts.get(stream, 0) + events
-
-
-def _runs(events: pl.DataFrame) -> list[Span]:
-    """Return the runs of consecutive ids of each count."""
-    ordered = events.sort("count", "sequence")
-    restarts = pl.col("count") != pl.col("count").shift()
-    breaks = (pl.col("sequence").diff() != 1) | restarts
-    runs = (
-        ordered.group_by(breaks.fill_null(value=False).cum_sum().alias("run"))
-        .agg(
-            after=pl.col("sequence").min() - 1,
-            last=pl.col("sequence").max(),
-            first_time=pl.col("exchange_timestamp").first().to_physical(),
-            last_time=pl.col("exchange_timestamp").last().to_physical(),
-            count=pl.col("count").first(),
-        )
-        .sort("run")
-    )
-    before = 0
-    spans = []
-    for run, after, last, first_time, last_time, count in runs.rows():
-        begins = RESTART if count > before else "sequence_break" if run else "not_recorded"
-        spans.append(Span(after, last, first_time, last_time, begins))
-        before = count
-    return spans

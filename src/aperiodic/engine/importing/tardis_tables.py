@@ -21,19 +21,18 @@ import polars as pl
 
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.market import BOOK_DEPTH, SIDE, Stream, tick_schema
-from aperiodic.venues import EARLIEST_US, LARGEST, LATEST_US, SMALLEST
+from aperiodic.venues.checks import Check, finite, not_negative, number, positive, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aperiodic.venues import Venue
 
-__all__ = ["COMMON", "Check", "Table", "complete", "recognise", "time_column"]
+__all__ = ["COMMON", "Table", "complete", "recognise", "time_column"]
 
 COMMON: Final = ("exchange", "symbol", "timestamp", "local_timestamp")
 """Columns that every type begins with."""
 
-_TIME: Final = pl.Datetime("us", "UTC")
 _RECORDED: Final = re.compile(r"(\d[\d.]*:? |\S+ -> \d[\d.]*: )?[{\[]")
 """How a line of a recording begins."""
 _SHOWN: Final = 80
@@ -41,23 +40,6 @@ _LEVEL: Final = re.compile(r"(ask|bid)s\[(\d{1,3})\]\.(price|amount)")
 _TRADES: Final = frozenset({"id", "side", "price", "amount"})
 _QUOTES: Final = frozenset({"ask_amount", "ask_price", "bid_price", "bid_amount"})
 _DERIVATIVES: Final = frozenset({"funding_timestamp", "funding_rate", "open_interest", "index_price", "mark_price"})
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Refuses rows.
-
-    Attributes:
-        code: Machine-readable reason.
-        reason: The same in words.
-        fails: True for a row that is refused.
-        by_rule: Whether such a row is an event of the venue's that is left out, and not one that cannot be read.
-    """
-
-    code: str
-    reason: str
-    fails: pl.Expr
-    by_rule: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +103,7 @@ def recognise(header: Sequence[str], venue: Venue | None) -> Table:
 
 def time_column(name: str) -> pl.Expr:
     """Read a column of µs; null where it is no number or no time between 2009 and 2100."""
-    number = pl.col(name).cast(pl.Int64, strict=False)
-    return pl.when(number.is_between(EARLIEST_US, LATEST_US, closed="left")).then(number).cast(_TIME).alias(name)
+    return time_of(pl.col(name).cast(pl.Int64, strict=False)).alias(name)
 
 
 def _is_level(name: str) -> bool:
@@ -130,52 +111,25 @@ def _is_level(name: str) -> bool:
     return match is not None and int(match[2]) < BOOK_DEPTH
 
 
-def _number(name: str) -> pl.Expr:
-    return pl.col(name).cast(pl.Float64, strict=False)
-
-
-def _not_finite(name: str) -> pl.Expr:
-    """Whether a text that is not empty is no number that a market could have."""
-    return (pl.col(name) != "") & ~(_number(name).abs() <= LARGEST).fill_null(value=False)
-
-
-def _finite(*names: str) -> Check:
-    return Check(
-        "bad_number",
-        "a value is not a number, or beyond any market's",
-        pl.any_horizontal(_not_finite(name) for name in names),
-    )
-
-
-def _not_negative(*names: str) -> Check:
-    fails = pl.any_horizontal((_number(name) < 0).fill_null(value=False) for name in names)
-    return Check("bad_number", "a price or amount is negative", fails)
-
-
-def _positive(*names: str) -> Check:
-    fails = pl.any_horizontal(~(_number(name) >= SMALLEST).fill_null(value=False) for name in names)
-    return Check("not_positive", "a price or amount is not a positive number", fails, by_rule=True)
-
-
 def _trades(*, numbered: bool) -> Table:
-    number = pl.col("id").cast(pl.Int64, strict=False)
+    counted = pl.col("id").cast(pl.Int64, strict=False)
     checks = (
-        [Check("bad_id", "the id is not a whole number", ~(number >= 0).fill_null(value=False))] if numbered else []
+        [Check("bad_id", "the id is not a whole number", ~(counted >= 0).fill_null(value=False))] if numbered else []
     )
     checks += [
         Check("unknown_side", "the side is neither 'buy' nor 'sell'", ~pl.col("side").is_in(["buy", "sell"])),
-        _finite("price", "amount"),
-        _positive("price", "amount"),
+        finite("price", "amount"),
+        positive("price", "amount"),
     ]
-    values = [pl.col("id"), pl.col("side").cast(SIDE, strict=False), _number("price"), _number("amount")]
+    values = [pl.col("id"), pl.col("side").cast(SIDE, strict=False), number("price"), number("amount")]
     if numbered:
-        values.append(number.alias("sequence"))
-    return Table(checks, {Stream.TRADES: values}, number=number if numbered else None)
+        values.append(counted.alias("sequence"))
+    return Table(checks, {Stream.TRADES: values}, number=counted if numbered else None)
 
 
 def _quotes() -> Table:
     names = sorted(_QUOTES)
-    return Table([_finite(*names), _not_negative(*names)], {Stream.QUOTES: [_number(name) for name in names]})
+    return Table([finite(*names), not_negative(*names)], {Stream.QUOTES: [number(name) for name in names]})
 
 
 def _book(levels: Sequence[str]) -> Table:
@@ -183,24 +137,24 @@ def _book(levels: Sequence[str]) -> Table:
     for name in levels:
         match = _LEVEL.fullmatch(name)
         if match is not None:
-            values.append(_number(name).alias(f"{match[1]}_{match[3]}_{int(match[2]) + 1:02d}"))
-    return Table([_finite(*levels), _not_negative(*levels)], {Stream.BOOK: values})
+            values.append(number(name).alias(f"{match[1]}_{match[3]}_{int(match[2]) + 1:02d}"))
+    return Table([finite(*levels), not_negative(*levels)], {Stream.BOOK: values})
 
 
 def _derivatives(*, contracts: bool) -> Table:
     streams: dict[Stream, Sequence[pl.Expr]] = {
-        Stream.MARK_PRICE: [_number("mark_price")],
-        Stream.INDEX_PRICE: [_number("index_price")],
-        Stream.FUNDING_RATE: [_number("funding_rate"), time_column("funding_timestamp").alias("next_funding_time")],
-        Stream.OPEN_INTEREST: [_number("open_interest")],
+        Stream.MARK_PRICE: [number("mark_price")],
+        Stream.INDEX_PRICE: [number("index_price")],
+        Stream.FUNDING_RATE: [number("funding_rate"), time_column("funding_timestamp").alias("next_funding_time")],
+        Stream.OPEN_INTEREST: [number("open_interest")],
     }
     bad_time = (pl.col("funding_timestamp") != "") & time_column("funding_timestamp").is_null()
     if contracts:
         del streams[Stream.OPEN_INTEREST]
     return Table(
         [
-            _finite("mark_price", "index_price", "funding_rate", "open_interest"),
-            _not_negative("mark_price", "index_price", "open_interest"),
+            finite("mark_price", "index_price", "funding_rate", "open_interest"),
+            not_negative("mark_price", "index_price", "open_interest"),
             Check("bad_time", "the funding time is not µs between 2009 and 2100", bad_time),
         ],
         streams,

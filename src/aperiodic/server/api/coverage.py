@@ -97,7 +97,7 @@ class MonthEntry(msgspec.Struct):
         complete: Whether nothing is known to be missing from the ticks behind it.
         gaps: Number of known intervals without ticks that touch it, of all streams behind the metric.
         missing_days: Number of its UTC days without ticks.
-        source: `recording`, `tardis`, `simulated` or `mixed`.
+        source: `recording`, `tardis`, `archive`, `simulated` or `mixed`.
         files: Number of current files, one an interval and clock.
         rows: Bars, summed over these files.
         bytes: Size of these files.

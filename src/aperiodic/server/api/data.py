@@ -78,7 +78,7 @@ class FileEntry(msgspec.Struct):
         complete: Whether nothing is known to be missing from the ticks behind its days that were asked for.
         gaps: Number of known intervals without ticks that touch these days, of all streams behind the metric.
         days_missing: Those of these days without ticks of the stream that drives it.
-        source: Where the ticks came from: `recording`, `tardis` or `simulated`.
+        source: Where the ticks came from: `recording`, `tardis`, `archive` or `simulated`.
     """
 
     year: int

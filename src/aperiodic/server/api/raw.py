@@ -72,7 +72,7 @@ class RawFileEntry(msgspec.Struct):
         sha256: Hex digest of the file.
         rows: Number of ticks.
         revision: 1 for the first, counting up.
-        source: Where the ticks came from: `recording`, `tardis` or `simulated`.
+        source: Where the ticks came from: `recording`, `tardis`, `archive` or `simulated`.
         exchange_timestamp_kind: `matching_engine`; `modelled` where the venue sends no time of its own, so that the
             arrival time stands in.
         gaps: Number of known intervals without ticks that touch the day.
@@ -204,7 +204,11 @@ def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identit
                 rows=record.rows,
                 revision=record.revision,
                 source=record.source,
-                exchange_timestamp_kind="modelled" if record.key.period in modelled else "matching_engine",
+                exchange_timestamp_kind=(
+                    "modelled"
+                    if record.key.period in modelled and record.first_local is not None
+                    else "matching_engine"
+                ),
                 gaps=judged[record.key.period].gaps,
                 complete=judged[record.key.period].complete,
             )

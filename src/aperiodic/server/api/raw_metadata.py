@@ -68,7 +68,7 @@ class RawSummaryEntry(msgspec.Struct):
         days: Days held, summed over symbols; one file each.
         missing: Days not held between the first and the last of each symbol, summed.
         bytes: Size of the files.
-        source: `simulated` when any is; else `recording` or `tardis`, `mixed` for both.
+        source: `simulated` when any is; else `recording`, `tardis` or `archive`, `mixed` for several.
         exchange_timestamp_kind: `matching_engine`; `modelled` where the venue sends no time of its own, so that the
             arrival time stands in. Single files may differ: each says so itself.
     """

@@ -13,6 +13,7 @@ from aperiodic.completeness.judgement import Completeness, Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, periods_written_since
 from aperiodic.lake.schema import objects
+from aperiodic.market import Clock
 from aperiodic.market.errors import nearest
 from aperiodic.market.time import month_days
 from aperiodic.server.error_codes import ErrorCode
@@ -128,7 +129,8 @@ def judge_months(
         return {}
     asked = {record.key.period: _asked_of(record.key.period, *days) for record in records}
     first, last = asked[records[0].key.period][0], asked[records[-1].key.period][1]
-    judgement = Judgement(connection, exchange, [symbol], streams, first, last)
+    # A day of an archive tells no arrival times, so there are no bars of it on the clock that runs by them.
+    judgement = Judgement(connection, exchange, [symbol], streams, first, last, Clock(records[0].key.clock))
     judged = {month: judgement.verdict(symbol, streams, *bounds) for month, bounds in asked.items()}
     superseded = [record for record in records if record.retired_at is not None]
     if not superseded:

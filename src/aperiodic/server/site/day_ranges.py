@@ -16,6 +16,7 @@ __all__ = ["DayRange", "cause_words", "join_days"]
 _GAPS: Final = {
     "not_recorded": "no file covers it",
     "sequence_break": "lost within a recording",
+    "not_in_archive": "the venue's own archive does not hold it",
     "no_snapshot": "the order book could not be known",
     "backlog_dropped": "a file was imported before the one that it carries on from: give it again",
     "checksum_mismatch": "the order book was wrong by its checksum",
@@ -25,6 +26,7 @@ _WORDS: Final = {
     CauseCode.NOT_SPANNED: "the venue's numbers on record do not span the day",
     CauseCode.CUT_SHORT: "a file broke off",
     CauseCode.MODELLED_EXCHANGE_TIME: "the venue tells no time, so the time of arrival stands in",
+    CauseCode.NO_ARRIVAL_TIME: "from an archive, which does not tell arrival times: no bars on the true clock",
     CauseCode.LATE_ARRIVALS: "the last ticks arrived over 60 s late",
 }
 

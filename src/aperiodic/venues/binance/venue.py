@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from aperiodic.market import Exchange, Stream, Symbol
+from aperiodic.venues.binance.archives import FUTURES_ARCHIVES, SPOT_ARCHIVES
 from aperiodic.venues.binance.mapper import BinanceMapper
 from aperiodic.venues.binance.protocol import FUTURES_FEED, SPOT_FEED
 from aperiodic.venues.binance.symbols import futures_symbol, read_exchange_info, spot_symbol
@@ -65,6 +66,7 @@ class _Futures(_Binance):
     streams = tuple(Stream)
     tardis = "binance-futures"
     feed = FUTURES_FEED
+    archives = FUTURES_ARCHIVES
     habits = Habits(3_500.0, derivatives=DerivativeHabits(1_000, 1_000, 8, one_message=True))
 
     def symbol(self, native: str) -> Symbol:
@@ -85,6 +87,7 @@ class _Spot(_Binance):
     modelled = frozenset({Stream.QUOTES})
     tardis = "binance"
     feed = SPOT_FEED
+    archives = SPOT_ARCHIVES
     habits = Habits(4_000.0, extra_spread=4.0, tick_refinement=1)
 
     def symbol(self, native: str) -> Symbol:

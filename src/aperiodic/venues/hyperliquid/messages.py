@@ -13,16 +13,23 @@ from msgspec.json import Decoder
 from aperiodic.venues.events import LARGEST, SMALLEST
 
 __all__ = [
+    "ARCHIVED_BOOK",
     "ASSET_CONTEXT",
     "BEST_QUOTE",
     "BOOK",
     "ENVELOPE",
+    "NODE_BLOCK",
+    "NODE_FILL",
+    "NODE_TRADE",
     "TRADES",
+    "ArchivedBook",
     "AssetContext",
     "BestQuote",
     "BookFrame",
     "Envelope",
     "Level",
+    "NodeFill",
+    "NodeTrade",
     "Trade",
 ]
 
@@ -74,6 +81,54 @@ class BestQuote(Struct):
     levels: Annotated[list[Level | None], Meta(max_length=2)] = field(name="bbo")
 
 
+class ArchivedData(Struct):
+    """The frame inside a line of an archived book."""
+
+    data: BookFrame
+
+
+class ArchivedBook(Struct):
+    """A line of a published book file: a frame as it was recorded there."""
+
+    raw: ArchivedData
+
+
+class NodeFill(Struct, gc=False):
+    """One side of a trade, as nodes write it; `crossed` on the taker's."""
+
+    coin: str
+    price: Positive = field(name="px")
+    amount: Positive = field(name="sz")
+    side: Literal["A", "B"]
+    time: int
+    number: Number = field(name="tid")
+    crossed: bool
+
+
+class NodeBlock(Struct):
+    """The fills of a block, each after the wallet's address."""
+
+    events: list[tuple[str, NodeFill]]
+
+
+class NodeParty(Struct, gc=False):
+    """One side of a trade in `node_trades`."""
+
+    order: int = field(name="oid")
+
+
+class NodeTrade(Struct):
+    """A line of `node_trades`; the taker comes first."""
+
+    coin: str
+    price: Positive = field(name="px")
+    amount: Positive = field(name="sz")
+    side: Literal["A", "B"]
+    time: str
+    hash: str
+    parties: tuple[NodeParty, NodeParty] = field(name="side_info")
+
+
 class Context(Struct, gc=False):
     """The numbers of `activeAssetCtx`; open interest in base units, funding per hour."""
 
@@ -90,7 +145,11 @@ class AssetContext(Struct):
     context: Context = field(name="ctx")
 
 
+ARCHIVED_BOOK: Final = Decoder(ArchivedBook, strict=False)
 ENVELOPE: Final = Decoder(Envelope)
+NODE_BLOCK: Final = Decoder(NodeBlock, strict=False)
+NODE_FILL: Final = Decoder(tuple[str, NodeFill], strict=False)
+NODE_TRADE: Final = Decoder(NodeTrade, strict=False)
 # Not strict: numbers written as text are read as numbers, by the decoder and not by Python.
 TRADES: Final = Decoder(list[Trade], strict=False)
 BOOK: Final = Decoder(BookFrame, strict=False)

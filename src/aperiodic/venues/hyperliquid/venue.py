@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.market import Exchange, Stream, Symbol
+from aperiodic.venues.hyperliquid.archives import HYPERLIQUID_ARCHIVES
 from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper, coin_symbol
 from aperiodic.venues.hyperliquid.protocol import FEED
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue, not_traded
@@ -25,6 +26,7 @@ class _Hyperliquid(Venue):
     numbered = frozenset[Stream]()
     modelled = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST})
     tardis = "hyperliquid"
+    archives = HYPERLIQUID_ARCHIVES
     forms = (frozenset({"channel", "data"}),)
     feed = FEED
     habits = Habits(

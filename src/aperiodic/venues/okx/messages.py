@@ -13,6 +13,7 @@ from msgspec.json import Decoder
 from aperiodic.venues.events import LARGEST, SMALLEST
 
 __all__ = [
+    "ARCHIVED_BOOK",
     "BOOK",
     "BOOK_TEXTS",
     "ENVELOPE",
@@ -22,6 +23,7 @@ __all__ = [
     "MARK_PRICES",
     "OPEN_INTERESTS",
     "TRADES",
+    "ArchivedBook",
     "BookFrame",
     "BookTexts",
     "Envelope",
@@ -91,6 +93,16 @@ class BookTexts(Struct):
     asks: list[TextLevel]
 
 
+class ArchivedBook(Struct):
+    """A line of a published book file; levels are price, contracts, number of orders."""
+
+    instrument: str = field(name="instId")
+    action: Literal["snapshot", "update"]
+    time: int = field(name="ts")
+    asks: list[tuple[Positive, Amount, Raw]]
+    bids: list[tuple[Positive, Amount, Raw]]
+
+
 class MarkPrice(Struct, gc=False):
     """`mark-price`."""
 
@@ -134,6 +146,7 @@ class Instrument(Struct, gc=False):
     contract_multiplier: str = field(name="ctMult", default="")
 
 
+ARCHIVED_BOOK: Final = Decoder(ArchivedBook, strict=False)
 ENVELOPE: Final = Decoder(Envelope)
 # Not strict: numbers written as text are read as numbers, by the decoder and not by Python.
 TRADES: Final = Decoder(list[Trade], strict=False)

@@ -9,6 +9,7 @@ import msgspec
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues.events import RejectedFrameError
+from aperiodic.venues.okx.archives import OKX_ARCHIVES
 from aperiodic.venues.okx.contracts import read_contracts
 from aperiodic.venues.okx.mapper import OkxMapper
 from aperiodic.venues.okx.protocol import FEED
@@ -42,6 +43,7 @@ class _Okx(Venue):
     modelled_at_times = frozenset({Stream.FUNDING_RATE})
     tardis = "okex-swap"
     counts_contracts = True
+    archives = OKX_ARCHIVES
     forms = (frozenset({"arg", "data"}),)
     feed = FEED
     habits = Habits(7_000.0, derivatives=DerivativeHabits(1_000, 60_000, 8, one_message=False))
