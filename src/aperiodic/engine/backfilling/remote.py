@@ -214,8 +214,8 @@ class S3Remote:
             parts.netloc,
             region=options.get("region", "us-east-1"),
             request_payer=base.paid,
+            config={"endpoint": options["endpoint"]} if "endpoint" in options else None,
             client_options={"allow_http": options.get("allow_http") == "true"},
-            **({"endpoint": options["endpoint"]} if "endpoint" in options else {}),
         )
 
     def find(self, path: str) -> Found | None:

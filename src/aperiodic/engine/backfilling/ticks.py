@@ -64,8 +64,8 @@ class DayFindings:
 
 def in_day(begin: int) -> pl.Expr:
     """Whether a tick is of the UTC day that begins at a time, µs."""
-    bounds = (pl.lit(time).cast(_TIME) for time in (begin, begin + DAY_US))
-    return pl.col("exchange_timestamp").is_between(*bounds, closed="left")
+    first, end = (pl.lit(time).cast(_TIME) for time in (begin, begin + DAY_US))
+    return pl.col("exchange_timestamp").is_between(first, end, closed="left")
 
 
 class Spool:
