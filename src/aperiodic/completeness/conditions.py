@@ -137,11 +137,12 @@ def _missing_causes(found: Iterable[Missing], begin: int, end: int) -> Iterator[
 
 
 def _time_causes(evidence: _Evidence, ticks: Row[Any]) -> Iterator[Cause]:
-    if evidence.modelled and ticks.last_local is not None:
+    archived = ticks.source == Source.ARCHIVE
+    if evidence.modelled and not archived:
         yield Cause(CauseCode.MODELLED_EXCHANGE_TIME)
-    if ticks.last_local is None:
+    if archived:
         yield Cause(CauseCode.NO_ARRIVAL_TIME)
-    elif ticks.last_exchange is not None and ticks.last_local > ticks.last_exchange + _SLACK_US:
+    elif None not in {ticks.last_local, ticks.last_exchange} and ticks.last_local > ticks.last_exchange + _SLACK_US:
         yield Cause(CauseCode.LATE_ARRIVALS, None, None, ticks.last_exchange, ticks.last_local)
 
 

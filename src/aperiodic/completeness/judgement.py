@@ -27,7 +27,7 @@ from aperiodic.completeness.causes import CauseCode
 from aperiodic.completeness.recorded import ANY_STREAM, read_recorded
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import gaps, imports, objects, spans
-from aperiodic.market import DAY_US, Clock, Stream
+from aperiodic.market import DAY_US, Clock, Source, Stream
 from aperiodic.market.time import day_at, day_number, day_start_us
 
 if TYPE_CHECKING:
@@ -375,7 +375,7 @@ _HELD_DAYS: Final = (
     .group_by(objects.c.symbol, objects.c.dataset)
 )
 _EACH_DAY: Final = select(objects.c.symbol, objects.c.dataset, objects.c.period).where(*_TICK_DAYS)
-_HAS_ARRIVALS: Final = objects.c.first_local.is_not(None)
+_HAS_ARRIVALS: Final = objects.c.source != Source.ARCHIVE
 _HELD: Final = {Clock.EXCHANGE: _HELD_DAYS, Clock.TRUE: _HELD_DAYS.where(_HAS_ARRIVALS)}
 _DAYS: Final = {Clock.EXCHANGE: _EACH_DAY, Clock.TRUE: _EACH_DAY.where(_HAS_ARRIVALS)}
 

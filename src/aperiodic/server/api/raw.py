@@ -18,7 +18,7 @@ from aperiodic.completeness.judgement import Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import imports
-from aperiodic.market import DAY_US, Exchange, Stream, Symbol
+from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION
 from aperiodic.market.time import day_at, day_start_us
 from aperiodic.server.api.data import NO_STORE, overall_source
@@ -206,7 +206,7 @@ def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identit
                 source=record.source,
                 exchange_timestamp_kind=(
                     "modelled"
-                    if record.key.period in modelled and record.first_local is not None
+                    if record.key.period in modelled and record.source != Source.ARCHIVE
                     else "matching_engine"
                 ),
                 gaps=judged[record.key.period].gaps,
