@@ -21,6 +21,7 @@ CLIENT_COMMANDS: Final = {
 
 SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "import": ("aperiodic.cli.importing:app", "Read recorded or bought files into ticks."),
+    "capture": ("aperiodic.cli.capturing:capture", "Record what an exchange sends, or try out whether it does."),
     "build": ("aperiodic.cli.building:build", "Compute the metrics that are out of date, and publish them."),
     "serve": ("aperiodic.cli.serving:serve", "Serve the REST API and the files behind its links."),
     "keys": ("aperiodic.cli.keys:app", "API keys: create, list, rotate, revoke, set-plan."),
@@ -78,7 +79,9 @@ def _help() -> str:
     lines = ["Usage: aperiodic COMMAND", "", SUMMARY, "", "Commands of the client:", *client]
     lines += ["", "Commands of a server, which need its packages:", *server]
     lines += ["", "aperiodic COMMAND --help tells what a command takes, aperiodic --version the version."]
-    lines += ["Exit codes: 0 done, 1 refused or failed, 2 command line not understood, 130 interrupted."]
+    lines += [
+        "Exit codes: 0 done, 1 refused or failed, 2 command line not understood, 75 disk full while capturing, 130 interrupted."
+    ]
     lines += ["APERIODIC_DEBUG=1 shows the traceback of an error."]
     return "\n".join(lines) + "\n"
 

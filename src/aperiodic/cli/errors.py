@@ -5,6 +5,7 @@
 | 0 | done |
 | 1 | refused or failed, in whole or in part: what was wrong and what to do is on standard error |
 | 2 | the command line could not be understood |
+| 75 | `capture` stopped because the disk is full; what was received is sealed |
 | 130 | interrupted with Ctrl-C; what was finished is kept |
 | 141 | the reader of the output went away (as after `head`) |
 
@@ -24,9 +25,10 @@ from aperiodic.market import AperiodicDataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BROKEN_PIPE", "FAILED", "INTERRUPTED", "run_command", "say_error", "translate"]
+__all__ = ["BROKEN_PIPE", "DISK_FULL", "FAILED", "INTERRUPTED", "run_command", "say_error", "translate"]
 
 FAILED: Final = 1
+DISK_FULL: Final = 75
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 

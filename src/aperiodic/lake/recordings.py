@@ -33,6 +33,7 @@ __all__ = [
     "MAX_LINE",
     "Recording",
     "Sidecar",
+    "begin",
     "claim",
     "host_name",
     "list_recordings",
@@ -131,6 +132,20 @@ def new_recording(home: Path, exchange: Exchange, shard: str, start_ns: int) -> 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{host_name()}-{shard}-{start_ns}{_OPEN}"
     return Recording(start_ns, exchange, host_name(), shard, path, is_open=True)
+
+
+def begin(recording: Recording) -> BinaryIO:
+    """Make the file of a new recording and hold its lock; the lock ends with the process, or when the file is closed.
+
+    Raises:
+        OSError: The system refused.
+    """
+    # It gets its name once the lock is held: nobody must take it for a dead writer's.
+    partial = recording.path.with_name(recording.path.name + ".part")
+    file = partial.open("xb", buffering=0)
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    partial.rename(recording.path)
+    return file
 
 
 def list_recordings(
@@ -296,9 +311,11 @@ def _cut(file: BinaryIO) -> Sidecar:
     file.truncate(end)
     os.fsync(file.fileno())
     file.seek(0)
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
     return Sidecar(
-        sha256=digest,
+        sha256=digest.hexdigest(),
         size=end,
         first_ns=first,
         last_ns=last,

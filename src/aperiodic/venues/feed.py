@@ -65,6 +65,8 @@ class Channel:
         other_hosts: Classes of host to try when this one is acknowledged and silent.
         group: Channels of different groups never share a connection.
         most: Most streams of this channel that a connection is planned with; None: no fewer than of any.
+        fields: Names of the fields that are known of its data, those of an object in it as `ctx.funding`; empty where
+            nobody wants to know of others.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Channel:
     other_hosts: tuple[str, ...] = ()
     group: str = ""
     most: int | None = None
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +271,9 @@ class Feed(Protocol):
 
     def instruments(self) -> Request:
         """Return the request that lists all instruments."""
+
+    def listed(self, body: bytes) -> list[str]:
+        """Return the venue's names of the instruments that trade now, of an answer to `instruments`; none if it is not one."""
 
     def time(self) -> Request:
         """Return the request that tells the venue's time."""

@@ -24,12 +24,23 @@ __all__ = ["FUTURES_CHANNELS", "SPOT_CHANNELS"]
 
 _DERIVATIVES: Final = (Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE)
 
+_TRADE: Final = frozenset({"e", "E", "T", "s", "t", "p", "q", "X", "m", "st"})
+_SPOT_TRADE: Final = frozenset({"e", "E", "s", "t", "p", "q", "T", "m", "M"})
+_AGGREGATE: Final = frozenset({"e", "E", "s", "a", "p", "q", "nq", "f", "l", "T", "m", "st"})
+_SPOT_AGGREGATE: Final = frozenset({"e", "E", "s", "a", "p", "q", "f", "l", "T", "m", "M"})
+_QUOTE: Final = frozenset({"e", "u", "E", "T", "s", "ps", "b", "B", "a", "A", "st"})
+_SPOT_QUOTE: Final = frozenset({"u", "s", "b", "B", "a", "A"})
+_DEPTH: Final = frozenset({"e", "E", "T", "s", "ps", "U", "u", "pu", "b", "a", "st"})
+_SPOT_DEPTH: Final = frozenset({"e", "E", "s", "U", "u", "b", "a"})
+_MARK: Final = frozenset({"e", "E", "s", "p", "ap", "P", "i", "r", "T", "st"})
+
 FUTURES_CHANNELS: Final[tuple[Channel, ...]] = (
     Channel(
         "trades",
         "{native}@trade",
         "public",
         (Stream.TRADES,),
+        fields=_TRADE,
         first_s=30.0,
         other_hosts=("market",),
         instead=("{native}@aggTrade",),
@@ -39,16 +50,18 @@ FUTURES_CHANNELS: Final[tuple[Channel, ...]] = (
         "{native}@aggTrade",
         "market",
         (Stream.TRADES,),
+        fields=_AGGREGATE,
         first_s=30.0,
         default=False,
         other_hosts=("public",),
     ),
-    Channel("quotes", "{native}@bookTicker", "public", (Stream.QUOTES,), other_hosts=("market",)),
+    Channel("quotes", "{native}@bookTicker", "public", (Stream.QUOTES,), fields=_QUOTE, other_hosts=("market",)),
     Channel(
         "book",
         "{native}@depth@0ms",
         "public",
         (Stream.BOOK,),
+        fields=_DEPTH,
         first_s=10.0,
         other_hosts=("market",),
         instead=("{native}@depth@100ms", "{native}@depth"),
@@ -58,6 +71,7 @@ FUTURES_CHANNELS: Final[tuple[Channel, ...]] = (
         "{native}@markPrice@1s",
         "market",
         _DERIVATIVES,
+        fields=_MARK,
         first_s=5.0,
         pulse_s=5.0,
         other_hosts=("public",),
@@ -68,8 +82,26 @@ FUTURES_CHANNELS: Final[tuple[Channel, ...]] = (
 )
 
 SPOT_CHANNELS: Final[tuple[Channel, ...]] = (
-    Channel("trades", "{native}@trade", "ws", (Stream.TRADES,), first_s=30.0, instead=("{native}@aggTrade",)),
-    Channel("agg_trades", "{native}@aggTrade", "ws", (Stream.TRADES,), first_s=30.0, default=False),
-    Channel("quotes", "{native}@bookTicker", "ws", (Stream.QUOTES,)),
-    Channel("book", "{native}@depth@100ms", "ws", (Stream.BOOK,), first_s=10.0, instead=("{native}@depth",)),
+    Channel(
+        "trades",
+        "{native}@trade",
+        "ws",
+        (Stream.TRADES,),
+        fields=_SPOT_TRADE,
+        first_s=30.0,
+        instead=("{native}@aggTrade",),
+    ),
+    Channel(
+        "agg_trades", "{native}@aggTrade", "ws", (Stream.TRADES,), fields=_SPOT_AGGREGATE, first_s=30.0, default=False
+    ),
+    Channel("quotes", "{native}@bookTicker", "ws", (Stream.QUOTES,), fields=_SPOT_QUOTE),
+    Channel(
+        "book",
+        "{native}@depth@100ms",
+        "ws",
+        (Stream.BOOK,),
+        fields=_SPOT_DEPTH,
+        first_s=10.0,
+        instead=("{native}@depth",),
+    ),
 )

@@ -23,16 +23,39 @@ __all__ = ["CHANNELS", "FAST_BOOK"]
 FAST_BOOK: Final = "l2Book.fast"
 """How the fast form of `l2Book` is named here."""
 
+_TRADE: Final = frozenset({"coin", "side", "px", "sz", "time", "hash", "tid", "users"})
+_BOOK: Final = frozenset({"coin", "time", "levels", "fast"})
+_QUOTE: Final = frozenset({"coin", "time", "bbo"})
+_CONTEXT: Final = frozenset(
+    {
+        "coin",
+        "ctx",
+        "ctx.funding",
+        "ctx.openInterest",
+        "ctx.prevDayPx",
+        "ctx.dayNtlVlm",
+        "ctx.premium",
+        "ctx.oraclePx",
+        "ctx.markPx",
+        "ctx.midPx",
+        "ctx.impactPxs",
+        "ctx.dayBaseVlm",
+    }
+)
+
 CHANNELS: Final[tuple[Channel, ...]] = (
-    Channel("trades", "trades:{native}", "ws", (Stream.TRADES,), first_s=60.0),
-    Channel("quotes", "bbo:{native}", "ws", (Stream.QUOTES,), first_s=30.0),
-    Channel("book", FAST_BOOK + ":{native}", "ws", (Stream.BOOK,), first_s=3.0, pulse_s=10.0),
-    Channel("deep_book", "l2Book:{native}", "ws", (Stream.BOOK,), first_s=15.0, pulse_s=30.0, group="deep"),
+    Channel("trades", "trades:{native}", "ws", (Stream.TRADES,), fields=_TRADE, first_s=60.0),
+    Channel("quotes", "bbo:{native}", "ws", (Stream.QUOTES,), fields=_QUOTE, first_s=30.0),
+    Channel("book", FAST_BOOK + ":{native}", "ws", (Stream.BOOK,), fields=_BOOK, first_s=3.0, pulse_s=10.0),
+    Channel(
+        "deep_book", "l2Book:{native}", "ws", (Stream.BOOK,), fields=_BOOK, first_s=15.0, pulse_s=30.0, group="deep"
+    ),
     Channel(
         "asset_context",
         "activeAssetCtx:{native}",
         "ws",
         (Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST),
         pulse_s=15.0,
+        fields=_CONTEXT,
     ),
 )

@@ -22,20 +22,76 @@ from aperiodic.venues.feed import Channel
 
 __all__ = ["CHANNELS"]
 
+_TRADE: Final = frozenset({"instId", "tradeId", "px", "sz", "side", "ts", "count", "source", "seqId"})
+_BOOK: Final = frozenset({"asks", "bids", "ts", "checksum", "seqId", "prevSeqId"})
+_QUOTE: Final = frozenset({"asks", "bids", "ts", "seqId"})
+_MARK: Final = frozenset({"instType", "instId", "markPx", "ts"})
+_INDEX: Final = frozenset({"instId", "idxPx", "high24h", "low24h", "open24h", "sodUtc0", "sodUtc8", "ts"})
+_INTEREST: Final = frozenset({"instType", "instId", "oi", "oiCcy", "oiUsd", "ts"})
+_FUNDING: Final = frozenset(
+    {
+        "instType",
+        "instId",
+        "fundingRate",
+        "fundingTime",
+        "nextFundingRate",
+        "nextFundingTime",
+        "premium",
+        "interestRate",
+        "impactValue",
+        "formulaType",
+        "method",
+        "maxFundingRate",
+        "minFundingRate",
+        "settFundingRate",
+        "settState",
+        "ts",
+    }
+)
+
 CHANNELS: Final[tuple[Channel, ...]] = (
     Channel(
         "trades",
         "trades-all:{native}",
         "business",
         (Stream.TRADES,),
+        fields=_TRADE,
         first_s=30.0,
         other_hosts=("public",),
         instead=("trades:{native}",),
     ),
-    Channel("quotes", "bbo-tbt:{native}", "public", (Stream.QUOTES,)),
-    Channel("book", "books:{native}", "public", (Stream.BOOK,), first_s=5.0, pulse_s=70.0, group="book", most=28),
-    Channel("mark_price", "mark-price:{native}", "public", (Stream.MARK_PRICE,), first_s=15.0, pulse_s=30.0),
-    Channel("index_price", "index-tickers:{index}", "public", (Stream.INDEX_PRICE,), first_s=15.0),
-    Channel("funding_rate", "funding-rate:{native}", "public", (Stream.FUNDING_RATE,), first_s=100.0, pulse_s=200.0),
-    Channel("open_interest", "open-interest:{native}", "public", (Stream.OPEN_INTEREST,), first_s=15.0, pulse_s=30.0),
+    Channel("quotes", "bbo-tbt:{native}", "public", (Stream.QUOTES,), fields=_QUOTE),
+    Channel(
+        "book",
+        "books:{native}",
+        "public",
+        (Stream.BOOK,),
+        fields=_BOOK,
+        first_s=5.0,
+        pulse_s=70.0,
+        group="book",
+        most=28,
+    ),
+    Channel(
+        "mark_price", "mark-price:{native}", "public", (Stream.MARK_PRICE,), fields=_MARK, first_s=15.0, pulse_s=30.0
+    ),
+    Channel("index_price", "index-tickers:{index}", "public", (Stream.INDEX_PRICE,), fields=_INDEX, first_s=15.0),
+    Channel(
+        "funding_rate",
+        "funding-rate:{native}",
+        "public",
+        (Stream.FUNDING_RATE,),
+        fields=_FUNDING,
+        first_s=100.0,
+        pulse_s=200.0,
+    ),
+    Channel(
+        "open_interest",
+        "open-interest:{native}",
+        "public",
+        (Stream.OPEN_INTEREST,),
+        fields=_INTEREST,
+        first_s=15.0,
+        pulse_s=30.0,
+    ),
 )

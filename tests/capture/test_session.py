@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.capture.scripted import ScriptedBinance, running
+
+from aperiodic.capture.plan import choose_channels
+from aperiodic.capture.session import Session
+from aperiodic.capture.settings import CaptureSettings
+from aperiodic.lake.recordings import list_recordings, read_sidecar, whole_blocks
+from aperiodic.market import Exchange
+from aperiodic.venues import feed_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    import pytest
+
+FEED = feed_of(Exchange.BINANCE_FUTURES)
+
+
+@asynccontextmanager
+async def capturing(
+    home: Path, *channels: str, natives: tuple[str, ...] = ("BTCUSDT",), **settings: Any
+) -> AsyncIterator[Session]:
+    told = CaptureSettings(home=home, capture_disk_floor_bytes=0, **settings)
+    session = Session(FEED, told, choose_channels(FEED, channels), natives)
+    task = asyncio.create_task(session.run())
+    try:
+        yield session
+    finally:
+        session.stop()
+        await task
+
+
+async def until(what: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not what():  # noqa: ASYNC110 - it looks from outside
+            await asyncio.sleep(0.01)
+
+
+def lines(home: Path) -> list[tuple[int, str, str]]:
+    read = []
+    for recording in list_recordings(home):
+        with recording.path.open("rb") as file:
+            text = b"".join(block for _, block in whole_blocks(file))
+        for line in text.splitlines():
+            stamp, conn, said = line.decode().split(" ", 2)
+            read.append((int(stamp), conn, said))
+    return read
+
+
+def words(home: Path, word: str) -> list[dict[str, Any]]:
+    return [json.loads(said.split(" ", 1)[1]) for _, _, said in lines(home) if said.startswith(f"!{word} ")]
+
+
+async def test_frames_become_a_sealed_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(ScriptedBinance(), monkeypatch), capturing(tmp_path) as session:
+        await until(
+            lambda: session.keepers and all(each.current and each.current.is_settled for each in session.keepers)
+        )
+        await until(
+            lambda: session.books.snapshots and not session.books.unknown and session.clock.offset_us is not None
+        )
+        await asyncio.sleep(0.3)
+    (recording,) = list_recordings(tmp_path)
+    told = read_sidecar(recording)
+    assert told is not None
+    assert not told.recovered
+    read = lines(tmp_path)
+    frames = [said for _, _, said in read if said.startswith("{")]
+    assert told.frames == len(frames) == session.recorder.frames
+    assert told.streams == ("btcusdt@bookTicker", "btcusdt@depth@0ms", "btcusdt@markPrice@1s", "btcusdt@trade")
+    assert (told.first_ns, told.last_ns) == (read[0][0], max(stamp for stamp, _, _ in read))
+    assert {each["class"] for each in words(tmp_path, "open")} == {"public", "market"}
+    assert sorted(name for each in words(tmp_path, "live") for name in each["streams"]) == sorted(told.streams)
+    assert all(each == {"code": 1000, "reason": "capture ends", "by": "us"} for each in words(tmp_path, "close"))
+    rest = [said.split(" ")[1:3] for _, _, said in read if said.startswith("!rest ")]
+    paths = [(url.partition("/fapi")[2], status) for url, status in rest]
+    assert paths[0] == ("/v1/exchangeInfo", "200")
+    assert paths.count(("/v1/depth?symbol=BTCUSDT&limit=1000", "200")) == session.books.snapshots == 1
+    (clock,) = words(tmp_path, "clock")
+    assert abs(clock["offset_us"]) < 1_000_000
+    numbers = [json.loads(said)["data"]["u"] for said in frames if "@depth" in said[:40]]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+async def test_a_break_of_one_book_asks_for_one_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    async with running(venue, monkeypatch), capturing(tmp_path, "book", natives=("BTCUSDT", "ETHUSDT")) as session:
+        await until(lambda: session.books.snapshots == 2 and not session.books.unknown)
+        venue.withheld.add(venue.number + 3)
+        await until(lambda: session.books.resyncs >= 2 and not session.books.unknown)
+    assert session.books.broken == {"BTCUSDT": 1, "ETHUSDT": 1}
+    assert session.books.snapshots == 4
+
+
+async def test_a_lost_connection_is_dialled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    async with running(venue, monkeypatch), capturing(tmp_path, "quotes", capture_most_wait_s=0.05) as session:
+        await until(lambda: session.recorder.frames > 20)
+        venue.sockets[0].transport.abort()
+        await until(lambda: venue.dials == 2 and session.keepers[0].current and session.keepers[0].current.data)
+    first, second = words(tmp_path, "close")
+    assert (first["code"], first["by"]) == (1006, "venue")
+    assert second["by"] == "us"
+
+
+async def test_a_successor_takes_over_without_a_hole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    async with (
+        running(venue, monkeypatch),
+        capturing(tmp_path, "book", "mark_price", capture_hand_over_s=1.0, capture_overlap_s=0.2) as session,
+    ):
+        await until(lambda: sum(keeper.handed_over for keeper in session.keepers) >= 4)
+    assert session.books.resyncs == 0
+    assert session.books.snapshots == 1
+    depth = [(conn, json.loads(said)["data"]["u"]) for _, conn, said in lines(tmp_path) if '"depthUpdate"' in said]
+    numbers = [number for _, number in depth]
+    assert set(numbers) == set(range(numbers[0], max(numbers) + 1))
+    assert len(numbers) > len(set(numbers))  # both recorded
+    assert len({conn for conn, _ in depth}) > 1
+    assert "handed over" in {each["reason"] for each in words(tmp_path, "close")}
+
+
+async def test_an_announced_shutdown_is_answered_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    async with running(venue, monkeypatch), capturing(tmp_path, "quotes", capture_overlap_s=0.1) as session:
+        await until(lambda: session.recorder.frames > 10)
+        await venue.sockets[0].send('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}')
+        await until(lambda: session.keepers[0].handed_over == 1)
+    assert venue.dials == 2
+
+
+async def test_a_silent_class_of_host_is_named_and_another_is_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = ScriptedBinance()
+    venue.silent.add("btcusdt@depth@0ms")
+    feed = FEED
+    channels = {channel.name: channel for channel in feed.channels}
+    monkeypatch.setattr("aperiodic.capture.streams._first_s", lambda channel: channel.first_s and 0.3, raising=True)
+    async with running(venue, monkeypatch), capturing(tmp_path, "book") as session:
+        await until(
+            lambda: any(keeper.current and "btcusdt@depth@100ms" in keeper.current.proven for keeper in session.keepers)
+        )
+    told = [said for _, said in session.said]
+    assert any("acknowledged 1 of 1 book streams on public and sent nothing" in said for said in told)
+    assert channels["book"].instead[0] == "{native}@depth@100ms"
+    assert ["btcusdt@depth@0ms"] in [each["streams"] for each in words(tmp_path, "silent")]
+
+
+async def test_frames_that_are_no_line_are_kept_as_base64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    venue.silent.add("public")
+    odd = [b'{"a":\n1}', b'{"a":"\xff"}', b"!close {}", b"", b'{"x":"' + b"y" * (10 << 20) + b'"}']
+    async with running(venue, monkeypatch), capturing(tmp_path, "quotes") as session:
+        await until(lambda: venue.sockets)
+        for frame in odd:
+            await venue.sockets[0].send(frame, text=True)
+        await venue.sockets[0].send(b"\x00\x01")
+        await until(lambda: session.recorder.frames >= 7)
+    kept = [said for _, conn, said in lines(tmp_path) if conn == "c1" and (said.startswith("!b64") or len(said) > 1000)]
+    assert [said.split(" ", 1)[0] for said in kept[:4]] == ["!b64"] * 4
+    assert len(kept[4]) == (10 << 20) + 8
+    assert kept[5] == "!b64 AAE="
+
+
+async def test_a_full_queue_drops_whole_blocks_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    venue.silent.add("public")
+    async with running(venue, monkeypatch), capturing(tmp_path, "quotes") as session:
+        await until(lambda: venue.sockets and session.keepers[0].current and session.keepers[0].current.opened)
+        session.recorder.flush()
+        monkeypatch.setattr(session.writer, "_queue_bytes", 0)
+        before = session.recorder.frames
+        for number in range(5):
+            await venue.sockets[0].send(json.dumps({"stream": "btcusdt@bookTicker", "data": {"n": number}}))
+        await until(lambda: session.recorder.dropped == session.recorder.frames - before >= 5)
+        monkeypatch.undo()
+    (gap,) = words(tmp_path, "gap")
+    assert gap["frames"] == 5
+    assert gap["streams"] == ["btcusdt@bookTicker"]
+    assert gap["cause"] == "dropped"
+    assert gap["from"] <= gap["to"]
+
+
+async def test_a_refusal_with_451_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    venue.refuse = (451, {})
+    async with running(venue, monkeypatch), capturing(tmp_path, "quotes", capture_most_wait_s=0.05) as session:
+        await until(lambda: any("451" in said for _, said in session.said))
+    assert any("country" in said for _, said in session.said)
+
+
+async def test_what_is_not_listed_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(ScriptedBinance(), monkeypatch):
+        async with capturing(tmp_path, "quotes", natives=("BTCUSDT", "NOSUCH")) as session:
+            await until(lambda: session.recorder.frames)
+        assert session.unlisted == ["NOSUCH"]
+        assert session.natives == ["BTCUSDT"]
