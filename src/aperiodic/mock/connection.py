@@ -143,14 +143,12 @@ class Connection(asyncio.Protocol):
         self._transport = None
         if self._answering is not None:
             self._answering.cancel()
-        caller, self._caller = self._caller, None
-        if caller is not None:
-            code, by = self._close or (None, "client")
-            caller.closed(code, by)
+        self._close = self._close or (None, "client")
+        self._leave()
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
-        if self.frozen:
+        if self.frozen or self._close is not None:
             return
         if self._caller is not None:
             self._in += data
@@ -276,6 +274,7 @@ class Connection(asyncio.Protocol):
         self._out += (header(len(payload), _CLOSE), payload)
         self.flush()
         self._end()
+        self._leave()
 
     def cut(self, *, hard: bool) -> None:
         """Close without a word: what was sent still arrives, unless `hard`."""
@@ -288,6 +287,12 @@ class Connection(asyncio.Protocol):
         else:
             self.flush()
             self._end()
+        self._leave()
+
+    def _leave(self) -> None:
+        caller, self._caller = self._caller, None
+        if caller is not None and self._close is not None:
+            caller.closed(*self._close)
 
     def _end(self) -> None:
         # Closing outright would throw away what the client has not read, where it wrote something meanwhile.
@@ -333,6 +338,7 @@ class Connection(asyncio.Protocol):
             self._out += (header(len(payload), _CLOSE), payload)
             self.flush()
             self._end()
+            self._leave()
         elif kind == _PING:
             self._out += (header(len(payload), _PONG), payload)
             self.flush()

@@ -224,7 +224,7 @@ class VenueServer:
         if message.stream in self._wanted:
             self.truth.message("withheld", self.exchange, message, more=delivery.lost)
         if delivery.junk:
-            for session in self._listeners.get(message.stream, ()):
+            for session in list(self._listeners.get(message.stream, ())):
                 session.junk(delivery.junk, delivery.lost)
 
     def _deliver(self, message: Message, note: str = "") -> None:

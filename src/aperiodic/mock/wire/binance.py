@@ -249,7 +249,7 @@ class BinanceEncoder:
             whole = BookChange(None, number, bids, asks, whole=True, time=time)
             yield Said("", self._native, b"", number, time, whole)
             return
-        data: dict[str, Any] = {"e": "depthUpdate", "E": time + 1, "s": self._native, "U": before + 1, "u": number}
+        data: dict[str, Any] = {"e": "depthUpdate", "E": time, "s": self._native, "U": before + 1, "u": number}
         if not self._spot:
             data |= {"T": time, "ps": self._native, "pu": before}
         data |= {"b": bids, "a": asks}

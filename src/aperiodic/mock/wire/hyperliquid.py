@@ -53,7 +53,7 @@ class _Data(msgspec.Struct):
 
 class _Channel(msgspec.Struct):
     channel: str
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
 
 
 class _Trade(msgspec.Struct):
@@ -76,7 +76,7 @@ class HyperliquidWire:
         outside = _CHANNEL.decode(frame)
         name, raw = outside.channel, outside.data
         when = max(map(int, _TIME.findall(frame)), default=0)
-        if raw is None:
+        if not bytes(raw):
             return None
         if name == "trades":
             trades = _TRADES.decode(raw)
@@ -198,13 +198,13 @@ class HyperliquidEncoder:
     def _state(self, stream: Stream, row: dict[str, Any]) -> Iterator[Said]:
         context = self._context
         if stream is Stream.INDEX_PRICE:
-            context["oraclePx"] = f"{row['index_price']:.{self._prices + 1}f}"
+            context["oraclePx"] = f"{row['index_price']:.{self._prices + 2}f}"
         elif stream is Stream.FUNDING_RATE:
             context["funding"] = f"{row['funding_rate']:.10f}"
         elif stream is Stream.OPEN_INTEREST:
             context["openInterest"] = f"{row['open_interest']:.{self._amounts}f}"
         elif stream is Stream.MARK_PRICE:
-            context["markPx"] = f"{row['mark_price']:.{self._prices + 1}f}"
+            context["markPx"] = f"{row['mark_price']:.{self._prices + 2}f}"
             told = {"prevDayPx": context["markPx"], "dayNtlVlm": "0.0", "premium": "0.0", "midPx": context["markPx"]}
             data = {"coin": self._coin, "ctx": {**context, **told}}
             name = "activeAssetCtx"

@@ -57,7 +57,7 @@ class _Channel(msgspec.Struct):
 
 class _Envelope(msgspec.Struct):
     arg: _Channel | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
     action: str = ""
     event: str = ""
 
@@ -87,7 +87,7 @@ class OkxWire:
     def read(self, frame: bytes) -> Said | None:
         """Tell what a recorded frame is."""
         envelope = _ENVELOPE.decode(frame)
-        if envelope.arg is None or envelope.event or envelope.data is None:
+        if envelope.arg is None or envelope.event or not bytes(envelope.data):
             return None
         channel, native = envelope.arg.channel, envelope.arg.instrument
         numbers = _NUMBER["trades"] if channel.startswith("trades") else _NUMBER["books"]
