@@ -57,7 +57,6 @@ def book_and_scan(inputs: Inputs, book_path: str) -> Pairs:
 
 def peaks_of_days(inputs: Inputs, paths: Sequence[str]) -> list[float]:
     """Compute days of trades one after the other as a build worker does; return the peak memory after each, MB."""
-    store = Store(inputs.store_url)
     peaks = []
     for number, path in enumerate(paths):
         files = {Stream.TRADES: StreamFiles((path,), ())}
@@ -70,14 +69,13 @@ def peaks_of_days(inputs: Inputs, paths: Sequence[str]) -> list[float]:
             source=Source.SIMULATED,
             fingerprint="",
         )
-        compute_day(store, task)
+        compute_day(inputs.store, task)
         peaks.append(peak_memory_mb())
     return peaks
 
 
 def _bars(inputs: Inputs, family: Family, paths: Mapping[Stream, str]) -> dict[tuple[str, Interval], pl.DataFrame]:
-    store = Store(inputs.store_url)
-    day = {stream: _events(store, family, stream, path) for stream, path in paths.items()}
+    day = {stream: _events(inputs.store, family, stream, path) for stream, path in paths.items()}
     kernel = KERNELS[family]
     ticks = DayTicks(
         exchange=_VENUE,

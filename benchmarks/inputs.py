@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
+from aperiodic.lake import Store
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import DAY_US, Stream, tick_schema
 
@@ -31,6 +33,11 @@ _GENERATOR: Final = 1
 
 _DAY_MS: Final = 86_400_000
 _SINGLE_FILLS: Final = 0.8
+
+
+@cache
+def _store(folder: Path) -> Store:
+    return Store(folder.as_uri())
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,9 @@ class Inputs:
         return self.trades // 10
 
     @property
-    def store_url(self) -> str:
-        """The folder as an object store."""
-        return self.folder.as_uri()
+    def store(self) -> Store:
+        """The folder as an object store: one for the whole process, as a build worker has it."""
+        return _store(self.folder)
 
     @property
     def trades_path(self) -> str:

@@ -11,7 +11,6 @@ from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.bars import Bars, to_frame
 from aperiodic.engine.partials.trade_sums import TRADE_BAR, finish_trades, fold_trades, merge_trades
 from aperiodic.engine.partials.trades import TradeDay
-from aperiodic.lake import Store
 from aperiodic.market import DAY_US, Clock, Interval, Stream
 from benchmarks.measure import Pairs, peak_memory_mb, timed_pairs
 
@@ -47,7 +46,7 @@ def scan(inputs: Inputs) -> pl.DataFrame:
 
 def all_bars(inputs: Inputs, clocks: Sequence[Clock]) -> Frames:
     """Compute all trade datasets of all intervals from the file."""
-    ticks = Store(inputs.store_url).read_parquet(inputs.trades_path, [*(clock.column for clock in clocks), *_VALUES])
+    ticks = inputs.store.read_parquet(inputs.trades_path, [*(clock.column for clock in clocks), *_VALUES])
     datasets = [dataset for name, dataset in DATASETS.items() if dataset.driving is Stream.TRADES and name != _JOINED]
     frames = {}
     for clock in clocks:
@@ -66,7 +65,7 @@ def day_of(ticks: pl.DataFrame, clock: Clock) -> dict[Interval, pl.DataFrame]:
 
 def one_dataset(inputs: Inputs, name: str, interval: Interval) -> pl.DataFrame:
     """Compute one dataset of one interval from the file."""
-    ticks = Store(inputs.store_url).read_parquet(inputs.trades_path, [Clock.EXCHANGE.column, *_VALUES])
+    ticks = inputs.store.read_parquet(inputs.trades_path, [Clock.EXCHANGE.column, *_VALUES])
     seconds = Bars(TRADE_BAR)
     if ticks[Clock.EXCHANGE.column].is_sorted():
         # Row group by row group, which are folded where they lie.

@@ -149,7 +149,7 @@ class Store:
         return data
 
     def local_file(self, path: str, folder: Path) -> Path:
-        """Return a file on this host that holds an object, compared with the digest in its path.
+        """Return a file on this host that holds an object, compared with the digest in its path; see `check`.
 
         Args:
             path: Path in the store.
@@ -159,15 +159,14 @@ class Store:
         Raises:
             LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
         """
+        if self._folder is not None:
+            file = _inside(self._folder, path)
+            self.check(path)
+            return file
         try:
-            if self._folder is not None:
-                file = _inside(self._folder, path)
-                with open_plain(self._folder, path.lstrip("/")) as content:
-                    digest = hashlib.file_digest(content, "sha256").hexdigest()
-            else:
-                file = folder / hashlib.sha256(path.encode()).hexdigest()
-                with file.open("wb") as copy:
-                    digest = self._digest(path, copy.write)
+            file = folder / hashlib.sha256(path.encode()).hexdigest()
+            with file.open("wb") as copy:
+                digest = self._digest(path, copy.write)
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
@@ -183,7 +182,7 @@ class Store:
         """
         try:
             if self._folder is not None:
-                with open_plain(self._folder, path) as file:
+                with open_plain(self._folder, path.lstrip("/")) as file:
                     found = os.fstat(file.fileno())
                     mark: tuple[object, ...] = (found.st_size, found.st_mtime_ns, found.st_ino)
                     if self._checked.get(path) == mark:
@@ -212,7 +211,7 @@ class Store:
         """
         try:
             if self._folder is not None:
-                with open_plain(self._folder, path) as file:
+                with open_plain(self._folder, path.lstrip("/")) as file:
                     return os.fstat(file.fileno()).st_size
             return int(obstore.head(self._bucket.reads, path)["size"])
         except FileNotFoundError as error:
@@ -252,14 +251,22 @@ class Store:
             yield piece.to_bytes()
 
     def read_parquet(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Return a Parquet object as a frame, or only some of its columns; see `read`.
+        """Return a Parquet object as a frame, or only some of its columns, compared with the digest in its path.
 
         Raises:
             LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
         """
-        data = self.read(path)
+        wanted = None if columns is None else list(columns)
+        source: Path | BytesIO
+        if self._folder is None:
+            source = BytesIO(self.read(path))
+        else:
+            source = _inside(self._folder, path)
+            self.check(path)
         try:
-            return pl.read_parquet(BytesIO(data), columns=None if columns is None else list(columns))
+            return pl.read_parquet(source, columns=wanted, glob=False, hive_partitioning=False)
+        except FileNotFoundError as error:
+            raise self._absent(path) from error
         except pl.exceptions.PolarsError as error:
             raise damaged(path, "it cannot be decoded") from error
 
