@@ -12,7 +12,6 @@ from aperiodic.engine.day import DayTask, StreamFiles, compute_day
 from aperiodic.engine.families import KERNELS, datasets_of
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.kernel import DayTicks
-from aperiodic.lake import Store
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol
 from benchmarks.inputs import FIRST_DAY_US
 from benchmarks.measure import Pairs, peak_memory_mb, timed_pairs
@@ -20,6 +19,7 @@ from benchmarks.measure import Pairs, peak_memory_mb, timed_pairs
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from aperiodic.lake import Store
     from benchmarks.inputs import Inputs
 
 __all__ = ["book_and_scan", "peaks_of_days", "quotes_and_scan", "slippage_and_decode"]
