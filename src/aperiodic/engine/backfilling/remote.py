@@ -146,7 +146,7 @@ class HttpRemote:
 
     def _pieces(self, response: httpx.Response) -> Iterator[bytes]:
         try:
-            for piece in response.iter_raw(_CHUNK):
+            for piece in response.iter_raw():
                 self._pace.go_on()
                 yield piece
         except httpx.TransportError as error:
