@@ -22,6 +22,7 @@ CLIENT_COMMANDS: Final = {
 SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "import": ("aperiodic.cli.importing:app", "Read recorded or bought files into ticks."),
     "capture": ("aperiodic.cli.capturing:capture", "Record what an exchange sends, or try out whether it does."),
+    "backfill": ("aperiodic.cli.backfilling:backfill", "Fetch days gone by from public archives into ticks."),
     "build": ("aperiodic.cli.building:build", "Compute the metrics that are out of date, and publish them."),
     "serve": ("aperiodic.cli.serving:serve", "Serve the REST API and the files behind its links."),
     "keys": ("aperiodic.cli.keys:app", "API keys: create, list, rotate, revoke, set-plan."),

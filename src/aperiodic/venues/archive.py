@@ -30,6 +30,7 @@ __all__ = [
     "LineLayout",
     "LineReader",
     "TableLayout",
+    "TardisLayout",
     "day_file",
     "epoch_us",
     "first_monday",
@@ -54,14 +55,19 @@ class ArchiveBase:
         label: What it is called.
         url: Address without a slash at the end; `s3://bucket?region=…` for a bucket where the reader pays.
         checksums: Whether a file `….CHECKSUM` with its SHA-256 lies beside each.
-        paid: Whether the reader pays for what is fetched.
+        usd_per_gib: What the reader pays for what is fetched, about; 0 where it is free.
     """
 
     name: str
     label: str
     url: str
     checksums: bool = False
-    paid: bool = False
+    usd_per_gib: float = 0.0
+
+    @property
+    def paid(self) -> bool:
+        """Whether the reader pays."""
+        return self.usd_per_gib > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +172,11 @@ class LineLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class TardisLayout:
+    """A file of Tardis', which the importer of such files reads."""
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveTable:
     """One kind of file.
 
@@ -178,6 +189,7 @@ class ArchiveTable:
         layout: How they are read.
         notes: What a reader of the data should know.
         shared: Whether a file holds all instruments.
+        first_of_month: Whether there are files of the first day of each month only.
     """
 
     name: str
@@ -185,12 +197,15 @@ class ArchiveTable:
     since: date
     until: date | None
     files: Callable[[str, date], tuple[ArchiveFile, ...]]
-    layout: TableLayout | LineLayout
+    layout: TableLayout | LineLayout | TardisLayout
     notes: tuple[str, ...] = ()
     shared: bool = False
+    first_of_month: bool = False
 
     def offers(self, day: date) -> bool:
         """Whether there may be files of a day."""
+        if self.first_of_month and day.day != 1:
+            return False
         return self.since <= day and (self.until is None or day <= self.until)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
+
 __all__ = ["Contract", "UnknownContractError"]
 
 
@@ -39,6 +41,10 @@ class Contract(NamedTuple):
         """Return an amount in base units."""
         divisor = self.denominator * price if self.inverse else self.denominator
         return contracts * self.numerator / divisor
+
+    def base_column(self, contracts: pl.Expr, price: pl.Expr) -> pl.Expr:
+        """Return amounts in base units; see `base`, with which they agree to the last digit."""
+        return contracts * self.numerator / (self.denominator * price if self.inverse else self.denominator)
 
     def base_levels(self, flat: Sequence[float | None]) -> list[float | None]:
         """Return price, amount, price, amount … with amounts in base units; None stays None."""

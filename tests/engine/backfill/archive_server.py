@@ -45,6 +45,7 @@ class Archive:
         faults: By path, what the next requests with GET are answered with.
         asked: Method and path of every request, in order.
         headers: Headers of every request, in small letters.
+        deny: Whether every request is forbidden.
     """
 
     url: str = ""
@@ -52,6 +53,7 @@ class Archive:
     faults: dict[str, deque[Fault]] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    deny: bool = False
 
     def put(self, path: str, content: bytes, *, checksum: bool = False) -> None:
         """Hold a file, and its checksum where the archive has those."""
@@ -89,6 +91,8 @@ class _Handler(BaseHTTPRequestHandler):
         archive.headers.append({name.lower(): value for name, value in self.headers.items()})
         waiting = archive.faults.get(path)
         fault = waiting.popleft() if body and waiting else Fault()
+        if archive.deny:
+            fault = Fault(403)
         content = archive.files.get(path)
         if fault.status or content is None:
             self.send_response(fault.status or 404)

@@ -48,12 +48,13 @@ class Backfiller:
         end: date | None = None,
         *streams: Stream,
         contracts: Mapping[str, Contract] | None = None,
+        from_tardis: bool = False,
         **options: Any,
     ) -> list[DayReport]:
         """Backfill some days and return what is said of each."""
         natives = (native,) if isinstance(native, str) else native
         symbols = tuple(map(venue_of(exchange).symbol, natives))
-        units = plan_units(Request(exchange, symbols, start, end or start, streams))
+        units = plan_units(Request(exchange, symbols, start, end or start, streams, from_tardis))
         return self._run(units, contracts, options)
 
     def run_table(

@@ -7,9 +7,11 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from aperiodic.lake import ObjectKey
-from aperiodic.market import InvalidInputError, Stream, Symbol
+from aperiodic.market import InvalidInputError, Source, Stream, Symbol
 from aperiodic.market.time import day_start_us
 from aperiodic.venues import venue_of
+from aperiodic.venues.archive import TardisLayout
+from aperiodic.venues.tardis import tardis_archives
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,6 +32,7 @@ class Request:
         start: First UTC day.
         end: Last UTC day, included.
         streams: Tick streams; empty for all that the archives have.
+        from_tardis: Whether Tardis is asked instead of the venue.
     """
 
     exchange: Exchange
@@ -37,6 +40,13 @@ class Request:
     start: date
     end: date
     streams: tuple[Stream, ...] = ()
+    from_tardis: bool = False
+
+    @property
+    def tables(self) -> tuple[ArchiveTable, ...]:
+        """What there is to be had."""
+        venue = venue_of(self.exchange)
+        return tardis_archives(venue) if self.from_tardis else venue.archives
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,11 @@ class Unit:
     files: tuple[ArchiveFile, ...]
 
     @property
+    def source(self) -> Source:
+        """What its ticks come from."""
+        return Source.TARDIS if isinstance(self.table.layout, TardisLayout) else Source.ARCHIVE
+
+    @property
     def begin(self) -> int:
         """When the day begins, µs."""
         return day_start_us(self.day)
@@ -77,9 +92,9 @@ class Unit:
                 yield ObjectKey.ticks(stream, self.exchange, symbol, self.day)
 
 
-def offered_streams(exchange: Exchange) -> tuple[Stream, ...]:
-    """Return the streams that the archives of a venue have, in the order of `Stream`."""
-    offered = {stream for table in venue_of(exchange).archives for stream in table.streams}
+def offered_streams(tables: Sequence[ArchiveTable]) -> tuple[Stream, ...]:
+    """Return the streams that archives have, in the order of `Stream`."""
+    offered = {stream for table in tables for stream in table.streams}
     return tuple(stream for stream in Stream if stream in offered)
 
 
@@ -91,7 +106,7 @@ def plan_units(request: Request) -> list[Unit]:
             file is of any of the days, or `symbol_not_on_exchange`.
     """
     venue = venue_of(request.exchange)
-    offered = offered_streams(request.exchange)
+    offered = offered_streams(request.tables)
     if not offered:
         raise InvalidInputError(
             f"{request.exchange} has no archive that is known.",
@@ -109,7 +124,7 @@ def plan_units(request: Request) -> list[Unit]:
     natives = {venue.native(symbol): symbol for symbol in request.symbols}
     units = [
         unit
-        for table in venue.archives
+        for table in request.tables
         for instruments in ([natives] if table.shared else [{name: symbol} for name, symbol in natives.items()])
         for unit in _of_table(request, table, instruments, streams)
     ]
@@ -117,7 +132,8 @@ def plan_units(request: Request) -> list[Unit]:
         spans = "; ".join(
             f"{table.name} ({', '.join(table.streams)}) from {table.since}"
             + ("" if table.until is None else f" to {table.until}")
-            for table in venue.archives
+            + (", the first day of each month" if table.first_of_month else "")
+            for table in request.tables
             if set(table.streams) & set(streams)
         )
         raise InvalidInputError(

@@ -15,13 +15,14 @@ from aperiodic.engine.backfilling.report import DayReport, Outcome
 from aperiodic.engine.backfilling.tables import Text, read_tables
 from aperiodic.engine.backfilling.ticks import DayFindings
 from aperiodic.engine.backfilling.unpacking import content_of
-from aperiodic.engine.backfilling.writing import write_day
+from aperiodic.engine.backfilling.writing import record_day, write_day
 from aperiodic.engine.errors import ArchiveError, ImportSourceError
+from aperiodic.engine.importing.tardis import import_tardis
 from aperiodic.engine.ticks import require_day_source
 from aperiodic.lake.archive_files import IMPORTED, ArchivedFile, read_archived
-from aperiodic.market import Source
-from aperiodic.venues import UnknownContractError
-from aperiodic.venues.archive import LineLayout
+from aperiodic.market import Source, Stream
+from aperiodic.venues import UnknownContractError, venue_of
+from aperiodic.venues.archive import LineLayout, TableLayout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from aperiodic.lake import Lake
     from aperiodic.venues import Contract
 
-__all__ = ["Options", "run_units"]
+__all__ = ["Options", "outstanding", "run_units"]
 
 _AHEAD: Final = 2
 """Units fetched ahead, for each thread that fetches."""
@@ -79,6 +80,12 @@ def run_units(
     return _Run(lake, fetcher, contracts, options or Options()).run(units, finished)
 
 
+def outstanding(lake: Lake, units: Sequence[Unit], *, again: bool = False) -> list[Unit]:
+    """Return the units whose files have to be fetched, as far as is known without asking the archives."""
+    known = _read_known(lake, units)
+    return [unit for unit in units if again or not _is_done(lake, unit, known)]
+
+
 class _Run:
     """What is remembered of a run."""
 
@@ -115,8 +122,8 @@ class _Run:
     def _prepare(self, unit: Unit) -> DayReport | list[Fetched]:
         """Fetch the files of a unit, or report why that is not wanted; called by the threads that fetch."""
         for key in unit.keys:
-            require_day_source(self._lake, key, Source.ARCHIVE)
-        if not self._options.again and self._is_done(unit):
+            require_day_source(self._lake, key, unit.source)
+        if not self._options.again and _is_done(self._lake, unit, self._known):
             changed = self._changed(unit) if self._options.check else ()
             if not changed or any(file.state == IMPORTED for file in changed):
                 outcome = Outcome.CHANGED if changed else self._before(unit)
@@ -141,6 +148,8 @@ class _Run:
             self._let_go(unit)
 
     def _import(self, unit: Unit, fetched: Sequence[Fetched]) -> DayReport:
+        if unit.source is Source.TARDIS:
+            return self._import_tardis(unit, fetched)
         held = [each for each in fetched if each.local is not None]
         with TemporaryDirectory(prefix="aperiodic-") as folder:
             found = self._read(unit, held, Path(folder)) if held else DayFindings()
@@ -161,23 +170,35 @@ class _Run:
             paths=missing,
         )
 
+    def _import_tardis(self, unit: Unit, fetched: Sequence[Fetched]) -> DayReport:
+        held = [each.local for each in fetched if each.local is not None]
+        contracts = self._contracts if venue_of(unit.exchange).counts_contracts else None
+        told = import_tardis(self._lake, held, again=self._options.again, contracts=contracts)
+        record_day(
+            self._lake, unit, fetched, {stream: sum(each.ticks.get(stream, 0) for each in told) for stream in Stream}
+        )
+        cut = any(each.cut_short for each in told)
+        outcome = Outcome.ABSENT if not held else Outcome.PARTLY if cut else Outcome.IMPORTED
+        rejected = sum((Counter(each.rejected) for each in told), Counter[str]())
+        return _report(
+            unit,
+            outcome,
+            ticks=sum((Counter(each.ticks) for each in told), Counter[str]()),
+            rejected=rejected,
+            duplicates=sum((Counter(each.duplicates) for each in told), Counter[str]()),
+            size=sum(each.size for each in fetched),
+            paths=tuple(each.file.path for each in fetched) if outcome is not Outcome.IMPORTED else (),
+        )
+
     def _read(self, unit: Unit, held: Sequence[Fetched], folder: Path) -> DayFindings:
         texts = [Text(each.file, each.path, content_of(each.local)) for each in held if each.local is not None]
         layout = unit.table.layout
         where = unit.instruments, self._contracts, unit.begin
         if isinstance(layout, LineLayout):
             return read_lines(texts, layout, unit.streams, *where, folder)
-        return read_tables(texts, layout, unit.streams, *where)
-
-    def _is_done(self, unit: Unit) -> bool:
-        """Whether all files of a unit were read before, and what they gave is still held."""
-        for key in unit.keys:
-            known = self._known.get((key.symbol, key.dataset, key.period), [])
-            if len(known) != len(unit.files):
-                return False
-            if any(file.rows for file in known) and self._lake.find(key) is None:
-                return False
-        return True
+        if isinstance(layout, TableLayout):
+            return read_tables(texts, layout, unit.streams, *where)
+        raise TypeError(layout)
 
     def _before(self, unit: Unit) -> Outcome:
         key = next(unit.keys)
@@ -201,6 +222,18 @@ class _Run:
             self._uses[key] -= 1
             if not self._uses[key] and not self._options.keep:
                 self._fetcher.release(file)
+
+
+def _is_done(lake: Lake, unit: Unit, days: _Days) -> bool:
+    """Whether all files of a unit were read before, and what they gave is still held."""
+    held = []
+    for key in unit.keys:
+        known = days.get((key.symbol, key.dataset, key.period), [])
+        if len(known) != len(unit.files):
+            return False
+        if any(file.rows for file in known):
+            held.append(lake.find(key) is not None)
+    return all(held)
 
 
 def _read_known(lake: Lake, units: Iterable[Unit]) -> _Days:

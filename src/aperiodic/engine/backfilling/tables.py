@@ -224,9 +224,7 @@ def _ticks(rows: pl.DataFrame, layout: TableLayout, stream: Stream, contract: Co
         *(place.alias(_PLACE.format(number)) for number, place in enumerate(layout.order)),
     )
     if layout.contracts and contract is not None:
-        size = pl.col("amount") * contract.numerator
-        divisor = contract.denominator * (pl.col("price") if contract.inverse else 1)
-        ticks = ticks.with_columns((size / divisor).alias("amount"))
+        ticks = ticks.with_columns(contract.base_column(pl.col("amount"), pl.col("price")).alias("amount"))
     return ticks
 
 

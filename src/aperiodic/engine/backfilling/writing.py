@@ -20,6 +20,7 @@ from aperiodic.completeness.recorded import (
     whole_days,
 )
 from aperiodic.engine.backfilling.fetching import Presence
+from aperiodic.engine.backfilling.ticks import DayFindings, FileFindings
 from aperiodic.engine.importing.report import IMPORTER_VERSION, writing_ticks
 from aperiodic.engine.importing.tardis_tables import complete
 from aperiodic.engine.numbering import counts_of, runs_of
@@ -33,18 +34,18 @@ from aperiodic.market.time import day_start_us, now_us
 from aperiodic.venues.archive import NOT_IN_ARCHIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from aperiodic.completeness.gaps import Span
     from aperiodic.engine.backfilling.fetching import Fetched
     from aperiodic.engine.backfilling.plan import Unit
-    from aperiodic.engine.backfilling.ticks import DayFindings, FileFindings, Spool
+    from aperiodic.engine.backfilling.ticks import Spool
     from aperiodic.lake import Batch, Lake
     from aperiodic.market import Symbol
 
-__all__ = ["write_day"]
+__all__ = ["record_day", "write_day"]
 
 _EDGE_US: Final = 60_000_000
 """A book that is known so long after the begin of its file is whole from there on."""
@@ -81,6 +82,19 @@ def write_day(lake: Lake, unit: Unit, fetched: Sequence[Fetched], found: DayFind
                 _record_file(lake, batch, unit, each, found.files[each.path])
         batch.commit()
     return ticks
+
+
+def record_day(lake: Lake, unit: Unit, fetched: Sequence[Fetched], ticks: Mapping[Stream, int]) -> None:
+    """Record the files of a day whose ticks were written before, by the importer of such files."""
+    found = DayFindings()
+    for each in fetched:
+        findings = found.files[each.path] = FileFindings()
+        findings.rows.update(
+            {(stream, symbol): ticks.get(stream, 0) for stream in unit.streams for symbol in unit.instruments.values()}
+        )
+    batch = lake.batch()
+    batch.change(partial(record_archived, files=_archived(unit, fetched, found)))
+    batch.commit()
 
 
 def _write_series(

@@ -31,10 +31,11 @@ from aperiodic.venues import all_venues, venue_of
 from aperiodic.venues.checks import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from aperiodic.lake import Lake
+    from aperiodic.venues import Contract
 
 __all__ = ["import_tardis"]
 
@@ -71,6 +72,7 @@ def import_tardis(
     finished: Callable[[FileReport], None] = lambda _report: None,
     refused: Callable[[Path, ImportSourceError], None] | None = None,
     again: bool = False,
+    contracts: Mapping[str, Contract] | None = None,
 ) -> list[FileReport]:
     """Import Tardis CSV files, in the order given; type, exchange and symbols are read from the files.
 
@@ -82,6 +84,7 @@ def import_tardis(
         refused: Called with a file that cannot be imported and the reason, whereupon the others are imported all the
             same; None ends the batch with an error instead.
         again: Also read files that have been imported before.
+        contracts: Sizes of contracts by the venue's names, for files with amounts in contracts.
 
     Returns:
         A report of every file.
@@ -97,17 +100,23 @@ def import_tardis(
     for path in paths:
         with refusals.of(path):
             file = SourceFile.look_at(path)
-            files.append((file, _look_inside(file)))
+            files.append((file, _look_inside(file, sized=contracts is not None)))
     reports: list[FileReport] = []
     for file, head in files:
         with refusals.of(file.path):
-            reports.append(_import_one(lake, file, head, progress, again=again))
+            reports.append(_import_one(lake, file, head, contracts or {}, progress, again=again))
             finished(reports[-1])
     return reports
 
 
 def _import_one(
-    lake: Lake, file: SourceFile, head: _Head, progress: Callable[[Progress], None] | None, *, again: bool
+    lake: Lake,
+    file: SourceFile,
+    head: _Head,
+    contracts: Mapping[str, Contract],
+    progress: Callable[[Progress], None] | None,
+    *,
+    again: bool,
 ) -> FileReport:
     if head.exchange is None:
         return empty_report(file.name, Source.TARDIS, head.lines)
@@ -115,17 +124,18 @@ def _import_one(
     if earlier is not None and not again:
         require_held(lake, earlier, file.name)
         return earlier_report(earlier, file.name)
-    return commit(lake, _Reader(file, head, head.exchange).read(progress), replace_unusable=again)
+    return commit(lake, _Reader(file, head, head.exchange, contracts).read(progress), replace_unusable=again)
 
 
 class _Reader:
     """Reads one file."""
 
-    def __init__(self, file: SourceFile, head: _Head, exchange: Exchange) -> None:
+    def __init__(self, file: SourceFile, head: _Head, exchange: Exchange, contracts: Mapping[str, Contract]) -> None:
         """Prepare to read a file with rows."""
         self.file = file
         self._header, self._name, self._table = head.header, head.native, head.table
         self.exchange = exchange
+        self._contracts = contracts
         self._venue = venue_of(exchange)
         self._symbols: dict[str, Symbol | None] = {}
         self._parts: defaultdict[Symbol, list[pl.DataFrame]] = defaultdict(list)
@@ -191,7 +201,7 @@ class _Reader:
             time_column("local_timestamp"),
             *(value for values in self._table.streams.values() for value in values),
         )
-        self._divide(good, self._parts)
+        self._divide(good, self._parts, self._table.contracts)
         if self._table.number is not None:
             by_rule = [place for place, check in enumerate(checks) if check.by_rule]
             received = pl.col("_refused").is_null() | pl.col("_refused").is_in(by_rule)
@@ -203,13 +213,30 @@ class _Reader:
             )
             self._divide(numbers.filter(pl.col("sequence").is_not_null()), self._numbers)
 
-    def _divide(self, rows: pl.DataFrame, parts: defaultdict[Symbol, list[pl.DataFrame]]) -> None:
+    def _divide(
+        self,
+        rows: pl.DataFrame,
+        parts: defaultdict[Symbol, list[pl.DataFrame]],
+        contracts: Sequence[tuple[str, str]] = (),
+    ) -> None:
         for (native,), part in rows.partition_by(
             "symbol", as_dict=True, include_key=False, maintain_order=True
         ).items():
             symbol = self._symbols[str(native)]
             if symbol is not None:
-                parts[symbol].append(part)
+                parts[symbol].append(self._in_base_units(str(native), part, contracts) if contracts else part)
+
+    def _in_base_units(self, native: str, rows: pl.DataFrame, columns: Sequence[tuple[str, str]]) -> pl.DataFrame:
+        if native not in self._contracts:
+            raise ImportSourceError(
+                f"{self.file.name} counts {native[:100]} in contracts, and the size of its contract is not known.",
+                code="contract_size_needed",
+                hint="Give the exchange's answer to /api/v5/public/instruments?instType=SWAP of that time.",
+            )
+        return rows.with_columns(
+            self._contracts[native].base_column(pl.col(amount), pl.col(price)).alias(amount)
+            for amount, price in columns
+        )
 
     def _learn_symbols(self, natives: pl.Series) -> None:
         for native in natives.unique():
@@ -260,7 +287,7 @@ class _Reader:
         found.spans[stream, symbol] = runs_of(events)
 
 
-def _look_inside(file: SourceFile) -> _Head:
+def _look_inside(file: SourceFile, *, sized: bool) -> _Head:
     """Read what the first two lines say.
 
     Raises:
@@ -295,7 +322,9 @@ def _look_inside(file: SourceFile) -> _Head:
             hint=f"Supported: {', '.join(exchanges)}.",
         )
     exchange = exchanges.get(name)
-    return _Head(header, exchange, name, recognise(header, None if exchange is None else venue_of(exchange)), 2)
+    return _Head(
+        header, exchange, name, recognise(header, None if exchange is None else venue_of(exchange), sized=sized), 2
+    )
 
 
 def _split(line: str) -> list[str]:

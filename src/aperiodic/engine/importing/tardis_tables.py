@@ -14,7 +14,7 @@ rates only.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -52,6 +52,7 @@ class Table:
         only_changes: Whether a row makes a tick only where the values differ from the symbol's row before.
         left_out: Notes on what is not taken over.
         number: The venue's number of a row, where its rows count up by one.
+        contracts: Value columns with amounts that are contracts, each with the column of their price.
     """
 
     checks: Sequence[Check]
@@ -59,10 +60,16 @@ class Table:
     only_changes: bool = False
     left_out: Sequence[str] = ()
     number: pl.Expr | None = None
+    contracts: Sequence[tuple[str, str]] = ()
 
 
-def recognise(header: Sequence[str], venue: Venue | None) -> Table:
+def recognise(header: Sequence[str], venue: Venue | None, *, sized: bool = False) -> Table:
     """Return how to read a file with these columns, of a venue if it is known.
+
+    Args:
+        header: The columns.
+        venue: The venue.
+        sized: Whether the sizes of contracts are known, where amounts are contracts.
 
     Raises:
         ImportSourceError: `unknown_table` when it is none of the known types, `contract_size_needed` when amounts are
@@ -81,11 +88,13 @@ def recognise(header: Sequence[str], venue: Venue | None) -> Table:
             table = _quotes()
         elif levels and all(_is_level(name) for name in levels):
             table = _book(levels)
+        if table is not None and contracts and sized:
+            return replace(table, contracts=_amounts(table))
         if table is not None and contracts:
             raise ImportSourceError(
                 "The amounts in this file are contracts, whose size the file does not tell.",
                 code="contract_size_needed",
-                hint="Of this exchange, import derivative_ticker files.",
+                hint="Import derivative_ticker files, or tell the sizes: aperiodic backfill --tardis --instruments FILE",
             )
         if table is not None:
             return table
@@ -104,6 +113,12 @@ def recognise(header: Sequence[str], venue: Venue | None) -> Table:
 def time_column(name: str) -> pl.Expr:
     """Read a column of µs; null where it is no number or no time between 2009 and 2100."""
     return time_of(pl.col(name).cast(pl.Int64, strict=False)).alias(name)
+
+
+def _amounts(table: Table) -> list[tuple[str, str]]:
+    """Return the columns of amounts, each with that of its price."""
+    names = [value.meta.output_name() for values in table.streams.values() for value in values]
+    return [(name, name.replace("amount", "price")) for name in names if "amount" in name]
 
 
 def _is_level(name: str) -> bool:

@@ -51,11 +51,17 @@ __all__ = [
     "FillLines",
 ]
 
+_USD_PER_GIB: Final = 0.09
+"""What AWS takes for traffic to the internet; requests add little."""
+
 HYPERLIQUID_ARCHIVE: Final = ArchiveBase(
-    "hyperliquid", "Hyperliquid archive", "s3://hyperliquid-archive?region=us-east-1", paid=True
+    "hyperliquid", "Hyperliquid archive", "s3://hyperliquid-archive?region=us-east-1", usd_per_gib=_USD_PER_GIB
 )
 HYPERLIQUID_NODE: Final = ArchiveBase(
-    "hyperliquid_node", "Hyperliquid node data", "s3://hl-mainnet-node-data?region=ap-northeast-1", paid=True
+    "hyperliquid_node",
+    "Hyperliquid node data",
+    "s3://hl-mainnet-node-data?region=ap-northeast-1",
+    usd_per_gib=_USD_PER_GIB,
 )
 
 CONTEXT_DELAY_US: Final = 3_000_000
