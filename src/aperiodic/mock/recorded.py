@@ -82,6 +82,7 @@ class RecordedSource:
         self._natives: set[str] = set()
         self._instruments: dict[str, bytes] = {}
         self._origin: int | None = None
+        self._first_books: dict[Path, str] = {}
 
     def prepare(self) -> None:
         """Read the recordings once, for what is in them.
@@ -94,7 +95,7 @@ class RecordedSource:
         self._files = [SourceFile.look_at(path) for path in self._paths]
         for file in self._files:
             for line in _lines(file):
-                self._look_at(line)
+                self._look_at(line, file.path)
         if self._origin is None:
             raise InvalidInputError(
                 f"The recordings hold nothing of {self.exchange}.",
@@ -124,6 +125,7 @@ class RecordedSource:
 
     def _messages(self, file: SourceFile, times: Times) -> Iterator[_Told]:
         wire = wire_of(self.exchange)
+        wire.assume(self._first_books.get(file.path, ""))
         due = times.now
         for line in _lines(file):
             due = due if line.local is None else times.due(line.local)
@@ -135,7 +137,7 @@ class RecordedSource:
             if said is not None:
                 yield _Told(due, line.connection, Message(due, *said))
 
-    def _look_at(self, line: _Recorded) -> None:
+    def _look_at(self, line: _Recorded, path: Path) -> None:
         of = _listing(line.url, line.frame)
         if of is not None:
             self._instruments[of] = line.frame
@@ -148,6 +150,8 @@ class RecordedSource:
             return
         if line.local is not None and said.stream:
             self._origin = line.local if self._origin is None else min(self._origin, line.local)
+        if said.change is not None:
+            self._first_books.setdefault(path, said.native)
         if said.stream:
             self._streams.add(said.stream)
         if not said.stream.startswith("!"):

@@ -27,6 +27,8 @@ class MockSettings:
         at_once: Whether recordings begin when the server does, subscribed or not.
         most_unsent: A client that leaves so many bytes unread is cut off.
         known_s: An answer waits this long at most for a book that the stream has not told of yet.
+        snapshot_wait_s: A recording waits this long at most where it holds a snapshot, so that it is asked for and
+            answered at the same place of the stream.
         dial_limits: Whether new connections are counted and refused as the venue does.
         truth: Where the truth log is written; None: nowhere.
         remember: Whether the truth is kept in memory, if it is not written.
@@ -41,6 +43,7 @@ class MockSettings:
     at_once: bool = False
     most_unsent: int = 64 << 20
     known_s: float = 10.0
+    snapshot_wait_s: float = 2.0
     dial_limits: bool = True
     truth: Path | None = None
     remember: bool = False

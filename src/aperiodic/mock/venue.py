@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.mock.disturbance import Disturbance
 from aperiodic.mock.market import Market
+from aperiodic.mock.snapshots import Snapshots, Told
 from aperiodic.mock.trouble import Trouble, named_natively
 from aperiodic.mock.weights import Weights
 from aperiodic.mock.wire import wire_of
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from aperiodic.mock.messages import Message, Source
     from aperiodic.mock.session import Session
     from aperiodic.mock.settings import MockSettings
-    from aperiodic.mock.text_book import TextBook
     from aperiodic.mock.truth import Truth
 
 __all__ = ["VenueServer"]
@@ -62,11 +62,13 @@ class VenueServer:
         self.sessions: dict[str, Session] = {}
         self.trouble = Trouble(self)
         self.weights = Weights(self.feed.limits.weight, self.feed.limits.weight_s, self.now_us)
+        self._snapshots = Snapshots(self.market, settings, self._is_finished)
         self.began = asyncio.Event()
         self.finished = asyncio.Event()
         self._sources = sources
         self._faults = sorted((fault for fault in settings.faults if fault.exchange == exchange), key=attrgetter("at"))
         self._disturbance = Disturbance(self.wire)
+        self._paused_us = 0
         self._dials: deque[float] = deque()
         self._listeners: dict[str, list[Session]] = {}
         self._wanted: set[str] = set()
@@ -100,17 +102,10 @@ class VenueServer:
         skew = self.trouble.state("clock_skew")
         return time.time_ns() // 1_000 + (skew.ms * 1_000 if skew else 0)
 
-    async def book(self, native: str) -> TextBook | None:
-        """Return the book of an instrument, when the stream has told of it; None when it does not in time."""
+    async def book(self, native: str) -> Told | None:
+        """Return what answers a request for a snapshot; None when the book is not known in time."""
         old = self.trouble.old_book(native)
-        if old is not None:
-            return old
-        deadline = time.monotonic() + self.settings.known_s
-        while (book := self.market.books.get(native)) is None or not book.known:
-            if time.monotonic() >= deadline or self.finished.is_set():
-                return None
-            await asyncio.sleep(_LONGEST_WAIT_S)
-        return book
+        return await self._snapshots.ask(native) if old is None else Told(old)
 
     def lowered(self, native: str) -> int:
         """Return by how much the numbers of a book are lower than those of the source."""
@@ -189,22 +184,41 @@ class VenueServer:
     async def _tell_all(self, told: Iterable[Message]) -> None:
         now, batch = time.time_ns() // 1_000, 0
         for message in told:
-            if message.due > now or batch >= _BATCH:
+            due = message.due + self._paused_us
+            if due > now or batch >= _BATCH:
                 self._flush()
                 # Even one that is behind lets the others have their turn.
                 await asyncio.sleep(0)
                 self._release()
                 now, batch = time.time_ns() // 1_000, 0
-                while message.due > now:
-                    await asyncio.sleep(min((message.due - now) / 1e6, _LONGEST_WAIT_S))
+                while due > now:
+                    await asyncio.sleep(min((due - now) / 1e6, _LONGEST_WAIT_S))
                     self._release()
                     now = time.time_ns() // 1_000
             batch += 1
             self._publish(message)
+            if self._snapshots.is_due(message) and self._is_heard(message.native):
+                await self._wait_at_snapshot(message.native)
         self._flush()
         while self._disturbance.holds:
             await asyncio.sleep(_LONGEST_WAIT_S)
             self._release()
+
+    def _is_finished(self) -> bool:
+        return self.finished.is_set()
+
+    def _is_heard(self, native: str) -> bool:
+        """Whether somebody listens to the book of an instrument."""
+        return any(
+            listeners and self.wire.counts_book(stream) and listeners[0].is_of(stream, native)
+            for stream, listeners in self._listeners.items()
+        )
+
+    async def _wait_at_snapshot(self, native: str) -> None:
+        self._flush()
+        began = time.monotonic()
+        await self._snapshots.hand_over(native)
+        self._paused_us += int((time.monotonic() - began) * 1e6)
 
     def _publish(self, message: Message) -> None:
         self.market.change(message)

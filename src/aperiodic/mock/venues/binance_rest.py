@@ -108,9 +108,12 @@ class BinanceRest(Rest):
     async def _depth(self, symbol: str, limit: int | None) -> Reply:
         if not symbol or not self.server.market.trades_in(symbol):
             return Reply(_UNKNOWN_SYMBOL, 400)
-        book = await self.server.book(symbol)
-        if book is None:
+        told_book = await self.server.book(symbol)
+        if told_book is None:
             return Reply(_BUSY, 503)
+        book = told_book.book
+        if told_book.recorded and not self.server.lowered(symbol):
+            return Reply(told_book.recorded, number=book.number)
         most = limit or _UNLIMITED[self._spot][0]
         number = (book.number or 0) - self.server.lowered(symbol)
         told: dict[str, Any] = {"lastUpdateId": number}

@@ -61,8 +61,8 @@ class HyperliquidRest(Rest):
         return self.server.market.instruments("meta") or b'{"universe":[]}'
 
     async def _book(self, coin: str) -> Reply:
-        book = await self.server.book(coin) if self.server.market.trades_in(coin) else None
-        return Reply(b"null", 500) if book is None else Reply(msgspec.json.encode(book_data(coin, book)))
+        told = await self.server.book(coin) if self.server.market.trades_in(coin) else None
+        return Reply(b"null", 500) if told is None else Reply(msgspec.json.encode(book_data(coin, told.book)))
 
     def _contexts(self) -> bytes:
         meta = msgspec.json.decode(self._meta())

@@ -86,9 +86,12 @@ class OkxRest(Rest):
     async def _book(self, name: str, native: str, values: Mapping[str, list[str]]) -> Reply:
         if not self.server.market.trades_in(native):
             return Reply(_UNKNOWN)
-        book = await self.server.book(native)
-        if book is None:
+        told = await self.server.book(native)
+        if told is None:
             return Reply(b'{"code":"50001","msg":"Service temporarily unavailable","data":[]}', 503)
+        book = told.book
+        if told.recorded and not self.server.lowered(native):
+            return Reply(told.recorded, number=book.number)
         asked = values.get("sz", ["1"])[0]
         most = min(int(asked) if asked.isdecimal() else 1, _LEVELS[name])
         data: dict[str, Any] = {"asks": book.asks(most), "bids": book.bids(most), "ts": str(book.time)}

@@ -103,6 +103,10 @@ class BinanceWire:
         number = int(found[1]) if found else None
         return Said(name, native, frame, number, int(when[1]) if when else 0, change)
 
+    def assume(self, native: str) -> None:
+        """Take of which instrument answers to `depth` are that name none."""
+        self._last_depth = native
+
     def read_answer(self, url: str, body: bytes) -> Said | None:
         """Tell what a recorded answer to `depth` does."""
         address = urlsplit(url)

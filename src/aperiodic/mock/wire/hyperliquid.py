@@ -92,6 +92,9 @@ class HyperliquidWire:
             change = BookChange(None, None, bids, asks, whole=True, time=data.time)
         return Said(stream, data.coin, frame, None, when, change)
 
+    def assume(self, native: str) -> None:
+        """Do nothing: every answer names its instrument."""
+
     def read_answer(self, url: str, body: bytes) -> Said | None:
         """Return None: books come whole with every frame, answers add nothing."""
         del url, body

@@ -46,6 +46,9 @@ class Wire(Protocol):
     def read(self, frame: bytes) -> Said | None:
         """Tell what a recorded frame is; None for acknowledgements and what else is not of a stream."""
 
+    def assume(self, native: str) -> None:
+        """Take of which instrument recorded answers are that name none, until a frame of another comes."""
+
     def read_answer(self, url: str, body: bytes) -> Said | None:
         """Tell what a recorded REST answer does to a book; None when it does nothing."""
 

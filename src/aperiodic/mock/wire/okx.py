@@ -98,6 +98,9 @@ class OkxWire:
         last = int(number[-1]) if number else None
         return Said(f"{channel}:{native}", native, frame, last, int(when[1]) if when else 0, change)
 
+    def assume(self, native: str) -> None:
+        """Do nothing: every answer names its instrument."""
+
     def read_answer(self, url: str, body: bytes) -> Said | None:
         """Tell what a recorded answer to `books` does."""
         address = urlsplit(url)
