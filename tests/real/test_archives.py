@@ -236,7 +236,7 @@ def test_archived_trades_give_the_official_candle_and_no_bars_on_the_true_clock(
     bars = backfiller.lake.store.read_parquet(record.path)
     official = pl.read_ipc(real_data / "binance-usdm/klines_15m/BTC_USDT_USDT-15m-futures.20241028T12_17.feather")
     moment = at(2024, 10, 28, 16, 45)
-    (bar,) = bars.filter(pl.col("time") == moment).rows(named=True)
+    (bar,) = bars.filter(pl.col("time") == moment.replace(tzinfo=None)).rows(named=True)
     (candle,) = official.filter(pl.col("date") == moment).rows(named=True)
     for field in ("open", "high", "low", "close"):
         assert bar[field] == candle[field]
