@@ -73,11 +73,22 @@ class MockExchange:
             await asyncio.to_thread(venue.prepare)
             self.venues[exchange] = venue
             self._rest[exchange] = rest_of(venue)
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), self._settings.host, self._settings.port)
+        self._server = await self._listen()
         for venue in self.venues.values():
             venue.start()
         return self
+
+    async def _listen(self) -> asyncio.Server:
+        host, port = self._settings.host, self._settings.port
+        try:
+            return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
+        except OSError as error:
+            self.truth.close()
+            raise InvalidInputError(
+                f"Cannot listen on {host}, port {port}: {error.strerror or error}.",
+                code="cannot_listen",
+                hint="Choose another port with --port; 0 takes a free one.",
+            ) from None
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
