@@ -105,8 +105,8 @@ def get_raw(
             (IncompleteDataError, before any download) or "ignore".
 
     Returns:
-        A frame with one row per event, in the venue's order: `exchange_timestamp` and `local_timestamp` (arrival; both
-        timezone-aware UTC, microseconds), the dataset's columns, and `sequence`, the venue's number of the event (null
+        A frame with one row per event, in the venue's order: `exchange_timestamp` and `local_timestamp` (arrival, null in
+        ticks of a venue's archive; both timezone-aware UTC, microseconds), the dataset's columns, and `sequence`, the venue's number of the event (null
         where it gives none). Prices are in quote units per base unit, amounts in base units. Columns that only the
         server knows come after these. Cut to the range on `exchange_timestamp`. Without data it is empty, with all
         columns.
@@ -206,8 +206,8 @@ async def get_raw_async(
             (IncompleteDataError, before any download) or "ignore".
 
     Returns:
-        A frame with one row per event, in the venue's order: `exchange_timestamp` and `local_timestamp` (arrival; both
-        timezone-aware UTC, microseconds), the dataset's columns, and `sequence`, the venue's number of the event (null
+        A frame with one row per event, in the venue's order: `exchange_timestamp` and `local_timestamp` (arrival, null in
+        ticks of a venue's archive; both timezone-aware UTC, microseconds), the dataset's columns, and `sequence`, the venue's number of the event (null
         where it gives none). Prices are in quote units per base unit, amounts in base units. Columns that only the
         server knows come after these. Cut to the range on `exchange_timestamp`. Without data it is empty, with all
         columns.

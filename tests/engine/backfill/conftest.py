@@ -83,7 +83,8 @@ class Backfiller:
             pace=lambda label: Pace(label, clock=lambda: self._time, sleep=self._sleep, per_s=1e9),
         )
         try:
-            return run_units(self.lake, units, fetcher, contracts or {}, options=Options(**options))
+            finished = options.pop("finished", lambda _report: None)
+            return run_units(self.lake, units, fetcher, contracts or {}, options=Options(**options), finished=finished)
         finally:
             fetcher.close()
 

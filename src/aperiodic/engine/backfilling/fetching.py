@@ -172,6 +172,8 @@ class Fetcher:
             return self._remotes[base.name]
 
     def _fetch(self, file: ArchiveFile) -> Fetched:
+        if self._now() < file.begin:
+            return Fetched(file, Presence.NOT_YET)  # a day to come
         remote = self._remote(file.base)
         for path in file.paths:
             digest = None
