@@ -87,7 +87,8 @@ def test_sizes_of_contracts_are_asked_for_or_given(command: Command, archive: Ar
     swaps = ("backfill", "--exchange", "okx-perps", "--symbols", SWAP, "--streams", "trades", *DAYS[:2], "--end")
     done = command.run(*swaps, "2025-05-01")
     assert done.code == 1
-    assert "does not tell the sizes of its contracts" in done.err
+    assert "warning: okx-perps does not tell the sizes of its contracts" in done.err
+    assert "refused 1 (2025-05-01)" in done.out
     told = json.dumps(INSTRUMENTS).encode()
     (tmp_path / "instruments.json").write_bytes(told)
     done = command.run(*swaps, "2025-05-01", "--instruments", tmp_path / "instruments.json")

@@ -8,7 +8,7 @@ import pytest
 
 from aperiodic.market import Stream
 from aperiodic.venues import Contract, RejectedFrameError, UnknownContractError
-from aperiodic.venues.okx.archives import OKX_ARCHIVES, OkxBookLines
+from aperiodic.venues.okx.archives import OKX_ARCHIVES, OkxBookLines, read_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,3 +88,24 @@ def test_lines_that_are_none_are_refused(text: bytes, code: str) -> None:
 def test_the_size_of_the_contract_is_needed() -> None:
     with pytest.raises(UnknownContractError):
         OkxBookLines(Gathered(), [NAME], {})
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [
+        (["MATIC-USDT-SWAP,.5747,.5748,.5744,.5744,1199,11990,6889.352,1692547260000,1"], (10, 1)),
+        (["X-USDT-SWAP,1,1,1,1,3,0.03,1,1,1", "X-USDT-SWAP,1,1,1,1,7,0.07001,1,1,1"], (1, 100)),
+        (["X-USDT-SWAP,1,1,1,1,0,0,1,1,1"], None),
+        (["X-USD-SWAP,1,1,1,1,10,5,1,1,1"], None),
+        (["X-USDT-SWAP,1,1,1,1,many,few,1,1,1"], None),
+        ([], None),
+    ],
+)
+def test_candles_tell_the_size_of_a_contract(rows: list[str], size: tuple[int, int] | None) -> None:
+    told = read_size("\n".join(rows).encode())
+    assert told == (None if size is None else Contract(*size, inverse=False))
+
+
+def test_candles_tell_that_the_size_of_a_contract_changed() -> None:
+    with pytest.raises(ValueError, match=r"between 0.01 and 0.1"):
+        read_size(b"X-USDT-SWAP,1,1,1,1,3,0.03,1,1,1\nX-USDT-SWAP,1,1,1,1,3,0.3,1,1,1\n")

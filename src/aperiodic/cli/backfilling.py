@@ -177,11 +177,13 @@ def _contracts(exchange: Exchange, units: Sequence[Unit], file: Path | None) -> 
         if listed is not None and listed.contracts:
             return listed.contracts
         reason = f"{address} lists no contracts"
-    raise ArchiveError(
-        f"{exchange} does not tell the sizes of its contracts: {reason}.",
+    problem = ArchiveError(
+        f"{exchange} does not tell the sizes of its contracts: {reason}. Those of days that have candles are known.",
         code="contract_size_needed",
         hint=f"Give a file with its answer: --instruments FILE. Another host can be named by {setting_of(feed, 'rest')}.",
     )
+    say_error(problem, heading="warning")
+    return {}
 
 
 class _Summary:

@@ -29,6 +29,7 @@ __all__ = [
     "ArchiveTable",
     "LineLayout",
     "LineReader",
+    "SizeSource",
     "TableLayout",
     "TardisLayout",
     "day_file",
@@ -172,6 +173,19 @@ class LineLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeSource:
+    """A file that tells how much one contract was on a day.
+
+    Attributes:
+        file: Which file, by the venue's name of the instrument.
+        read: Reads its content: the size, None if it does not tell; `ValueError` if it changed on that day.
+    """
+
+    file: Callable[[str, date], ArchiveFile]
+    read: Callable[[bytes], Contract | None]
+
+
+@dataclass(frozen=True, slots=True)
 class TardisLayout:
     """A file of Tardis', which the importer of such files reads."""
 
@@ -190,6 +204,7 @@ class ArchiveTable:
         notes: What a reader of the data should know.
         shared: Whether a file holds all instruments.
         first_of_month: Whether there are files of the first day of each month only.
+        sizes: What tells the size of an instrument's contract on a day, where that is not always the same.
     """
 
     name: str
@@ -201,6 +216,7 @@ class ArchiveTable:
     notes: tuple[str, ...] = ()
     shared: bool = False
     first_of_month: bool = False
+    sizes: SizeSource | None = None
 
     def offers(self, day: date) -> bool:
         """Whether there may be files of a day."""

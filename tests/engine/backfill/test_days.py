@@ -226,6 +226,35 @@ def test_half_a_day_is_imported_as_such_when_the_archive_lacks_the_other(
     assert condition(backfiller, OKX, SWAP, Stream.TRADES, DAY) == ("degraded", ["no_arrival_time:"])
 
 
+def put_candles(archive: Archive, day: date, *rows: str, header: bool = True) -> None:
+    name = f"{SWAP}-candlesticks-{day}"
+    columns = "instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm\n"
+    content = (columns if header else "") + "".join(f"{SWAP},1,1,1,1,{row},1,1746057600000,1\n" for row in rows)
+    archive.put(f"okex/traderecords/candlesticks/daily/{day:%Y%m%d}/{name}.zip", zipped(f"{name}.csv", content))
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_the_size_of_a_contract_is_that_of_the_day(archive: Archive, backfiller: Backfiller, *, header: bool) -> None:
+    for day in (DAY, date(2025, 5, 2)):
+        put_okx_trades(archive, day, okx_trade(day.day, ms(DAY, 3_600 * 12 * day.day), size="2"))
+    put_candles(archive, DAY, "1199,1199.0", "0,0", "3,3", header=header)
+    (report,) = backfiller.run(OKX, SWAP, DAY, DAY, Stream.TRADES, contracts=SIZES)
+    assert report.outcome == "imported"
+    ticks = backfiller.ticks(OKX, SWAP, Stream.TRADES, DAY)
+    assert ticks is not None
+    assert ticks["amount"].to_list() == [2.0]
+    assert not (backfiller.lake.home / "archives" / "okx_static").exists()
+
+
+def test_a_day_on_which_the_size_of_a_contract_changed_is_refused(archive: Archive, backfiller: Backfiller) -> None:
+    for day in (DAY, date(2025, 5, 2)):
+        put_okx_trades(archive, day, okx_trade(day.day, ms(DAY, 3_600 * 12)))
+    put_candles(archive, DAY, "100,1", "100,10")
+    (report,) = backfiller.run(OKX, SWAP, DAY, DAY, Stream.TRADES, contracts=SIZES)
+    assert report.error is not None
+    assert report.error.code == "contract_size_changed"
+
+
 def test_contracts_of_unknown_size_are_refused(archive: Archive, backfiller: Backfiller) -> None:
     for day in (DAY, date(2025, 5, 2)):
         put_okx_trades(archive, day, okx_trade(day.day, ms(DAY, 3_600 * 12)))

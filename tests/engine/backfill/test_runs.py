@@ -24,7 +24,7 @@ def test_a_file_of_two_days_is_fetched_once_and_goes_after_the_second(archive: A
         put_okx_trades(archive, day, okx_trade(day.day, ms(day)))
     reports = backfiller.run(OKX, SWAP, days[0], days[2], Stream.TRADES, contracts=SIZES, threads=4)
     assert [report.ticks for report in reports] == [{"trades": 1}] * 3
-    assert [archive.count(f"{day}.zip") for day in days] == [1] * 4
+    assert [archive.count(f"trades-{day}.zip") for day in days] == [1] * 4
     assert [path for path in (backfiller.lake.home / "archives").rglob("*") if path.is_file()] == []
 
 

@@ -70,6 +70,12 @@ class Unit:
     files: tuple[ArchiveFile, ...]
 
     @property
+    def size_files(self) -> dict[str, ArchiveFile]:
+        """The files that tell the sizes of contracts on the day, by the venue's names of the instruments."""
+        sizes = self.table.sizes
+        return {} if sizes is None else {native: sizes.file(native, self.day) for native in self.instruments}
+
+    @property
     def source(self) -> Source:
         """What its ticks come from."""
         return Source.TARDIS if isinstance(self.table.layout, TardisLayout) else Source.ARCHIVE

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from aperiodic.engine.backfilling.plan import Unit
     from aperiodic.lake import Lake
     from aperiodic.venues import Contract
+    from aperiodic.venues.archive import ArchiveFile
 
 __all__ = ["Options", "outstanding", "run_units"]
 
+_MOST_PIECES: Final = 16
+"""MiB of a file that tells the size of a contract."""
 _AHEAD: Final = 2
 """Units fetched ahead, for each thread that fetches."""
 
@@ -100,7 +103,7 @@ class _Run:
     def run(self, units: Sequence[Unit], finished: Callable[[DayReport], None]) -> list[DayReport]:
         """Go through all units."""
         self._known = _read_known(self._lake, units)
-        self._uses.update((file.base.name, file.path) for unit in units for file in unit.files)
+        self._uses.update((file.base.name, file.path) for unit in units for file in _all_files(unit))
         reports: list[DayReport] = []
         waiting = iter(units)
         ahead: deque[tuple[Unit, Future[DayReport | list[Fetched]]]] = deque()
@@ -134,6 +137,9 @@ class _Run:
             fetched.insert(0, self._fetcher.fetch(file))
             if fetched[0].presence is Presence.NOT_YET:
                 return _report(unit, Outcome.NOT_YET, paths=(file.path,))
+        if any(each.local is not None for each in fetched):
+            for file in unit.size_files.values():
+                self._fetcher.fetch(file)
         return fetched
 
     def _finish(self, unit: Unit, prepared: Future[DayReport | list[Fetched]]) -> DayReport:
@@ -193,12 +199,32 @@ class _Run:
     def _read(self, unit: Unit, held: Sequence[Fetched], folder: Path) -> DayFindings:
         texts = [Text(each.file, each.path, content_of(each.local)) for each in held if each.local is not None]
         layout = unit.table.layout
-        where = unit.instruments, self._contracts, unit.begin
+        where = unit.instruments, self._sizes_of(unit), unit.begin
         if isinstance(layout, LineLayout):
             return read_lines(texts, layout, unit.streams, *where, folder)
         if isinstance(layout, TableLayout):
             return read_tables(texts, layout, unit.streams, *where)
         raise TypeError(layout)
+
+    def _sizes_of(self, unit: Unit) -> Mapping[str, Contract]:
+        """Return the sizes of contracts on a day: those that the archive tells, else those that are known."""
+        sizes = dict(self._contracts)
+        for native, file in unit.size_files.items():
+            fetched = self._fetcher.fetch(file)
+            if fetched.local is None or unit.table.sizes is None:
+                continue
+            content = b"".join(islice(content_of(fetched.local), _MOST_PIECES))
+            try:
+                told = unit.table.sizes.read(content)
+            except ValueError as error:
+                raise ImportSourceError(
+                    f"The size of a contract of {native} changed on {unit.day}: it was {error}.",
+                    code="contract_size_changed",
+                    hint="Leave this day out: nothing tells which of its rows are of which size.",
+                ) from error
+            if told is not None:
+                sizes[native] = told
+        return sizes
 
     def _before(self, unit: Unit) -> Outcome:
         key = next(unit.keys)
@@ -217,7 +243,7 @@ class _Run:
         return tuple(found)
 
     def _let_go(self, unit: Unit) -> None:
-        for file in unit.files:
+        for file in _all_files(unit):
             key = file.base.name, file.path
             self._uses[key] -= 1
             if not self._uses[key] and not self._options.keep:
@@ -234,6 +260,10 @@ def _is_done(lake: Lake, unit: Unit, days: _Days) -> bool:
         if any(file.rows for file in known):
             held.append(lake.find(key) is not None)
     return all(held)
+
+
+def _all_files(unit: Unit) -> list[ArchiveFile]:
+    return [*unit.files, *unit.size_files.values()]
 
 
 def _read_known(lake: Lake, units: Iterable[Unit]) -> _Days:

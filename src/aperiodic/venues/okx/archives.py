@@ -4,6 +4,7 @@
 |---|---|---|---|---|
 | `trades` | instrument_name, trade_id, side, price, size, created_time[, source]; sizes are contracts | trades | 16:00 UTC the day before to 16:00 UTC | first and last rows of files of four dates, 2023 to 2026 |
 | `L2orderbook-400lv` | JSON lines: a snapshot every 15 minutes, changes about every 10 ms, without numbers | book, and quotes of its best level | UTC | files of two dates |
+| `candlesticks` | …, vol in contracts, vol_ccy in base units, … | no ticks: vol_ccy ÷ vol is the size of a contract on that day, which OKX changes at times | not told, and does not matter | the collection's readme |
 | `allswap-fundingrates` | instrument_name, funding_rate, funding_time | funding rate as settled | not told: as trades or UTC, so both days are read | the collection's readme |
 
 Books are at `…/pro/L2/…` since about 2026-06-15 and no longer at `…/L2/…` since 2026-08-05; both are tried. There are
@@ -12,7 +13,9 @@ no checksums. Files are there within a day.
 
 from __future__ import annotations
 
+import csv
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -26,6 +29,7 @@ from aperiodic.venues.archive import (
     ArchiveFile,
     ArchiveTable,
     LineLayout,
+    SizeSource,
     TableLayout,
     day_file,
     epoch_us,
@@ -39,13 +43,18 @@ from aperiodic.venues.okx import messages as wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["OKX_ARCHIVES", "OKX_STATIC", "OkxBookLines"]
+__all__ = ["OKX_ARCHIVES", "OKX_STATIC", "OkxBookLines", "read_size"]
 
 OKX_STATIC: Final = ArchiveBase("okx_static", "OKX historical data", "https://static.okx.com/cdn")
 
 _CHINA_US: Final = -8 * HOUR_US
 """Where a day of UTC+8 begins, from midnight UTC, µs."""
 _PUBLISHED_US: Final = 36 * HOUR_US
+_CANDLES: Final = (
+    *("instrument_name", "open", "high", "low", "close", "vol", "vol_ccy", "vol_quote", "open_time", "confirm"),
+)
+_STEADY: Final = Fraction(1_001, 1_000)
+"""Sizes of a day that differ by no more are one, rounded."""
 _PRO_SINCE: Final = date(2026, 6, 15)
 _SIDES: Final = ("buy", "sell")
 _TRADE_ID: Final = pl.col("trade_id").cast(pl.Int64, strict=False)
@@ -168,6 +177,43 @@ class _Kept:
             self._quote((time, None, *self._contract.base_levels(top), None))
 
 
+def read_size(content: bytes) -> Contract | None:
+    """Return the size of a linear contract that the candles of a day tell; None if nothing was traded, or if it is inverse.
+
+    Raises:
+        ValueError: It changed on that day.
+    """
+    rows = [row for row in csv.reader(content.decode(errors="replace").splitlines()) if len(row) >= len(_CANDLES)]
+    names = rows[0] if rows and set(_CANDLES) <= set(rows[0]) else list(_CANDLES)
+    instrument, contracts, base = (names.index(name) for name in ("instrument_name", "vol", "vol_ccy"))
+    traded = received = Fraction(0)
+    sizes: list[Fraction] = []
+    for row in rows:
+        if not row[instrument].endswith("-SWAP") or row[instrument].endswith("-USD-SWAP"):
+            continue
+        try:
+            count, amount = Fraction(row[contracts]), Fraction(row[base])
+        except (ValueError, ZeroDivisionError):
+            continue
+        if count > 0 and amount > 0:
+            traded, received = traded + count, received + amount
+            sizes.append(amount / count)
+    if not sizes:
+        return None
+    if max(sizes) > min(sizes) * _STEADY:
+        raise ValueError(f"between {float(min(sizes)):g} and {float(max(sizes)):g}")
+    size = Fraction(f"{float(received / traded):.4g}")  # sizes are round numbers
+    return Contract(size.numerator, size.denominator, inverse=False)
+
+
+def _candle_file(native: str, day: date) -> ArchiveFile:
+    path = f"okex/traderecords/candlesticks/daily/{day:%Y%m%d}/{native}-candlesticks-{day}.zip"
+    return day_file(OKX_STATIC, path, day, _PUBLISHED_US)
+
+
+_SIZES: Final = SizeSource(_candle_file, read_size)
+
+
 def _trades_files(native: str, day: date) -> tuple[ArchiveFile, ...]:
     return tuple(
         day_file(
@@ -204,7 +250,7 @@ def _book_files(native: str, day: date) -> tuple[ArchiveFile, ...]:
 
 
 OKX_ARCHIVES: Final = (
-    ArchiveTable("trades", (Stream.TRADES,), date(2021, 9, 2), None, _trades_files, _TRADES),
+    ArchiveTable("trades", (Stream.TRADES,), date(2021, 9, 2), None, _trades_files, _TRADES, sizes=_SIZES),
     ArchiveTable(
         "L2orderbook-400lv",
         (Stream.BOOK, Stream.QUOTES),
@@ -212,6 +258,7 @@ OKX_ARCHIVES: Final = (
         None,
         _book_files,
         LineLayout(OkxBookLines, contracts=True, ordered=True),
+        sizes=_SIZES,
         notes=("quotes_from_book",),
     ),
     ArchiveTable(
