@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aperiodic.engine.partials.jit import inlined, kernel
+from aperiodic.jit import inlined, kernel
 
 
 @pytest.mark.parametrize("compiled", [kernel, inlined])

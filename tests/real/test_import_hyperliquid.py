@@ -13,7 +13,7 @@ from tests.venues.test_binance_mapper import Collected
 from aperiodic.engine.importing import import_recordings
 from aperiodic.lake import Lake, ObjectKind
 from aperiodic.market import Exchange, Stream
-from aperiodic.venues.hyperliquid import HyperliquidMapper
+from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,9 @@ from aperiodic.engine.importing.lines import read_line
 from aperiodic.lake import Lake, ObjectKind
 from aperiodic.market import Exchange, Stream
 from aperiodic.venues import Contract
-from aperiodic.venues.okx import BookSync, OkxMapper, Outcome
 from aperiodic.venues.okx import messages as wire
+from aperiodic.venues.okx.book import BookSync, Outcome
+from aperiodic.venues.okx.mapper import OkxMapper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

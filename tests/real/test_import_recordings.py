@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aperiodic.market import Symbol
-    from aperiodic.venues import Book
+    from aperiodic.venues.book import Book
 
 SET_A = ("binance-usdm/ws_raw/btcusdt_20230404.dat.gz", "binance-usdm/ws_raw/btcusdt_20230405.dat.gz")
 SET_B = ("binance-usdm/ws_raw/btcusdt_20240808.gz",)
@@ -52,7 +52,7 @@ def test_the_rebuilt_book_agrees_with_the_exchanges_own_best_quote(
     tops: list[tuple[int, Quote]] = []
 
     def on_book(_symbol: Symbol, number: int, book: Book) -> None:
-        tops.append((number, (*book.bids.best[:2], *book.asks.best[:2])))
+        tops.append((number, book.top))
 
     quotes: list[tuple[int, Quote]] = []
     for name in names:
@@ -78,7 +78,7 @@ def test_rest_answers_beside_a_cryptofeed_dump_seed_its_books(lake: Lake, real_d
         Exchange.BINANCE_FUTURES,
         files[0],
         responses=read_responses(BINANCE_FUTURES, files, Refusals(None)),
-        on_book=lambda symbol, number, book: tops.append((symbol, number, (*book.bids.best[:2], *book.asks.best[:2]))),
+        on_book=lambda symbol, number, book: tops.append((symbol, number, book.top)),
     )
     quotes = {symbol: frame.sort("sequence") for (stream, symbol), frame in found.frames.items() if stream == "quotes"}
     agreeing: Counter[str] = Counter()

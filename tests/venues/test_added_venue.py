@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from aperiodic.venues import Book, Row, Sink
+    from aperiodic.venues import Row, Sink
+    from aperiodic.venues.book import Book
 
 TOY: Final = Exchange("toy-market")
 NOON_US: Final = 1_746_100_800_000_000

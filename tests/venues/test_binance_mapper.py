@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues import Levels, RejectedFrameError, Row
-from aperiodic.venues.binance import BinanceMapper
+from aperiodic.venues.binance.mapper import BinanceMapper
 
 if TYPE_CHECKING:
     from collections.abc import Callable

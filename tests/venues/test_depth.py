@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from aperiodic.venues import Book, Levels
+from aperiodic.venues import Levels
 from aperiodic.venues.binance.depth import DepthChange, DepthSync, Outcome
 from aperiodic.venues.binance.messages import DepthSnapshot
+from aperiodic.venues.book import Book, Changes
 
 
 def change(after: int, last: int, bid: float = 100.0, amount: float = 1.0, first: int | None = None) -> DepthChange:
-    return DepthChange(after + 1 if first is None else first, after, last, [(bid, amount)], [])
+    return DepthChange(after + 1 if first is None else first, after, last, Changes.of([(bid, amount)], []))
 
 
 def snapshot(number: int, *bids: float) -> DepthSnapshot:
@@ -29,10 +30,13 @@ def test_nothing_is_known_before_a_snapshot() -> None:
 @pytest.mark.parametrize(
     ("first_kept", "why"),
     [
-        (DepthChange(18, 15, 22, [(100.0, 1.0)], []), "futures: U <= lastUpdateId <= u"),
-        (DepthChange(23, 20, 25, [(100.0, 1.0)], []), "futures: pu == lastUpdateId"),
-        (DepthChange(21, 20, 21, [(100.0, 1.0)], []), "spot: U == lastUpdateId + 1"),
-        (DepthChange(24, 19, 25, [(100.0, 1.0)], []), "the number lies between pu and U: nothing is missing"),
+        (DepthChange(18, 15, 22, Changes.of([(100.0, 1.0)], [])), "futures: U <= lastUpdateId <= u"),
+        (DepthChange(23, 20, 25, Changes.of([(100.0, 1.0)], [])), "futures: pu == lastUpdateId"),
+        (DepthChange(21, 20, 21, Changes.of([(100.0, 1.0)], [])), "spot: U == lastUpdateId + 1"),
+        (
+            DepthChange(24, 19, 25, Changes.of([(100.0, 1.0)], [])),
+            "the number lies between pu and U: nothing is missing",
+        ),
     ],
 )
 def test_a_snapshot_before_the_updates_seeds_the_book(first_kept: DepthChange, why: str) -> None:

@@ -8,7 +8,7 @@ from tests.venues.test_binance_mapper import Collected
 
 from aperiodic.market import Stream, Symbol
 from aperiodic.venues import RejectedFrameError
-from aperiodic.venues.hyperliquid import HyperliquidMapper
+from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper
 
 T = 1_737_918_843_000
 LOCAL = 1_737_918_843_893_903

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from aperiodic.venues import Levels
-from aperiodic.venues.okx import BookSync, Outcome
 from aperiodic.venues.okx import messages as wire
+from aperiodic.venues.okx.book import BookSync, Outcome
 
 
 def frame(number: int | None = None, previous: int | None = None, checksum: int = 0, **sides: Any) -> wire.BookFrame:
@@ -29,7 +29,7 @@ def known(number: int = 10) -> BookSync:
 
 
 def best_bid(sync: BookSync) -> tuple[float | None, ...] | None:
-    return None if sync.book is None else sync.book.bids.best[:2]
+    return None if sync.book is None else sync.book.best[:2]
 
 
 def test_frames_chain_by_the_number_before() -> None:

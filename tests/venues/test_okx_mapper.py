@@ -8,7 +8,8 @@ from tests.venues.test_binance_mapper import Collected
 
 from aperiodic.market import Stream, Symbol
 from aperiodic.venues import Contract, RejectedFrameError, UnknownContractError
-from aperiodic.venues.okx import OkxMapper, read_contracts
+from aperiodic.venues.okx import read_contracts
+from aperiodic.venues.okx.mapper import OkxMapper
 
 T = 1_652_459_225_000
 LOCAL = 1_652_459_225_123_456

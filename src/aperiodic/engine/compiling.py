@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.examples import example_bars
+from aperiodic.venues import Levels
+from aperiodic.venues.book import Book, Changes, LevelReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,9 +18,11 @@ __all__ = ["compile_kernels", "compiling"]
 
 
 def compile_kernels() -> None:
-    """Compute one small example of every dataset; what that compiles stays on disk and is found by later processes."""
+    """Compute one small example of every dataset and keep a small book; what that compiles stays on disk and is found by later processes."""
     for dataset in DATASETS.values():
         example_bars(dataset)
+    Book(Levels([(1.0, 1.0)], [])).apply(Changes.of([(1.0, 2.0)], []))
+    LevelReader(b"", b",").read(b"[],[]")
 
 
 @contextmanager

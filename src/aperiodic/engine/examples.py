@@ -15,7 +15,7 @@ import polars as pl
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.kernel import DayTicks
-from aperiodic.market import Clock, Exchange, Interval, Stream, book_columns, tick_schema
+from aperiodic.market import BOOK_DEPTH, Clock, Exchange, Interval, Stream, book_columns, tick_schema
 from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _frame(stream: Stream) -> pl.DataFrame:
 
 
 def _book(second: int, bids: tuple[float, ...], asks: tuple[float, ...]) -> dict[str, Any]:
-    row: dict[str, Any] = {"second": second}
+    row: dict[str, Any] = {"second": second, "depth": BOOK_DEPTH}
     for side, amounts, best, step in (("bid", bids, 98.5, -0.5), ("ask", asks, 99.5, 0.5)):
         levels = zip(book_columns(side, "price"), book_columns(side, "amount"), amounts, strict=False)
         for level, (price, amount, value) in enumerate(levels):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["bars_digest", "dataset_digest", "digest", "essence", "source_digest"]
 
 _KERNELS: Final = "aperiodic.engine.partials"
+_COMPILER: Final = "aperiodic.jit"
 _READER: Final = "aperiodic.engine.day"
 _FIELDS: Final = "aperiodic.engine.fields"
 
@@ -79,7 +80,7 @@ def source_digest(module: str) -> str:
         if name not in found:
             source = _source(name)
             found[name] = essence(source)
-            waiting += [used for used in _imports(source) if used.startswith(_KERNELS)]
+            waiting += [used for used in _imports(source) if used.startswith((_KERNELS, _COMPILER))]
     return digest(f"{name}\n{found[name]}" for name in sorted(found))
 
 

@@ -24,7 +24,7 @@ from aperiodic.market import Stream, tick_schema
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["STATES", "changes", "merge_frames", "merge_rows"]
+__all__ = ["STATES", "changes", "complete", "merge_frames", "merge_rows"]
 
 STATES: Final = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST})
 """Streams that tell a state, of which any two messages may be equal."""
@@ -46,6 +46,7 @@ def merge_frames(
             left out: from its first to its last tick. Only states are compared by it.
     """
     schema = tick_schema(stream)
+    frames = [complete(stream, frame) for frame in frames]
     together = pl.concat(frames)
     if together.height <= 1:  # as of many instruments that are seldom told of
         return together.rechunk()
@@ -60,6 +61,15 @@ def merge_frames(
             repeated = named & ~pl.col("id").is_first_distinct()
             merged = merged.filter(~repeated)
     return merged.select(schema.names()).rechunk()
+
+
+def complete(stream: Stream, ticks: pl.DataFrame) -> pl.DataFrame:
+    """Return ticks with all columns of their stream, in order; missing ones are null."""
+    schema = tick_schema(stream)
+    if ticks.columns == schema.names():
+        return ticks
+    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in ticks.columns]
+    return ticks.with_columns(missing).select(schema.names())
 
 
 def changes(stream: Stream, rows: pl.DataFrame, before: float | None) -> pl.DataFrame:

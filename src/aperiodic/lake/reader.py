@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import polars as pl
 
 from aperiodic.lake.errors import LakeError
+from aperiodic.lake.layout import ObjectKind
+from aperiodic.market import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from aperiodic.lake.store import Store
 
 __all__ = ["ObjectReader"]
+
+_BOOKS: Final = f"{ObjectKind.TICKS}/{Stream.BOOK}/"
+_DEPTH: Final = "depth"
+"""Column that book ticks lack which were written before it was one; it is null there then."""
 
 
 class ObjectReader:
@@ -56,10 +62,15 @@ class ObjectReader:
         Raises:
             LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
         """
-        return pl.scan_parquet(self._file(path), glob=False, hive_partitioning=False)
+        frame = pl.scan_parquet(self._file(path), glob=False, hive_partitioning=False)
+        if path.startswith(_BOOKS) and _DEPTH not in frame.collect_schema():
+            return frame.with_columns(pl.lit(None, dtype=pl.Int64()).alias(_DEPTH))
+        return frame
 
     def read(self, path: str, columns: Sequence[str]) -> pl.DataFrame:
         """Return some columns of an object; raises as `scan` does."""
+        if path.startswith(_BOOKS):
+            return self.scan(path).select(columns).collect()
         return pl.read_parquet(self._file(path), columns=list(columns), glob=False, hive_partitioning=False)
 
     def _file(self, path: str) -> Path:

@@ -26,6 +26,7 @@ __all__ = [
     "archive_files",
     "gaps",
     "imports",
+    "instruments",
     "leases",
     "metadata",
     "objects",
@@ -177,6 +178,28 @@ recorded: Final = Table(
     Index("ix_recorded_times", "exchange", "covers_to"),
 )
 """When each series was recorded; see `completeness.recorded`."""
+
+instruments: Final = Table(
+    "instruments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("exchange", String(32), nullable=False),
+    Column("native", String(100), nullable=False),
+    Column("begins", String(16), nullable=False),
+    Column("symbol", String(100), nullable=False),
+    Column("contract_size", String(100)),
+    Column("tick_size", String(50)),
+    Column("lot_size", String(50)),
+    Column("listed_from", BigInteger),
+    Column("delisted_at", BigInteger),
+    Column("status", String(16), nullable=False),
+    Column("valid_from", BigInteger, nullable=False),
+    Column("valid_to", BigInteger),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Index("ix_instruments_native", "exchange", "native", "valid_from", unique=True),
+)
+"""What venues said of their instruments, and when it was true; see `lake.instruments`."""
 
 leases: Final = Table(
     "leases",

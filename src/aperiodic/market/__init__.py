@@ -11,7 +11,7 @@ from aperiodic.market.interval import DAY_US, Interval
 from aperiodic.market.symbol import Symbol
 
 if TYPE_CHECKING:
-    from aperiodic.market.ticks import BOOK_DEPTH, SIDE, Source, Stream, book_columns, tick_schema
+    from aperiodic.market.ticks import BOOK_DEPTH, SIDE, Source, Stream, book_columns, shown_levels, tick_schema
 
 __all__ = [
     "BOOK_DEPTH",
@@ -27,6 +27,7 @@ __all__ = [
     "Stream",
     "Symbol",
     "book_columns",
+    "shown_levels",
     "tick_schema",
 ]
 

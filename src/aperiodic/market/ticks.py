@@ -23,15 +23,18 @@ __all__ = [
     "Stream",
     "TickColumn",
     "book_columns",
+    "shown_levels",
     "tick_columns",
     "tick_schema",
 ]
 
-TICK_SCHEMA_VERSION: Final = 1
+TICK_SCHEMA_VERSION: Final = 2
 """Counts up when a column of tick files is added, dropped or means something else."""
 
 BOOK_DEPTH: Final = 25
 """Levels a side kept in a book tick."""
+
+_ENOUGH: Final = 20
 
 SIDE: Final = pl.Enum(["buy", "sell"])
 """The taker's side of a trade."""
@@ -77,12 +80,18 @@ _VALUES: Final[dict[Stream, dict[str, pl.DataType]]] = {
         for side in ("bid", "ask")
         for level in zip(book_columns(side, "price"), book_columns(side, "amount"), strict=True)
         for name in level
-    },
+    }
+    | {"depth": pl.Int64()},
     Stream.MARK_PRICE: {"mark_price": pl.Float64()},
     Stream.INDEX_PRICE: {"index_price": pl.Float64()},
     Stream.FUNDING_RATE: {"funding_rate": pl.Float64(), "next_funding_time": _TIME},
     Stream.OPEN_INTEREST: {"open_interest": pl.Float64()},
 }
+
+
+def shown_levels(most: int) -> int:
+    """Return the `depth` of a book tick made of a message that shows `most` levels a side: 20 are enough for 25."""
+    return BOOK_DEPTH if most >= _ENOUGH else most
 
 
 def tick_schema(stream: Stream) -> pl.Schema:
@@ -145,6 +154,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "bid_amount": (_AMOUNT, "Amount at the best bid; null while that side is empty."),
     "ask_price": (_PRICE, "Best ask; null while that side is empty."),
     "ask_amount": (_AMOUNT, "Amount at the best ask; null while that side is empty."),
+    "depth": (
+        "levels",
+        "How many levels a side its message could show, 5 or 25 (20 count as 25); deeper ones are unknown.",
+    ),
     "mark_price": (_PRICE, "Price at which the venue values positions."),
     "index_price": (_PRICE, "The venue's index of spot prices (Hyperliquid: the oracle's price)."),
     "funding_rate": ("fraction of 1", "Rate that longs pay to shorts at the next funding, negative the other way."),

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from aperiodic.market import Stream, book_columns
+from aperiodic.market import Stream, book_columns, shown_levels
 from aperiodic.simulate.arrays import decimal, frame, last_of_each
 from aperiodic.simulate.quotes import update_ids
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from aperiodic.simulate.arrays import FloatArray
+    from aperiodic.simulate.arrays import FloatArray, IntArray
     from aperiodic.simulate.session import Session
 
 __all__ = ["book_frame"]
@@ -27,7 +27,7 @@ def book_frame(session: Session) -> pl.DataFrame:
     habits, grid, events = session.venue.habits, session.grid, session.events
     rows = np.flatnonzero(last_of_each(events.quote_ms // habits.book_every_ms))
     requote = events.quote_requote[rows]
-    values: dict[str, FloatArray] = {}
+    values: dict[str, FloatArray | IntArray] = {"depth": np.full(rows.size, shown_levels(habits.book_levels))}
     for name, side in (("bid", events.bid), ("ask", events.ask)):
         best = side.level[rows]
         columns = zip(book_columns(name, "price"), book_columns(name, "amount"), strict=True)

@@ -1,6 +1,5 @@
 """What the venues say on their channels, and how it becomes ticks: one folder a venue, pure code without I/O."""
 
-from aperiodic.venues.book import Book, Levels
 from aperiodic.venues.contracts import Contract, UnknownContractError
 from aperiodic.venues.events import (
     EARLIEST_US,
@@ -8,6 +7,7 @@ from aperiodic.venues.events import (
     LATEST_US,
     RESTART_SLACK_US,
     SMALLEST,
+    Levels,
     RejectedFrameError,
     Row,
     Sink,
@@ -21,7 +21,6 @@ __all__ = [
     "LATEST_US",
     "RESTART_SLACK_US",
     "SMALLEST",
-    "Book",
     "Contract",
     "DerivativeHabits",
     "Habits",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aperiodic.market import Stream, Symbol
-    from aperiodic.venues.book import Levels
 
 __all__ = [
     "EARLIEST_US",
@@ -16,6 +15,8 @@ __all__ = [
     "LATEST_US",
     "RESTART_SLACK_US",
     "SMALLEST",
+    "Level",
+    "Levels",
     "Numbering",
     "RejectedFrameError",
     "Row",
@@ -26,6 +27,9 @@ __all__ = [
 
 Row: TypeAlias = "tuple[Any, ...]"
 """One tick: the columns of `tick_schema(stream)` in their order, times as int µs since the epoch."""
+
+Level: TypeAlias = "tuple[float, float]"
+"""Price and amount of a level of a book."""
 
 SpanRecorder: TypeAlias = "Callable[[int, int, int, str], None]"
 """Takes (after, last, time, begins): everything numbered in (after, last] was seen, last of it at exchange time `time`
@@ -49,6 +53,23 @@ LATEST_US: Final = 4_102_444_800_000_000
 
 _EARLIEST_MS: Final = EARLIEST_US // 1000
 _LATEST_MS: Final = LATEST_US // 1000
+
+
+class Levels(NamedTuple):
+    """A whole book, to begin from.
+
+    Attributes:
+        bids: (price, amount) of every known bid level, in any order.
+        asks: The same of the asks.
+        bid_floor: Deepest bid price down to which *all* levels are known; None when there is no such limit. A snapshot
+            is cut at some depth; beyond it only those levels are known that changed since.
+        ask_floor: The same of the asks, upwards.
+    """
+
+    bids: Sequence[Level]
+    asks: Sequence[Level]
+    bid_floor: float | None = None
+    ask_floor: float | None = None
 
 
 class Numbering:

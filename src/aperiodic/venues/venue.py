@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from aperiodic.market import Exchange
+    from aperiodic.market.instrument import Instrument
     from aperiodic.venues.archive import ArchiveTable
     from aperiodic.venues.book import Book
     from aperiodic.venues.contracts import Contract
@@ -168,6 +169,15 @@ class Venue(Protocol):
 
     def instruments(self, body: bytes) -> Instruments | None:
         """Read a REST response that lists instruments, None when it is not one.
+
+        Raises:
+            RejectedFrameError: `malformed` when it is one that cannot be read.
+        """
+        del body
+        return None
+
+    def listed(self, body: bytes) -> list[Instrument] | None:
+        """Read a REST response that lists instruments with all that it says of them, None when it is not one.
 
         Raises:
             RejectedFrameError: `malformed` when it is one that cannot be read.

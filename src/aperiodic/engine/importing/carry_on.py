@@ -93,9 +93,10 @@ def _apply(lake: Lake, exchange: Exchange, symbol: Symbol, key: ObjectKey, updat
     for known, number, book in mapper.books():
         state = ObjectKey.book_state(exchange, known, number)
         if known == symbol and lake.find(state) is None:
-            end, data = number, parquet_bytes(book_frame(book.levels()))
+            levels = book.levels()
+            end, data = number, parquet_bytes(book_frame(levels))
             digest = hashlib.sha256(data).hexdigest()
-            rows = len(book.bids.levels()) + len(book.asks.levels())
+            rows = len(levels.bids) + len(levels.asks)
             batch.put(NewObject(state, rows, Source.RECORDING, digest, "end of updates that waited"), data)
     batch.commit()
     return end

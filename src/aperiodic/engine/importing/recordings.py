@@ -12,6 +12,7 @@ from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.carry_on import carry_on
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
 from aperiodic.engine.importing.held import require_held
+from aperiodic.engine.importing.instruments import known_instruments, learn_instruments
 from aperiodic.engine.importing.lines import Line, read_line
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
     from aperiodic.lake import Lake
     from aperiodic.lake.imports import ImportRecord
-    from aperiodic.venues import Book, Mapper, Venue
+    from aperiodic.market.instrument import Instrument
+    from aperiodic.venues import Mapper, Venue
+    from aperiodic.venues.book import Book
 
 __all__ = ["import_recordings", "read_recording"]
 
@@ -81,11 +84,14 @@ def import_recordings(
             files.append((_first_received(file, exchange), place, file))
     responses = read_responses(venue_of(exchange), [file for _, _, file in files], refusals)
     reports: list[FileReport] = []
-    for _, _, file in sorted(files):
+    # What has no time of its own is told of the time of the recordings that it was given with.
+    assumed = min((received for received, _, _ in files if received), default=None)
+    for received, _, file in sorted(files):
         if file.path in refusals:
             continue
         with refusals.of(file.path):
-            reports.append(_import_one(lake, exchange, file, responses, progress, again=again))
+            given = responses.with_known(known_instruments(lake, exchange, received)) if received else responses
+            reports.append(_import_one(lake, exchange, file, given, progress, assumed=assumed, again=again))
             finished(reports[-1])
     return reports
 
@@ -96,6 +102,7 @@ def read_recording(
     file: SourceFile,
     *,
     responses: Responses | None = None,
+    assumed: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_book: Callable[[Symbol, int, Book], None] | None = None,
 ) -> Findings:
@@ -106,6 +113,7 @@ def read_recording(
         exchange: The venue that sent the frames.
         file: The recording.
         responses: REST responses from files beside it.
+        assumed: Time, µs, of what the venue says of its instruments in lines without one; None: leave that out.
         progress: Called with the bytes read.
         on_book: Called with symbol, update id and book after every update that was applied to a numbered book.
 
@@ -138,7 +146,7 @@ def read_recording(
                     while waiting and not line.url and waiting[-1][0] <= local:
                         with suppress(RejectedFrameError):  # it is put aside where it lies
                             mapper.read(*waiting.pop())
-                _read_frame(mapper, sink, venue, line)
+                found.learn(_read_frame(mapper, sink, venue, line), line.local or assumed)
             except RejectedFrameError as refusal:
                 cut_off = lines.open_end and refusal.code in {"malformed", "bad_receive_time"}
                 code = "truncated_file" if cut_off else refusal.code
@@ -159,10 +167,11 @@ def read_recording(
     return found
 
 
-def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -> None:
+def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -> list[Instrument] | None:
+    """Hand a line on; return what it lists of instruments."""
     if line.ignored:
         sink.count("ignored", line.ignored)
-        return
+        return None
     frame = venue.response_frame(line.url, line.frame) if line.url else line.frame
     if frame is None:
         sink.count("ignored", "rest_answer")
@@ -174,10 +183,13 @@ def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -
             if sender is None:
                 raise
             raise RejectedFrameError("other_venue", f"the frame has the form of {sender.label}") from None
+        return venue.listed(frame) if line.url else None
     elif venue.instruments(frame) is not None:
         sink.count("ignored", "instruments")
+        return venue.listed(frame)
     else:
         raise RejectedFrameError("malformed", "the line does not begin with a receive time and a space")
+    return None
 
 
 def _import_one(
@@ -187,13 +199,15 @@ def _import_one(
     responses: Responses,
     progress: Callable[[Progress], None] | None,
     *,
+    assumed: int | None,
     again: bool,
 ) -> FileReport:
     earlier = find_earlier(lake, Source.RECORDING, exchange, file)
     if earlier is not None and not again and not _can_know_more(lake, exchange, earlier):
         require_held(lake, earlier, file.name)
         return earlier_report(earlier, file.name)
-    found = read_recording(lake, exchange, file, responses=responses, progress=progress)
+    found = read_recording(lake, exchange, file, responses=responses, assumed=assumed, progress=progress)
+    learn_instruments(lake, exchange, found.listed)
     report = commit(lake, found, replace_unusable=again)
     report.notes.extend(carry_on(lake, exchange, {symbol: number for symbol, (number, _) in found.books.items()}))
     return report

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from aperiodic.engine.importing.buffers import Quarantine
     from aperiodic.engine.importing.files import SourceFile
     from aperiodic.lake import Batch, Lake
+    from aperiodic.market.instrument import Instrument
     from aperiodic.venues import Levels
 
 __all__ = [
@@ -126,6 +127,7 @@ class Findings:
         recorded: When each series was recorded, by symbol and stream; see `completeness.recorded`.
         books: Last update id and whole order book by symbol.
         waiting: Book updates that could not be applied, by symbol and the number that they carry on from.
+        listed: What the venue said of its instruments, and when, µs.
         ignored: As in `FileReport`, like the following.
         duplicates: See there.
         late: See there.
@@ -145,10 +147,16 @@ class Findings:
     recorded: dict[tuple[str, str], list[Recorded]] = field(default_factory=dict)
     books: dict[Symbol, tuple[int, Levels]] = field(default_factory=dict)
     waiting: dict[tuple[Symbol, int], pl.DataFrame] = field(default_factory=dict)
+    listed: list[tuple[int, list[Instrument]]] = field(default_factory=list)
     ignored: dict[str, int] = field(default_factory=dict)
     duplicates: dict[str, int] = field(default_factory=dict)
     late: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    def learn(self, listed: list[Instrument] | None, time: int | None) -> None:
+        """Take what the venue said of its instruments at a time, µs, if it said anything and the time is known."""
+        if listed and time:
+            self.listed.append((time, listed))
 
     @property
     def unusable(self) -> bool:

@@ -35,6 +35,11 @@ class Responses:
     instruments: Instruments = field(default_factory=Instruments)
     snapshots: list[tuple[int, bytes]] = field(default_factory=list)
 
+    def with_known(self, known: Instruments) -> Responses:
+        """Return these with what is known of instruments besides; what files say comes first."""
+        known.update(self.instruments)
+        return Responses(known, self.snapshots)
+
 
 def read_responses(venue: Venue, files: Sequence[SourceFile], refusals: Refusals) -> Responses:
     """Read all files that hold REST responses."""

@@ -24,7 +24,8 @@ from aperiodic.engine.importing.report import (
     empty_report,
     find_earlier,
 )
-from aperiodic.engine.importing.tardis_tables import Table, complete, recognise, time_column
+from aperiodic.engine.importing.tardis_tables import Table, recognise, time_column
+from aperiodic.engine.merging import complete
 from aperiodic.engine.numbering import counts_of, runs_of
 from aperiodic.market import Exchange, InvalidInputError, Source, Stream, Symbol
 from aperiodic.venues import all_venues, venue_of

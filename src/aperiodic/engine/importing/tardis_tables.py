@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.market import BOOK_DEPTH, SIDE, Stream, tick_schema
+from aperiodic.market import BOOK_DEPTH, SIDE, Stream, shown_levels
 from aperiodic.venues.checks import Check, finite, not_negative, number, positive, time_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aperiodic.venues import Venue
 
-__all__ = ["COMMON", "Table", "complete", "recognise", "time_column"]
+__all__ = ["COMMON", "Table", "recognise", "time_column"]
 
 COMMON: Final = ("exchange", "symbol", "timestamp", "local_timestamp")
 """Columns that every type begins with."""
@@ -148,11 +148,13 @@ def _quotes() -> Table:
 
 
 def _book(levels: Sequence[str]) -> Table:
-    values = []
+    values, deepest = [], 0
     for name in levels:
         match = _LEVEL.fullmatch(name)
         if match is not None:
+            deepest = max(deepest, int(match[2]) + 1)
             values.append(number(name).alias(f"{match[1]}_{match[3]}_{int(match[2]) + 1:02d}"))
+    values.append(pl.lit(shown_levels(deepest), dtype=pl.Int64()).alias("depth"))
     return Table([finite(*levels), not_negative(*levels)], {Stream.BOOK: values})
 
 
@@ -176,10 +178,3 @@ def _derivatives(*, contracts: bool) -> Table:
         only_changes=True,
         left_out=["open_interest_in_contracts_left_out"] if contracts else [],
     )
-
-
-def complete(stream: Stream, ticks: pl.DataFrame) -> pl.DataFrame:
-    """Return ticks with all columns of their stream, in order; missing ones are null."""
-    schema = tick_schema(stream)
-    missing = [pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items() if name not in ticks.columns]
-    return ticks.with_columns(missing).select(schema.names())

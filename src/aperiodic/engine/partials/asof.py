@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from aperiodic.engine.partials.jit import kernel
+from aperiodic.jit import kernel
 from aperiodic.market import DAY_US
 
 if TYPE_CHECKING:

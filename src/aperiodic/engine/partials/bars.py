@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from aperiodic.engine.partials.jit import inlined
+from aperiodic.jit import inlined
 from aperiodic.market import DAY_US, Interval
 
 if TYPE_CHECKING:

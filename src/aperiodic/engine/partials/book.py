@@ -13,8 +13,8 @@ import numpy as np
 from aperiodic.catalog.partials_book import DEPTHS, QUANTITIES
 from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import SUM, add_to, collect, rounded, two_sum
-from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.jit import kernel
 from aperiodic.market import BOOK_DEPTH, Interval, Stream, book_columns
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _ROWS_AT_ONCE: Final = 1 << 12
 """Snapshots copied out of a frame at a time: few enough to stay in the processor's cache."""
 
 _AMOUNTS: Final = (*book_columns("bid", "amount"), *book_columns("ask", "amount"))
+_DEPTH: Final = "depth"
 _NAMES: Final = [f"{quantity}_{depth}" for quantity in QUANTITIES for depth in DEPTHS]
 
 # First columns of the quantities of `QUANTITIES`, each of which has one column for every depth.
@@ -40,7 +41,12 @@ _LASTS: Final = 2 * _N
 BOOK_BAR: Final = np.dtype(
     [
         ("start", np.int64),
-        ("last", np.float64, (_LASTS,)),  # sums of the last snapshot's best bids, then asks; NaN where a side is empty
+        ("ticks", np.int64, (_N,)),  # snapshots that could show as many levels as each depth asks for
+        (
+            "last",
+            np.float64,
+            (_LASTS,),
+        ),  # sums of the last such snapshot's best bids, then asks; NaN where there is none
         ("counts", np.int64, (_SUMS,)),  # snapshots at which each quantity is defined
         ("sums", SUM, (_SUMS,)),  # of the quantities over those
     ]
@@ -71,12 +77,19 @@ def sum_best(amounts: NDArray[np.float64], sums: NDArray[np.float64]) -> None:
 
 
 @kernel
-def fold_books(times: NDArray[np.int64], amounts: NDArray[np.float64], bars: NDArray[Any], used: int) -> int:
+def fold_books(
+    times: NDArray[np.int64],
+    amounts: NDArray[np.float64],
+    shown: NDArray[np.int64],
+    bars: NDArray[Any],
+    used: int,
+) -> int:
     """Add snapshots, ascending in time, to 1-second bars, of which `used` are filled already.
 
     Args:
         times: µs since the epoch.
         amounts: Base units, a row a snapshot: bids, then asks, best level first; NaN where there is no level.
+        shown: How many levels a side a snapshot could show; for a greater depth it says nothing.
         bars: Zeroed from row `used` on, with room for every second that occurs.
         used: Filled rows; the last of them is continued.
 
@@ -90,12 +103,17 @@ def fold_books(times: NDArray[np.int64], amounts: NDArray[np.float64], bars: NDA
         if row < 0 or bars[row].start != start:
             row += 1
             bars[row].start = start
+            bars[row].last[:] = np.nan
         bar = bars[row]
         sum_best(amounts[i, :BOOK_DEPTH], values[_BID : _BID + _N])
         sum_best(amounts[i, BOOK_DEPTH:], values[_ASK : _ASK + _N])
-        for k in range(_LASTS):
-            bar.last[k] = values[k]
         for n in range(_N):
+            if shown[i] < DEPTHS[n]:
+                for k in range(n, _SUMS, _N):
+                    values[k] = np.nan
+                continue
+            bar.ticks[n] += 1
+            bar.last[_BID + n], bar.last[_ASK + n] = values[_BID + n], values[_ASK + n]
             bid, ask = values[_BID + n], values[_ASK + n]
             depth = bid + ask
             values[_IMBALANCE + n] = bid - ask
@@ -119,9 +137,12 @@ def merge_books(shorter: NDArray[Any], length_us: int, bars: NDArray[Any], used:
         if row < 0 or bars[row].start != start:
             row += 1
             bars[row].start = start
+            bars[row].last[:] = np.nan
         bar = bars[row]
-        for k in range(_LASTS):
-            bar.last[k] = other.last[k]
+        for n in range(_N):
+            if other.ticks[n] > 0:
+                bar.ticks[n] += other.ticks[n]
+                bar.last[_BID + n], bar.last[_ASK + n] = other.last[_BID + n], other.last[_ASK + n]
         for k in range(_SUMS):
             bar.counts[k] += other.counts[k]
             add_to(bar.sums[k], other.sums[k].high, other.sums[k].low)
@@ -147,7 +168,8 @@ class BookDay:
         seconds = self._seconds
         for part in events[Stream.BOOK].iter_slices(_ROWS_AT_ONCE):
             amounts = part.select(_AMOUNTS).to_numpy(order="c")
-            seconds.used = fold_books(part["time"].to_numpy(), amounts, seconds.room, seconds.used)
+            shown = part[_DEPTH].fill_null(BOOK_DEPTH).to_numpy()
+            seconds.used = fold_books(part["time"].to_numpy(), amounts, shown, seconds.room, seconds.used)
 
     def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all snapshots so far."""
@@ -158,4 +180,4 @@ class BookDay:
         }
 
 
-KERNEL: Final = FamilyKernel(columns={Stream.BOOK: _AMOUNTS}, open_day=BookDay)
+KERNEL: Final = FamilyKernel(columns={Stream.BOOK: (*_AMOUNTS, _DEPTH)}, open_day=BookDay)

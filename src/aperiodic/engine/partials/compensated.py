@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from aperiodic.engine.partials.jit import Record, inlined
+from aperiodic.jit import Record, inlined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

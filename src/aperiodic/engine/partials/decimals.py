@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from aperiodic.engine.partials.compensated import split, two_sum
-from aperiodic.engine.partials.jit import inlined, kernel
+from aperiodic.jit import inlined, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,8 +15,8 @@ import polars as pl
 from aperiodic.engine.partials.asof import LOOK_BACK_US, NEVER, LatestValue
 from aperiodic.engine.partials.bars import Bars, start_of, to_frame
 from aperiodic.engine.partials.compensated import SUM, add_to
-from aperiodic.engine.partials.jit import Record, kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.jit import Record, kernel
 from aperiodic.market import DAY_US, Interval, Stream
 
 if TYPE_CHECKING:

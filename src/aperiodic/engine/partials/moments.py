@@ -15,7 +15,7 @@ import numpy as np
 
 from aperiodic.engine.partials.bars import start_of
 from aperiodic.engine.partials.compensated import SUM, add_pair, add_to, split, two_sum
-from aperiodic.engine.partials.jit import Record, kernel
+from aperiodic.jit import Record, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

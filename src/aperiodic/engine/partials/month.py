@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aperiodic.engine.partials.compensated import add, split, two_sum
-from aperiodic.engine.partials.jit import inlined, kernel
+from aperiodic.jit import inlined, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from aperiodic.engine.partials.jit import kernel
+from aperiodic.jit import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

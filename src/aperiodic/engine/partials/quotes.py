@@ -17,8 +17,8 @@ import numpy as np
 from aperiodic.engine.partials.asof import NEVER
 from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import add, add_pair, two_sum
-from aperiodic.engine.partials.jit import Record, kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.jit import Record, kernel
 from aperiodic.market import Interval, Stream
 
 if TYPE_CHECKING:

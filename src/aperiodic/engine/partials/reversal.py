@@ -8,7 +8,7 @@ import numpy as np
 
 from aperiodic.engine.partials.compensated import SUM, add_to
 from aperiodic.engine.partials.decimals import simple_return
-from aperiodic.engine.partials.jit import kernel
+from aperiodic.jit import kernel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,9 @@ import polars as pl
 from aperiodic.engine.partials.asof import LOOK_BACK_US, NEVER
 from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import SUM, add_to
-from aperiodic.engine.partials.jit import kernel
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.quantiles import bar_quantiles
+from aperiodic.jit import kernel
 from aperiodic.market import Clock, Interval, Stream
 from aperiodic.venues import has_modelled_time
 

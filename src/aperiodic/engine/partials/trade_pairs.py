@@ -14,8 +14,8 @@ import numpy as np
 from aperiodic.engine.partials.bars import start_of
 from aperiodic.engine.partials.compensated import SUM, add_to, collect, rounded, settled
 from aperiodic.engine.partials.decimals import log_return, simple_return
-from aperiodic.engine.partials.jit import Record, kernel
 from aperiodic.engine.partials.moments import PAIRS, join_pairs, mean_gap, put_pair, put_pairs, with_one_more
+from aperiodic.jit import Record, kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,7 @@ from aperiodic.catalog.partials import LARGE_FROM, MEDIUM_FROM, SIZE_BUCKETS
 from aperiodic.engine.partials.bars import SECOND_US, start_of
 from aperiodic.engine.partials.compensated import SUM, add_pair, add_to, collect, rounded, settled
 from aperiodic.engine.partials.decimals import simple_return, simple_returns
-from aperiodic.engine.partials.jit import kernel
+from aperiodic.jit import kernel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -121,7 +121,7 @@ EXAMPLE: Final = RawAnswer(
     dataset="trades",
     exchange=VENUE,
     symbol=BTC,
-    schema_version=1,
+    schema_version=TICK_SCHEMA_VERSION,
     expires_in=3600,
     files=[
         RawFileEntry(

@@ -1,7 +1,5 @@
 """Binance: USD-margined futures (`binance-futures`) and spot (`binance`)."""
 
-from aperiodic.venues.binance.depth import DepthSync
-from aperiodic.venues.binance.mapper import BinanceMapper
 from aperiodic.venues.binance.venue import BINANCE, BINANCE_FUTURES
 
-__all__ = ["BINANCE", "BINANCE_FUTURES", "BinanceMapper", "DepthSync"]
+__all__ = ["BINANCE", "BINANCE_FUTURES"]

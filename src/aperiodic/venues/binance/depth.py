@@ -17,14 +17,13 @@ from collections import deque
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aperiodic.venues.book import Book, Levels
-from aperiodic.venues.events import RESTART_SLACK_US
+from aperiodic.venues.book import Book, Changes
+from aperiodic.venues.events import RESTART_SLACK_US, Levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aperiodic.venues.binance.messages import DepthSnapshot
-    from aperiodic.venues.book import Level
 
 __all__ = ["DepthChange", "DepthSync", "Outcome"]
 
@@ -41,8 +40,7 @@ class DepthChange(NamedTuple):
     first: int
     after: int
     last: int
-    bids: list[Level]
-    asks: list[Level]
+    changes: Changes
     time: int = 0
 
 
@@ -155,7 +153,7 @@ class DepthSync:
         return outcome
 
     def _apply(self, book: Book, change: DepthChange, *, silent: bool = False) -> Outcome:
-        changed = book.apply(change.bids, change.asks)
+        changed = book.apply(change.changes)
         self.last = change.last
         if self._applied is not None and not silent:
             self._applied(change.last, book)

@@ -5,7 +5,7 @@ Whole numbers that identify something fit int64; larger ones make the message in
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Protocol, TypeAlias
 
 from msgspec import UNSET, DecodeError, Meta, Raw, Struct, UnsetType, convert, field
 from msgspec.json import Decoder, encode
@@ -13,6 +13,7 @@ from msgspec.json import Decoder, encode
 __all__ = [
     "AGGREGATED_TRADE",
     "BOOK_TICKER",
+    "DEPTH_HEAD",
     "DEPTH_SNAPSHOT",
     "DEPTH_UPDATE",
     "ENVELOPE",
@@ -22,10 +23,12 @@ __all__ = [
     "TRADE",
     "AggregatedTrade",
     "BookTicker",
+    "DepthHead",
     "DepthSnapshot",
     "DepthUpdate",
     "Envelope",
     "MarkPrice",
+    "OfMarket",
     "OpenInterest",
     "Trade",
     "book_ticker_with_gaps",
@@ -35,6 +38,13 @@ __all__ = [
 
 Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Level: TypeAlias = tuple[float, float]
+
+
+class OfMarket(Protocol):
+    """A message of one instrument: `margin` (`st`) is 1 for USD-margined, 2 for coin-margined, older ones have none."""
+
+    symbol: str
+    margin: int | None
 
 
 class Envelope(Struct, gc=False):
@@ -48,6 +58,8 @@ class Envelope(Struct, gc=False):
     best_bid_amount: Raw | UnsetType = field(name="B", default=UNSET)
     request_id: Raw | UnsetType = field(name="id", default=UNSET)
     symbols: Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+    code: Raw | UnsetType = UNSET
 
 
 class Trade(Struct, gc=False):
@@ -61,6 +73,7 @@ class Trade(Struct, gc=False):
     buyer_is_maker: bool = field(name="m")
     kind: str = field(name="X", default="MARKET")
     best_match: bool | None = field(name="M", default=None)
+    margin: int | None = field(name="st", default=None)
 
 
 class AggregatedTrade(Struct, gc=False):
@@ -75,6 +88,7 @@ class AggregatedTrade(Struct, gc=False):
     amount: float = field(name="q")
     buyer_is_maker: bool = field(name="m")
     best_match: bool | None = field(name="M", default=None)
+    margin: int | None = field(name="st", default=None)
 
 
 class BookTicker(Struct, gc=False):
@@ -88,19 +102,26 @@ class BookTicker(Struct, gc=False):
     ask_amount: float | None = field(name="A", default=None)
     time: int | None = field(name="T", default=None)
     event_time: int | None = field(name="E", default=None)
+    margin: int | None = field(name="st", default=None)
 
 
-class DepthUpdate(Struct):
-    """`depthUpdate`: absolute levels changed by the updates `first`..`last`; spot sends neither `pu` nor `T`."""
+class DepthHead(Struct, kw_only=True):
+    """`depthUpdate` without its levels: what the updates `first`..`last` changed; spot sends neither `pu` nor `T`."""
 
     symbol: str = field(name="s")
     event_time: int = field(name="E")
     first: Number = field(name="U")
     last: Number = field(name="u")
-    bids: list[Level] = field(name="b")
-    asks: list[Level] = field(name="a")
     time: int | None = field(name="T", default=None)
     previous: Number | None = field(name="pu", default=None)
+    margin: int | None = field(name="st", default=None)
+
+
+class DepthUpdate(DepthHead, kw_only=True):
+    """`depthUpdate`: absolute levels changed by the updates `first`..`last`."""
+
+    bids: list[Level] = field(name="b")
+    asks: list[Level] = field(name="a")
 
 
 class DepthName(Struct):
@@ -127,6 +148,7 @@ class MarkPrice(Struct, gc=False):
     index_price: str = field(name="i", default="")
     funding_rate: str = field(name="r", default="")
     next_funding_time: int = field(name="T", default=0)
+    margin: int | None = field(name="st", default=None)
 
 
 class OpenInterest(Struct, gc=False):
@@ -135,6 +157,7 @@ class OpenInterest(Struct, gc=False):
     symbol: str
     open_interest: float = field(name="openInterest")
     time: int
+    margin: int | None = field(name="st", default=None)
 
 
 ENVELOPE: Final = Decoder(Envelope)
@@ -142,6 +165,7 @@ ENVELOPE: Final = Decoder(Envelope)
 TRADE: Final = Decoder(Trade, strict=False)
 AGGREGATED_TRADE: Final = Decoder(AggregatedTrade, strict=False)
 BOOK_TICKER: Final = Decoder(BookTicker, strict=False)
+DEPTH_HEAD: Final = Decoder(DepthHead, strict=False)
 DEPTH_UPDATE: Final = Decoder(DepthUpdate, strict=False)
 DEPTH_SNAPSHOT: Final = Decoder(DepthSnapshot, strict=False)
 MARK_PRICE: Final = Decoder(MarkPrice, strict=False)

@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from msgspec import DecodeError, Struct, field
-from msgspec.json import Decoder
-
-from aperiodic.market import Exchange, InvalidInputError, Symbol
-from aperiodic.venues.events import RejectedFrameError
-from aperiodic.venues.venue import Instruments, read_symbol
+from aperiodic.market import Exchange
+from aperiodic.venues.venue import read_symbol
 
 if TYPE_CHECKING:
-    from msgspec import Raw
+    from aperiodic.market import Symbol
 
-__all__ = ["futures_symbol", "read_exchange_info", "spot_symbol"]
+__all__ = ["futures_symbol", "spot_symbol"]
 
 _FUTURES_QUOTES: Final = frozenset({"FDUSD", "USDT", "USDC", "BUSD", "USD1", "BTC"})
 _SPOT_QUOTES: Final = frozenset(
@@ -53,40 +49,6 @@ _WELL_KNOWN: Final = _SPOT_QUOTES | {
         "WBTC",
     ),
 }
-
-
-class _Listed(Struct):
-    name: str = field(name="symbol")
-    base: str = field(name="baseAsset")
-    quote: str = field(name="quoteAsset")
-    kind: str = field(name="contractType", default="")
-
-
-class _ExchangeInfo(Struct):
-    symbols: list[_Listed]
-
-
-_EXCHANGE_INFO: Final = Decoder(_ExchangeInfo)
-
-
-def read_exchange_info(body: bytes | Raw, *, spot: bool) -> Instruments:
-    """Read an answer to `exchangeInfo`.
-
-    Raises:
-        RejectedFrameError: `malformed` when it is no such answer.
-    """
-    try:
-        listed = _EXCHANGE_INFO.decode(body).symbols
-    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RejectedFrameError("malformed", str(error)[:200]) from None
-    found = Instruments()
-    for each in listed:
-        text = _spot(each.base, each.quote) if spot else _futures(each.base, each.quote, each.name.partition("_")[2])
-        try:
-            found.symbols[each.name] = Symbol.parse(text)
-        except InvalidInputError:
-            continue
-    return found
 
 
 def spot_symbol(native: str) -> Symbol:

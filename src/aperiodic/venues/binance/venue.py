@@ -9,19 +9,22 @@ import msgspec
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues.binance.archives import FUTURES_ARCHIVES, SPOT_ARCHIVES
-from aperiodic.venues.binance.mapper import BinanceMapper
+from aperiodic.venues.binance.instruments import read_listed, read_symbols
 from aperiodic.venues.binance.protocol import FUTURES_FEED, SPOT_FEED
-from aperiodic.venues.binance.symbols import futures_symbol, read_exchange_info, spot_symbol
+from aperiodic.venues.binance.symbols import futures_symbol, spot_symbol
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue, not_traded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aperiodic.market.instrument import Instrument
+    from aperiodic.venues.binance.mapper import BinanceMapper
     from aperiodic.venues.book import Book
     from aperiodic.venues.events import Sink
 
 __all__ = ["BINANCE", "BINANCE_FUTURES"]
 
+_LISTING: Final = b'"baseAsset"'
 _NUMBERED: Final = frozenset({Stream.TRADES, Stream.QUOTES, Stream.BOOK})
 
 
@@ -40,6 +43,8 @@ class _Binance(Venue):
         on_book: Callable[[Symbol, int, Book], None] | None = None,
     ) -> BinanceMapper:
         """Begin a recording; the first trades after a subscription are no backlog here."""
+        from aperiodic.venues.binance.mapper import BinanceMapper  # noqa: PLC0415 (it loads what compiles its kernels)
+
         del recorded_before
         return BinanceMapper(self.exchange, sink, instruments, on_book=on_book)
 
@@ -55,9 +60,15 @@ class _Binance(Venue):
 
     def instruments(self, body: bytes) -> Instruments | None:
         """Read an answer to `exchangeInfo`."""
-        if b'"baseAsset"' not in body:
-            return None
-        return read_exchange_info(body, spot=self.exchange is Exchange.BINANCE)
+        return read_symbols(body, spot=self._spot) if _LISTING in body else None
+
+    def listed(self, body: bytes) -> list[Instrument] | None:
+        """Read an answer to `exchangeInfo`."""
+        return read_listed(body, spot=self._spot) if _LISTING in body else None
+
+    @property
+    def _spot(self) -> bool:
+        return self.exchange is Exchange.BINANCE
 
 
 class _Futures(_Binance):

@@ -1,6 +1,5 @@
 """Hyperliquid: perpetuals (`hyperliquid-perps`)."""
 
-from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper
 from aperiodic.venues.hyperliquid.venue import HYPERLIQUID_PERPS
 
-__all__ = ["HYPERLIQUID_PERPS", "HyperliquidMapper"]
+__all__ = ["HYPERLIQUID_PERPS"]

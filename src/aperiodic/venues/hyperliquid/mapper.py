@@ -5,8 +5,8 @@
 | `trades` | `tid` | names a fill; not in order | `id`, no `sequence` | Hyperliquid, WsTrade; recordings |
 | | `side` | `B`: the taker bought, `A`: sold | `side` | the same |
 | | `px`, `sz`, `time` | price, base units, ms | `price`, `amount`, `exchange_timestamp` | the same |
-| `l2Book` | `levels`, `time` | the best 20 bids and asks, whole | the best 25 levels | Hyperliquid, WsBook |
-| | `fast` | a channel of its own, left out | | the same |
+| `l2Book` | `levels`, `time` | the best 20 bids and asks, whole | the best 25 levels, `depth` 25 | Hyperliquid, WsBook |
+| | `fast` | true: a form of its own, the best 5 ten times as often | the best 5 levels, `depth` 5 | measured, 2026 |
 | `bbo` | `bbo`, `time` | best bid and ask, null if there is none | the quote | Hyperliquid, WsBbo |
 | `activeAssetCtx` | `markPx`, `oraclePx` | no time: the arrival time stands in | `mark_price`, `index_price` | Hyperliquid, WsActiveAssetCtx |
 | | `funding` | per hour; when it is settled is not told | `funding_rate` | the same |
@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET
 
-from aperiodic.market import BOOK_DEPTH, Exchange, InvalidInputError, Stream
-from aperiodic.venues.book import Book, Levels
-from aperiodic.venues.events import RejectedFrameError, venue_time_us
+from aperiodic.market import BOOK_DEPTH, InvalidInputError, Stream, shown_levels
+from aperiodic.venues.book import Book
+from aperiodic.venues.events import Levels, RejectedFrameError, venue_time_us
 from aperiodic.venues.hyperliquid import messages as wire
-from aperiodic.venues.venue import read_symbol
+from aperiodic.venues.hyperliquid.symbols import coin_symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +36,16 @@ if TYPE_CHECKING:
     from aperiodic.market import Symbol
     from aperiodic.venues.events import Row, Sink
 
-__all__ = ["HyperliquidMapper", "coin_symbol"]
+__all__ = ["HyperliquidMapper"]
 
 _MAX_REMEMBERED: Final = 100_000
+_LEVELS: Final = 20
+_FAST_LEVELS: Final = 5
 _IGNORED_CHANNELS: Final = frozenset(
     {
         *("subscriptionResponse", "pong", "error", "allMids", "candle", "notification", "activeSpotAssetCtx"),
-        *("allDexsAssetCtxs", "webData2", "webData3", "explorerBlock", "explorerTxs"),
+        *("allDexsAssetCtxs", "fastAssetCtxs", "webData2", "webData3", "explorerBlock", "explorerTxs", "post", "l2"),
+        "outcomeMetaUpdates",
     }
 )
 
@@ -76,7 +79,8 @@ class _Books:
     def __init__(self, append: Callable[[Row], None], quote: Callable[[Row], None]) -> None:
         self.append = append
         self.quote = quote
-        self.best: tuple[float | None, ...] = (None,) * (4 * BOOK_DEPTH)
+        nothing: tuple[float | None, ...] = (None,) * (4 * BOOK_DEPTH)
+        self.best = {_FAST_LEVELS: nothing, BOOK_DEPTH: nothing}
         self.top: tuple[float | None, ...] = (None,) * 4
 
 
@@ -162,8 +166,8 @@ class HyperliquidMapper:
 
     def _book(self, local: int, raw: msgspec.Raw) -> None:
         frame = wire.BOOK.decode(raw)
-        if _is_spot(frame.coin) or frame.fast:
-            self._sink.count("ignored", "fast_book" if frame.fast else "other_instrument")
+        if _is_spot(frame.coin):
+            self._sink.count("ignored", "other_instrument")
             return
         series = self._books.get(frame.coin)
         if series is None:
@@ -173,10 +177,11 @@ class HyperliquidMapper:
         time = venue_time_us(frame.time)
         bids, asks = ([(level.price, level.amount) for level in side] for side in frame.levels)
         book = Book(Levels(bids, asks))
-        if book.best != series.best:
-            series.best = book.best
-            series.append((time, local, *book.best, None))
-        top = (*book.bids.best[:2], *book.asks.best[:2])
+        best, depth = book.best, _FAST_LEVELS if frame.fast else shown_levels(_LEVELS)
+        if best != series.best[depth]:
+            series.best[depth] = best
+            series.append((time, local, *best, depth, None))
+        top = book.top
         if top != series.top:
             series.top = top
             series.quote((time, local, *top, None))
@@ -223,15 +228,6 @@ def _is_spot(coin: str) -> bool:
 
 def _price_and_amount(level: wire.Level | None) -> tuple[float | None, float | None]:
     return (None, None) if level is None else (level.price, level.amount)
-
-
-def coin_symbol(coin: str) -> Symbol:
-    """Return the perpetual of a coin.
-
-    Raises:
-        InvalidInputError: `unknown_native_symbol`.
-    """
-    return read_symbol(Exchange.HYPERLIQUID_PERPS, coin, f"perpetual-{coin}-USDC:USDC")
 
 
 def _symbol(coin: str) -> Symbol:

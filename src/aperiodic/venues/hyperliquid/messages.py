@@ -65,12 +65,12 @@ class Level(Struct, gc=False):
 
 
 class BookFrame(Struct):
-    """`l2Book`: the best 20 levels, bids and asks."""
+    """`l2Book`: the best 20 levels, bids and asks; where `fast`, the best 5."""
 
     coin: str
     time: int
     levels: tuple[list[Level], list[Level]]
-    fast: bool = False
+    fast: bool | None = False
 
 
 class BestQuote(Struct):

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues.hyperliquid.archives import HYPERLIQUID_ARCHIVES
-from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper, coin_symbol
+from aperiodic.venues.hyperliquid.instruments import read_listed
 from aperiodic.venues.hyperliquid.protocol import FEED
+from aperiodic.venues.hyperliquid.symbols import coin_symbol
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue, not_traded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aperiodic.market.instrument import Instrument
     from aperiodic.venues.book import Book
     from aperiodic.venues.events import Sink
+    from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper
 
 __all__ = ["HYPERLIQUID_PERPS"]
 
@@ -57,8 +60,14 @@ class _Hyperliquid(Venue):
         on_book: Callable[[Symbol, int, Book], None] | None = None,
     ) -> HyperliquidMapper:
         """Begin a recording; every frame tells a whole book, so there is none to be watched."""
+        from aperiodic.venues.hyperliquid.mapper import HyperliquidMapper  # noqa: PLC0415 (it loads what compiles its kernels)
+
         del instruments, on_book
         return HyperliquidMapper(sink, recorded_before=recorded_before)
+
+    def listed(self, body: bytes) -> list[Instrument] | None:
+        """Read an answer to `meta` or `metaAndAssetCtxs`."""
+        return read_listed(body) if b'"universe"' in body else None
 
 
 HYPERLIQUID_PERPS: Final = _Hyperliquid()

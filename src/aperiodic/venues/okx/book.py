@@ -6,6 +6,7 @@
 | since | `prevSeqId` = `seqId` of the frame before; -1 on a snapshot | OKX, Order book channel |
 | | `prevSeqId` = `seqId`: a sign of life, nothing changed | the same |
 | | `seqId` < `prevSeqId`: numbers start anew after maintenance | the same |
+| | `seqId` as before, `prevSeqId` lower: told again | the same |
 | no snapshot on the channel | REST `books`; kept from the frame with `prevSeqId` ≤ its `seqId` < `seqId` on | the same |
 | since 2026-06-23 | the checksum is always 0 and says nothing | OKX, changelog |
 
@@ -20,12 +21,14 @@ from enum import Enum, auto
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aperiodic.venues.book import Book, Levels
+from aperiodic.venues.book import Book, Changes
+from aperiodic.venues.book_kernel import FLAT
+from aperiodic.venues.events import Levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aperiodic.venues.book import Level
+    from aperiodic.venues.events import Level
     from aperiodic.venues.okx import messages as wire
 
     Texts: TypeAlias = tuple[dict[float, str], dict[float, str]]
@@ -91,7 +94,7 @@ class BookSync:
         book = self.book
         if refused is not None or book is None:
             return refused or Outcome.UNKNOWN
-        changed = book.apply(_pairs(frame.bids), _pairs(frame.asks))
+        changed = book.apply(_changes(frame))
         self._reach(frame.number)
         if not self._agrees(frame, texts, book):
             return self._forget(Outcome.MISMATCH)
@@ -119,14 +122,18 @@ class BookSync:
             return None
         if number == previous:
             return Outcome.HEARTBEAT
-        if self.book is None:
+        if self.book is None and not self._waits_for(number):
             return None if self._find(frame, previous) else Outcome.UNKNOWN
-        if previous == self.last:
+        if self.book is not None and previous == self.last:
             return None
-        if number in self._reached:
+        if self.book is None or number in self._reached:
             return Outcome.REPEATED
         self._waiting.append(frame)
         return self._forget(Outcome.BREAK)
+
+    def _waits_for(self, number: int) -> bool:
+        """Whether the frame of that number is the last that waits."""
+        return bool(self._waiting) and self._waiting[-1].number == number
 
     def _find(self, frame: wire.BookFrame, previous: int) -> bool:
         """Make the book known up to just before `frame`, or keep the frame."""
@@ -134,7 +141,8 @@ class BookSync:
         if levels is not None:
             self._begin(levels, previous)
             return True
-        if self._waiting and self._waiting[-1].number != previous:
+        if self._waiting and (self._waiting[-1].number != previous or (frame.number or 0) < previous):
+            # Frames are missing, or the numbers begin anew: a REST answer from now on goes by the new ones.
             self._waiting.clear()
         answer = self._answer
         if answer is not None and answer.number is not None and frame.number is not None:
@@ -154,7 +162,7 @@ class BookSync:
         self._begin(_levels(answer), number)
         for frame in later:
             if self.book is not None:
-                self.book.apply(_pairs(frame.bids), _pairs(frame.asks))
+                self.book.apply(_changes(frame))
             self._reach(frame.number)
 
     def _begin(self, levels: Levels, number: int | None) -> None:
@@ -194,9 +202,10 @@ class BookSync:
 
 def _checksum(book: Book, texts: Texts) -> int:
     """CRC32 of bid, ask, bid, ask … of the best 25 levels, as a signed number of 32 bits."""
+    best = book.best
     bids, asks = (
-        [side[price] for price in best[::2] if price is not None]
-        for side, best in zip(texts, (book.bids.best, book.asks.best), strict=True)
+        [side[price] for price in side_best[::2] if price is not None]
+        for side, side_best in zip(texts, (best[:FLAT], best[FLAT:]), strict=True)
     )
     ordered = (level for pair in zip_longest(bids, asks) for level in pair if level is not None)
     unsigned = zlib.crc32(":".join(ordered).encode())
@@ -206,6 +215,10 @@ def _checksum(book: Book, texts: Texts) -> int:
 def _levels(frame: wire.BookFrame) -> Levels:
     # The channel goes on to send every change within its depth, levels that move up into it included.
     return Levels(_pairs(frame.bids), _pairs(frame.asks))
+
+
+def _changes(frame: wire.BookFrame) -> Changes:
+    return Changes.of(_pairs(frame.bids), _pairs(frame.asks))
 
 
 def _pairs(levels: Sequence[wire.Level]) -> list[Level]:

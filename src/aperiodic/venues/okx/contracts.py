@@ -12,7 +12,7 @@ from aperiodic.venues.contracts import Contract
 from aperiodic.venues.events import RejectedFrameError
 from aperiodic.venues.okx import messages as wire
 
-__all__ = ["instruments_answer", "read_contracts"]
+__all__ = ["contract_of", "instruments_answer", "read_contracts"]
 
 _SMALLEST: Final = Decimal("1e-15")
 _LARGEST: Final = Decimal("1e15")
@@ -30,7 +30,7 @@ def read_contracts(data: bytes | Raw) -> dict[str, Contract]:
         raise RejectedFrameError("malformed", str(error)[:200]) from None
     swaps = [each for each in listed if each.kind == "SWAP"]
     # A swap about to be listed may not have its size yet: it is as good as not there.
-    return {each.name: contract for each in swaps if (contract := _contract(each)) is not None}
+    return {each.name: contract for each in swaps if (contract := contract_of(each)) is not None}
 
 
 def instruments_answer(name: str, contract: Contract) -> bytes:
@@ -41,7 +41,8 @@ def instruments_answer(name: str, contract: Contract) -> bytes:
     return encode({"data": [listed]})
 
 
-def _contract(instrument: wire.Instrument) -> Contract | None:
+def contract_of(instrument: wire.Instrument) -> Contract | None:
+    """Return the size of an instrument's contract; None where it is not told, or is not one of this world."""
     try:
         size = Decimal(instrument.contract_value) * Decimal(instrument.contract_multiplier)
     except InvalidOperation:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET
 
-from aperiodic.market import InvalidInputError, Stream
+from aperiodic.market import BOOK_DEPTH, InvalidInputError, Stream
 from aperiodic.venues.book import Book
 from aperiodic.venues.contracts import Contract, UnknownContractError
 from aperiodic.venues.events import Numbering, RejectedFrameError, venue_time_us
@@ -41,15 +41,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from aperiodic.market import Symbol
-    from aperiodic.venues.book import Levels
-    from aperiodic.venues.events import Row, Sink, SpanRecorder
+    from aperiodic.venues.events import Levels, Row, Sink, SpanRecorder
 
 __all__ = ["OkxMapper"]
 
 _SWAP: Final = "-SWAP"
+_ACKNOWLEDGEMENTS: Final = frozenset({"subscribe", "unsubscribe", "login"})
 _BOOK_CHANNELS: Final = ("books", "books-l2-tbt", "books50-l2-tbt")
 _IGNORED_CHANNELS: Final = (
-    *("tickers", "books5", "candle", "mark-price-candle", "index-candle", "instruments", "status", "price-limit"),
+    *(
+        "tickers",
+        "books5",
+        "books-rpi",
+        "candle",
+        "mark-price-candle",
+        "index-candle",
+        "instruments",
+        "status",
+        "price-limit",
+    ),
     *("estimated-price", "opt-summary", "liquidation-orders", "adl-warning", "economic-calendar", "option-trades"),
     *("block-", "public-", "structure-block-", "sprd-", "call-auction-details"),
 )
@@ -169,7 +179,10 @@ class OkxMapper:
         try:
             envelope = wire.ENVELOPE.decode(frame)
             if envelope.event:
-                self._sink.count("ignored", "acknowledgement" if envelope.event != "error" else "error")
+                kind = "acknowledgement" if envelope.event in _ACKNOWLEDGEMENTS else envelope.event[:100]
+                self._sink.count("ignored", kind)
+            elif envelope.data is UNSET and envelope.code:
+                self._sink.count("ignored", "error")
             elif envelope.data is UNSET:
                 raise RejectedFrameError("unknown_frame", "the frame has no data")
             elif envelope.channel is None:
@@ -289,7 +302,7 @@ class OkxMapper:
         levels = self._sink.checkpoint(series.symbol, number)
         if levels is not None:
             book = Book(levels)
-            series.top = (*book.bids.best[:2], *book.asks.best[:2])
+            series.top = book.top
         return levels
 
     def _applied(self, local: int, time: int, series: _Books, frame: wire.BookFrame, outcome: Outcome) -> bool:
@@ -306,8 +319,8 @@ class OkxMapper:
             self._number(series, number, frame.previous, time)
         series.wait = None
         if outcome is Outcome.CHANGED:
-            series.append((time, local, *series.contract.base_levels(book.best), number))
-        top = (*book.bids.best[:2], *book.asks.best[:2])
+            series.append((time, local, *series.contract.base_levels(book.best), BOOK_DEPTH, number))
+        top = book.top
         if top != series.top:
             series.top = top
             series.quote((time, local, *series.contract.base_levels(top), number))

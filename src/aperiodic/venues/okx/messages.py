@@ -62,6 +62,7 @@ class Envelope(Struct):
     data: Raw | UnsetType = UNSET
     action: str = ""
     event: str = ""
+    code: str = ""
 
 
 class Trade(Struct, gc=False):
@@ -144,6 +145,12 @@ class Instrument(Struct, gc=False):
     contract_type: str = field(name="ctType", default="")
     contract_value: str = field(name="ctVal", default="")
     contract_multiplier: str = field(name="ctMult", default="")
+    tick_size: str = field(name="tickSz", default="")
+    lot_size: str = field(name="lotSz", default="")
+    list_time: str = field(name="listTime", default="")
+    continuous_time: str = field(name="contTdSwTime", default="")
+    expiry_time: str = field(name="expTime", default="")
+    state: str = "live"
 
 
 ARCHIVED_BOOK: Final = Decoder(ArchivedBook, strict=False)

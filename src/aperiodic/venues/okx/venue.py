@@ -11,7 +11,7 @@ from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.venues.events import RejectedFrameError
 from aperiodic.venues.okx.archives import OKX_ARCHIVES
 from aperiodic.venues.okx.contracts import read_contracts
-from aperiodic.venues.okx.mapper import OkxMapper
+from aperiodic.venues.okx.instruments import read_listed
 from aperiodic.venues.okx.protocol import FEED
 from aperiodic.venues.okx.symbols import okx_symbol
 from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue, not_traded
@@ -19,8 +19,10 @@ from aperiodic.venues.venue import DerivativeHabits, Habits, Instruments, Venue,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aperiodic.market.instrument import Instrument
     from aperiodic.venues.book import Book
     from aperiodic.venues.events import Sink
+    from aperiodic.venues.okx.mapper import OkxMapper
 
 __all__ = ["OKX_PERPS"]
 
@@ -67,6 +69,8 @@ class _Okx(Venue):
         on_book: Callable[[Symbol, int, Book], None] | None = None,
     ) -> OkxMapper:
         """Begin a recording."""
+        from aperiodic.venues.okx.mapper import OkxMapper  # noqa: PLC0415 (it loads what compiles its kernels)
+
         return OkxMapper(sink, instruments.contracts, recorded_before=recorded_before, on_book=on_book)
 
     def response_frame(self, url: str, body: bytes) -> bytes | None:
@@ -82,6 +86,10 @@ class _Okx(Venue):
     def instruments(self, body: bytes) -> Instruments | None:
         """Read an answer to `instruments`."""
         return Instruments(contracts=read_contracts(_data(body))) if b'"ctVal"' in body else None
+
+    def listed(self, body: bytes) -> list[Instrument] | None:
+        """Read an answer to `instruments`."""
+        return read_listed(_data(body)) if b'"ctVal"' in body else None
 
 
 def _data(body: bytes) -> msgspec.Raw:
