@@ -141,7 +141,6 @@ def test_times_in_microseconds_are_told_by_their_magnitude() -> None:
         (trade(M=True), "other_venue"),
         ({"stream": "btcusdt@nonsense", "data": {}}, "unknown_channel"),
         ({"e": "nonsense"}, "unknown_frame"),
-        ({"code": -1003, "msg": "Too many requests"}, "unknown_frame"),
         ([], "malformed"),
         ("text", "malformed"),
         (depth(1, 2, 0, b=[["100", "-1"]]), "bad_number"),

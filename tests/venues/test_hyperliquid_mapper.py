@@ -70,6 +70,18 @@ def test_every_frame_is_a_whole_book() -> None:
     assert [row[2:] for row in sink.only(Stream.QUOTES)] == [(99, 1, 101, 2, None), (98, 1, 101, 2, None)]
 
 
+def test_the_fast_form_is_a_book_of_five_levels_beside_the_other() -> None:
+    whole = book([("99", "1"), ("98", "1")], [("101", "2")])
+    fast = book([("99", "1")], [("101", "2")], fast=True)
+    sink = read(whole, fast, whole, fast, book([("99", "3")], [("101", "2")], fast=True))
+    assert [(row[2:6], row[-2]) for row in sink.only(Stream.BOOK)] == [
+        ((99, 1, 98, 1), 25),
+        ((99, 1, None, None), 5),
+        ((99, 3, None, None), 5),
+    ]
+    assert [row[2:6] for row in sink.only(Stream.QUOTES)] == [(99, 1, 101, 2), (99, 3, 101, 2)]
+
+
 @pytest.mark.parametrize("levels", [[{"px": "5", "sz": "2", "n": 1}], [{"px": "5", "sz": "2", "n": 1}, None]])
 def test_a_quote_may_miss_a_side(levels: list[Any]) -> None:
     sink = read({"channel": "bbo", "data": {"coin": "kPEPE", "time": T, "bbo": levels}})
@@ -93,7 +105,6 @@ def test_the_asset_context_has_no_time_of_its_own() -> None:
     [
         (trades(trade(1, coin="@107")), "other_instrument"),
         (book([], [], coin="PURR/USDC"), "other_instrument"),
-        (book([("9", "1")], [], fast=True), "fast_book"),
         ({"channel": "bbo", "data": {"coin": "@1", "time": T, "bbo": [None, None]}}, "other_instrument"),
         ({"channel": "subscriptionResponse", "data": {}}, "subscriptionResponse"),
         ({"channel": "pong"}, "pong"),

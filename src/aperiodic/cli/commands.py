@@ -31,6 +31,7 @@ SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "ledger": ("aperiodic.cli.ledger:app", "The ledger: back up, restore, compare with the store."),
     "simulate": ("aperiodic.cli.simulating:simulate", "Generate ticks of a simulated market."),
     "mock-exchange": ("aperiodic.cli.mocking:mock_exchange", "Serve the exchanges' own interfaces here, for trials."),
+    "instruments": ("aperiodic.cli.instruments:instruments", "List what the exchanges trade, and ask them for it."),
     "status": ("aperiodic.cli.status:status", "Show what is held, what is missing, what was rejected."),
     "quarantine": ("aperiodic.cli.quarantine:app", "The lines that became no tick: list, show, export."),
     "doctor": ("aperiodic.cli.doctor:doctor", "Check this machine and the installation, and say what to do."),

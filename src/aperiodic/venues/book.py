@@ -64,7 +64,7 @@ class LevelReader:
         text is to be read by other means.
         """
         found = text.find(self._begin)
-        if found < 0:
+        if found < 0 or not text.endswith(b"}"):
             return None
         n_bids, n, end = read_levels(
             np.frombuffer(text, dtype=np.uint8), found + len(self._begin), self._between, self._values
@@ -77,23 +77,32 @@ class LevelReader:
 class Book:
     """Both sides of one instrument's book."""
 
-    __slots__ = ("_asks", "_best", "_bids", "_counts", "_floors")
+    __slots__ = ("_best", "_counts", "_floors", "_levels")
 
     def __init__(self, levels: Levels) -> None:
-        self._bids, bids = _side(levels.bids, 1.0)
-        self._asks, asks = _side(levels.asks, -1.0)
-        self._counts = np.array([bids, asks])
+        sides = [_amounts(levels.bids, 1.0), _amounts(levels.asks, -1.0)]
+        counts = [len(side) for side in sides]
+        self._levels = np.empty((2, 2, max(counts) + _ROOM))
+        self._counts = np.array(counts)
         self._floors = (levels.bid_floor, levels.ask_floor)
-        self._best = np.array([*_best(self._bids, bids, 1.0), *_best(self._asks, asks, -1.0)])
+        self._best = np.full(2 * FLAT, np.nan)
+        for number, side in enumerate(sides):
+            keys = sorted(side)
+            self._levels[number, 0, : len(keys)] = keys
+            self._levels[number, 1, : len(keys)] = [side[key] for key in keys]
+            best = [value for level in self._listed(number)[:BOOK_DEPTH] for value in level]
+            self._best[number * FLAT : number * FLAT + len(best)] = best
 
     def apply(self, changes: Changes) -> bool:
         """Apply the absolute levels of one update; return whether the best 25 of either side changed."""
-        outcome = update_book(self._bids, self._asks, self._counts, self._best, changes.levels, changes.bids)
-        while outcome < 0:
-            more = len(changes.levels)
-            self._bids, self._asks = _grown(self._bids, more), _grown(self._asks, more)
-            outcome = update_book(self._bids, self._asks, self._counts, self._best, changes.levels, changes.bids)
-        return bool(outcome)
+        outcome: int = update_book(self._levels, self._counts, self._best, changes.levels, changes.bids)
+        if outcome < 0:
+            before = self._levels
+            room = before.shape[2]
+            self._levels = np.empty((2, 2, 2 * room + len(changes.levels)))
+            self._levels[:, :, :room] = before
+            return self.apply(changes)
+        return outcome > 0
 
     @property
     def beyond_floor(self) -> bool:
@@ -122,38 +131,21 @@ class Book:
 
     def levels(self) -> Levels:
         """The whole book, best levels first, to carry on from later."""
-        bids, asks = self._counts.tolist()
-        return Levels(_listed(self._bids, bids, 1.0), _listed(self._asks, asks, -1.0), *self._floors)
+        return Levels(self._listed(0), self._listed(1), *self._floors)
+
+    def _listed(self, side: int) -> list[Level]:
+        keys, amounts = self._levels[side, :, : self._counts[side]][:, ::-1]
+        held = amounts > 0
+        prices = -keys[held] if side else keys[held]
+        return list(zip(prices.tolist(), amounts[held].tolist(), strict=True))
 
 
-def _side(levels: Sequence[Level], sign: float) -> tuple[NDArray[np.float64], int]:
-    amounts = {sign * price: amount for price, amount in levels if amount > 0}
-    keys = sorted(amounts)
-    side = np.empty((2, len(keys) + _ROOM))
-    side[0, : len(keys)] = keys
-    side[1, : len(keys)] = [amounts[key] for key in keys]
-    return side, len(keys)
-
-
-def _grown(side: NDArray[np.float64], more: int) -> NDArray[np.float64]:
-    grown = np.empty((2, 2 * side.shape[1] + more))
-    grown[:, : side.shape[1]] = side
-    return grown
-
-
-def _listed(side: NDArray[np.float64], count: int, sign: float) -> list[Level]:
-    keys, amounts = side[:, :count][:, ::-1]
-    held = amounts > 0
-    return list(zip((sign * keys[held]).tolist(), amounts[held].tolist(), strict=True))
-
-
-def _best(side: NDArray[np.float64], count: int, sign: float) -> list[float]:
-    flat = [value for level in _listed(side, count, sign)[:BOOK_DEPTH] for value in level]
-    return flat + [np.nan] * (FLAT - len(flat))
+def _amounts(levels: Sequence[Level], sign: float) -> dict[float, float]:
+    return {sign * price: amount for price, amount in levels if amount > 0}
 
 
 def _deepest(best: NDArray[np.float64]) -> float:
-    price = best.item(_DEEPEST)
+    price: float = best.item(_DEEPEST)
     if not isnan(price):
         return price
     known = best[::2][~np.isnan(best[::2])]

@@ -175,7 +175,8 @@ def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -
     frame = venue.response_frame(line.url, line.frame) if line.url else line.frame
     if frame is None:
         sink.count("ignored", "rest_answer")
-    elif line.local is not None:
+        return venue.listed(line.frame)
+    if line.local is not None:
         try:
             mapper.read(line.local, frame)
         except RejectedFrameError as refusal:
@@ -184,12 +185,10 @@ def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -
                 raise
             raise RejectedFrameError("other_venue", f"the frame has the form of {sender.label}") from None
         return venue.listed(frame) if line.url else None
-    elif venue.instruments(frame) is not None:
-        sink.count("ignored", "instruments")
-        return venue.listed(frame)
-    else:
+    if venue.instruments(frame) is None:
         raise RejectedFrameError("malformed", "the line does not begin with a receive time and a space")
-    return None
+    sink.count("ignored", "instruments")
+    return venue.listed(frame)
 
 
 def _import_one(

@@ -49,9 +49,9 @@ class _Binance(Venue):
         return BinanceMapper(self.exchange, sink, instruments, on_book=on_book)
 
     def response_frame(self, url: str, body: bytes) -> bytes | None:
-        """Return an answer to `depth` with its symbol, and one to `exchangeInfo` as it is."""
+        """Return an answer to `depth` with its symbol, and those to `exchangeInfo` and `openInterest` as they are."""
         address = urlsplit(url)
-        if address.path.endswith("/exchangeInfo"):
+        if address.path.endswith(("/exchangeInfo", "/openInterest")):
             return body
         if not address.path.endswith("/depth"):
             return None
