@@ -95,6 +95,23 @@ def test_a_bar_of_empty_books_is_there_and_holds_nothing() -> None:
     assert set(found.values()) == {None}
 
 
+def test_what_a_snapshot_could_not_show_is_unknown_and_not_zero() -> None:
+    level = [(100.0, 1.0)] * 5
+    rows = [
+        (NOON, NOON, [(100.0, 1.0)] * 20, [(101.0, 2.0)] * 20, 25),
+        (NOON + SECOND, NOON + SECOND, level, level, 5),
+        (NOON + 70 * SECOND, NOON + 70 * SECOND, level, [], 5),
+    ]
+    frames = bars_in_memory(Family.BOOK, {Stream.BOOK: book_frame(rows)}, Clock.EXCHANGE)[Interval.M1]
+    bids, asks, mean = (
+        {depth: frames["l2_liquidity"][name.format(depth)].to_list() for depth in DEPTHS}
+        for name in ("bid_agg_{}", "ask_agg_{}", "ask_agg_{}_avg")
+    )
+    assert bids == {5: [5, 5], 10: [10, None], 20: [20, None], 25: [20, None]}
+    assert asks == {5: [5, None], 10: [20, None], 20: [40, None], 25: [40, None]}
+    assert mean == {5: [7.5, None], 10: [20, None], 20: [40, None], 25: [40, None]}
+
+
 def test_no_ratio_to_levels_of_no_amount() -> None:
     found = bar(([1.0], [0.0]), ([0.0], [0.0]))
     assert found["imbalance_ratio_25"] is None

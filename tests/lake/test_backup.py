@@ -6,6 +6,8 @@ import sys
 import tempfile
 from contextlib import closing
 from datetime import date
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,10 +23,12 @@ from aperiodic.completeness.recorded import add_recorded, whole_days
 from aperiodic.lake import LakeError, ObjectKey, backup
 from aperiodic.lake.backup import back_up, restore
 from aperiodic.lake.imports import ImportRecord, record_import
+from aperiodic.lake.instruments import remember_instruments
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.objects import ObjectRecord, replace_object
 from aperiodic.lake.schema import SCHEMA_REVISION, leases, metadata, plans, usage
 from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
+from aperiodic.market.instrument import Instrument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +113,8 @@ def fill(engine: Engine) -> str:
         )
         create_key(connection, PEPPER, "free", "")
         add_recorded(connection, Exchange.BINANCE_FUTURES, {(str(BTC), Stream.TRADES): [whole_days(10, 2**62)]})
+        coin = Instrument("BTCUSDT", BTC, Fraction(1, 3), Decimal("0.10"))
+        remember_instruments(connection, Exchange.BINANCE_FUTURES, [coin], 10, whole=True)
         connection.execute(insert(usage).values(issued("2025-05-01")))
         connection.execute(plans.update().where(plans.c.name == "pro").values(requests_per_minute=7))
         connection.execute(plans.insert().values({**plan_row("pro-bono"), "position": 9}))

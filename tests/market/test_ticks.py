@@ -26,15 +26,15 @@ def test_a_book_tick_holds_25_levels_a_side_best_first_price_before_amount() -> 
     names = list(tick_schema(Stream.BOOK))
     assert names[:5] == ["exchange_timestamp", "local_timestamp", "bid_price_01", "bid_amount_01", "bid_price_02"]
     assert names[50:54] == ["bid_price_25", "bid_amount_25", "ask_price_01", "ask_amount_01"]
-    assert names[-3:] == ["ask_price_25", "ask_amount_25", "sequence"]
-    assert len(names) == 2 + 4 * BOOK_DEPTH + 1 == 103
-    assert set(tick_schema(Stream.BOOK).dtypes()[2:-1]) == {pl.Float64()}
+    assert names[-4:] == ["ask_price_25", "ask_amount_25", "depth", "sequence"]
+    assert len(names) == 2 + 4 * BOOK_DEPTH + 2 == 104
+    assert set(tick_schema(Stream.BOOK).dtypes()[2:-2]) == {pl.Float64()}
 
 
 def test_book_columns_are_those_of_the_schema() -> None:
     assert book_columns("ask", "amount")[::24] == ["ask_amount_01", "ask_amount_25"]
     every = [name for side in ("bid", "ask") for what in ("price", "amount") for name in book_columns(side, what)]
-    assert sorted(every) == sorted(list(tick_schema(Stream.BOOK))[2:-1])
+    assert sorted(every) == sorted(list(tick_schema(Stream.BOOK))[2:-2])
 
 
 def test_every_stream_has_the_columns_of_both_clocks() -> None:

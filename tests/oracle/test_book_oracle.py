@@ -116,6 +116,7 @@ EDGES: dict[str, Callable[[pl.DataFrame], bool]] = {
     "an empty side": lambda book: (book["bid_amount_01"].is_null() & book["ask_amount_01"].is_not_null()).any(),
     "no side": lambda book: (book["bid_amount_01"].is_null() & book["ask_amount_01"].is_null()).any(),
     "20 levels": lambda book: (book["bid_amount_20"].is_not_null() & book["bid_amount_21"].is_null()).any(),
+    "no more than 5 levels": lambda book: (book["depth"] == 5).any(),
     "25 levels": lambda book: book["ask_amount_25"].is_not_null().any(),
     "fewer than 5 levels": lambda book: (book["bid_amount_01"].is_not_null() & book["bid_amount_05"].is_null()).any(),
     "equal sides": lambda book: (book_bars(book, "exchange", "1d")["l2_imbalance"]["imbalance_25"] == 0).any(),

@@ -84,7 +84,7 @@ def test_lists_a_file_for_every_day_that_is_held(app: App, raw_key: dict[str, st
         "dataset": "trades",
         "exchange": "binance-futures",
         "symbol": "perpetual-BTC-USDT:USDT",
-        "schema_version": 1,
+        "schema_version": 2,
         "expires_in": 3600,
         "missing_periods": ["2025-06-03"],
         "source": "recording",

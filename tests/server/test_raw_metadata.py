@@ -102,7 +102,7 @@ def test_every_column_of_every_dataset_is_described(api: httpx.Client) -> None:
             name: str(dtype) for name, dtype in tick_schema(stream).items()
         }
         assert all(column["description"].endswith(".") for column in columns)
-        assert datasets[stream]["schema_version"] == 1
+        assert datasets[stream]["schema_version"] == 2
     book = {column["name"]: column for column in datasets["book"]["columns"]}
     assert book["ask_amount_25"]["unit"] == "base units"
     assert book["ask_amount_25"]["description"].startswith("Amount of the ask's level 25")

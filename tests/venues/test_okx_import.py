@@ -170,3 +170,22 @@ def test_lines_of_no_form(text: bytes) -> None:
     with pytest.raises(RejectedFrameError) as caught:
         read_line(text)
     assert caught.value.code == "malformed"
+
+
+def test_sizes_of_contracts_are_remembered(lake: Lake, tmp_path: Path, instruments: Path) -> None:
+    take(lake, instruments, write(tmp_path / "1.txt", book(1, "snapshot"), book(2)))
+    report = take(lake, write(tmp_path / "2.txt", book(3), trade(7)))[0]
+    assert report.ticks["book"] == 1
+    amounts = ticks(lake, "book").sort("sequence")["bid_amount_01"]
+    assert amounts.to_list() == [0.01, 0.02, 0.03]
+
+
+def test_sizes_are_those_of_the_time_of_the_recording(lake: Lake, tmp_path: Path) -> None:
+    def answer(size: str, number: int) -> bytes:
+        row = {"instId": NAME, "instType": "SWAP", "ctVal": size, "ctMult": "1", "ctType": "linear"}
+        told = json.dumps({"code": "0", "data": [row]})
+        return f"{ADDRESS}/public/instruments?instType=SWAP -> {T / 1000 + number}: {told}\n".encode()
+
+    take(lake, write(tmp_path / "a.txt", answer("0.01", 0), answer("0.5", 5)))
+    take(lake, write(tmp_path / "b.txt", book(1_000, "snapshot")), write(tmp_path / "c.txt", book(9_000, "snapshot")))
+    assert ticks(lake, "book").sort("sequence")["bid_amount_01"].to_list() == [10.0, 4_500.0]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import httpx
 from cyclopts import Parameter
 from rich.table import Table
 
+from aperiodic.capture.settings import addresses, setting_of
 from aperiodic.cli.console import errors, out, print_line
 from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import ExchangeName, SymbolName
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.instruments import InstrumentRecord
     from aperiodic.market import Exchange
     from aperiodic.market.instrument import Instrument
-    from aperiodic.venues.feed import Feed, Request
+    from aperiodic.venues.feed import Request
 
 __all__ = ["instruments"]
 
@@ -91,7 +90,7 @@ def _refresh(lake: Lake, exchanges: list[Exchange]) -> None:
 def _ask(exchange: Exchange) -> list[Instrument]:
     feed = feed_of(exchange)
     request, reason = feed.instruments(), "it has no address that is valid today"
-    for host in _addresses(feed):
+    for host in addresses(feed, "rest"):
         try:
             status, body = _fetch(host + request.path, request)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -105,7 +104,7 @@ def _ask(exchange: Exchange) -> list[Instrument]:
     raise AperiodicDataError(
         f"{exchange} does not tell its instruments: {reason}.",
         code="venue_unreachable",
-        hint=f"Check the connection. Another host can be named by {_setting(exchange)}.",
+        hint=f"Check the connection. Another host can be named by {setting_of(feed, 'rest')}.",
     )
 
 
@@ -135,24 +134,6 @@ def _read(exchange: Exchange, body: bytes) -> list[Instrument]:
             hint="What is known already stays as it is. If this goes on, the exchange has changed its answer.",
         )
     return told
-
-
-def _addresses(feed: Feed) -> list[str]:
-    named = os.environ.get(_setting(feed.exchange), "").strip().rstrip("/")
-    if named:
-        return [named]
-    today = datetime.now(UTC).date()
-    return [
-        endpoint.url
-        for endpoint in feed.endpoints
-        if endpoint.host == "rest"
-        and (endpoint.since is None or endpoint.since <= today)
-        and (endpoint.until is None or today <= endpoint.until)
-    ]
-
-
-def _setting(exchange: Exchange) -> str:
-    return f"APERIODIC_REST_{exchange.upper().replace('-', '_')}"
 
 
 def _in_words(refreshed: Refreshed) -> str:

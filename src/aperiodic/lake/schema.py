@@ -36,7 +36,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0006"
+SCHEMA_REVISION: Final = "0007"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(

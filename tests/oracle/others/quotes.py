@@ -35,6 +35,7 @@ class Snapshot(NamedTuple):
     time: int
     bids: list[float]
     asks: list[float]
+    shown: int
 
 
 def quotes_that_count(quotes: pl.DataFrame, clock: str) -> list[Quote]:
@@ -116,14 +117,15 @@ def _liquidity(quote: Quote) -> dict[str, float]:
 def book_bars(book: pl.DataFrame, clock: str, interval: str) -> dict[str, pl.DataFrame]:
     """Compute l2_imbalance and l2_liquidity; arguments and result as for `quote_bars`.
 
-    Every snapshot counts, one-sided and empty ones included. The last snapshot's fields are null where its side is
+    Every snapshot that could show as many levels counts, one-sided and empty ones included. The last snapshot's fields are null where its side is
     empty, even if an earlier one's was not.
     """
     bars: list[tuple[int, dict[str, Value]]] = []
     for start, bar in by_interval(_snapshots(book, clock), interval):
         fields: dict[str, Value] = {}
         for n in BOOK_SUMS:
-            states = [_book_state(snapshot, n) for snapshot in bar]
+            states = [_book_state(snapshot, n) for snapshot in bar if snapshot.shown >= n]
+            states = states or [_book_state(Snapshot(0, [], [], 0), n)]
             fields |= states[-1]
             fields |= {f"{name}_avg": mean(known(state[name] for state in states)) for name in states[0]}
         bars.append((start, fields))
@@ -132,7 +134,10 @@ def book_bars(book: pl.DataFrame, clock: str, interval: str) -> dict[str, pl.Dat
 
 def _snapshots(book: pl.DataFrame, clock: str) -> list[Snapshot]:
     amounts = [f"{side}_amount_{level:02d}" for side in ("bid", "ask") for level in range(1, 26)]
-    return [Snapshot(time, known(levels[:25]), known(levels[25:])) for time, *levels in in_order(book, clock, *amounts)]
+    return [
+        Snapshot(time, known(levels[:25]), known(levels[25:]), shown)
+        for time, *levels, shown in in_order(book, clock, *amounts, "depth")
+    ]
 
 
 def _book_state(snapshot: Snapshot, n: int) -> dict[str, float | None]:

@@ -76,10 +76,6 @@ GROUP BY bar
 ORDER BY bar
 """
 
-_BOOK_STATES: Final = [
-    f"{name}_{n}" for n in BOOK_SUMS for name in ("bid_agg", "ask_agg", "imbalance", "imbalance_ratio", "bid_ask_ratio")
-]
-
 
 def _amounts(side: str) -> str:
     levels = ", ".join(f"{side}_amount_{level:02d}" for level in range(1, 26))
@@ -88,22 +84,29 @@ def _amounts(side: str) -> str:
 
 def _book_states(n: int) -> str:
     return f"""
-        list_sum(bids[1:{n}]) AS bid_agg_{n},
-        list_sum(asks[1:{n}]) AS ask_agg_{n},
+        CASE WHEN shown >= {n} THEN list_sum(bids[1:{n}]) END AS bid_agg_{n},
+        CASE WHEN shown >= {n} THEN list_sum(asks[1:{n}]) END AS ask_agg_{n},
         bid_agg_{n} - ask_agg_{n} AS imbalance_{n},
         imbalance_{n} / nullif(bid_agg_{n} + ask_agg_{n}, 0) AS imbalance_ratio_{n},
         bid_agg_{n} / nullif(ask_agg_{n}, 0) AS bid_ask_ratio_{n}
     """
 
 
+def _book_values(n: int) -> str:
+    names = (f"{name}_{n}" for name in ("bid_agg", "ask_agg", "imbalance", "imbalance_ratio", "bid_ask_ratio"))
+    return ",\n".join(
+        f"last({name} ORDER BY rank) FILTER (shown >= {n}) AS {name}, favg({name}) AS {name}_avg" for name in names
+    )
+
+
 _BOOKS: Final = f"""
 WITH placed AS (
-    SELECT {_PLACED}, {_amounts("bid")} AS bids, {_amounts("ask")} AS asks FROM book
+    SELECT {_PLACED}, {_amounts("bid")} AS bids, {_amounts("ask")} AS asks, depth AS shown FROM book
 ),
 measured AS (
-    SELECT bar, rank, {", ".join(_book_states(n) for n in BOOK_SUMS)} FROM placed
+    SELECT bar, rank, shown, {", ".join(_book_states(n) for n in BOOK_SUMS)} FROM placed
 )
-SELECT make_timestamp(bar) AS time, {_last_and_average(*_BOOK_STATES)}
+SELECT make_timestamp(bar) AS time, {", ".join(_book_values(n) for n in BOOK_SUMS)}
 FROM measured
 GROUP BY bar
 ORDER BY bar

@@ -125,7 +125,10 @@ def slippage_frames(draw: st.DrawFn, *, max_ticks: int = 40) -> tuple[pl.DataFra
 
 @st.composite
 def book_frames(draw: st.DrawFn, *, max_snapshots: int = 12) -> pl.DataFrame:
-    """Book ticks in file order, 1 to `max_snapshots` of them; sides are empty, shallow, of 20 levels or full."""
+    """Book ticks in file order, 1 to `max_snapshots` of them; sides are empty, shallow, of 20 levels or full.
+
+    Some could show no more than 5.
+    """
     base, decimals = draw(st.sampled_from(_GRIDS))
 
     def side(step: int, depth: int, amount: int, stride: int) -> list[tuple[float, float]]:
@@ -138,11 +141,13 @@ def book_frames(draw: st.DrawFn, *, max_snapshots: int = 12) -> pl.DataFrame:
     shapes = st.tuples(st.sampled_from(_DEPTHS), st.integers(0, 9_972), st.sampled_from([0, 1, 389, 5_003]))
 
     def sides(
-        bids: tuple[int, int, int], asks: tuple[int, int, int], mirrored: bool
-    ) -> tuple[list[tuple[float, float]], ...]:
-        return side(-1, *bids), side(1, *(bids if mirrored else asks))
+        bids: tuple[int, int, int], asks: tuple[int, int, int], mirrored: bool, shown: int
+    ) -> tuple[list[tuple[float, float]], list[tuple[float, float]], int]:
+        return side(-1, *bids)[:shown], side(1, *(bids if mirrored else asks))[:shown], shown
 
-    snapshots = st.builds(sides, shapes, shapes, st.sampled_from([False, False, False, True]))
+    snapshots = st.builds(
+        sides, shapes, shapes, st.sampled_from([False, False, False, True]), st.sampled_from([25, 25, 5])
+    )
     return book_frame(draw(_rows(draw(_stamps()), snapshots, 1, max_snapshots)))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _TIME: Final = pl.Datetime("us", "UTC")
 _LEVELS: Final = 25
+_FEW_LEVELS: Final = 5
 
 
 def _schema(values: dict[str, pl.DataType]) -> pl.Schema:
@@ -34,6 +35,7 @@ BOOK_SCHEMA: Final = _schema(
         for level in range(1, _LEVELS + 1)
         for what in ("price", "amount")
     }
+    | {"depth": pl.Int64()}
 )
 """Columns of a book tick file; levels that do not exist are null."""
 
@@ -46,15 +48,20 @@ def quotes_frame(
     return pl.DataFrame(numbered, schema=QUOTE_SCHEMA, orient="row")
 
 
-def book_frame(rows: Iterable[tuple[int, int, Side, Side]]) -> pl.DataFrame:
-    """Build ticks from (exchange µs, arrival µs, bids, asks), in file order; a side is (price, amount)s, best first."""
+def book_frame(
+    rows: Iterable[tuple[int, int, Side, Side] | tuple[int, int, Side, Side, int]],
+) -> pl.DataFrame:
+    """Build ticks from (exchange µs, arrival µs, bids, asks, levels that could be shown or else 25), in file order.
+
+    A side is (price, amount)s, best first.
+    """
 
     def columns(side: Side) -> list[float | None]:
         return [value for level in side for value in level] + [None, None] * (_LEVELS - len(side))
 
     numbered = [
-        (exchange, local, *columns(bids), *columns(asks), number)
-        for number, (exchange, local, bids, asks) in enumerate(rows, start=1)
+        (exchange, local, *columns(bids), *columns(asks), *(shown or [_LEVELS]), number)
+        for number, (exchange, local, bids, asks, *shown) in enumerate(rows, start=1)
     ]
     return pl.DataFrame(numbered, schema=BOOK_SCHEMA, orient="row")
 
@@ -125,6 +132,8 @@ def random_market(seed: int, n: int, start: date, days: int = 1) -> Market:
     depths = rng.choice([0, 3, 20, 25, 25, 25], (2, len(seen)))
     best = price_ticks(seen)
     levels = amounts(2, len(seen), _LEVELS)
+    shown = np.where(np.arange(len(seen)) % 7 % 2, _FEW_LEVELS, _LEVELS)
+    depths = np.minimum(depths, shown)
     return Market(
         trades=trades,
         quotes=quotes_frame(
@@ -142,6 +151,7 @@ def random_market(seed: int, n: int, start: date, days: int = 1) -> Market:
                 arrival,
                 [((best[k] - level) / 10, levels[0, k, level]) for level in range(depths[0, k])],
                 [((best[k] + 1 + level) / 10, levels[1, k, level]) for level in range(depths[1, k])],
+                int(shown[k]),
             )
             for k, (time, arrival) in enumerate(zip(seen.tolist(), arrivals(seen).tolist(), strict=True))
         ),

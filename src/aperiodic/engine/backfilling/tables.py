@@ -12,7 +12,7 @@ import polars as pl
 from aperiodic.engine.backfilling.ticks import DayFindings, FileFindings, in_day
 from aperiodic.engine.backfilling.unpacking import blocks_of_lines
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.engine.importing.tardis_tables import complete
+from aperiodic.engine.merging import complete
 from aperiodic.engine.numbering import counts_of
 from aperiodic.venues import UnknownContractError
 from aperiodic.venues.checks import Check, time_of

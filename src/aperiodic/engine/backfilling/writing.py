@@ -22,7 +22,7 @@ from aperiodic.completeness.recorded import (
 from aperiodic.engine.backfilling.fetching import Presence
 from aperiodic.engine.backfilling.ticks import DayFindings, FileFindings
 from aperiodic.engine.importing.report import IMPORTER_VERSION, writing_ticks
-from aperiodic.engine.importing.tardis_tables import complete
+from aperiodic.engine.merging import complete
 from aperiodic.engine.numbering import counts_of, runs_of
 from aperiodic.engine.ticks import give_up_day, put_ticks, require_day_source, require_source
 from aperiodic.lake import NewObject, ObjectKey

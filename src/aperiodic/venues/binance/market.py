@@ -22,7 +22,6 @@ __all__ = ["Market", "Series", "check_levels", "check_positive", "optional_numbe
 
 _INF: Final = float("inf")
 _COIN_MARGINED: Final = 2
-_FURTHER_QUOTE: Final = "USD"
 
 
 class Series:
@@ -84,8 +83,9 @@ class Market:
 
 
 def _is_coin_margined(native: str) -> bool:
-    """Whether a name is like `BTCUSD_PERP` or `BTCUSD_261225`: no USD-margined one ends with USD before the line."""
-    return native.partition("_")[0].endswith(_FURTHER_QUOTE)
+    """Whether a name is like `BTCUSD_PERP` or `BTCUSD_261225`, and not like `BTCBUSD_210129`."""
+    pair, _, delivery = native.partition("_")
+    return delivery == "PERP" or (pair.endswith("USD") and not pair.endswith(("BUSD", "FDUSD")))
 
 
 def check_positive(*values: float) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import polars as pl
 
-from aperiodic.market import BOOK_DEPTH, DAY_US, Stream
+from aperiodic.market import BOOK_DEPTH, DAY_US, Stream, shown_levels
 from aperiodic.market.time import day_at, day_start_us
 from aperiodic.venues.archive import (
     HOUR_US,
@@ -154,7 +154,7 @@ class BookLines:
         if best == self._best.get(frame.coin):
             return
         self._best[frame.coin] = best
-        append((time, None, *best, None))
+        append((time, None, *best, shown_levels(_LEVELS), None))
         top = (*best[:2], *best[2 * BOOK_DEPTH :][:2])
         if top != self._top.get(frame.coin):
             self._top[frame.coin] = top

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import polars as pl
 
-from aperiodic.market import SIDE, Stream
+from aperiodic.market import BOOK_DEPTH, SIDE, Stream
 from aperiodic.venues.archive import (
     HOUR_US,
     Appender,
@@ -34,10 +34,9 @@ from aperiodic.venues.archive import (
     day_file,
     epoch_us,
 )
-from aperiodic.venues.book import Book, Levels
 from aperiodic.venues.checks import Check, finite, number, positive
 from aperiodic.venues.contracts import Contract, UnknownContractError
-from aperiodic.venues.events import RejectedFrameError, venue_time_us
+from aperiodic.venues.events import Levels, RejectedFrameError, venue_time_us
 from aperiodic.venues.okx import messages as wire
 
 if TYPE_CHECKING:
@@ -142,11 +141,14 @@ class OkxBookLines:
 class _Kept:
     """One instrument's book."""
 
-    __slots__ = ("_append", "_best", "_book", "_contract", "_quote", "_top", "since")
+    __slots__ = ("_append", "_begin", "_best", "_book", "_changes", "_contract", "_quote", "_top", "since")
 
     def __init__(
         self, append: Callable[[tuple[Any, ...]], None], quote: Callable[[tuple[Any, ...]], None], contract: Contract
     ) -> None:
+        from aperiodic.venues.book import Book, Changes  # noqa: PLC0415 (it loads what compiles its kernels)
+
+        self._begin, self._changes = Book, Changes.of
         self._append = append
         self._quote = quote
         self._contract = contract
@@ -158,20 +160,19 @@ class _Kept:
     def take(self, frame: wire.ArchivedBook, time: int) -> None:
         bids, asks = ([level[:2] for level in side] for side in (frame.bids, frame.asks))
         if frame.action == "snapshot":
-            self._book = Book(Levels(bids, asks))
+            self._book = self._begin(Levels(bids, asks))
             if self.since is None:
                 self.since = time
         elif self._book is None:
             raise RejectedFrameError("update_of_unknown_book", "no snapshot came before this change")
-        elif not self._book.apply(bids, asks):
+        elif not self._book.apply(self._changes(bids, asks)):
             return
         best = self._book.best
         if best == self._best:
             return
         self._best = best
-        self._append((time, None, *self._contract.base_levels(best), None))
-        bids_best, asks_best = self._book.bids.best, self._book.asks.best
-        top = (*bids_best[:2], *asks_best[:2])
+        self._append((time, None, *self._contract.base_levels(best), BOOK_DEPTH, None))
+        top = self._book.top
         if top != self._top:
             self._top = top
             self._quote((time, None, *self._contract.base_levels(top), None))
