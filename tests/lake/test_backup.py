@@ -21,6 +21,7 @@ from aperiodic.accounts.keys import create_key, list_keys, verify_key
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.completeness.recorded import add_recorded, whole_days
 from aperiodic.lake import LakeError, ObjectKey, backup
+from aperiodic.lake.archive_files import ArchivedFile, record_archived
 from aperiodic.lake.backup import back_up, restore
 from aperiodic.lake.imports import ImportRecord, record_import
 from aperiodic.lake.instruments import remember_instruments
@@ -113,6 +114,8 @@ def fill(engine: Engine) -> str:
         )
         create_key(connection, PEPPER, "free", "")
         add_recorded(connection, Exchange.BINANCE_FUTURES, {(str(BTC), Stream.TRADES): [whole_days(10, 2**62)]})
+        day = ("2025-05-01", "vision", "a.zip", "imported", "0" * 64, 2**40, "", 7, 10)
+        record_archived(connection, [ArchivedFile(Exchange.BINANCE_FUTURES, str(BTC), Stream.TRADES, *day)])
         coin = Instrument("BTCUSDT", BTC, Fraction(1, 3), Decimal("0.10"))
         remember_instruments(connection, Exchange.BINANCE_FUTURES, [coin], 10, whole=True)
         connection.execute(insert(usage).values(issued("2025-05-01")))
