@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aperiodic.capture.session import Session
 
-__all__ = ["keep_telling", "metrics", "status", "status_path"]
+__all__ = ["keep_telling", "metrics", "status", "status_path", "tell"]
 
 _EVERY_S: Final = 5.0
 _LATEST: Final = 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.capture.books import Books
@@ -12,7 +13,7 @@ from aperiodic.capture.clock import Clock
 from aperiodic.capture.dialling import DialBudget
 from aperiodic.capture.errors import CaptureError
 from aperiodic.capture.keeper import Keeper
-from aperiodic.capture.monitor import keep_telling
+from aperiodic.capture.monitor import keep_telling, tell
 from aperiodic.capture.plan import Planned, plan_connections
 from aperiodic.capture.polls import keep_polling
 from aperiodic.capture.recorder import FLUSH_S, Recorder
@@ -145,6 +146,8 @@ class Session:
             await self.rest.close()
             self.recorder.flush()
             await asyncio.to_thread(self.writer.finish)
+            with suppress(OSError):
+                tell(self)
         if self.writer.error is not None:
             raise self.writer.error
 

@@ -22,7 +22,7 @@ from aperiodic.capture.settings import CaptureSettings
 from aperiodic.cli.console import errors, out, print_line
 from aperiodic.cli.errors import DISK_FULL, FAILED, say_error
 from aperiodic.cli.installation import read_settings
-from aperiodic.cli.parameters import ExchangeName, SymbolName
+from aperiodic.cli.parameters import ExchangeName, SymbolList
 from aperiodic.market import InvalidInputError
 
 __all__ = ["capture"]
@@ -33,11 +33,11 @@ _MOST_SAID: Final = 20
 def capture(
     *,
     exchange: ExchangeName,
-    symbols: Annotated[list[SymbolName] | None, Parameter(consume_multiple=True)] = None,
-    all: bool = False,  # noqa: A002 - the name of the flag
-    channels: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
+    symbols: SymbolList | None = None,
+    all: Annotated[bool, Parameter(negative=())] = False,  # noqa: A002 - the name of the flag
+    channels: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
     shard: str = "s0",
-    check: bool = False,
+    check: Annotated[bool, Parameter(negative=())] = False,
     seconds: Annotated[float, Parameter(validator=Number(gt=0, lte=86_400))] = 300.0,
 ) -> None:
     """Record what an exchange sends, until Ctrl-C; or try out with --check whether it sends what it should.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cyclopts import Token
 
-__all__ = ["Day", "ExchangeName", "ExchangeNames", "SymbolName", "SymbolNames", "check_range"]
+__all__ = ["Day", "ExchangeName", "ExchangeNames", "SymbolList", "SymbolName", "SymbolNames", "check_range"]
 
 
 def _exchange(_type: Any, tokens: Sequence[Token]) -> Exchange:  # noqa: ANN401 - cyclopts' converter signature
@@ -50,6 +50,18 @@ ExchangeNames = Annotated[list[Exchange], Parameter(name="--exchange", converter
 SymbolNames = Annotated[
     list[Symbol], Parameter(name="--symbol", converter=_symbols, n_tokens=1, accepts_keys=False, negative=())
 ]
+SymbolList = Annotated[
+    list[Symbol],
+    Parameter(
+        name=("--symbols", "--symbol"),
+        converter=_symbols,
+        n_tokens=1,
+        accepts_keys=False,
+        negative=(),
+        consume_multiple=True,
+    ),
+]
+"""As `SymbolNames`; one option may also be followed by several."""
 Day = Annotated[date, Parameter(converter=_day)]
 
 
