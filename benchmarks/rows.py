@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.workers import workers_environment
-from benchmarks import family_bars, peers, serving, trade_bars
+from benchmarks import family_bars, peers, receiving, serving, trade_bars
 from benchmarks.measure import Pairs, in_fresh_process, timed_pairs
 from benchmarks.quoted import DAYS, make_book, make_days, make_quotes
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ROWS", "Result", "Row"]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
+_CAPTURED: Final = 200_000
 _SETTLED: Final = 3
 """Days after which a worker has allocated what a day takes."""
 
@@ -169,6 +170,12 @@ def _links(inputs: Inputs) -> Result:
     return Result(pairs.gain, f"{rates[0]} : {rates[1]} requests/s")
 
 
+def _capture(inputs: Inputs) -> Result:
+    pairs = in_fresh_process(receiving.capture_against_websockets, _CAPTURED, inputs.pairs)
+    rates = [f"{1 / median(side):,.0f}" for side in (pairs.ours, pairs.theirs)]
+    return Result(pairs.gain, f"{rates[0]} : {rates[1]} frames/s of 2 KB on one core")
+
+
 def _milliseconds(pairs: Pairs) -> str:
     return f"{median(pairs.ours) * 1e3:,.0f} ms : {median(pairs.theirs) * 1e3:,.0f} ms"
 
@@ -213,5 +220,14 @@ ROWS: Final = (
         more_is_better=True,
     ),
     Row("sdk-memory", "the same: peak memory ÷ that of client 4.3.1", "x", 0.6, None, _sdk_memory),
+    Row(
+        "capture",
+        "capture from socket to disk: times the rate at which `websockets` alone receives",
+        "x",
+        1,
+        2,
+        _capture,
+        more_is_better=True,
+    ),
     Row("links", "links to 12 months: times the rate on FastAPI", "x", 1.3, None, _links, more_is_better=True),
 )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Connection", "Stage", "Watcher"]
 
 TICK_S: Final = 0.25
+_DATA: Final = FrameKind.DATA
 _ACK_S: Final = 0.5
 _QUIET_S: Final = 120.0
 _MOST_NAMED: Final = 5
@@ -126,7 +127,7 @@ class Connection:
             return
         self._recorder.frame(local, self._id, message, is_text=is_text)
         told = self._read(message)
-        if told.kind is not FrameKind.DATA:
+        if told.kind is not _DATA:
             self._other(told)
             return
         self.data += 1

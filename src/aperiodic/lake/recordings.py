@@ -297,7 +297,7 @@ def _cut(file: BinaryIO) -> Sidecar:
     end = frames = first = last = 0
     streams: set[str] = set()
     for end, lines in whole_blocks(file):  # noqa: B007 - the end is wanted after the last one
-        for line in lines.splitlines():
+        for line in lines.split(b"\n"):
             stamp, _, rest = line.partition(b" ")
             if not stamp.isdigit():
                 continue

@@ -17,12 +17,12 @@ __all__ = ["DepthChain"]
 
 _MAX_RECENT: Final = 1_000
 _HEAD: Final = 400
-_NUMBERS: Final = re.compile(rb'"E":(\d+).{0,120}?"U":(\d+),"u":(\d+)(?:,"pu":(\d+))?')
+_NUMBERS: Final = re.compile(rb'"U":(\d+),"u":(\d+)(?:,"pu":(\d+))?')
+_EVENT_TIME: Final = re.compile(rb'"E":\s*(\d+)')
 _ANSWERED: Final = re.compile(rb'"lastUpdateId":\s*(\d+)')
 
 
 class _Update(Struct):
-    event_time: int = field(name="E", default=0)
     first: int = field(name="U", default=-1)
     last: int = field(name="u", default=-1)
     previous: int | None = field(name="pu", default=None)
@@ -43,13 +43,13 @@ class DepthChain:
         last: Number of the last update; -1 before the first.
     """
 
-    __slots__ = ("_answer", "_recent", "_time", "last", "state")
+    __slots__ = ("_answer", "_newest", "_recent", "last", "state")
 
     def __init__(self) -> None:
         self.state = ChainState.WAITING
         self.last = -1
-        self._time = 0
         self._answer: int | None = None
+        self._newest = b""
         # (first, after, last) of an unbroken chain.
         self._recent: deque[tuple[int, int, int]] = deque(maxlen=_MAX_RECENT)
 
@@ -59,21 +59,20 @@ class DepthChain:
         numbers = _read(frame)
         if numbers is None:
             return self.state
-        stamp, first, last, previous = numbers
-        after = first - 1 if previous is None else previous
+        after, last = numbers[1:]
         newest = self.last
         if newest < 0:
             self.state = ChainState.WANTS_SNAPSHOT
         elif last <= newest:
-            if stamp <= self._time + RESTART_SLACK_US:
+            if _event_time(frame) <= _event_time(self._newest) + RESTART_SLACK_US:
                 return self.state  # told again, as while two connections overlap
             self._break()  # the venue begins to count anew
         elif after > newest:
             self._break()
         self.last = last
-        self._time = max(stamp, self._time)
+        self._newest = frame
         if self.state is not ChainState.KNOWN:
-            self._recent.append((first, after, last))
+            self._recent.append(numbers)
             if self._answer is not None and last >= self._answer:
                 self._adopt(self._answer)
         return self.state
@@ -95,7 +94,6 @@ class DepthChain:
     def _break(self) -> None:
         self._recent.clear()
         self._answer = None
-        self._time = 0
         self.state = ChainState.BROKEN
 
     def _adopt(self, number: int) -> None:
@@ -111,24 +109,27 @@ class DepthChain:
         self.state = ChainState.KNOWN if fits else ChainState.WANTS_SNAPSHOT
 
 
-def _read(frame: bytes) -> tuple[int, int, int, int | None] | None:
-    """Return event time (µs), `U`, `u` and `pu`, which is None on spot."""
+def _read(frame: bytes) -> tuple[int, int, int] | None:
+    """Return (first, after, last): `U`, what `DepthChange` calls after, and `u`."""
     found = _NUMBERS.search(frame, 0, _HEAD)
     if found is not None:
-        stamp, first, last, previous = found.groups()
-        numbers = (int(stamp), int(first), int(last), None if previous is None else int(previous))
+        told = found.groups()
+        first, last = int(told[0]), int(told[1])
+        after = first - 1 if told[2] is None else int(told[2])
     else:
         try:
             update = _WRAPPED.decode(frame).data
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        numbers = (update.event_time, update.first, update.last, update.previous)
-    stamp_us = _time_us(numbers[0])
-    return None if stamp_us is None or numbers[1] < 0 or numbers[2] < numbers[1] else (stamp_us, *numbers[1:])
+        first, last = update.first, update.last
+        after = first - 1 if update.previous is None else update.previous
+    return None if first < 0 or last < first else (first, after, last)
 
 
-def _time_us(stamp: int) -> int | None:
+def _event_time(frame: bytes) -> int:
+    """Return `E`, µs; 0 where it is none."""
+    found = _EVENT_TIME.search(frame)
     try:
-        return venue_time_us(stamp)
+        return 0 if found is None else venue_time_us(int(found[1][:20]))
     except RejectedFrameError:
-        return None
+        return 0
