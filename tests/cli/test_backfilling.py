@@ -69,6 +69,16 @@ def test_a_refused_day_is_named_with_its_reason(command: Command, archive: Archi
     assert "days not in the archive 2 (2025-05-02, 2025-05-03); refused 1 (2025-05-01)" in done.out
 
 
+def test_lines_put_aside_are_shown(command: Command, archive: Archive) -> None:
+    put_trades(archive, DAY, trade(1, ms(DAY)) + trade(2, ms(DAY), maker="perhaps"))
+    done = command.run(*FUTURES, "--start", "2025-05-01", "--end", "2025-05-01")
+    assert done.code == 0
+    assert "2025-05-01: rejected lines: unknown_side 1\n" in done.out
+    shown = command.run("quarantine", "list").out
+    assert "BTCUSDT-trades-2025-05-01.zip" in shown
+    assert "perhaps" in command.run("quarantine", "show", "BTCUSDT-trades-2025-05-01.zip").out
+
+
 def test_money_is_spent_only_if_that_is_said(command: Command, archive: Archive) -> None:
     paid = ("backfill", "--exchange", "hyperliquid-perps", "--symbols", "BTC,ETH", "--streams", "mark_price")
     done = command.run(*paid, "--start", "2025-05-01", "--end", "2025-05-31")

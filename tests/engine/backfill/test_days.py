@@ -207,6 +207,14 @@ def test_a_utc_day_of_okx_needs_two_files(archive: Archive, backfiller: Backfill
     assert condition(backfiller, OKX, SWAP, Stream.TRADES, DAY) == ("degraded", ["no_arrival_time:"])
 
 
+def test_rows_of_another_instrument_are_put_aside(archive: Archive, backfiller: Backfiller) -> None:
+    rows = okx_trade(1, ms(DAY)) + okx_trade(2, ms(DAY)).replace("BTC", "ETH")
+    put_okx_trades(archive, DAY, rows)
+    put_okx_trades(archive, date(2025, 5, 2), "")
+    (report,) = backfiller.run(OKX, SWAP, DAY, DAY, Stream.TRADES, contracts=SIZES)
+    assert (report.ticks, report.rejected) == ({"trades": 1}, {"other_instrument": 1})
+
+
 def test_half_a_day_is_imported_as_such_when_the_archive_lacks_the_other(
     archive: Archive, backfiller: Backfiller
 ) -> None:

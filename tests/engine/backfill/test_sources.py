@@ -94,6 +94,13 @@ def test_an_archive_that_asks_for_time_gets_it(archive: Archive, backfiller: Bac
     assert 77 <= sum(backfiller.waited) <= 77 + 2 + 4 + 1
 
 
+def test_an_archive_that_asks_for_an_hour_is_left_alone(archive: Archive, backfiller: Backfiller) -> None:
+    path = put_trades(archive, DAY, many())
+    archive.fail(path, Fault(429, {"Retry-After": "3600"}))
+    assert run(backfiller) == ("refused", "archive_blocked")
+    assert archive.count(".zip") == 1
+
+
 def test_an_archive_that_never_answers_is_not_asked_for_ever(archive: Archive, backfiller: Backfiller) -> None:
     days = [DAY + timedelta(days=number) for number in range(5)]
     for day in days:

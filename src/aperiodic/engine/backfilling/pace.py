@@ -93,8 +93,10 @@ class Pace:
             self._reason = reason
             ceiling = min(_FIRST_S * 2.0 ** (self._refused - 1), _LONGEST_S)
             delay = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-            if retry_after is not None:
-                delay = min(max(retry_after, 0.0), _LONGEST_ASKED_S)
+            if retry_after is not None and retry_after > _LONGEST_ASKED_S:
+                self._refused, self._reason = _ATTEMPTS, f"it asks to be left alone for {retry_after:,.0f} s"
+            elif retry_after is not None:
+                delay = max(retry_after, 0.0)
             self._next = max(self._next, self._clock() + delay)
 
     def answered(self) -> None:

@@ -203,7 +203,7 @@ class _Run:
         if isinstance(layout, LineLayout):
             return read_lines(texts, layout, unit.streams, *where, folder)
         if isinstance(layout, TableLayout):
-            return read_tables(texts, layout, unit.streams, *where)
+            return read_tables(texts, layout, unit.streams, *where, shared=unit.table.shared)
         raise TypeError(layout)
 
     def _sizes_of(self, unit: Unit) -> Mapping[str, Contract]:

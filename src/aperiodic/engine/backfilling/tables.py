@@ -32,6 +32,7 @@ _LINE: Final = "_line"
 _PLACE: Final = "_order_{}"
 _FILE: Final = "_file"
 _BY_RULE: Final = "_by_rule"
+_FOREIGN: Final = Check("other_instrument", "the row is of another instrument", pl.lit(value=True))
 _SHOWN: Final = 80
 
 
@@ -56,6 +57,8 @@ def read_tables(
     instruments: Mapping[str, Symbol],
     contracts: Mapping[str, Contract],
     begin: int,
+    *,
+    shared: bool,
 ) -> DayFindings:
     """Read the files of a day and write nothing.
 
@@ -66,6 +69,7 @@ def read_tables(
         instruments: Symbols by the venue's names; of one file with one instrument, only that.
         contracts: Sizes of contracts by the venue's names.
         begin: Begin of the UTC day, µs.
+        shared: Whether files hold other instruments as well; else rows of others are put aside.
 
     Raises:
         ImportSourceError: `unknown_columns`, and what unpacking raises.
@@ -79,7 +83,7 @@ def read_tables(
     left_out: defaultdict[tuple[Stream, Symbol], list[pl.DataFrame]] = defaultdict(list)
     for number, text in enumerate(texts):
         findings = found.files[text.path] = FileFindings()
-        for rows in _rows(text, layout, instruments, findings):
+        for rows in _rows(text, layout, instruments, findings, shared=shared):
             for (native, symbol), own in _by_instrument(rows.filter(in_day(begin)), layout, instruments):
                 for stream in streams:
                     ticks = _ticks(own, layout, stream, contracts.get(native))
@@ -101,7 +105,7 @@ def read_tables(
 
 
 def _rows(
-    text: Text, layout: TableLayout, instruments: Mapping[str, Symbol], findings: FileFindings
+    text: Text, layout: TableLayout, instruments: Mapping[str, Symbol], findings: FileFindings, *, shared: bool
 ) -> Iterator[pl.DataFrame]:
     """Yield the good rows of a file with their exchange time, block by block."""
     names: list[str] | None = None
@@ -117,7 +121,12 @@ def _rows(
         findings.lines += block.count(b"\n")
         if content:
             rows = _parse(content, names, start, findings)
-            yield _good(rows, layout, instruments, text.file, findings)
+            if layout.instrument is not None:
+                ours = pl.col(layout.instrument).is_in(list(instruments))
+                if not shared:
+                    _set_aside(rows.filter(~ours).with_columns(_refused=pl.lit(0)), names, [_FOREIGN], findings)
+                rows = rows.filter(ours)
+            yield _good(rows, layout, text.file, findings)
 
 
 def _columns(name: str, first: str, layout: TableLayout) -> tuple[list[str], bool]:
@@ -177,13 +186,10 @@ def _split(line: bytes) -> list[str] | None:
 def _good(
     rows: pl.DataFrame,
     layout: TableLayout,
-    instruments: Mapping[str, Symbol],
     file: ArchiveFile,
     findings: FileFindings,
 ) -> pl.DataFrame:
-    """Return the rows that pass all checks, of the instruments wanted, and those left out by rule; put others aside."""
-    if layout.instrument is not None:
-        rows = rows.filter(pl.col(layout.instrument).is_in(list(instruments)))
+    """Return the rows that pass all checks, and those left out by rule; put others aside."""
     moment = layout.time
     outside = ~moment.is_between(file.begin - file.slack, file.end + file.slack, closed="left")
     checks = [
@@ -195,12 +201,17 @@ def _good(
     judged = rows.with_columns(failed.cast(pl.Int32).alias("_refused"), time_of(moment).alias(_TIME))
     refused = judged.filter(pl.col("_refused").is_not_null())
     if refused.height:
-        texts = refused.select(pl.concat_str(rows.columns[1:], separator=",", ignore_nulls=True)).to_series()
-        for line, place, text in zip(refused[_LINE], refused["_refused"], texts, strict=True):
-            findings.quarantine.add(line, None, checks[place].code, checks[place].reason, text.encode())
+        _set_aside(refused, rows.columns[1:], checks, findings)
     by_rule = pl.col("_refused").is_in([place for place, check in enumerate(checks) if check.by_rule])
     kept = judged.filter(pl.col("_refused").is_null() | by_rule)
     return kept.with_columns(pl.col("_refused").is_not_null().alias(_BY_RULE))
+
+
+def _set_aside(refused: pl.DataFrame, names: Sequence[str], checks: Sequence[Check], findings: FileFindings) -> None:
+    """Keep rows that were refused by the check at the place `_refused`."""
+    texts = refused.select(pl.concat_str(names, separator=",", ignore_nulls=True)).to_series()
+    for line, place, text in zip(refused[_LINE], refused["_refused"], texts, strict=True):
+        findings.quarantine.add(line, None, checks[place].code, checks[place].reason, text.encode())
 
 
 def _by_instrument(
