@@ -43,6 +43,16 @@ async def test_a_stream_of_the_other_class_of_host_is_acknowledged_and_silent(tm
             assert await all_frames(socket, until_s=0.2) == [{"result": None, "id": 1}]
 
 
+async def test_another_pace_of_a_book_is_sent_under_the_name_that_was_asked_for(tmp_path: Path) -> None:
+    async with mocking(tmp_path, SPOT) as client, client.socket("ws", "/stream") as socket:
+        await socket.send(subscribe("btcusdt@depth", "btcusdt@depth5"))
+        _, *got = await frames(socket, 3)
+        assert [(frame["stream"], frame["data"]["e"]) for frame in got] == [("btcusdt@depth", "depthUpdate")] * 2
+        await socket.send('{"method":"UNSUBSCRIBE","params":["btcusdt@depth"],"id":2}')
+        await all_frames(socket, until_s=0.1)
+        assert await all_frames(socket, until_s=0.2) == []
+
+
 def test_the_classes_of_host_are_those_that_the_feed_knows() -> None:
     feed = feed_of(FUTURES)
     streams = [(channel, feed.subscription(channel, "BTCUSDT").name) for channel in feed.channels if channel.template]

@@ -155,6 +155,20 @@ async def test_frames_that_mean_nothing(tmp_path: Path, kind: str, size: int) ->
         await asyncio.wait_for(link[0].readexactly(size), 5)
 
 
+async def test_streams_can_change_their_class_of_host(tmp_path: Path) -> None:
+    both = PATH + "/btcusdt@depth@0ms"
+    async with (
+        mocking(tmp_path, FUTURES) as client,
+        client.socket("public", both) as one,
+        client.socket("market", PATH) as other,
+    ):
+        await frames(one, 2)
+        client.mock.disturb(fault("wrong_class", symbol="BTCUSDT", stream="@trade"))
+        assert {frame["stream"] for frame in await frames(other, 2)} == {"btcusdt@trade"}
+        await frames(one, 2)  # what was on its way
+        assert {frame["stream"] for frame in await frames(one, 3)} == {"btcusdt@depth@0ms"}
+
+
 async def test_the_numbers_of_a_book_can_begin_anew(tmp_path: Path) -> None:
     path = "/stream?streams=btcusdt@depth@0ms"
     async with mocking(tmp_path, FUTURES) as client, client.socket("public", path) as socket:

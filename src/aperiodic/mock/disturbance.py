@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Delivery", "Disturbance"]
 
 _ON_THE_WAY: Final = frozenset(
-    {"withhold", "duplicate", "reorder", "stall", "malformed", "new_field", "wrong_class", "sequence_reset"}
+    {"withhold", "duplicate", "reorder", "stall", "malformed", "new_field", "sequence_reset"}
 )
 _RESET_SHARE: Final = 0.9
 _LONGEST_REORDER_S: Final = 2.0
@@ -137,7 +137,7 @@ class Disturbance:
             active.held.append(message)
             return
         active.left -= 1
-        if kind in {"withhold", "wrong_class"}:
+        if kind == "withhold":
             yield Delivery(message, lost=kind)
         elif kind == "malformed":
             yield Delivery(message, lost=kind, junk=message.payload[: len(message.payload) // 2])

@@ -8,7 +8,7 @@
 | `stall` | frames are held back for `seconds`, then sent in order | the same |
 | `malformed` | the next `count` frames are cut in half | the same |
 | `new_field` | frames carry a field that nobody knows, for `seconds` | the same |
-| `wrong_class` | the streams are acknowledged and silent on their class of host, for `seconds` | the same |
+| `wrong_class` | the streams change their class of host (Binance futures): acknowledged and silent where they were, for `seconds` | the same |
 | `disconnect` | connections of these streams are cut: without a word, or with `code` | the same |
 | `freeze` | they are neither read nor written any more, and not closed | the same |
 | `shutdown` | the venue's notice, and after `seconds` the cut; all connections | |
@@ -69,7 +69,18 @@ FaultKind = Literal[
 ]
 
 _MOST: Final = 100_000
-_BINANCE: Final = frozenset({Exchange.BINANCE, Exchange.BINANCE_FUTURES})
+_NUMBERED: Final = (Exchange.BINANCE, Exchange.BINANCE_FUTURES, Exchange.OKX_PERPS)
+_ONLY: Final[dict[str, tuple[Exchange, ...]]] = {
+    "sequence_reset": _NUMBERED,
+    "old_snapshot": _NUMBERED,
+    "shutdown": _NUMBERED,
+    "no_snapshot": (Exchange.OKX_PERPS,),
+    "coin_kill": (Exchange.HYPERLIQUID_PERPS,),
+    "wrong_class": (Exchange.BINANCE_FUTURES,),
+    "banned": (Exchange.BINANCE, Exchange.BINANCE_FUTURES),
+}
+"""Faults that not all venues can have."""
+
 _OF_SYMBOLS: Final = frozenset(
     {
         *("withhold", "duplicate", "reorder", "stall", "malformed", "new_field", "disconnect", "huge", "invalid_utf8"),
@@ -178,17 +189,7 @@ def _ordinary(exchange: Exchange) -> tuple[FaultKind, ...]:
 
 
 def _possible(exchange: Exchange, kind: FaultKind) -> bool:
-    if kind in {"sequence_reset", "old_snapshot"}:
-        return exchange is not Exchange.HYPERLIQUID_PERPS
-    if kind == "no_snapshot":
-        return exchange is Exchange.OKX_PERPS
-    if kind == "coin_kill":
-        return exchange is Exchange.HYPERLIQUID_PERPS
-    if kind == "shutdown":
-        return exchange is not Exchange.HYPERLIQUID_PERPS
-    if kind in {"wrong_class", "banned"}:
-        return exchange in _BINANCE
-    return True
+    return exchange in _ONLY.get(kind, (exchange,))
 
 
 def _length(rng: random.Random, kind: FaultKind) -> float:

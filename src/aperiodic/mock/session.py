@@ -6,6 +6,8 @@ import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aperiodic.mock.connection import Connection, Query
     from aperiodic.mock.messages import Message
     from aperiodic.mock.venue import VenueServer
@@ -37,6 +39,7 @@ class Session:
         self.server = server
         self.connection = connection
         self.streams: dict[str, None] = {}
+        self._asked_as: dict[str, str] = {}
         self.announced = False
         self.url = query.target
         now = time.monotonic()
@@ -79,7 +82,20 @@ class Session:
         raise NotImplementedError
 
     def frame(self, message: Message) -> bytes:
-        """Return a message as this connection gets it."""
+        """Return a message as this connection gets it: under the name that was asked for."""
+        asked = self._asked_as.get(message.stream)
+        return message.payload if asked is None else self.renamed(message, asked)
+
+    @staticmethod
+    def others(stream: str) -> Sequence[str]:
+        """Return streams of the same form: recordings may have those instead of what is asked for today."""
+        del stream
+        return ()
+
+    @staticmethod
+    def renamed(message: Message, stream: str) -> bytes:
+        """Return a frame as one of another stream of the same form."""
+        del stream
         return message.payload
 
     def announce_end(self) -> None:
@@ -97,6 +113,11 @@ class Session:
     def idled(self) -> None:
         """Close an idle connection as the venue does."""
         self.connection.cut(hard=False)
+
+    def hears(self, message: Message) -> bool:
+        """Whether a message is for this connection: not, where its class of host does not send the stream."""
+        del message
+        return True
 
     @staticmethod
     def serves(path: str) -> bool:
@@ -154,16 +175,28 @@ class Session:
         elif self.idle_s is not None and self.idle_for(now) >= self.idle_s * timers:
             self.idled()
 
-    def take(self, stream: str, *, silent: bool = False) -> None:
-        """Subscribe; a silent stream is remembered and never sent."""
+    def take(self, stream: str) -> None:
+        """Subscribe; where the market has another stream of the same form instead, that is sent under this name."""
         self.streams[stream] = None
-        if not silent:
-            self.server.subscribe(self, stream)
+        told = self._told_as(stream)
+        if told != stream:
+            self._asked_as[told] = stream
+        self.server.subscribe(self, told)
 
     def drop(self, stream: str) -> None:
         """Unsubscribe."""
         self.streams.pop(stream, None)
-        self.server.unsubscribe(self, stream)
+        told = self._told_as(stream)
+        if self._asked_as.get(told, stream) == stream:
+            self._asked_as.pop(told, None)
+            self.server.unsubscribe(self, told)
+
+    def _told_as(self, stream: str) -> str:
+        there = self.server.market.streams
+        if stream in there:
+            return stream
+        # One that is asked for itself is not sent under another name too.
+        return next((other for other in self.others(stream) if other in there and other not in self.streams), stream)
 
     def log(self, what: str, streams: list[str]) -> None:
         """Log a subscription, or the end of one."""

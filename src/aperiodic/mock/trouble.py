@@ -26,20 +26,26 @@ class Trouble:
 
     def __init__(self, server: VenueServer) -> None:
         self._server = server
-        self._states: dict[str, tuple[float, Fault]] = {}
+        self._states: dict[str, list[tuple[float, Fault]]] = {}
         self._counts: dict[str, int] = {}
         self._old: dict[str, TextBook] = {}
 
-    def state(self, kind: str, native: str = "") -> Fault | None:
-        """Return the fault of that kind that is going on for an instrument, if there is one."""
-        until, fault = self._states.get(kind, (0.0, None))
-        if fault is None or until <= time.monotonic() or (native and fault.symbol not in {"", native}):
-            return None
-        return fault
+    def state(self, kind: str, native: str = "", stream: str = "") -> Fault | None:
+        """Return the fault of that kind that is going on for an instrument and a stream, if there is one."""
+        now = time.monotonic()
+        for until, fault in self._states.get(kind, ()):
+            if (
+                until > now
+                and (not native or fault.symbol in {"", native})
+                and fault.stream in (stream or fault.stream)
+            ):
+                return fault
+        return None
 
     def remaining_s(self, kind: str) -> float:
         """Return how long a fault of that kind still goes on, seconds."""
-        return max(0.0, self._states[kind][0] - time.monotonic()) if kind in self._states else 0.0
+        now = time.monotonic()
+        return max((until - now for until, _ in self._states.get(kind, ()) if until > now), default=0.0)
 
     def use_up(self, kind: str) -> bool:
         """Whether a counted fault hits once more; it is counted down."""
@@ -74,7 +80,7 @@ class Trouble:
             self._counts["html"] = self._counts.get("html", 0) + fault.count
         else:
             until = time.monotonic() + fault.seconds if fault.seconds > 0 else float("inf")
-            self._states[fault.kind] = (until, fault)
+            self._states.setdefault(fault.kind, []).append((until, fault))
             for session in self._concerned(fault) if fault.kind == "coin_kill" else ():
                 session.connection.cut(hard=False)
 

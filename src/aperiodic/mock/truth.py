@@ -4,7 +4,7 @@
 |---|---|
 | `sent` | `connection`, `stream`, `symbol`, `number`, `time` (exchange time, ms), `note` (`duplicate`, `backlog`, …) |
 | `withheld` | the same; `why`: the kind of fault |
-| `missed` | the same without a connection: nobody was subscribed to a stream that somebody had subscribed to before |
+| `missed` | the same; `why`: nobody was subscribed to a stream that somebody had subscribed to before, the connection was about to close, or its class of host does not send the stream. Lost is what no line tells as sent |
 | `junk` | `connection`, `kind`: a frame that means nothing, sent on purpose |
 | `open`, `close` | `connection`, `url`; `code`, `by` (`client`, `venue`) |
 | `subscribe`, `unsubscribe` | `connection`, `streams` |

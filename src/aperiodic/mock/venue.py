@@ -249,7 +249,9 @@ class VenueServer:
                 self.truth.message("missed", self.exchange, message, more="not_subscribed")
             return
         for session in listeners:
-            if session.deliver(message):
+            if not session.hears(message):
+                self.truth.message("missed", self.exchange, message, session.name, "wrong_class")
+            elif session.deliver(message):
                 self._dirty.add(session)
                 self.truth.message("sent", self.exchange, message, session.name, note)
             else:

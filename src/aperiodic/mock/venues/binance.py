@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import time
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["BinanceSession", "class_of", "class_of_path"]
 
 _PUBLIC: Final = ("trade", "bookTicker", "depth", "rpiDepth")
+_PACES: Final = ("depth@0ms", "depth@100ms", "depth", "depth@500ms")
 _MOST_STREAMS: Final = 1_024
 _REFUSED: Final = 1008
 _DATA: Final = b'"data":'
@@ -97,10 +99,30 @@ class BinanceSession(Session):
 
     def frame(self, message: Message) -> bytes:
         """Return a message with or without the wrapper that names its stream."""
-        payload = message.payload
+        payload = super().frame(message)
         if self._fine:
             payload = _TIME_MS.sub(rb"\g<1>\g<2>000", payload)
         return payload[payload.index(_DATA) + len(_DATA) : -1] if self._raw else payload
+
+    @staticmethod
+    def others(stream: str) -> list[str]:
+        """Return the other paces of a book."""
+        name, _, channel = stream.partition("@")
+        if channel not in _PACES:
+            return []
+        return [f"{name}@{pace}" for pace in _PACES if pace != channel]
+
+    @staticmethod
+    def renamed(message: Message, stream: str) -> bytes:
+        """Return a frame as one of another stream."""
+        return message.payload.replace(message.stream.encode(), stream.encode(), 1)
+
+    def hears(self, message: Message) -> bool:
+        """Whether this class of host sends the stream."""
+        if self._spot:
+            return True
+        moved = self.server.trouble.state("wrong_class", message.native, message.stream)
+        return (class_of(message.stream) == self._host) is (moved is None)
 
     def announce_end(self) -> None:
         """Send `serverShutdown`."""
@@ -124,7 +146,7 @@ class BinanceSession(Session):
             self.connection.close(_REFUSED, "Invalid request")
             return
         for name in names:
-            self.take(name, silent=not self._spot and class_of(name) != self._host)
+            self.take(name)
         if names:
             self.log("subscribe", names)
         if number is not None:
@@ -149,6 +171,7 @@ class BinanceSession(Session):
         return True
 
 
+@lru_cache(maxsize=10_000)
 def class_of(stream: str) -> str:
     """Return the class of host of USD-M futures that sends a stream."""
     head, _, rest = stream.partition("@")

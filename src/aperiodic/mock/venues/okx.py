@@ -46,7 +46,6 @@ class OkxSession(Session):
         self._business = urlsplit(query.target).path.endswith("/business")
         self._id = secrets.token_hex(4)
         self._used: list[float] = []
-        self._renamed: dict[str, tuple[str, str]] = {}
 
     def heard(self, message: bytes) -> None:
         """Take a request."""
@@ -66,10 +65,16 @@ class OkxSession(Session):
         taken = [name for argument in arguments if (name := self._argument(what, argument, number))]
         self.log(what, taken)
 
-    def frame(self, message: Message) -> bytes:
-        """Return a message under the name that was asked for."""
-        names = self._renamed.get(message.stream)
-        return message.payload if names is None else renamed(message.payload, *names)
+    @staticmethod
+    def others(stream: str) -> list[str]:
+        """Return the channels of former times, or of those who log in."""
+        channel, _, native = stream.partition(":")
+        return [f"{other}:{native}" for other in ALIASES.get(channel, ())]
+
+    @staticmethod
+    def renamed(message: Message, stream: str) -> bytes:
+        """Return a frame as one of another channel."""
+        return renamed(message.payload, message.stream.partition(":")[0], stream.partition(":")[0])
 
     def announce_end(self) -> None:
         """Send the notice 64008."""
@@ -119,26 +124,12 @@ class OkxSession(Session):
         self.say(msgspec.json.encode({**echo, "event": what, "arg": argument, "connId": self._id}))
         count = {"event": "channel-conn-count", "channel": channel, "connCount": "1", "connId": self._id}
         if what == "unsubscribe":
-            for stream in self._sent_as(channel, native):
-                self.server.unsubscribe(self, stream)
             self.drop(name)
             return name
         self.say(msgspec.json.encode(count))
         self.take(name)
-        for stream in self._sent_as(channel, native):
-            other = stream.partition(":")[0]
-            self._renamed[stream] = (other, channel)
-            self.server.subscribe(self, stream)
         self._begin_stream(channel, native, name)
         return name
-
-    def _sent_as(self, channel: str, native: str) -> list[str]:
-        """Return the streams of a recording that stand in for one that it does not have."""
-        if f"{channel}:{native}" in self.server.market.streams:
-            return []
-        return [
-            name for other in ALIASES.get(channel, ()) if (name := f"{other}:{native}") in self.server.market.streams
-        ]
 
     def _begin_stream(self, channel: str, native: str, name: str) -> None:
         latest = self.server.market.latest.get(name)
