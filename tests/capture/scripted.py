@@ -173,15 +173,18 @@ async def running(venue: ScriptedBinance, monkeypatch: pytest.MonkeyPatch) -> As
 async def answer_http(
     answer: Callable[[str, str, bytes], Answer], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Answer the requests of one HTTP connection."""
+    """Answer one HTTP request, and close: nothing is left open when a test ends."""
     with suppress(ConnectionError, asyncio.IncompleteReadError):
-        while head := await reader.readuntil(b"\r\n\r\n"):
-            first, *lines = head.decode().split("\r\n")
-            method, path, _ = first.split(" ", 2)
-            headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
-            body = await reader.readexactly(int(headers.get("content-length", "0")))
-            status, told, content = answer(method, path, body)
-            more = "".join(f"{name}: {text}\r\n" for name, text in told.items())
-            writer.write(f"HTTP/1.1 {status} X\r\n{more}Content-Length: {len(content)}\r\n\r\n".encode() + content)
-            await writer.drain()
+        head = await reader.readuntil(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        status, told, content = answer(method, path, body)
+        more = "".join(f"{name}: {text}\r\n" for name, text in told.items())
+        size = f"Connection: close\r\nContent-Length: {len(content)}\r\n\r\n"
+        writer.write(f"HTTP/1.1 {status} X\r\n{more}{size}".encode() + content)
+        await writer.drain()
     writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()

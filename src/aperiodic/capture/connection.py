@@ -30,6 +30,7 @@ __all__ = ["Connection", "Stage", "Watcher"]
 TICK_S: Final = 0.25
 _DATA: Final = FrameKind.DATA
 _ACK_S: Final = 0.5
+_SOON_S: Final = 2.0
 _QUIET_S: Final = 120.0
 _MOST_NAMED: Final = 5
 
@@ -74,7 +75,7 @@ class Connection:
         data: Data frames that came.
         unasked: Data frames of streams that were not asked for.
         opened: When it was opened, seconds of the monotonic clock; 0 before.
-        suspects: Streams asked for last and not acknowledged when the venue cut the connection right afterwards.
+        suspects: Instruments asked for last and not acknowledged when the venue cut the connection right afterwards.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Connection:
         self.streams = {each.name: StreamState(each, watcher.watch(each)) for each in streams}
         self.data = self.unasked = 0
         self.opened = 0.0
-        self.suspects: list[Subscription] = []
+        self.suspects: list[str] = []
         self._feed, self._recorder, self._watcher = feed, recorder, watcher
         self._read = feed.read
         self._pong = feed.heartbeat.answer
@@ -118,6 +119,7 @@ class Connection:
         self._any = self._any_before = self._data_before = 0
         self._data_changed = 0.0
         self._last_asked: list[Subscription] = []
+        self._asked_at = 0.0
         self._said: set[str] = set()
 
     def on_message(self, local: int, message: bytes, *, is_text: bool) -> None:
@@ -154,6 +156,9 @@ class Connection:
         self._recorder.connections.pop(self._id, None)
         self._recorder.word(time.time_ns(), self._id, "close", {"code": code, "reason": reason, "by": by})
         if by == "venue":
+            if time.monotonic() - self._asked_at < _SOON_S:
+                unanswered = [each.native for each in self._last_asked if not self.streams[each.name].acknowledged]
+                self.suspects = list(dict.fromkeys(unanswered))
             self._watcher.say(f"{self._feed.exchange} closed {self.name} ({self.host}): {code} {reason}".rstrip())
         self._closed.set()
 
@@ -172,12 +177,12 @@ class Connection:
         """Names of the streams that were named as silent."""
         return [name for name, state in self.streams.items() if state.is_silent]
 
-    async def run(self, careful: Sequence[Subscription] = ()) -> None:
+    async def run(self, careful: Sequence[str] = ()) -> None:
         """Keep the connection until it ends.
 
         Args:
-            careful: Streams among those of which one may make the venue cut the connection: they are asked for last,
-                a half of them first.
+            careful: Instruments of which one may make the venue cut the connection: their streams are asked for last,
+                those of a half of them first.
 
         Raises:
             DialError: It could not be opened.
@@ -217,19 +222,17 @@ class Connection:
         self._recorder.asked_for(each.name for each in new)
         await self._subscribe(new)
 
-    async def _subscribe_all(self, careful: Sequence[Subscription]) -> None:
+    async def _subscribe_all(self, careful: Sequence[str]) -> None:
         self.stage = Stage.SUBSCRIBING
-        doubtful = {each.name for each in careful}
-        await self._subscribe(
-            [each.subscription for each in self.streams.values() if each.subscription.name not in doubtful]
-        )
+        streams = [state.subscription for state in self.streams.values()]
+        await self._subscribe([each for each in streams if each.native not in careful])
         if careful:
             await self._sleep(_ACK_S)
             half = max(1, len(careful) // 2)
-            for chunk in (careful[:half], careful[half:]):
-                if chunk and not self._closed.is_set():
+            for natives in (careful[:half], careful[half:]):
+                if not self._closed.is_set():
                     self._last_asked = []
-                    await self._subscribe(chunk)
+                    await self._subscribe([each for each in streams if each.native in natives])
                     await self._sleep(_ACK_S)
         if self.stage is Stage.SUBSCRIBING:
             self.stage = Stage.PROVING
@@ -250,9 +253,8 @@ class Connection:
             if self._closed.is_set():
                 break
             self._last_asked += chunk
+            self._asked_at = now
             await self._sleep(1 / self._feed.limits.messages_per_s)
-        if self._closed.is_set():
-            self.suspects = [each for each in self._last_asked if not self.streams[each.name].acknowledged]
 
     async def _sleep(self, seconds: float) -> None:
         """Wait, but no longer than the connection lives."""

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 __all__ = ["House", "Keeper"]
 
 _PROOF_S: Final = 30.0
-_SOON_S: Final = 2.0
+_SUSPECT_S: Final = 1.0
+"""Longest wait while a stream that ends connections is looked for: the budget of dials bounds it, seconds."""
+
 _TICK_S: Final = 0.1
 _COUNTRY: Final = 451
 _BANNED: Final = 418
@@ -89,7 +91,7 @@ class Keeper:
         self._watcher = watcher(self)
         self._back_off = BackOff(house.settings.capture_most_wait_s)
         self._address = 0
-        self._suspects: list[Subscription] = []
+        self._suspects: list[str] = []
         self._closing: Connection | None = None
 
     async def keep(self) -> None:
@@ -156,7 +158,7 @@ class Keeper:
         except DialError as error:
             return self._refused(connection, error, wait)
         self._judge(connection)
-        return wait
+        return min(wait, _SUSPECT_S) if self._suspects else wait
 
     def _refused(self, connection: Connection, error: DialError, wait: float) -> float:
         house = self._house
@@ -171,22 +173,19 @@ class Keeper:
         return max(wait, error.retry_after_s or 0.0)
 
     def _judge(self, connection: Connection) -> None:
-        """Where the venue cut the connection right after a subscription, narrow down which stream it was."""
-        suspects = connection.suspects
-        if not suspects or self._house.feed.limits.names_per_message > 1:
+        """Where the venue cut the connection right after a subscription, narrow down which instrument it was."""
+        suspects = [] if self._house.feed.limits.names_per_message > 1 else connection.suspects
+        confirmed = len(suspects) == 1 and suspects == self._suspects
+        self._suspects = [] if confirmed else suspects
+        if not confirmed:
             return
-        if len(suspects) > 1:
-            self._suspects = suspects
-            return
-        self._suspects = []
-        (culprit,) = suspects
-        native = culprit.native
+        (native,) = suspects
         aside = [each for each in self.planned.streams if each.native == native]
         self.set_aside += aside
         self.planned.streams = [each for each in self.planned.streams if each.native != native]
         self._house.say(
-            f"{self._house.feed.exchange} cuts the connection when it is asked for {culprit.name}; "
-            f"{native} is set aside: check its name"
+            f"{self._house.feed.exchange} cuts the connection when it is asked for {native}; "
+            "it is set aside: check its name"
         )
 
     async def _until_replaced(self, task: asyncio.Task[None]) -> asyncio.Task[None] | None:
