@@ -106,6 +106,14 @@ def test_nothing_whole_leaves_nothing(tmp_path: Path) -> None:
     assert not recording.path.exists()
 
 
+def test_files_that_got_no_name_are_removed(tmp_path: Path) -> None:
+    recording = new_recording(tmp_path, Exchange.BINANCE_FUTURES, "s0", NOON_NS)
+    for name in (recording.path.name + ".part", recording.sidecar_path.name + ".part"):
+        recording.path.with_name(name).touch()
+    assert recover(tmp_path) == []
+    assert list(recording.path.parent.iterdir()) == []
+
+
 def test_a_living_writer_is_left_alone(tmp_path: Path) -> None:
     recording = begun(tmp_path, block(FRAMES)[:-1])
     with recording.path.open("r+b") as file, claim(file) as is_mine:

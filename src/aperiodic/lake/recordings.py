@@ -227,6 +227,10 @@ def recover(home: Path, exchange: Exchange | None = None) -> list[tuple[Recordin
     Raises:
         OSError: The system refused.
     """
+    for partial in (home / _FOLDER).glob(f"{exchange or '*'}/*/*/{host_name()}-*.part"):
+        with suppress(FileNotFoundError), partial.open("rb") as file, claim(file) as is_mine:
+            if is_mine:
+                partial.unlink()
     recovered = []
     for recording in list_recordings(home, exchange):
         if not recording.is_open or recording.host != host_name():
