@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.capture.scripted import answer_http
@@ -72,14 +72,24 @@ def test_a_block_is_kept_to_its_end() -> None:
     assert weight.take(1) == 0
 
 
+class _Unwritten(SegmentWriter):
+    """Keeps its blocks."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.kept: list[Block] = []
+
+    def put(self, block: Block) -> None:
+        self.kept.append(block)
+
+
 class Asked:
     """A REST client of a host that answers as a test says."""
 
     def __init__(self, home: Path, hosts: list[str], answers: list[Answer]) -> None:
         self.said: list[str] = []
-        self.blocks: list[Block] = []
-        writer = SegmentWriter(home, FEED.exchange, "s0", segment_bytes=1 << 30, queue_bytes=1 << 30, floor_bytes=0)
-        writer.put = self.blocks.append  # type: ignore[method-assign] # no thread is wanted
+        writer = _Unwritten(home, FEED.exchange, "s0", segment_bytes=1 << 30, queue_bytes=1 << 30, floor_bytes=0)
+        self.blocks = writer.kept
         self.recorder = Recorder(writer, FEED.read)
         self.rest = RestClient(FEED, hosts, self.recorder, Weight(FEED.limits, 0.8), self.said.append)
         self.answers = answers

@@ -135,7 +135,7 @@ def test_a_disk_that_becomes_full_ends_in_words_and_a_sealed_recording(
     assert not recording.is_open
 
 
-def test_half_a_block_is_taken_back(tmp_path: Path) -> None:
+def test_half_a_block_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer, recorder = made(tmp_path)
     writer.start()
     recorder.frame(START_NS, b"c1", QUOTE % 1)
@@ -157,7 +157,7 @@ def test_half_a_block_is_taken_back(tmp_path: Path) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._inner, name)
 
-    file._file = Full(file._file)
+    monkeypatch.setattr(file, "_file", Full(file._file))
     recorder.frame(START_NS + 1, b"c1", QUOTE % 2)
     recorder.flush()
     writer.finish()

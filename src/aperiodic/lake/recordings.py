@@ -228,7 +228,7 @@ def recover(home: Path, exchange: Exchange | None = None) -> list[tuple[Recordin
         OSError: The system refused.
     """
     for partial in (home / _FOLDER).glob(f"{exchange or '*'}/*/*/{host_name()}-*.part"):
-        with suppress(FileNotFoundError), partial.open("rb") as file, claim(file) as is_mine:
+        with suppress(FileNotFoundError), partial.open("rb") as unnamed, claim(unnamed) as is_mine:
             if is_mine:
                 partial.unlink()
     recovered = []
