@@ -18,7 +18,7 @@ FUTURES = ("backfill", "--exchange", "binance-futures", "--symbols", "BTCUSDT", 
 DAYS = ("--start", "2025-05-01", "--end", "2025-05-03")
 INSTRUMENTS = {
     "code": "0",
-    "data": [{"instId": SWAP, "instType": "SWAP", "ctType": "linear", "ctVal": "0.01", "ctMult": "1"}],
+    "data": [{"instId": SWAP, "instType": "SWAP", "ctType": "linear", "ctVal": "0.01", "ctMult": "1", "state": "live"}],
 }
 
 
@@ -97,7 +97,7 @@ def test_sizes_of_contracts_are_asked_for_or_given(command: Command, archive: Ar
     swaps = ("backfill", "--exchange", "okx-perps", "--symbols", SWAP, "--streams", "trades", *DAYS[:2], "--end")
     done = command.run(*swaps, "2025-05-01")
     assert done.code == 1
-    assert "warning: okx-perps does not tell the sizes of its contracts" in done.err
+    assert "warning: okx-perps does not tell its instruments" in done.err
     assert "refused 1 (2025-05-01)" in done.out
     told = json.dumps(INSTRUMENTS).encode()
     (tmp_path / "instruments.json").write_bytes(told)

@@ -6,14 +6,13 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import httpx
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from aperiodic.capture.settings import addresses, setting_of
 from aperiodic.cli.console import errors, print_line, steps
 from aperiodic.cli.errors import FAILED, say_error
 from aperiodic.cli.installation import Begin, open_lake
+from aperiodic.cli.instruments import refresh_instruments
 from aperiodic.cli.parameters import Day, ExchangeName, check_range
 from aperiodic.engine.backfilling.addresses import read_addresses
 from aperiodic.engine.backfilling.contract_sizes import contracts_in_file, instruments_counted_in_contracts
@@ -21,10 +20,11 @@ from aperiodic.engine.backfilling.fetching import Fetcher
 from aperiodic.engine.backfilling.plan import Request, plan_units
 from aperiodic.engine.backfilling.report import Outcome
 from aperiodic.engine.backfilling.run import Options, outstanding, run_units
-from aperiodic.engine.errors import ArchiveError
-from aperiodic.market import InvalidInputError, Stream, Symbol
+from aperiodic.engine.importing.instruments import known_instruments
+from aperiodic.market import AperiodicDataError, InvalidInputError, Stream, Symbol
 from aperiodic.market.errors import unknown_value
-from aperiodic.venues import RejectedFrameError, feed_of, venue_of
+from aperiodic.market.time import now_us
+from aperiodic.venues import venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from aperiodic.engine.backfilling.plan import Unit
     from aperiodic.engine.backfilling.report import DayReport
+    from aperiodic.lake import Lake
     from aperiodic.market import Exchange
     from aperiodic.venues import Contract
 
@@ -41,7 +42,6 @@ __all__ = ["backfill"]
 
 _MOST_DAYS: Final = 4_000
 _SHOWN: Final = 5
-_TIMEOUT_S: Final = 20.0
 _GIB: Final = 1 << 30
 
 
@@ -96,7 +96,7 @@ def backfill(
     places = read_addresses({file.base.name: file.base for unit in units for file in unit.files}.values())
     with open_lake(Begin.ANYWHERE) as lake:
         _require_consent(outstanding(lake, units, again=again), consent=yes)
-        contracts = _contracts(exchange, outstanding(lake, units, again=again), instruments)
+        contracts = _contracts(lake, exchange, outstanding(lake, units, again=again), instruments)
         fetcher = Fetcher(lake.home / "archives", places)
         try:
             with steps() as progress:
@@ -160,29 +160,17 @@ def _require_consent(units: Sequence[Unit], *, consent: bool) -> None:
     errors.print(f"Fetching {words}.", highlight=False, markup=False, soft_wrap=True)
 
 
-def _contracts(exchange: Exchange, units: Sequence[Unit], file: Path | None) -> Mapping[str, Contract]:
-    """Return the sizes of contracts: those of the file that was given, or else those that the venue tells now."""
+def _contracts(lake: Lake, exchange: Exchange, units: Sequence[Unit], file: Path | None) -> Mapping[str, Contract]:
+    """Return the sizes of contracts in the file that was given; without one, make sure that the ledger knows them."""
     if file is not None:
         return contracts_in_file(exchange, file)
-    if not instruments_counted_in_contracts(units):
-        return {}
-    feed, reason = feed_of(exchange), "it has no address that is valid today"
-    for address in addresses(feed, "rest"):
+    needed = instruments_counted_in_contracts(units)
+    if needed - known_instruments(lake, exchange, now_us()).contracts.keys():
         try:
-            answer = httpx.get(address + feed.instruments().path, timeout=_TIMEOUT_S).raise_for_status()
-            listed = venue_of(exchange).instruments(answer.content)
-        except (httpx.HTTPError, httpx.InvalidURL, RejectedFrameError) as error:
-            reason = f"{address}: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
-            continue
-        if listed is not None and listed.contracts:
-            return listed.contracts
-        reason = f"{address} lists no contracts"
-    problem = ArchiveError(
-        f"{exchange} does not tell the sizes of its contracts: {reason}. Those of days that have candles are known.",
-        code="contract_size_needed",
-        hint=f"Give a file with its answer: --instruments FILE. Another host can be named by {setting_of(feed, 'rest')}.",
-    )
-    say_error(problem, heading="warning")
+            refresh_instruments(lake, [exchange])
+        except AperiodicDataError as error:
+            hint = f"Days whose candles tell them are imported all the same. {error.hint} Or: --instruments FILE"
+            say_error(type(error)(error.message, code=error.code, hint=hint), heading="warning")
     return {}
 
 

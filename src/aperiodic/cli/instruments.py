@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aperiodic.market.instrument import Instrument
     from aperiodic.venues.feed import Request
 
-__all__ = ["instruments"]
+__all__ = ["instruments", "refresh_instruments"]
 
 _TIMEOUT_S: Final = 20.0
 _LONGEST_ANSWER: Final = 32 << 20
@@ -53,7 +53,9 @@ def instruments(
     """
     with open_lake(Begin.ANYWHERE if refresh else Begin.NOWHERE) as lake:
         if refresh:
-            _refresh(lake, [exchange] if exchange else [venue.exchange for venue in all_venues() if venue.feed])
+            refresh_instruments(
+                lake, [exchange] if exchange else [venue.exchange for venue in all_venues() if venue.feed]
+            )
         with lake.engine.connect() as connection:
             records = read_instruments(connection, exchange, history=history)
     wanted = [record for record in records if symbol is None or record.instrument.symbol == symbol]
@@ -65,7 +67,7 @@ def instruments(
         out.print(_table(wanted))
 
 
-def _refresh(lake: Lake, exchanges: list[Exchange]) -> None:
+def refresh_instruments(lake: Lake, exchanges: list[Exchange]) -> None:
     """Ask exchanges; one that does not answer keeps no other from being asked.
 
     Raises:

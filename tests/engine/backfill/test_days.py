@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,10 @@ from aperiodic.completeness.conditions import read_conditions
 from aperiodic.completeness.gaps import read_gaps
 from aperiodic.completeness.judgement import Judgement
 from aperiodic.lake.imports import read_imports
+from aperiodic.lake.instruments import remember_instruments
+from aperiodic.lake.ledger import begin_write
 from aperiodic.market import DAY_US, Clock, Exchange, Source, Stream
+from aperiodic.market.instrument import Instrument
 from aperiodic.market.time import day_start_us
 from aperiodic.venues import Contract, venue_of
 
@@ -252,6 +256,20 @@ def test_the_size_of_a_contract_is_that_of_the_day(archive: Archive, backfiller:
     assert ticks is not None
     assert ticks["amount"].to_list() == [2.0]
     assert not (backfiller.lake.home / "archives" / "okx_static").exists()
+
+
+def test_the_ledger_remembers_the_size_that_a_contract_had(archive: Archive, backfiller: Backfiller) -> None:
+    for day in (DAY, date(2025, 5, 2)):
+        put_okx_trades(archive, day, okx_trade(day.day, ms(DAY, 3_600 * 12), size="2"))
+    symbol = venue_of(OKX).symbol(SWAP)
+    for size, time in ((Fraction(10), DAY_US * 10_000), (Fraction(1), day_start_us(date(2025, 6, 1)))):
+        with begin_write(backfiller.lake.engine) as connection:
+            remember_instruments(connection, OKX, [Instrument(SWAP, symbol, size)], time, whole=True)
+    (report,) = backfiller.run(OKX, SWAP, DAY, DAY, Stream.TRADES)
+    assert report.outcome == "imported"
+    ticks = backfiller.ticks(OKX, SWAP, Stream.TRADES, DAY)
+    assert ticks is not None
+    assert ticks["amount"].to_list() == [20.0]
 
 
 def test_a_day_on_which_the_size_of_a_contract_changed_is_refused(archive: Archive, backfiller: Backfiller) -> None:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from aperiodic.market import Exchange
     from aperiodic.venues import Contract
 
-__all__ = ["contracts_in_file", "instruments_counted_in_contracts"]
+__all__ = ["contracts_in_file", "counts_contracts", "instruments_counted_in_contracts"]
 
 _AMOUNTS = frozenset({Stream.TRADES, Stream.QUOTES, Stream.BOOK})
 
 
 def instruments_counted_in_contracts(units: Iterable[Unit]) -> set[str]:
     """Return the venue's names of the instruments of which a size of contracts is needed."""
-    return {native for unit in units if _counts_contracts(unit) for native in unit.instruments}
+    return {native for unit in units if counts_contracts(unit) for native in unit.instruments}
 
 
 def contracts_in_file(exchange: Exchange, path: Path) -> dict[str, Contract]:
@@ -47,7 +47,8 @@ def contracts_in_file(exchange: Exchange, path: Path) -> dict[str, Contract]:
     return contracts
 
 
-def _counts_contracts(unit: Unit) -> bool:
+def counts_contracts(unit: Unit) -> bool:
+    """Whether the files of a unit tell amounts in contracts."""
     layout = unit.table.layout
     if isinstance(layout, TardisLayout):
         return venue_of(unit.exchange).counts_contracts and bool(_AMOUNTS & set(unit.streams))

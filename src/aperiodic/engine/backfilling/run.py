@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aperiodic.engine.backfilling.contract_sizes import counts_contracts
 from aperiodic.engine.backfilling.fetching import Fetched, Fetcher, Presence
 from aperiodic.engine.backfilling.lines import read_lines
 from aperiodic.engine.backfilling.report import DayReport, Outcome
@@ -17,10 +18,11 @@ from aperiodic.engine.backfilling.ticks import DayFindings
 from aperiodic.engine.backfilling.unpacking import content_of
 from aperiodic.engine.backfilling.writing import record_day, write_day
 from aperiodic.engine.errors import ArchiveError, ImportSourceError
+from aperiodic.engine.importing.instruments import known_instruments
 from aperiodic.engine.importing.tardis import import_tardis
 from aperiodic.engine.ticks import require_day_source
 from aperiodic.lake.archive_files import IMPORTED, ArchivedFile, read_archived
-from aperiodic.market import Source, Stream
+from aperiodic.market import DAY_US, Source, Stream
 from aperiodic.venues import UnknownContractError, venue_of
 from aperiodic.venues.archive import LineLayout, TableLayout
 
@@ -178,7 +180,7 @@ class _Run:
 
     def _import_tardis(self, unit: Unit, fetched: Sequence[Fetched]) -> DayReport:
         held = [each.local for each in fetched if each.local is not None]
-        contracts = self._contracts if venue_of(unit.exchange).counts_contracts else None
+        contracts = self._sizes_of(unit) if venue_of(unit.exchange).counts_contracts else None
         told = import_tardis(self._lake, held, again=self._options.again, contracts=contracts)
         record_day(
             self._lake, unit, fetched, {stream: sum(each.ticks.get(stream, 0) for each in told) for stream in Stream}
@@ -208,7 +210,10 @@ class _Run:
 
     def _sizes_of(self, unit: Unit) -> Mapping[str, Contract]:
         """Return the sizes of contracts on a day: those that the archive tells, else those that are known."""
-        sizes = dict(self._contracts)
+        if not counts_contracts(unit):
+            return {}
+        held = known_instruments(self._lake, unit.exchange, unit.begin + DAY_US // 2)
+        sizes = {**held.contracts, **self._contracts}
         for native, file in unit.size_files.items():
             fetched = self._fetcher.fetch(file)
             if fetched.local is None or unit.table.sizes is None:
