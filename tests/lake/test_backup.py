@@ -23,11 +23,12 @@ from aperiodic.completeness.recorded import add_recorded, whole_days
 from aperiodic.lake import LakeError, ObjectKey, backup
 from aperiodic.lake.archive_files import ArchivedFile, record_archived
 from aperiodic.lake.backup import back_up, restore
+from aperiodic.lake.checkpoints import Checkpoint, write_checkpoint
 from aperiodic.lake.imports import ImportRecord, record_import
 from aperiodic.lake.instruments import remember_instruments
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.objects import ObjectRecord, replace_object
-from aperiodic.lake.schema import SCHEMA_REVISION, leases, metadata, plans, usage
+from aperiodic.lake.schema import SCHEMA_REVISION, archive_files, leases, metadata, plans, usage
 from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
 from aperiodic.market.instrument import Instrument
 
@@ -119,6 +120,13 @@ def fill(engine: Engine) -> str:
         coin = Instrument("BTCUSDT", BTC, Fraction(1, 3), Decimal("0.10"))
         remember_instruments(connection, Exchange.BINANCE_FUTURES, [coin], 10, whole=True)
         connection.execute(insert(usage).values(issued("2025-05-01")))
+        write_checkpoint(
+            connection, Checkpoint("binance", "host-s0", "a.zst", 2**40, "a.zst", 7, 2**50, {"open": {"a1": []}}, 9)
+        )
+        file = {"day": "2025-05-01", "archive": "vision", "path": "a.zip", "state": "taken", "sha256": "0" * 64}
+        counts = {"size": 2**40, "etag": "", "rows": 5, "finished_at": 9}
+        series = {"exchange": "binance", "symbol": str(BTC), "stream": "trades"}
+        connection.execute(insert(archive_files).values(series | file | counts))
         connection.execute(plans.update().where(plans.c.name == "pro").values(requests_per_minute=7))
         connection.execute(plans.insert().values({**plan_row("pro-bono"), "position": 9}))
     return key

@@ -151,7 +151,7 @@ def test_operation_ids_are_unique() -> None:
 
 def test_descriptions_are_the_words_of_the_docstrings() -> None:
     entry = DOCUMENT["components"]["schemas"]["FileEntry"]
-    assert entry["description"] == "One published calendar month."
+    assert entry["description"] == "One published calendar month, or a day that is not over."
     assert entry["properties"]["sha256"]["description"] == "Hex digest of the file."
     assert "Attributes" not in str(DOCUMENT["components"]["schemas"])
 

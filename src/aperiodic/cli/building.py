@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from aperiodic.cli.console import out, steps
-from aperiodic.cli.installation import open_lake
+from aperiodic.cli.console import errors, out, print_line, steps
+from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
+from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.build import build as run_build
+from aperiodic.engine.open_days import OpenDayBuilder, Round
 from aperiodic.engine.plan import Selection
+from aperiodic.market import InvalidInputError
+from aperiodic.market.time import time_at
 
 __all__ = ["build"]
+
+_PAUSE_S: Final = 1.0
 
 
 def build(
@@ -25,6 +31,7 @@ def build(
     end: Day | None = None,
     workers: Annotated[int, Parameter(validator=Number(gte=0, lte=256))] = os.cpu_count() or 1,
     again: bool = False,
+    follow: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Compute the metrics that are out of date, and nothing else, and publish the months they belong to.
 
@@ -35,8 +42,17 @@ def build(
         end: Last day, inclusive.
         workers: Processes to use; 0 computes in this one, which needs no /dev/shm. The files are the same whatever their number.
         again: Compute what is up to date too.
+        follow: Go on until Ctrl-C: publish the bars of days that are not over as their ticks come, and build days that
+            are over.
     """
     check_range(start, end)
+    if follow:
+        if again or exchange or symbol or start or end:
+            raise InvalidInputError(
+                "With --follow everything is built.", code="contradiction", hint="Leave out the other options."
+            )
+        _follow()
+        return
     with open_lake() as lake, steps() as progress:
         selection = Selection(exchange, symbol, start, end)
         report = run_build(lake, selection, workers=workers or None, again=again, progress=progress)
@@ -46,3 +62,24 @@ def build(
         out.print("Everything is up to date.")
     for note in report.notes:
         out.print(f"Note: {note}")
+
+
+def _follow() -> None:
+    with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
+        errors.print("Publishing bars as days grow (Ctrl-C stops)", highlight=False)
+        builder = OpenDayBuilder(lake, workers=1)
+        try:
+            while not over.is_set():
+                done = builder.round()
+                if done.files or done.days:
+                    print_line(_words(done))
+                over.wait(_PAUSE_S)
+        finally:
+            builder.close()
+
+
+def _words(done: Round) -> str:
+    until = "" if done.bars_until is None else f"bars until {time_at(done.bars_until):%H:%M:%S}"
+    built = f"{done.days} days built" if done.days else ""
+    waits = f"waits: {done.waits}" if done.waits else ""
+    return ", ".join(words for words in (until, f"{done.files} files" if done.files else "", built, waits) if words)

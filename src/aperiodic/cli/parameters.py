@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from cyclopts import Token
 
-__all__ = ["Day", "ExchangeName", "ExchangeNames", "SymbolList", "SymbolName", "SymbolNames", "check_range"]
+__all__ = [
+    "Day",
+    "ExchangeList",
+    "ExchangeName",
+    "ExchangeNames",
+    "SymbolList",
+    "SymbolName",
+    "SymbolNames",
+    "check_range",
+]
 
 
 def _exchange(_type: Any, tokens: Sequence[Token]) -> Exchange:  # noqa: ANN401 - cyclopts' converter signature
@@ -62,6 +71,10 @@ SymbolList = Annotated[
     ),
 ]
 """As `SymbolNames`; one option may also be followed by several."""
+ExchangeList = Annotated[
+    list[Exchange], Parameter(name="--exchange", converter=_exchanges, negative=(), consume_multiple=True)
+]
+"""Likewise of venues."""
 Day = Annotated[date, Parameter(converter=_day)]
 
 

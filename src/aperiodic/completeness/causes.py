@@ -10,7 +10,7 @@
 | cause | makes it | when |
 |---|---|---|
 | `no_ticks` | missing; partial for a stream that is only joined | there is no tick of the day |
-| `gap` | partial | numbered events are missing between two that are here, or an order book was not known |
+| `gap` | partial | numbered events are missing between two that are here, an order book was not known, or a recorder lost a stream for a time; `detail` says why |
 | `not_recorded` | partial | the stream was not recorded |
 | `not_spanned` | partial | the numbers on record do not reach to the edges of the day, and no file tells when it recorded |
 | `cut_short` | partial | a table broke off |
@@ -19,6 +19,16 @@
 | `late_arrivals` | degraded | the last arrival was over 60 s after the last exchange time |
 | `rejected_lines` | degraded | lines became no tick; trades off the book do not count, being none by definition |
 | `note` | degraded | the importer noted something about the stream; `detail` is its name |
+
+| detail of a gap | why |
+|---|---|
+| `not_recorded` | no recording covers it |
+| `sequence_break` | lost within a recording |
+| `no_snapshot`, `checksum_mismatch` | the order book could not be known, or was wrong |
+| `disconnect` | the recorder's connection broke |
+| `stale` | the venue was connected and sent nothing |
+| `dropped` | more came than the recorder could write |
+| `disk_full` | the recorder's disk was full |
 """
 
 from __future__ import annotations

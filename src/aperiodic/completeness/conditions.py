@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import String, cast, or_, select
+from sqlalchemy import String, cast, func, or_, select
 
 from aperiodic.completeness.causes import Cause, CauseCode, DayCondition
 from aperiodic.completeness.judgement import Judgement
@@ -176,14 +176,24 @@ def _name_of(note: str, evidence: _Evidence, begin: int, end: int) -> str | None
 
 
 def _ticks(exchange: str, symbol: str, stream: str, begin: int, end: int) -> Select[Any]:
-    columns = (objects.c.period, objects.c.source, objects.c.last_exchange, objects.c.last_local)
-    return select(*columns).where(
-        objects.c.is_current,
-        objects.c.kind == ObjectKind.TICKS,
-        objects.c.exchange == exchange,
-        objects.c.symbol == symbol,
-        objects.c.dataset == stream,
-        objects.c.period.between(_day_of(begin), _day_of(end - 1)),
+    day = func.substr(objects.c.period, 1, len("2026-01-01"))
+    return (
+        select(
+            day.label("period"),
+            func.max(objects.c.source).label("source"),
+            func.max(objects.c.last_exchange).label("last_exchange"),
+            func.max(objects.c.last_local).label("last_local"),
+        )
+        .where(
+            objects.c.is_current,
+            objects.c.kind.in_([ObjectKind.TICKS, ObjectKind.TICK_PARTS]),
+            objects.c.exchange == exchange,
+            objects.c.symbol == symbol,
+            objects.c.dataset == stream,
+            # Parts of a day have their number behind it.
+            objects.c.period.between(_day_of(begin), f"{_day_of(end - 1)}-~"),
+        )
+        .group_by(day)
     )
 
 

@@ -50,7 +50,8 @@ class Span:
         first_time: Exchange time of its first event, µs.
         last_time: Exchange time of its last event, µs.
         begins: Why it does not begin earlier: `not_recorded` (the file begins here), `sequence_break`,
-            `no_snapshot` (an order book could not be known before), `sequence_reset` (the venue counts anew).
+            `no_snapshot` (an order book could not be known before), `sequence_reset` (the venue counts anew), or
+            why the recorder had lost the stream; see `completeness.causes`.
     """
 
     after_sequence: int
@@ -71,7 +72,7 @@ class Gap:
         before_sequence: Number after which events are held again: (after_sequence, before_sequence] is missing.
         first_time: Exchange time of the last event before the gap, µs.
         last_time: Exchange time of the first event after it, µs.
-        cause: `not_recorded`, `sequence_break` or `no_snapshot`.
+        cause: See `completeness.causes`.
     """
 
     symbol: str

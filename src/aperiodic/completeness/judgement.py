@@ -28,7 +28,7 @@ from aperiodic.completeness.recorded import ANY_STREAM, read_recorded
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import gaps, imports, objects, spans
 from aperiodic.market import DAY_US, Clock, Source, Stream
-from aperiodic.market.time import day_at, day_number, day_start_us
+from aperiodic.market.time import day_at, day_number, day_start_us, now_us
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -43,6 +43,10 @@ __all__ = ["Completeness", "HeldDays", "Judgement", "Missing", "days_held"]
 _EDGE_SLACK_US: Final = 60_000_000
 _NO_SNAPSHOT: Final = "no_snapshot"
 _LEAST_US: Final = 1_000_000
+_SETTLING_US: Final = 300_000_000
+"""So long what a recorder receives may take until it is in the ledger, µs."""
+_LAST_PART: Final = "-~"
+"""What follows the day in the name of a part comes before this."""
 _CODES: Final = {"": CauseCode.NOT_RECORDED, "cut_short": CauseCode.CUT_SHORT}
 
 
@@ -134,7 +138,7 @@ def days_held(
         clock: Days whose ticks do not tell this time count as without.
     """
     series = {"exchange": exchange, "symbols": sorted(symbols), "streams": sorted(streams)}
-    rows = connection.execute(_HELD[clock], {**series, "first": first.isoformat(), "last": last.isoformat()})
+    rows = connection.execute(_HELD[clock], {**series, "first": first.isoformat(), "last_part": f"{last}{_LAST_PART}"})
     return {
         (symbol, stream): HeldDays(date.fromisoformat(begins), date.fromisoformat(ends), days)
         for symbol, stream, begins, ends, days in rows
@@ -167,8 +171,9 @@ class Judgement:
         """
         self.symbols, self.streams = sorted(symbols), sorted(streams)
         series = {"exchange": exchange, "symbols": self.symbols, "streams": self.streams}
-        days = {**series, "first": first.isoformat(), "last": last.isoformat()}
+        days = {**series, "first": first.isoformat(), "last_part": f"{last}{_LAST_PART}"}
         self._begin, self._end = day_start_us(first), day_start_us(last) + DAY_US
+        self._settled = now_us() - _SETTLING_US
         self.held = days_held(connection, exchange, symbols, streams, first, last, clock)
         self._days: defaultdict[_Series, set[int]] = defaultdict(set)
         holed = [key for key, held in self.held.items() if not held.whole]
@@ -268,7 +273,8 @@ class Judgement:
         neighbours: list[Recorded | None] = [None, *recorded, None]
         for left, right in pairwise(neighbours):
             begin = self._begin if left is None else left.covers_to
-            end = self._end if right is None else right.covers_from
+            # What has not come yet is not missing.
+            end = min(self._end, self._settled) if right is None else right.covers_from
             if begin >= end:
                 continue
             quiet = max(item.quiet for item in (left, right) if item is not None)
@@ -358,23 +364,25 @@ def _narrowed(gap: Missing, holes: list[Missing]) -> Iterator[Missing]:
         )
 
 
+_DAY: Final = func.substr(objects.c.period, 1, len("2026-01-01"))
+"""The day of ticks; parts of a day have their number behind it."""
 _TICK_DAYS: Final = (
     objects.c.is_current,
-    objects.c.kind == ObjectKind.TICKS,
+    objects.c.kind.in_([ObjectKind.TICKS, ObjectKind.TICK_PARTS]),
     objects.c.exchange == bindparam("exchange"),
     objects.c.symbol.in_(bindparam("symbols", expanding=True)),
     objects.c.dataset.in_(bindparam("streams", expanding=True)),
     # Ticks have neither; said here so that the index of current objects serves up to the period.
     objects.c.clock == "",
     objects.c.interval == "",
-    objects.c.period.between(bindparam("first"), bindparam("last")),
+    objects.c.period.between(bindparam("first"), bindparam("last_part")),
 )
 _HELD_DAYS: Final = (
-    select(objects.c.symbol, objects.c.dataset, func.min(objects.c.period), func.max(objects.c.period), func.count())
+    select(objects.c.symbol, objects.c.dataset, func.min(_DAY), func.max(_DAY), func.count(_DAY.distinct()))
     .where(*_TICK_DAYS)
     .group_by(objects.c.symbol, objects.c.dataset)
 )
-_EACH_DAY: Final = select(objects.c.symbol, objects.c.dataset, objects.c.period).where(*_TICK_DAYS)
+_EACH_DAY: Final = select(objects.c.symbol, objects.c.dataset, _DAY).where(*_TICK_DAYS).distinct()
 _HAS_ARRIVALS: Final = objects.c.source != Source.ARCHIVE
 _HELD: Final = {Clock.EXCHANGE: _HELD_DAYS, Clock.TRUE: _HELD_DAYS.where(_HAS_ARRIVALS)}
 _DAYS: Final = {Clock.EXCHANGE: _EACH_DAY, Clock.TRUE: _EACH_DAY.where(_HAS_ARRIVALS)}

@@ -39,7 +39,7 @@ class Recorded:
         last_time: Last arrival.
         quiet: How long the series may be silent while its instrument is recorded, without that being a sign of loss.
         begins: Why it does not begin earlier; empty where the recording simply begins.
-        ends: Why it does not end later; empty where the recording simply ends.
+        ends: Why it does not end later; empty where the recording simply ends. See `completeness.causes` for both.
     """
 
     covers_from: int
@@ -69,10 +69,9 @@ def join_recorded(intervals: Iterable[Recorded]) -> list[Recorded]:
         if last is None or interval.covers_from > last.covers_to:
             joined.append(interval)
             continue
-        # Of two reasons for the same edge any will do, as long as the order of imports does not choose.
-        begins = min(last.begins, interval.begins) if interval.covers_from == last.covers_from else last.begins
+        begins = _reason(last.begins, interval.begins) if interval.covers_from == last.covers_from else last.begins
         if interval.covers_to == last.covers_to:
-            ends = min(last.ends, interval.ends)
+            ends = _reason(last.ends, interval.ends)
         else:
             ends = interval.ends if interval.covers_to > last.covers_to else last.ends
         joined[-1] = replace(
@@ -85,6 +84,11 @@ def join_recorded(intervals: Iterable[Recorded]) -> list[Recorded]:
             ends=ends,
         )
     return joined
+
+
+def _reason(one: str, other: str) -> str:
+    """Choose of two reasons for the same edge: any will do, as long as the order of imports does not choose."""
+    return min(one, other) if one and other else one or other
 
 
 def add_recorded(connection: Connection, exchange: str, added: Mapping[Series, Sequence[Recorded]]) -> None:

@@ -27,7 +27,7 @@ class TickDays:
         stream: Tick stream.
         first: First UTC day with ticks.
         last: Last UTC day with ticks.
-        days: Number of UTC days with ticks, one file each.
+        days: Number of UTC days with ticks.
         size: Bytes of these files.
         sources: Where the ticks came from, ascending.
     """
@@ -50,15 +50,16 @@ class TickDays:
 def read_tick_days(connection: Connection) -> list[TickDays]:
     """Return what is held of every stream of every instrument, ascending; takes about a second a million days."""
     series = (objects.c.exchange, objects.c.symbol, objects.c.dataset)
+    day = func.substr(objects.c.period, 1, len("2026-01-01"))  # parts of a day have their number behind it
     query = select(
         *series,
-        func.min(objects.c.period),
-        func.max(objects.c.period),
-        func.count(),
+        func.min(day),
+        func.max(day),
+        func.count(day.distinct()),
         func.sum(objects.c.size),
         func.min(objects.c.source),
         func.max(objects.c.source),
-    ).where(objects.c.is_current, objects.c.kind == ObjectKind.TICKS)
+    ).where(objects.c.is_current, objects.c.kind.in_([ObjectKind.TICKS, ObjectKind.TICK_PARTS]))
     return [
         TickDays(
             exchange=exchange,

@@ -15,6 +15,7 @@ from aperiodic.lake import Lake, LakeError, ObjectKey, ObjectKind, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import date
 
 __all__ = ["BuildReport", "build"]
 
@@ -45,6 +46,7 @@ def build(
     workers: int | None = None,
     again: bool = False,
     broken: Collection[str] = (),
+    compact_before: date | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> BuildReport:
     """Compute what is out of date and nothing else, and publish the months it belongs to.
@@ -58,6 +60,7 @@ def build(
         workers: Processes to compute in; None computes in this one. The result is the same whatever their number.
         again: Whether to compute what is up to date too.
         broken: Paths of bars that are known to be damaged, so that they are computed too.
+        compact_before: Take in the parts only of days before this one; None: of all.
         progress: Called with the step ("tasks of days", "tasks of months"; a day of an instrument is several), the tasks done and the tasks in all.
 
     Raises:
@@ -65,7 +68,7 @@ def build(
             others when the store or the ledger fails or another writer runs. What was committed stays.
     """
     selection = selection or Selection()
-    compact_ticks(lake, **selection.filters)
+    compact_ticks(lake, **selection.filters, before=compact_before)
     instruments = lake.instruments(**selection.filters)
     if not instruments:
         return BuildReport(0, 0, 0)

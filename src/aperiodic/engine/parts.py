@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from aperiodic.lake import Batch, Lake, ObjectRecord
 
-__all__ = ["append_ticks", "compact_day", "compact_ticks", "read_day"]
+__all__ = ["COMPACTED", "append_ticks", "compact_day", "compact_ticks", "read_day"]
+
+COMPACTED: Final = "parts of the day joined"
+"""Reason of ticks of a day that were in parts before."""
 
 _WAIT_S: Final = 10.0
 """How long to wait for imports of the same series, seconds."""
@@ -96,14 +99,22 @@ def compact_day(lake: Lake, batch: Batch, stream: Stream, exchange: Exchange, sy
     if ticks is None:
         return 0
     key = ObjectKey.ticks(stream, exchange, symbol, day)
-    put_ticks(lake, batch, key, ticks, Source(parts[0].source), "parts of the day joined")
+    put_ticks(lake, batch, key, ticks, Source(parts[0].source), COMPACTED)
     for part in parts:
         batch.retire(part.key)
     return len(parts)
 
 
-def compact_ticks(lake: Lake, exchange: str | None = None, symbol: str | None = None) -> int:
+def compact_ticks(
+    lake: Lake, exchange: str | None = None, symbol: str | None = None, before: date | None = None
+) -> int:
     """Compact every day that has parts, of one instrument or of all; return the number of days.
+
+    Args:
+        lake: The installation.
+        exchange: One venue, or None for all.
+        symbol: One instrument, or None for all.
+        before: Only days before this one.
 
     Raises:
         LakeError: `busy` when an import of the same series does not end; others as `compact_day`.
@@ -111,6 +122,8 @@ def compact_ticks(lake: Lake, exchange: str | None = None, symbol: str | None = 
     parts = lake.current(ObjectKind.TICK_PARTS, exchange=exchange, symbol=symbol)
     days = {(part.key.exchange, part.key.symbol, part.key.dataset, part.key.period[:10]) for part in parts}
     for venue, instrument, stream, period in sorted(days):
+        if before is not None and period >= before.isoformat():
+            continue
         with lake.writing(Scope(venue, instrument, "ticks"), wait_s=_WAIT_S):
             batch = lake.batch()
             where = Stream(stream), Exchange(venue), Symbol.parse(instrument), date.fromisoformat(period)

@@ -17,6 +17,7 @@ from aperiodic.lake import Batch, Lake, LakeError, NewObject, ObjectKey, ObjectK
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.imports import forget_imports
 from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.objects import sources_of_ticks
 from aperiodic.market import BOOK_DEPTH, DAY_US, Exchange, Source, Stream, Symbol, book_columns
 from aperiodic.market.time import day_start_us
 
@@ -125,9 +126,11 @@ def require_source(lake: Lake, stream: Stream, exchange: Exchange, symbol: Symbo
     Raises:
         ImportSourceError: `source_conflict`.
     """
-    for held in lake.current(ObjectKind.TICKS, dataset=stream, exchange=exchange, symbol=str(symbol)):
-        if (held.source == Source.SIMULATED) != (source is Source.SIMULATED):
-            raise _conflict(held.key, f"{held.source} ticks", f"{source} ticks")
+    with lake.engine.connect() as connection:
+        held = sources_of_ticks(connection, exchange, str(symbol), stream)
+    for other, key in held.items():
+        if (other == Source.SIMULATED) != (source is Source.SIMULATED):
+            raise _conflict(key, f"{other} ticks", f"{source} ticks")
 
 
 def require_day_source(lake: Lake, key: ObjectKey, source: Source) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "read_imports",
     "received_between",
     "record_import",
+    "remove_import",
     "remove_note",
 ]
 
@@ -109,14 +110,15 @@ def remove_note(connection: Connection, exchange: str, note: str) -> None:
 
 def record_import(connection: Connection, record: ImportRecord) -> None:
     """Record an import; an earlier one of the same file gives way to it."""
-    connection.execute(
-        delete(imports).where(
-            imports.c.source == record.source,
-            imports.c.exchange == record.exchange,
-            imports.c.sha256 == record.sha256,
-        )
-    )
+    remove_import(connection, record.source, record.exchange, record.sha256)
     connection.execute(insert(imports).values(**{name: getattr(record, name) for name in _NAMES}))
+
+
+def remove_import(connection: Connection, source: str, exchange: str, sha256: str) -> None:
+    """Forget one file."""
+    connection.execute(
+        delete(imports).where(imports.c.source == source, imports.c.exchange == exchange, imports.c.sha256 == sha256)
+    )
 
 
 def forget_imports(connection: Connection, exchange: str, first_received: int, last_received: int) -> None:

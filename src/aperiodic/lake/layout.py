@@ -16,7 +16,15 @@ from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
 if TYPE_CHECKING:
     from datetime import date
 
-__all__ = ["COMPUTED", "SUPERSEDED_KEPT", "ObjectKey", "ObjectKind", "is_computed", "is_content_of"]
+__all__ = [
+    "COMPUTED",
+    "SUPERSEDED_KEPT",
+    "WITH_CLOCK",
+    "ObjectKey",
+    "ObjectKind",
+    "is_computed",
+    "is_content_of",
+]
 
 _DIGEST_DIGITS: Final = 16
 _NAMED_BY_DIGEST: Final = re.compile(rf"data-([0-9a-f]{{{_DIGEST_DIGITS}}})\.parquet")
@@ -33,16 +41,27 @@ class ObjectKind(StrEnum):
     QUARANTINE = "quarantine"
     STATE_ROWS = "state_rows"
     BOOK_UPDATES = "book_updates"
+    OPEN_BARS = "open_bars"
 
 
-COMPUTED: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS})
+COMPUTED: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS, ObjectKind.OPEN_BARS})
 """Kinds that can be made anew from what was imported."""
 
-SUPERSEDED_KEPT: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE})
-"""Kinds of which earlier revisions stay in the store."""
+SUPERSEDED_KEPT: Final = frozenset({ObjectKind.BARS, ObjectKind.QUARANTINE, ObjectKind.OPEN_BARS})
+"""Kinds of which earlier revisions stay in the store; those of open days for as long as links to them live."""
+
+WITH_CLOCK: Final = frozenset({ObjectKind.BARS, ObjectKind.OPEN_BARS})
+"""Kinds that have a clock and an interval."""
 
 _DATED: Final = frozenset(
-    {ObjectKind.TICKS, ObjectKind.TICK_PARTS, ObjectKind.DAY_BARS, ObjectKind.BARS, ObjectKind.STATE_ROWS}
+    {
+        ObjectKind.TICKS,
+        ObjectKind.TICK_PARTS,
+        ObjectKind.DAY_BARS,
+        ObjectKind.BARS,
+        ObjectKind.STATE_ROWS,
+        ObjectKind.OPEN_BARS,
+    }
 )
 
 
@@ -91,6 +110,13 @@ class ObjectKey:
         return cls(ObjectKind.BARS, dataset, exchange, str(symbol), clock, interval, f"{month:%Y-%m}")
 
     @classmethod
+    def open_bars(
+        cls, dataset: str, clock: Clock, interval: Interval, exchange: Exchange, symbol: Symbol, day: date
+    ) -> Self:
+        """The bars of a day that is not over."""
+        return cls(ObjectKind.OPEN_BARS, dataset, exchange, str(symbol), clock, interval, day.isoformat())
+
+    @classmethod
     def book_state(cls, exchange: Exchange, symbol: Symbol, sequence: int) -> Self:
         """The whole order book after the update `sequence`, to carry on from."""
         return cls(ObjectKind.BOOK_STATE, Stream.BOOK, exchange, str(symbol), "", "", f"{sequence:020d}")
@@ -115,7 +141,7 @@ class ObjectKey:
         parts: list[str] = [self.kind]
         if self.dataset:
             parts.append(self.dataset)
-        if self.kind is ObjectKind.BARS:
+        if self.kind in WITH_CLOCK:
             parts += [f"timestamp={self.clock}", f"interval={self.interval}"]
         parts.append(f"exchange={self.exchange}")
         if self.symbol:

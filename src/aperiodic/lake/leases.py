@@ -71,8 +71,12 @@ EVERYTHING: Final = Scope("", "", "")
 
 
 def scope_of(key: ObjectKey) -> Scope | None:
-    """Return what a writer of an object needs a lease for; None for what belongs to no series."""
-    if not key.symbol:
+    """Return what a writer of an object needs a lease for; None for what belongs to no series.
+
+    A whole order book needs none: after one and the same update it is the same, whoever writes it. Nor do bars of a
+    day that is not over, which give way to others all the time.
+    """
+    if not key.symbol or key.kind in {ObjectKind.BOOK_STATE, ObjectKind.OPEN_BARS}:
         return None
     step: Step = "parts" if key.kind is ObjectKind.TICK_PARTS else "bars" if key.kind in COMPUTED else "ticks"
     return Scope(key.exchange, key.symbol, step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from aperiodic.lake.layout import ObjectKey, ObjectKind
 from aperiodic.lake.schema import objects
@@ -22,13 +22,18 @@ __all__ = [
     "current_objects",
     "find_object",
     "find_object_at",
+    "forget_rows",
     "has_objects",
+    "last_row",
     "latest_revision",
+    "objects_after",
     "part_history",
     "periods_written_since",
     "read_periods",
     "replace_object",
     "retire_object",
+    "sources_of_ticks",
+    "superseded_before",
     "ticks_received",
 ]
 
@@ -230,6 +235,54 @@ def latest_revision(connection: Connection, key: ObjectKey) -> int:
     """Return the highest revision number there has been, 0 if none."""
     highest: int | None = connection.execute(_LATEST, _named(key)).scalar_one()
     return highest or 0
+
+
+def sources_of_ticks(connection: Connection, exchange: str, symbol: str, stream: str) -> dict[str, ObjectKey]:
+    """Return the sources of the current ticks of a series, in parts or not, each with the first that came from it."""
+    kinds = (ObjectKind.TICKS, ObjectKind.TICK_PARTS)
+    query = (
+        select(objects.c.source, objects.c.kind, func.min(objects.c.period).label("period"))
+        .where(
+            objects.c.is_current,
+            objects.c.kind.in_(kinds),
+            objects.c.exchange == exchange,
+            objects.c.symbol == symbol,
+            objects.c.dataset == stream,
+        )
+        .group_by(objects.c.source, objects.c.kind)
+    )
+    return {
+        row.source: ObjectKey(ObjectKind(row.kind), stream, exchange, symbol, "", "", row.period)
+        for row in connection.execute(query)
+    }
+
+
+def objects_after(connection: Connection, kinds: Sequence[ObjectKind], row: int) -> tuple[list[ObjectRecord], int]:
+    """Return the objects of some kinds that were entered after a row, in that order, and the last row.
+
+    Those that have given way to others meanwhile are among them.
+    """
+    query = select(objects).where(objects.c.id > row, objects.c.kind.in_(list(kinds))).order_by(objects.c.id)
+    rows = connection.execute(query).all()
+    return [_record(each) for each in rows], max((each.id for each in rows), default=row)
+
+
+def last_row(connection: Connection) -> int:
+    """Return the number of the last row about an object, 0 without any."""
+    return connection.execute(select(func.max(objects.c.id))).scalar_one() or 0
+
+
+def superseded_before(connection: Connection, kind: ObjectKind, moment: int, most: int) -> dict[int, str]:
+    """Return row and path of objects of a kind that gave way before a moment (µs), the first `most` of them."""
+    query = select(objects.c.id, objects.c.path).where(
+        objects.c.kind == kind, objects.c.is_current.is_(False), objects.c.retired_at < moment
+    )
+    return {row.id: row.path for row in connection.execute(query.order_by(objects.c.id).limit(most))}
+
+
+def forget_rows(connection: Connection, rows: Sequence[int]) -> None:
+    """Forget objects that are gone, by their rows."""
+    connection.execute(delete(objects).where(objects.c.id.in_(rows)))
 
 
 def replace_object(connection: Connection, record: ObjectRecord) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "accounts",
     "api_keys",
     "archive_files",
+    "checkpoints",
     "gaps",
     "imports",
     "instruments",
@@ -36,7 +37,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0007"
+SCHEMA_REVISION: Final = "0008"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -212,6 +213,21 @@ leases: Final = Table(
     Column("expires_at", BigInteger, nullable=False),
 )
 """Who may write a series, and until when. `fence` counts the takings; rows stay so that it goes on."""
+
+checkpoints: Final = Table(
+    "checkpoints",
+    metadata,
+    Column("exchange", String(32), primary_key=True),
+    Column("shard", String(150), primary_key=True),
+    Column("segment", String(255), nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("warm_segment", String(255), nullable=False),
+    Column("warm_offset", BigInteger, nullable=False),
+    Column("last_received", BigInteger, nullable=False),
+    Column("state", JSON, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+"""How far recordings have been read into ticks; see `lake.checkpoints`."""
 
 plans: Final = Table(
     "plans",

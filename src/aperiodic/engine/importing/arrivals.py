@@ -1,4 +1,4 @@
-"""When a file was recording: told by the arrival times of its frames, since no recording says when it was down.
+"""When a file was recording: told by the arrival times of its frames, where the recording does not say itself.
 
 A silence within a file is a break when it is far longer than the file's other silences; between two files when it is
 longer than what is usual in them.
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from aperiodic.completeness.gaps import Span
     from aperiodic.engine.importing.report import Findings
+    from aperiodic.market import Symbol
 
-__all__ = ["Arrivals", "Unknown", "recorded_in", "recorded_in_table"]
+__all__ = ["Arrivals", "Unknown", "explain_runs", "recorded_by_connections", "recorded_in", "recorded_in_table"]
 
 _SECOND_US: Final = 1_000_000
 _BREAK_US: Final = 60 * _SECOND_US
@@ -35,6 +37,7 @@ _FEW_FRAMES: Final = 100
 _LEAST_PAD_US: Final = _SECOND_US
 _PAD_OF_FEW_US: Final = 30 * _SECOND_US
 _SOON_US: Final = 60 * _SECOND_US
+_UNEXPLAINED: Final = frozenset({"not_recorded", "sequence_break", "no_snapshot"})
 
 Unknown = tuple[int, int, str]
 """From when to when (arrival, µs) an order book was unknown, and why."""
@@ -99,6 +102,52 @@ def recorded_in(
         result[str(symbol), stream] = _series(known, times, stream)
         result[str(symbol), ANY_STREAM] = received
     return result
+
+
+def recorded_by_connections(
+    told: dict[tuple[str, str], list[Recorded]], unknown: dict[tuple[Stream, str], list[Unknown]], begin: int
+) -> dict[tuple[str, str], list[Recorded]]:
+    """Return when each series was recorded, as connections tell, without the times in which its book was unknown.
+
+    Args:
+        told: Intervals by symbol and stream.
+        unknown: When the order book behind a series was unknown, by stream and symbol.
+        begin: When the recording began, µs: a book that waits for its first snapshot then lacks nothing that numbers
+            do not tell.
+    """
+    result = dict(told)
+    for (stream, symbol), intervals in unknown.items():
+        if (symbol, stream) in result:
+            late = [item for item in intervals if not _is_soon(item, begin)]
+            result[symbol, stream] = _without(result[symbol, stream], late)
+    return result
+
+
+def explain_runs(
+    spans: dict[tuple[Stream, Symbol], list[Span]], recorded: dict[tuple[str, str], list[Recorded]]
+) -> dict[tuple[Stream, Symbol], list[Span]]:
+    """Return runs of numbers, where they begin anew because the recorder had lost the stream with that as the reason.
+
+    Args:
+        spans: Runs by series.
+        recorded: When each series was recorded, by symbol and stream.
+    """
+    explained = dict(spans)
+    for (stream, symbol), runs in spans.items():
+        begins = [item for item in recorded.get((str(symbol), stream), ()) if item.begins]
+        # A run that goes on from the one before begins there for no reason.
+        open_ones = [run for run in runs if run.begins in _UNEXPLAINED]
+        if not begins or not open_ones:
+            continue
+        reasons: dict[Span, str] = {}
+        for item in begins:
+            near = [run for run in open_ones if abs(item.covers_from - run.first_time) <= _SOON_US]
+            if near:
+                reasons[min(near, key=lambda run, at=item.covers_from: abs(at - run.first_time))] = item.begins  # type: ignore[misc]
+        if not reasons:  # clocks are far apart: the last runs are those that began after a loss
+            reasons = {run: item.begins for run, item in zip(reversed(open_ones), reversed(begins), strict=False)}
+        explained[stream, symbol] = [replace(run, begins=reasons.get(run, run.begins)) for run in runs]
+    return explained
 
 
 def recorded_in_table(times: NDArray[np.int64], *, cut: bool) -> list[Recorded]:

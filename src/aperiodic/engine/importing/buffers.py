@@ -23,6 +23,8 @@ _MAX_SPANS: Final = 4_096
 _MAX_FRAME: Final = 1 << 20
 _MAX_QUARANTINED: Final = 256 << 20
 _CHUNK_ROWS: Final = 100_000
+_LOCAL: Final = 1
+"""Place of the arrival time in a row."""
 
 
 class TickBuffer:
@@ -54,6 +56,21 @@ class TickBuffer:
         """All ticks, in the order they were appended."""
         self.pack(everything=True)
         return pl.concat(self._chunks) if self._chunks else pl.DataFrame(schema=self._schema)
+
+    def arrivals(self, since: int) -> tuple[int, int] | None:
+        """Return the first arrival from `since` (µs) on, and the last one; None where there is none."""
+        last = self._rows[-1][_LOCAL] if self._rows else None
+        for chunk in reversed(self._chunks) if last is None else ():
+            last = chunk["local_timestamp"].to_physical()[-1]
+            break
+        if last is None or last < since:
+            return None
+        for chunk in self._chunks:
+            times = chunk["local_timestamp"].to_physical()
+            if times[-1] >= since:
+                return int(times.filter(times >= since)[0]), int(last)
+        first = next((row[_LOCAL] for row in self._rows if row[_LOCAL] >= since), last)
+        return int(first), int(last)
 
     @property
     def full(self) -> bool:
@@ -88,6 +105,7 @@ class SpanBuilder:
         self._after = self._last = self._highest = -1
         self._first_time = self._last_time = 0
         self._begins = ""
+        self._taken: tuple[int, int] | None = None
 
     def see(self, after: int, last: int, time: int, begins: str) -> None:
         """Everything numbered in (after, last] was seen; see `aperiodic.venues.events.SpanRecorder`.
@@ -107,7 +125,7 @@ class SpanBuilder:
             self._begins = begins if restarts or nothing_seen else "sequence_break"
             if restarts:
                 self._highest = last
-            self._after, self._first_time = after, time
+            self._after, self._first_time, self._taken = after, time, None
         self._last, self._last_time = last, time
         self._highest = max(self._highest, last)
 
@@ -117,9 +135,20 @@ class SpanBuilder:
         self._done = merge_spans(self._done)
         return self._done
 
-    def _close(self) -> None:
+    def take(self) -> list[Span]:
+        """All runs since the last time, joined and ascending; of the one that goes on, what is new."""
+        found = self.spans()
+        self._done = []
         if self._begins:
+            self._taken = (self._last, self._last_time)
+        return found
+
+    def _close(self) -> None:
+        if self._begins and self._taken is None:
             self._done.append(Span(self._after, self._last, self._first_time, self._last_time, self._begins))
+        elif self._taken is not None and self._last > self._taken[0]:
+            after, time = self._taken
+            self._done.append(Span(after, self._last, time, self._last_time, self._begins))
         if len(self._done) > _MAX_SPANS:
             self._done = merge_spans(self._done)
 

@@ -1,4 +1,4 @@
-"""Whether what an earlier import of a file left is still held."""
+"""Whether what an earlier import of a file left is still held, and since when trades are."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from aperiodic.engine.errors import ImportSourceError
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.objects import ticks_received
+from aperiodic.market import Stream
 
 if TYPE_CHECKING:
     from aperiodic.lake import Lake
     from aperiodic.lake.imports import ImportRecord
+    from aperiodic.market import Exchange, Symbol
 
-__all__ = ["require_held"]
+__all__ = ["TradesHeld", "require_held"]
 
 
 def require_held(lake: Lake, earlier: ImportRecord, name: str) -> None:
@@ -51,3 +53,23 @@ def require_held(lake: Lake, earlier: ImportRecord, name: str) -> None:
                 code=error.code,
                 hint="Import the files of that day again: aperiodic import … --again",
             ) from error
+
+
+class TradesHeld:
+    """When the trades that the lake holds of each symbol begin."""
+
+    def __init__(self, lake: Lake, exchange: Exchange) -> None:
+        self._lake = lake
+        self._exchange = exchange
+        self._first: dict[Symbol, int] = {}
+
+    def before(self, symbol: Symbol, local: int) -> bool:
+        """Return whether a trade of `symbol` arrived before `local` (µs)."""
+        if symbol not in self._first:
+            held = [
+                day
+                for kind in (ObjectKind.TICKS, ObjectKind.TICK_PARTS)
+                for day in self._lake.current(kind, dataset=Stream.TRADES, exchange=self._exchange, symbol=str(symbol))
+            ]
+            self._first[symbol] = min((day.first_local for day in held if day.first_local is not None), default=local)
+        return self._first[symbol] < local

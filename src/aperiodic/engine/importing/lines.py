@@ -10,10 +10,17 @@
 | `wss://… <- 1626995753.1: {…}` | cryptofeed | a message of the recorder's own |
 | `configuration: {…}` | cryptofeed | the recorder's own |
 | `{…}` | a REST answer saved as it was | has no receive time |
+| `1680652700441533000 a1 {…}` | Aperiodic's own segments | a frame of connection `a1` |
+| `… a1 !b64 …` | the same | a frame that is not one line of UTF-8 |
+| `… a1 !rest https://… 200 {…}` | the same | a REST answer with its status |
+| `… a1 !open {…}`, `!close`, `!live`, `!silent`, `!gap` | the same | what the recorder tells of a connection |
+| `… a1 !sent {…}`, `… - !clock {…}` | the same | the recorder's own |
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from typing import Final, NamedTuple
 
@@ -27,6 +34,12 @@ _MICROSECOND_DIGITS: Final = 6
 _DECIMAL: Final = re.compile(rb"(\d{1,20})\.(\d{1,20})")
 _SECONDS: Final = re.compile(rb"(\d{1,12})(?:\.(\d{1,20}))?")
 _SCHEMES: Final = (b"https://", b"http://", b"wss://", b"ws://")
+_CONNECTION: Final = re.compile(rb"[a-z][a-z0-9]{0,15}|-")
+_WORD: Final = re.compile(rb"![a-z0-9_]{1,20}")
+_TOLD: Final = frozenset({"open", "close", "live", "silent", "gap"})
+_OWN: Final = {"sent": "outgoing"}
+_SUCCESS: Final = b"200"
+_OPENS_JSON: Final = frozenset({b"{", b"[", b'"'})
 
 
 class Line(NamedTuple):
@@ -37,12 +50,17 @@ class Line(NamedTuple):
         frame: JSON text as it was received; empty when the line holds no frame.
         url: Where a REST answer came from; empty for others.
         ignored: Kind of a line that holds no frame.
+        connection: Which connection it came from; empty where the recording does not say.
+        told: `open`, `close`, `live`, `silent` or `gap`: the recorder tells of a connection, and `frame` says what;
+            empty for others.
     """
 
     local: int | None
     frame: bytes
     url: str = ""
     ignored: str = ""
+    connection: str = ""
+    told: str = ""
 
 
 def read_line(line: bytes) -> Line:
@@ -54,7 +72,8 @@ def read_line(line: bytes) -> Line:
     """
     stamp, _, rest = line.partition(b" ")
     if stamp.isdigit():
-        return Line(_whole_time(stamp), rest)
+        time = _whole_time(stamp)
+        return Line(time, rest) if not rest or rest[:1] in _OPENS_JSON else _of_segment(time, rest)
     if (match := _DECIMAL.fullmatch(stamp)) is not None:
         return Line(_whole_time(match[1], match[2]), rest)
     if stamp.startswith(b"{"):
@@ -66,6 +85,43 @@ def read_line(line: bytes) -> Line:
     if stamp.startswith(_SCHEMES):
         return _with_address(stamp, rest)
     raise _no_receive_time()
+
+
+def _of_segment(time: int, rest: bytes) -> Line:
+    name, _, body = rest.partition(b" ")
+    if _CONNECTION.fullmatch(name) is None or not body:
+        # Text that is no JSON, such as a sign of life: the venue knows what it is.
+        return Line(time, rest)
+    connection = name.decode("ascii")
+    if not body.startswith(b"!"):
+        return Line(time, body, connection=connection)
+    mark, _, said = body.partition(b" ")
+    if _WORD.fullmatch(mark) is None:
+        raise RejectedFrameError("malformed", "what the recorder tells has no name")
+    word = mark[1:].decode("ascii")
+    if word == "b64":
+        return Line(time, _from_base64(said), connection=connection)
+    if word == "rest":
+        return _rest_answer(time, connection, said)
+    if word in _TOLD:
+        return Line(time, said, ignored="connection", connection=connection, told=word)
+    # What a later version of the recorder may tell besides changes no tick.
+    return Line(time, b"", ignored=_OWN.get(word, word), connection=connection)
+
+
+def _from_base64(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        raise RejectedFrameError("malformed", "the frame is not base64") from None
+
+
+def _rest_answer(time: int, connection: str, said: bytes) -> Line:
+    url, _, rest = said.partition(b" ")
+    status, _, answer = rest.partition(b" ")
+    if status != _SUCCESS or len(url) > _MAX_URL:
+        return Line(time, b"", ignored="failed_rest_answer", connection=connection)
+    return Line(time, answer, url=url.decode("ascii", "replace"), connection=connection)
 
 
 def _with_address(address: bytes, rest: bytes) -> Line:

@@ -6,21 +6,21 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.errors import ImportSourceError
-from aperiodic.engine.importing.arrivals import Arrivals, recorded_in
+from aperiodic.engine.importing.arrivals import Arrivals, explain_runs, recorded_by_connections, recorded_in
 from aperiodic.engine.importing.books import BookStates
 from aperiodic.engine.importing.buffers import Quarantine
 from aperiodic.engine.importing.carry_on import carry_on
 from aperiodic.engine.importing.files import Lines, Progress, SourceFile
-from aperiodic.engine.importing.held import require_held
+from aperiodic.engine.importing.held import TradesHeld, require_held
 from aperiodic.engine.importing.instruments import known_instruments, learn_instruments
-from aperiodic.engine.importing.lines import Line, read_line
+from aperiodic.engine.importing.lines import read_line
+from aperiodic.engine.importing.reading import FrameReader
 from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
 from aperiodic.engine.importing.responses import Responses, read_responses
 from aperiodic.engine.importing.sink import RecordingSink
-from aperiodic.lake import ObjectKind
-from aperiodic.market import Exchange, Source, Stream, Symbol
-from aperiodic.venues import RejectedFrameError, UnknownContractError, sender_of, venue_of
+from aperiodic.market import Exchange, Source, Symbol
+from aperiodic.venues import RejectedFrameError, UnknownContractError, venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,16 +28,15 @@ if TYPE_CHECKING:
 
     from aperiodic.lake import Lake
     from aperiodic.lake.imports import ImportRecord
-    from aperiodic.market.instrument import Instrument
-    from aperiodic.venues import Mapper, Venue
     from aperiodic.venues.book import Book
 
 __all__ = ["import_recordings", "read_recording"]
 
 _PROBED_LINES: Final = 1_000
-_UNREADABLE: Final = frozenset({"malformed", "unknown_channel", "unknown_frame"})
 _BOOK_AWAITS: Final = "book_awaits"
 _BACKLOG_DROPPED: Final = "backlog_dropped"
+_PAD_US: Final = 1_000_000
+"""A recorder goes on in its next file within this time, µs."""
 
 
 def import_recordings(
@@ -123,8 +122,8 @@ def read_recording(
     found = Findings(file, exchange, Source.RECORDING, Quarantine())
     sink = RecordingSink(BookStates(lake, exchange), file)
     given = responses or Responses()
-    venue, before = venue_of(exchange), _TradesHeld(lake, exchange).before
-    mapper = venue.mapper(sink, given.instruments, recorded_before=before, on_book=on_book)
+    venue, before = venue_of(exchange), TradesHeld(lake, exchange).before
+    reader = FrameReader(venue, venue.mapper(sink, given.instruments, recorded_before=before, on_book=on_book), sink)
     waiting = list(reversed(given.snapshots))
     put_aside = found.quarantine.add
     arrivals = Arrivals()
@@ -145,8 +144,8 @@ def read_recording(
                     arrivals.see(local)
                     while waiting and not line.url and waiting[-1][0] <= local:
                         with suppress(RejectedFrameError):  # it is put aside where it lies
-                            mapper.read(*waiting.pop())
-                found.learn(_read_frame(mapper, sink, venue, line), line.local or assumed)
+                            reader.mapper.read(*waiting.pop())
+                found.learn(reader.read(line), line.local or assumed)
             except RejectedFrameError as refusal:
                 cut_off = lines.open_end and refusal.code in {"malformed", "bad_receive_time"}
                 code = "truncated_file" if cut_off else refusal.code
@@ -160,35 +159,16 @@ def read_recording(
     found.lines = lines.count
     without_book = sink.unknown_books(arrivals.last)
     sink.fill(found)
-    found.books = {symbol: (sequence, book.levels()) for symbol, sequence, book in mapper.books()}
+    found.books = {symbol: (sequence, book.levels()) for symbol, sequence, book in reader.mapper.books()}
     if arrivals.count and not found.unusable:
         found.first_received, found.last_received = arrivals.first, arrivals.last
         found.recorded = recorded_in(found, arrivals, without_book)
+        told = reader.connections
+        told.close_all("", pad_us=0 if lines.damage is not None else _PAD_US)
+        told_of = recorded_by_connections(told.take(arrivals.last), without_book, arrivals.first)
+        found.recorded |= told_of
+        found.spans = explain_runs(found.spans, told_of)
     return found
-
-
-def _read_frame(mapper: Mapper, sink: RecordingSink, venue: Venue, line: Line) -> list[Instrument] | None:
-    """Hand a line on; return what it lists of instruments."""
-    if line.ignored:
-        sink.count("ignored", line.ignored)
-        return None
-    frame = venue.response_frame(line.url, line.frame) if line.url else line.frame
-    if frame is None:
-        sink.count("ignored", "rest_answer")
-        return venue.listed(line.frame)
-    if line.local is not None:
-        try:
-            mapper.read(line.local, frame)
-        except RejectedFrameError as refusal:
-            sender = sender_of(frame, venue) if refusal.code in _UNREADABLE else None
-            if sender is None:
-                raise
-            raise RejectedFrameError("other_venue", f"the frame has the form of {sender.label}") from None
-        return venue.listed(frame) if line.url else None
-    if venue.instruments(frame) is None:
-        raise RejectedFrameError("malformed", "the line does not begin with a receive time and a space")
-    sink.count("ignored", "instruments")
-    return venue.listed(frame)
 
 
 def _import_one(
@@ -214,7 +194,7 @@ def _import_one(
 
 def _can_know_more(lake: Lake, exchange: Exchange, earlier: ImportRecord) -> bool:
     """Whether what was unknown where this file began has become known, through an import since."""
-    states, held = BookStates(lake, exchange), _TradesHeld(lake, exchange)
+    states, held = BookStates(lake, exchange), TradesHeld(lake, exchange)
     for note in earlier.notes:
         kind, _, rest = note.partition(":")
         symbol, _, number = rest.rpartition(":")
@@ -223,24 +203,6 @@ def _can_know_more(lake: Lake, exchange: Exchange, earlier: ImportRecord) -> boo
         if kind == _BACKLOG_DROPPED and held.before(Symbol.parse(symbol), int(number)):
             return True
     return False
-
-
-class _TradesHeld:
-    """When the trades that the lake holds of each symbol begin."""
-
-    def __init__(self, lake: Lake, exchange: Exchange) -> None:
-        self._lake = lake
-        self._exchange = exchange
-        self._first: dict[Symbol, int] = {}
-
-    def before(self, symbol: Symbol, local: int) -> bool:
-        """Return whether a trade of `symbol` arrived before `local` (µs)."""
-        if symbol not in self._first:
-            held = self._lake.current(
-                ObjectKind.TICKS, dataset=Stream.TRADES, exchange=self._exchange, symbol=str(symbol)
-            )
-            self._first[symbol] = min((day.first_local for day in held if day.first_local is not None), default=local)
-        return self._first[symbol] < local
 
 
 def _contract_size_needed(file: SourceFile, name: str) -> ImportSourceError:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aperiodic.venues import Row
     from aperiodic.venues.events import SpanRecorder
 
-__all__ = ["RecordingSink"]
+__all__ = ["FollowingSink", "RecordingSink"]
 
 _MAX_WAITING: Final = 256 << 20
 _STAND_IN_NOTES: Final = {Stream.TRADES: "aggregated_trades", Stream.QUOTES: "quotes_from_book"}
@@ -83,6 +83,9 @@ class RecordingSink:
         """Return when books, and quotes that are made from them, were unknown in a file that ends at `end` (µs)."""
         for symbol in list(self._unknown_since):
             self.book_known(symbol, end + 1)
+        return self._unknown_by_series()
+
+    def _unknown_by_series(self) -> dict[tuple[Stream, str], list[Unknown]]:
         return {
             (stream, str(symbol)): intervals
             for symbol, intervals in self._unknown_books.items()
@@ -121,6 +124,20 @@ class RecordingSink:
 
         return keep
 
+    def arrivals(self, stream: Stream, symbol: Symbol, since: int) -> tuple[int, int] | None:
+        """Return when the first tick of a series from `since` (µs) on arrived, and the last one; None without any."""
+        found = [
+            bounds
+            for stands_in in (False, True)
+            if (buffer := self._buffers.get((stream, symbol, stands_in))) is not None
+            and (bounds := buffer.arrivals(since)) is not None
+        ]
+        return (min(first for first, _ in found), max(last for _, last in found)) if found else None
+
+    def symbols(self, stream: Stream) -> set[Symbol]:
+        """Return the instruments of which a stream has come."""
+        return {symbol for kind, symbol, _ in self._buffers if kind is stream}
+
     def pack(self) -> None:
         """Turn rows into columns where many have come together."""
         for buffer in self._buffers.values():
@@ -158,3 +175,59 @@ class RecordingSink:
         found.duplicates = dict(self._counts["duplicate"])
         found.late = dict(self._counts["late"])
         found.notes = sorted(self._notes)
+
+
+class FollowingSink(RecordingSink):
+    """Takes what a mapper reads out of a recording that grows, and hands it over piece by piece."""
+
+    def wait(self, symbol: Symbol, after: int) -> None:
+        """Keep no book updates: a recorder asks for a book that it does not know."""
+        self._notes.add(f"book_awaits:{symbol}:{after}")
+
+    def better(self) -> set[tuple[Stream, Symbol]]:
+        """Return the series for which nothing needs to stand in."""
+        return {(stream, symbol) for stream, symbol, stands_in in self._buffers if not stands_in}
+
+    def take(
+        self, stand_ins: Callable[[Stream, Symbol], bool]
+    ) -> tuple[dict[tuple[Stream, Symbol], pl.DataFrame], dict[tuple[Stream, Symbol], list[Span]]]:
+        """Return ticks and runs of numbers since the last time, by series, and go on.
+
+        Args:
+            stand_ins: Whether what stands in is wanted of a series of which nothing better has come yet.
+        """
+        frames: dict[tuple[Stream, Symbol], pl.DataFrame] = {}
+        spans: dict[tuple[Stream, Symbol], list[Span]] = {}
+        for (stream, symbol, stands_in), buffer in self._buffers.items():
+            frame = buffer.drain()
+            better = (stream, symbol, False) in self._buffers
+            if not stands_in:
+                frames[stream, symbol] = frame
+            elif better or not stand_ins(stream, symbol):
+                self._counts["ignored"][_STAND_IN_KINDS[stream]] += frame.height
+            elif frame.height:
+                frames[stream, symbol] = frame
+                self._notes.add(_STAND_IN_NOTES[stream])
+        for (stream, symbol, stands_in), runs in self._spans.items():
+            found = runs.take()
+            if found and (not stands_in or ((stream, symbol) in frames and (stream, symbol, False) not in self._spans)):
+                spans[stream, symbol] = found
+        return frames, spans
+
+    def take_unknown(self, end: int) -> dict[tuple[Stream, str], list[Unknown]]:
+        """Return when books were unknown since the last time, until `end` (µs) where they still are."""
+        for symbol, (begin, cause) in list(self._unknown_since.items()):
+            if begin < end:
+                self._unknown_books[symbol].append((begin, end, cause))
+                self._unknown_since[symbol] = (end, cause)
+        found = self._unknown_by_series()
+        self._unknown_books.clear()
+        return found
+
+    def take_counts(self) -> tuple[dict[str, dict[str, int]], set[str]]:
+        """Return what was counted and noted since the last time: by `ignored`, `duplicate` and `late`, then by kind."""
+        counts = {what: dict(kinds) for what, kinds in self._counts.items()}
+        notes = set(self._notes)
+        self._counts.clear()
+        self._notes.clear()
+        return counts, notes

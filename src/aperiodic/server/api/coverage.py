@@ -58,7 +58,8 @@ class GapEntry(msgspec.Struct):
         end: Time of the first event or arrival after it.
         stream: Stream that lacks them.
         cause: `not_recorded` (no file covers it), `sequence_break` (lost within a recording), `no_snapshot` or
-            `checksum_mismatch` (the order book was not known), `not_spanned` or `cut_short`.
+            `checksum_mismatch` (the order book was not known), `disconnect`, `stale`, `dropped` or `disk_full` (the
+            recorder lost the stream), `not_spanned` or `cut_short`.
         first_missing: The first number missing; null where the venue does not number the events one by one.
         last_missing: The last one.
     """

@@ -1,6 +1,6 @@
 """Links to published months of bars: `/api/v1/data/{metric}`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -13,8 +13,8 @@ from aperiodic.catalog import Dataset
 from aperiodic.completeness.judgement import Completeness
 from aperiodic.lake import ObjectKind, ObjectRecord
 from aperiodic.lake.objects import Series, read_periods
-from aperiodic.market import Clock, Exchange, Interval, Symbol
-from aperiodic.market.time import months_between, time_at
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Symbol
+from aperiodic.market.time import day_start_us, months_between, now_us, time_at
 from aperiodic.server.api.example_values import BTC, DIGEST, REQUEST_ID, SIGNATURE, VENUE
 from aperiodic.server.api.parameters import AS_OF, BARS, DATE_RANGE, INTERVAL_ON_CLOCK, METRIC, known_symbol
 from aperiodic.server.api.request_parsing import read_query
@@ -23,10 +23,13 @@ from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
 from aperiodic.server.links.signing import LinkMaker
-from aperiodic.server.queries.published import judge_months
+from aperiodic.server.queries.published import judge_days, judge_months
 from aperiodic.server.service import Service
 
 __all__ = ["EXAMPLE", "NO_STORE", "DataAnswer", "DataQuery", "FileEntry", "get_data", "list_months", "overall_source"]
+
+_OPEN_US: Final = 7 * DAY_US
+"""Days that are further back than this are not open, µs."""
 
 NO_STORE: Final = {"Cache-Control": "no-store"}
 """Headers of every answer that holds links."""
@@ -62,8 +65,8 @@ class DataQuery:
         return months_between(f"{self.start_date:%Y-%m}", f"{self.end_date:%Y-%m}")
 
 
-class FileEntry(msgspec.Struct):
-    """One published calendar month.
+class FileEntry(msgspec.Struct, omit_defaults=True):
+    """One published calendar month, or a day that is not over.
 
     Attributes:
         year: Calendar year, UTC.
@@ -79,6 +82,9 @@ class FileEntry(msgspec.Struct):
         gaps: Number of known intervals without ticks that touch these days, of all streams behind the metric.
         days_missing: Those of these days without ticks of the stream that drives it.
         source: Where the ticks came from: `recording`, `tardis`, `archive` or `simulated`.
+        day: Day of the month, where the file holds a day that is not over; left out of files of whole months.
+        open_until: When that day is over, ISO 8601, UTC. Until then the file gives way to others, with the bars that
+            have closed; its revision is that of its month, 0 before there is one. Left out of files of whole months.
     """
 
     year: int
@@ -94,6 +100,8 @@ class FileEntry(msgspec.Struct):
     gaps: int
     days_missing: list[str]
     source: str
+    day: int | None = None
+    open_until: str | None = None
 
 
 class DataAnswer(msgspec.Struct):
@@ -147,7 +155,9 @@ EXAMPLE: Final = DataAnswer(
         tag="data",
         summary="Links to bars",
         description="One link for each published calendar month that the days touch. A file holds whole months: cut "
-        "it to the days yourself, as the Python client does. Months without data are named in `missing`.",
+        "it to the days yourself, as the Python client does. Months without data are named in `missing`. A day that "
+        "is not over is no part of its month yet: its bars that have closed come as a file of that day, named by `day` "
+        "and `open_until`, which is made anew every minute.",
         parameters=(METRIC, *BARS, AS_OF),
         checks=(known_symbol(ObjectKind.BARS), INTERVAL_ON_CLOCK, DATE_RANGE),
         answers=(Answer("The months that exist.", EXAMPLE, headers=LISTED),),
@@ -188,9 +198,21 @@ def list_months(connection: Connection, query: DataQuery, links: LinkMaker, iden
     judged = judge_months(
         connection, query.exchange, symbol, query.metric.streams, records, (query.start_date, query.end_date)
     )
+    files = [_entry(record, judged[record.key.period], links.link(record.path)) for record in records]
+    if query.as_of is None and day_start_us(query.end_date) > now_us() - _OPEN_US:
+        revisions = {record.key.period: record.revision for record in records}
+        days = query.start_date.isoformat(), query.end_date.isoformat()
+        of_days = read_periods(connection, replace(series, kind=ObjectKind.OPEN_BARS), days)
+        judged_days = judge_days(connection, query.exchange, symbol, query.metric.streams, of_days, query.timestamp)
+        for record in of_days:
+            entry = _entry(record, judged_days[record.key.period], links.link(record.path))
+            entry.revision = revisions.get(record.key.period[:7], 0)
+            files.append(entry)
+        records = [*records, *of_days]
+    present = {record.key.period[:7] for record in records}
     return DataAnswer(
-        files=[_entry(record, judged[record.key.period], links.link(record.path)) for record in records],
-        missing=[month for month in months if month not in judged],
+        files=files,
+        missing=[month for month in months if month not in present],
         expires_in=links.lifetime_s,
         source=overall_source({record.source for record in records}),
         request_id=identity,
@@ -207,10 +229,10 @@ def overall_source(sources: set[str]) -> str | None:
 
 
 def _entry(record: ObjectRecord, judged: Completeness, url: str) -> FileEntry:
-    year, month = record.key.period.split("-")
+    year, month, *days = map(int, record.key.period.split("-"))
     return FileEntry(
-        year=int(year),
-        month=int(month),
+        year=year,
+        month=month,
         url=url,
         size=record.size,
         sha256=record.sha256,
@@ -222,4 +244,10 @@ def _entry(record: ObjectRecord, judged: Completeness, url: str) -> FileEntry:
         gaps=judged.gaps,
         days_missing=[day.isoformat() for day in judged.days_missing],
         source=record.source,
+        day=days[0] if days else None,
+        open_until=_end_of_day(record.key.period) if days else None,
     )
+
+
+def _end_of_day(day: str) -> str:
+    return time_at(day_start_us(date.fromisoformat(day)) + DAY_US).isoformat()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aperiodic.lake import ObjectRecord
     from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 
-__all__ = ["PublishedFile", "find_file", "judge_months", "published_symbols", "symbol_problem"]
+__all__ = ["PublishedFile", "find_file", "judge_days", "judge_months", "published_symbols", "symbol_problem"]
 
 _SHOWN: Final = 5
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -61,7 +61,10 @@ _HOLDS: Final = (
 )
 _AT_PATH: Final = (
     select(objects)
-    .where(objects.c.path == bindparam("path"), objects.c.kind.in_([ObjectKind.BARS, ObjectKind.TICKS]))
+    .where(
+        objects.c.path == bindparam("path"),
+        objects.c.kind.in_([ObjectKind.BARS, ObjectKind.TICKS, ObjectKind.OPEN_BARS]),
+    )
     .limit(1)
 )
 
@@ -69,8 +72,16 @@ _AT_PATH: Final = (
 def published_symbols(connection: Connection, exchange: Exchange, kind: ObjectKind = ObjectKind.BARS) -> list[str]:
     """Return the symbols of an exchange that have bars, or another kind of object, sorted.
 
-    Leaps through the index from one symbol to the next, since a symbol has thousands of objects.
+    Those of days that are not over are bars too.
     """
+    found = _symbols(connection, exchange, kind)
+    if kind is ObjectKind.BARS:
+        found |= _symbols(connection, exchange, ObjectKind.OPEN_BARS)
+    return sorted(found)
+
+
+def _symbols(connection: Connection, exchange: Exchange, kind: ObjectKind) -> set[str]:
+    """Leap through the index from one symbol to the next, since a symbol has thousands of objects."""
     of_exchange = select(func.min(objects.c.symbol)).where(
         objects.c.is_current, objects.c.kind == kind, objects.c.exchange == exchange
     )
@@ -78,7 +89,7 @@ def published_symbols(connection: Connection, exchange: Exchange, kind: ObjectKi
     following = of_exchange.where(objects.c.symbol > leap.c.symbol).scalar_subquery()
     leap = leap.union_all(select(following).where(leap.c.symbol.is_not(None)))
     found = connection.execute(select(leap.c.symbol).where(leap.c.symbol.is_not(None))).scalars()
-    return sorted(found)
+    return set(found)
 
 
 def symbol_problem(
@@ -86,7 +97,8 @@ def symbol_problem(
 ) -> InvalidInputError | None:
     """Return the error for a symbol of which an exchange has no bars, or no ticks, naming the nearest; else None."""
     wanted = {"kind": kind, "exchange": exchange, "symbol": str(symbol)}
-    if connection.execute(_HOLDS, wanted).first() is not None:
+    kinds = (kind, ObjectKind.OPEN_BARS) if kind is ObjectKind.BARS else (kind,)
+    if any(connection.execute(_HOLDS, wanted | {"kind": each}).first() is not None for each in kinds):
         return None
     symbols = published_symbols(connection, exchange, kind)
     guess = nearest(str(symbol), symbols)
@@ -154,6 +166,34 @@ def judge_months(
             gaps=now.gaps,
         )
     return judged
+
+
+def judge_days(
+    connection: Connection,
+    exchange: Exchange,
+    symbol: str,
+    streams: Sequence[Stream],
+    records: Sequence[ObjectRecord],
+    clock: Clock,
+) -> dict[str, Completeness]:
+    """Judge days that are published by themselves, because they are not over.
+
+    Args:
+        connection: Open connection to the ledger.
+        exchange: Venue.
+        symbol: Atlas symbol.
+        streams: Tick streams behind the bars, the driving one first.
+        records: The days, ascending.
+        clock: Clock of the bars.
+
+    Returns:
+        The judgement of each day, by its period.
+    """
+    if not records:
+        return {}
+    days = [date.fromisoformat(record.key.period) for record in records]
+    judgement = Judgement(connection, exchange, [symbol], streams, days[0], days[-1], clock)
+    return {day.isoformat(): judgement.verdict(symbol, streams, day, day) for day in days}
 
 
 def _asked_of(month: str, first: date, last: date) -> tuple[date, date]:

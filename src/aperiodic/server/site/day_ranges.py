@@ -20,6 +20,10 @@ _GAPS: Final = {
     "no_snapshot": "the order book could not be known",
     "backlog_dropped": "a file was imported before the one that it carries on from: give it again",
     "checksum_mismatch": "the order book was wrong by its checksum",
+    "disconnect": "the connection to the venue broke",
+    "stale": "the venue was connected and sent nothing",
+    "dropped": "more came than could be written",
+    "disk_full": "the recorder's disk was full",
 }
 _WORDS: Final = {
     CauseCode.NO_TICKS: "no ticks",

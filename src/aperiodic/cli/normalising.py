@@ -1,0 +1,71 @@
+"""`aperiodic normalise`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from aperiodic.cli.console import errors, print_line
+from aperiodic.cli.installation import Begin, open_lake
+from aperiodic.cli.parameters import ExchangeList
+from aperiodic.cli.stopping import stop_signal
+from aperiodic.engine.normalising import Normaliser, Progress
+from aperiodic.market import Source
+
+__all__ = ["normalise"]
+
+
+def normalise(
+    *,
+    exchange: ExchangeList | None = None,
+    follow: Annotated[bool, Parameter(negative=())] = False,
+    every: Annotated[float, Parameter(validator=Number(gte=0.5, lte=3_600))] = 60.0,
+    grace: Annotated[float, Parameter(validator=Number(gte=0, lte=86_400))] = 3_600.0,
+    simulated: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Make ticks of what `aperiodic capture` records, also of recordings that still grow.
+
+    It goes on where it stopped the last time, however it ended: nothing is lost, and nothing is counted twice. Days that
+    are over become one object of ticks each, an hour after their end.
+
+    Args:
+        exchange: Only recordings of these venues.
+        follow: Go on as recordings grow, until Ctrl-C.
+        every: With --follow: seconds between two commits.
+        grace: Seconds after its end for which a day waits for late ticks.
+        simulated: The recordings are of a mock exchange: their ticks are marked as simulated.
+    """
+    with open_lake(Begin.IN_A_FOLDER) as lake:
+        normaliser = Normaliser(
+            lake,
+            exchanges=exchange or (),
+            every_s=every,
+            grace_s=grace,
+            source=Source.SIMULATED if simulated else Source.RECORDING,
+            committed=_tell if follow else None,
+        )
+        if not follow:
+            normaliser.run_once()
+            done = normaliser.progress
+            print_line(f"{done.ticks:,} ticks of the recordings of {_writers(done.shards)}.")
+            return
+        errors.print(
+            f"Following the recordings in {lake.home / 'recordings'} (Ctrl-C stops)",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        with stop_signal() as over:
+            normaliser.follow(over.is_set, over.wait)
+
+
+def _tell(progress: Progress) -> None:
+    behind = "" if progress.behind_s is None else f", {progress.behind_s:,.1f} s behind"
+    waits = "" if progress.waits is None else f"; waits: {progress.waits}"
+    print_line(f"{progress.ticks:,} ticks of {_writers(progress.shards)}{behind}{waits}")
+
+
+def _writers(count: int) -> str:
+    return f"{count} capture{'' if count == 1 else 's'}"

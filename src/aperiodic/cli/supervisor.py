@@ -1,0 +1,230 @@
+"""Parts of a running installation as processes: started, watched, restarted with back-off, and stopped in order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["Part", "Supervisor"]
+
+_CHILD: Final = "from aperiodic.cli.supervised import main; main()"
+_FIRST_WAIT_S: Final = 1.0
+_LONGEST_WAIT_S: Final = 60.0
+_SETTLED_S: Final = 60.0
+"""A part that has run for so long begins anew with the shortest wait."""
+
+_STARTING_S: Final = 10.0
+"""A part that fails within this time of its very first start cannot work: everything is stopped."""
+
+_PATIENCE_S: Final = 40.0
+_LAST_LINES: Final = 20
+
+
+class Part:
+    """One process.
+
+    Attributes:
+        name: What people call it.
+        said: The last line of its standard output, which tells how far it is.
+        restarts: How often it was started again.
+        exit_code: Of the last end that was not asked for; None before.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        state: Callable[[], str] | None = None,
+        complain: Callable[[str, str], object] = lambda _name, _line: None,
+        program: Sequence[str] = (sys.executable, "-c", _CHILD),
+    ) -> None:
+        """Prepare; `start` does the rest.
+
+        Args:
+            name: What people call it.
+            arguments: Of the command `aperiodic`.
+            environment: Variables to set.
+            state: Tells how far it is, where its last line does not.
+            complain: Takes its name and each line of its standard error.
+            program: What is run with these arguments.
+        """
+        self.name = name
+        self.said = ""
+        self.restarts = 0
+        self.exit_code: int | None = None
+        self._arguments = [*program, *arguments]
+        self._environment = dict(environment or {})
+        self._state = state
+        self._complain = complain
+        self._process: subprocess.Popen[bytes] | None = None
+        self._readers: list[threading.Thread] = []
+        self._started = 0.0
+        self._wait_s = _FIRST_WAIT_S
+        self._again_at = 0.0
+        self._ever_settled = False
+        self._complaints: deque[str] = deque(maxlen=_LAST_LINES)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def line(self) -> str:
+        """What to say of it in one line."""
+        if self.is_running:
+            told = self._state() if self._state is not None else self.said
+            again = f" (restarted {self.restarts} times)" if self.restarts else ""
+            return f"{told or 'starting'}{again}"
+        if self._process is None:
+            return "waits"
+        why = self._complaints[-1] if self._complaints else f"exit code {self._process.returncode}"
+        return f"failed: {why}; starts again in {max(self._again_at - time.monotonic(), 0):.0f} s"
+
+    def start(self) -> None:
+        """Start its process."""
+        environment = {**os.environ, **self._environment, "PYTHONUNBUFFERED": "1"}
+        self._process = subprocess.Popen(  # noqa: S603 - this program, with arguments of its own
+            self._arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # Ctrl-C is for the supervisor, which stops its parts one after the other.
+            start_new_session=True,
+        )
+        self._started = time.monotonic()
+        self._readers = [
+            threading.Thread(target=self._read_output, args=(self._process,), daemon=True),
+            threading.Thread(target=self._read_complaints, args=(self._process,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def look(self) -> bool:
+        """Start it again if it has ended and its time has come; return whether it can never work."""
+        process = self._process
+        if process is None or process.poll() is None:
+            alive = time.monotonic() - self._started
+            self._ever_settled |= process is not None and alive > _STARTING_S
+            if alive > _SETTLED_S:
+                self._wait_s = _FIRST_WAIT_S
+            return False
+        if not self._again_at:
+            self.exit_code = process.returncode
+            if not self._ever_settled and process.returncode > 0:
+                self._join()
+                return True
+            self._again_at = time.monotonic() + self._wait_s
+            self._wait_s = min(self._wait_s * 2, _LONGEST_WAIT_S)
+        elif time.monotonic() >= self._again_at:
+            self._join()
+            self._again_at = 0.0
+            self.restarts += 1
+            self.start()
+        return False
+
+    def stop(self) -> int:
+        """Ask it to end, wait for that, and return its exit code."""
+        process = self._process
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._join()
+        return process.returncode
+
+    def _join(self) -> None:
+        for reader in self._readers:
+            reader.join(timeout=1.0)
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _read_output(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        with process.stdout:
+            for line in process.stdout:
+                self.said = line.decode(errors="replace").rstrip()
+
+    def _read_complaints(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stderr is not None  # noqa: S101 - it is a pipe
+        with process.stderr:
+            for line in process.stderr:
+                text = line.decode(errors="replace").rstrip()
+                if text:
+                    self._complaints.append(text)
+                    self._complain(self.name, text)
+
+
+class Supervisor:
+    """Runs parts, in the order in which they are stopped.
+
+    Attributes:
+        groups: Parts; those of a group are stopped together, before those of the next one.
+        failed: Exit code of the first part that failed; 0 while none has.
+    """
+
+    def __init__(self, groups: Sequence[Sequence[Part]]) -> None:
+        self.groups = [list(group) for group in groups]
+        self.failed = 0
+
+    @property
+    def parts(self) -> list[Part]:
+        """All parts."""
+        return [part for group in self.groups for part in group]
+
+    def run(self, over: threading.Event, tell: Callable[[list[Part]], object], every_s: float = 1.0) -> int:
+        """Start all parts, the last ones first, keep them running until `over`, and stop them.
+
+        Args:
+            over: Set when it is to end.
+            tell: Called with the parts again and again.
+            every_s: Time between two calls, seconds.
+
+        Returns:
+            The exit code of the first part that failed, or 0.
+        """
+        try:
+            for part in reversed(self.parts):
+                if not over.is_set():
+                    part.start()
+            while not over.wait(every_s):
+                for part in self.parts:
+                    hopeless = part.look()
+                    if part.exit_code and not self.failed:
+                        self.failed = part.exit_code
+                    if hopeless:
+                        return self.failed
+                tell(self.parts)
+        finally:
+            self._stop()
+        return self.failed
+
+    def _stop(self) -> None:
+        for group in self.groups:
+            stopping = [threading.Thread(target=self._stop_one, args=(part,)) for part in group]
+            for thread in stopping:
+                thread.start()
+            for thread in stopping:
+                thread.join()
+
+    def _stop_one(self, part: Part) -> None:
+        ended_before = not part.is_running
+        code = part.stop()
+        if code > 0 and not ended_before and not self.failed:
+            self.failed = code

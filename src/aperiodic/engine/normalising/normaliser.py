@@ -1,0 +1,186 @@
+"""All recordings of an installation → ticks: shard by shard, in rounds, with what closed days need in between."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.engine.normalising.closing import close_days, join_small_parts
+from aperiodic.engine.normalising.shard import Shard
+from aperiodic.lake import LakeError
+from aperiodic.lake.checkpoints import read_checkpoints
+from aperiodic.lake.recordings import Recording, list_recordings
+from aperiodic.market import Source
+from aperiodic.market.time import now_us
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from aperiodic.lake import Lake
+    from aperiodic.market import Exchange, Stream, Symbol
+
+__all__ = ["Normaliser", "Progress"]
+
+_AT_ONCE: Final = 8 << 20
+"""Bytes of lines read of a shard before the next one has its turn."""
+
+_LISTED_EVERY_S: Final = 1.0
+_TIDIED_EVERY_S: Final = 60.0
+_PAUSE_S: Final = 0.25
+_AGAIN: Final = frozenset({"busy", "lease_lost", "ledger_unavailable", "store_unavailable"})
+"""Errors after which the same commit may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the work is.
+
+    Attributes:
+        shards: Writers whose recordings are followed.
+        ticks: Ticks committed since the start.
+        behind_s: How long ago the last committed line of the shard that is furthest behind arrived, s; None before any.
+        waits: Why the last commit could not be made, None where it could.
+    """
+
+    shards: int
+    ticks: int
+    behind_s: float | None
+    waits: str | None
+
+
+class Normaliser:
+    """Follows the recordings of an installation.
+
+    Args:
+        lake: The installation.
+        exchanges: Only these venues; empty for all.
+        every_s: Time between two commits, seconds.
+        grace_s: How long after its end a day still waits for late ticks, seconds.
+        source: What the ticks are: recorded, or simulated by a mock of the exchanges.
+        committed: Called after every round of commits that made ticks.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        *,
+        exchanges: Collection[Exchange] = (),
+        every_s: float = 60.0,
+        grace_s: float = 3_600.0,
+        source: Source = Source.RECORDING,
+        committed: Callable[[Progress], object] | None = None,
+    ) -> None:
+        self._lake = lake
+        self._exchanges = frozenset(exchanges)
+        self._every_s = every_s
+        self._grace_us = round(grace_s * 1_000_000)
+        self._shards: dict[tuple[Exchange, str], Shard] = {}
+        self._better: defaultdict[Exchange, set[tuple[Stream, Symbol]]] = defaultdict(set)
+        self._recordings: dict[tuple[Exchange, str], list[Recording]] = {}
+        self._listed = self._tidied = self._committed = -float("inf")
+        self._source = source
+        self._waits: str | None = None
+        self._last_told: tuple[int, str | None] = (0, None)
+        self._told = committed or (lambda _progress: None)
+        with lake.engine.connect() as connection:
+            self._checkpoints = read_checkpoints(connection)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the work is now."""
+        received = [shard.received for shard in self._shards.values() if shard.received]
+        behind = max(now_us() - min(received), 0) / 1_000_000 if received else None
+        return Progress(len(self._shards), sum(shard.ticks for shard in self._shards.values()), behind, self._waits)
+
+    def run_once(self) -> None:
+        """Make ticks of everything that is there now, and commit it.
+
+        Raises:
+            LakeError: A commit could not be made; what was committed stays.
+        """
+        self._list()
+        while True:
+            read = sum(self._read(key, shard) for key, shard in self._shards.items())
+            for shard in self._shards.values():
+                shard.commit()
+            if not read:
+                break
+        self._tidy()
+
+    def follow(self, is_over: Callable[[], bool], wait: Callable[[float], object] = time.sleep) -> None:
+        """Make ticks of recordings as they grow, until `is_over`; then commit what was read.
+
+        Args:
+            is_over: Asked between two pieces of work.
+            wait: Waits for so many seconds; returns earlier when `is_over` has become true.
+
+        Raises:
+            LakeError: The store or the ledger failed for good.
+        """
+        while not is_over():
+            now = time.monotonic()
+            if now - self._listed >= _LISTED_EVERY_S:
+                self._list()
+                self._listed = now
+            read = sum(self._read(key, shard) for key, shard in self._shards.items() if not shard.is_full)
+            due = now - self._committed >= self._every_s
+            self._commit(all_of_them=due)
+            if due:
+                self._committed = now
+                self._tell()
+            if now - self._tidied >= _TIDIED_EVERY_S:
+                self._try(self._tidy)
+                self._tidied = now
+            if not read:
+                wait(_PAUSE_S)
+        for key, shard in self._shards.items():
+            while not shard.is_full and self._read(key, shard):
+                pass
+        self._commit(all_of_them=True)
+
+    def _list(self) -> None:
+        found: defaultdict[tuple[Exchange, str], list[Recording]] = defaultdict(list)
+        for recording in list_recordings(self._lake.home):
+            if not self._exchanges or recording.exchange in self._exchanges:
+                found[recording.exchange, f"{recording.host}-{recording.shard}"].append(recording)
+        self._recordings = found
+        for key in found:
+            if key not in self._shards:
+                exchange, name = key
+                self._shards[key] = Shard(
+                    self._lake, exchange, name, self._checkpoints.get(key), self._better[exchange], self._source
+                )
+
+    def _read(self, key: tuple[Exchange, str], shard: Shard) -> int:
+        return shard.read(self._recordings.get(key, []), _AT_ONCE)
+
+    def _commit(self, *, all_of_them: bool) -> None:
+        for shard in self._shards.values():
+            if all_of_them or shard.is_full:
+                self._try(shard.commit)
+
+    def _tell(self) -> None:
+        progress = self.progress
+        if (progress.ticks, progress.waits) != self._last_told:
+            self._last_told = (progress.ticks, progress.waits)
+            self._told(progress)
+
+    def _try(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except LakeError as error:
+            if error.code not in _AGAIN:
+                raise
+            self._waits = error.message
+        else:
+            self._waits = None
+
+    def _tidy(self) -> None:
+        """Join what came in small parts, and make one object of each closed day."""
+        idle = {exchange for exchange, _ in self._shards} - {
+            exchange for (exchange, _), shard in self._shards.items() if not shard.is_idle
+        }
+        join_small_parts(self._lake)
+        close_days(self._lake, now_us() - self._grace_us, idle)

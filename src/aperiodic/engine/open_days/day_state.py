@@ -1,0 +1,143 @@
+"""One day of one instrument on one clock, to which ticks are added as they come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from aperiodic.engine.families import KERNELS
+from aperiodic.engine.merging import merge_frames
+from aperiodic.engine.partials.kernel import DayTicks
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, tick_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from aperiodic.catalog import Family
+    from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay
+
+__all__ = ["DayState"]
+
+_TAIL_US: Final = 30_000_000
+"""For so long ticks are remembered, to know those that come twice."""
+
+
+class DayState:
+    """The bars of a day that is not over.
+
+    Ticks wait until everything before a time is there, since bars take them in order of time.
+
+    Attributes:
+        begin: Begin of the day, µs.
+        folded_to: All ticks before this time are in the bars, µs.
+        late: Ticks that came after their time was in the bars; only a new start takes them in.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        clock: Clock,
+        begin: int,
+        before: Callable[[FamilyKernel], Mapping[Stream, pl.DataFrame]],
+    ) -> None:
+        """Begin a day.
+
+        Args:
+            exchange: Venue.
+            clock: Which time orders the ticks.
+            begin: Begin of the day, µs.
+            before: Returns the latest events before the day that a kernel looks back on.
+        """
+        self.begin = begin
+        self.folded_to = begin
+        self.late = 0
+        self._exchange = exchange
+        self._clock = clock
+        self._before = before
+        self._pending: dict[Stream, pl.DataFrame] = {}
+        self._tail: dict[Stream, pl.DataFrame] = {}
+        self._days: dict[Family, OpenDay] = {}
+        self._last: dict[Family, int] = {}
+        self._published: dict[tuple[Family, Interval], int] = {}
+
+    def add(self, stream: Stream, ticks: pl.DataFrame) -> None:
+        """Take ticks of this day, in any order; those that came before are left out."""
+        time = pl.col(self._clock.column).to_physical()
+        late = ticks.filter(time < self.folded_to)
+        if late.height:
+            held = self._tail.get(stream)
+            if held is not None:
+                known = merge_frames(stream, [held, late]).height - held.height
+                self.late += max(known, 0)
+            else:
+                self.late += late.height
+            ticks = ticks.filter(time >= self.folded_to)
+        if ticks.is_empty():
+            return
+        waiting = self._pending.get(stream)
+        self._pending[stream] = merge_frames(stream, [ticks] if waiting is None else [waiting, ticks])
+
+    def fold(self, horizon: int) -> None:
+        """Put the ticks before a time, µs, into the bars."""
+        horizon = min(horizon, self.begin + DAY_US)
+        if horizon <= self.folded_to:
+            return
+        events = {stream: ready for stream in list(self._pending) if (ready := self._ready(stream, horizon)).height}
+        self.folded_to = horizon
+        for family, kernel in KERNELS.items():
+            if not any(stream in events for stream in kernel.columns):
+                continue
+            day = self._days.get(family)
+            if day is None:
+                ticks = DayTicks(self._exchange, self._clock, self.begin, {}, self._before(kernel))
+                day = self._days[family] = kernel.open_day(ticks)
+            day.fold({stream: _columns(events, stream, columns) for stream, columns in kernel.columns.items()})
+            driving = events.get(family.driving)
+            if driving is not None:
+                self._last[family] = int(driving["time"][-1])
+
+    def closed_bars(self, *, everything: bool = False) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
+        """Yield the bars that are over, of families and intervals of which one more is over than the last time.
+
+        Args:
+            everything: Of all families and intervals.
+        """
+        for family, day in self._days.items():
+            last = self._last.get(family)
+            if last is None:
+                continue
+            edges = {
+                interval: self.folded_to - self.folded_to % interval.microseconds for interval in self._clock.intervals
+            }
+            wanted = [
+                interval
+                for interval, edge in edges.items()
+                if everything or (edge > self._published.get((family, interval), self.begin) <= last)
+            ]
+            if not wanted:
+                continue
+            for interval, bars in day.finish(wanted).items():
+                self._published[family, interval] = edges[interval]
+                over = bars.filter(pl.col("time").to_physical() < edges[interval])
+                if over.height:
+                    yield family, interval, over
+
+    def _ready(self, stream: Stream, horizon: int) -> pl.DataFrame:
+        time = pl.col(self._clock.column).to_physical()
+        waiting = self._pending[stream]
+        ready = waiting.filter(time < horizon)
+        if ready.is_empty():
+            return ready
+        self._pending[stream] = waiting.filter(time >= horizon)
+        tail = [ready] if stream not in self._tail else [self._tail[stream], ready]
+        self._tail[stream] = pl.concat(tail).filter(time >= horizon - _TAIL_US)
+        return ready.with_columns(time.alias("time")).sort("time", maintain_order=True)
+
+
+def _columns(events: Mapping[Stream, pl.DataFrame], stream: Stream, columns: tuple[str, ...]) -> pl.DataFrame:
+    found = events.get(stream)
+    if found is None:
+        empty = pl.DataFrame(schema=tick_schema(stream))
+        return empty.select(pl.col("exchange_timestamp").to_physical().alias("time"), *columns)
+    return found.select("time", *columns)

@@ -1,0 +1,162 @@
+"""The open days of one instrument: parts of ticks go to the days and clocks that they belong to."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from aperiodic.engine.normalising.closing import JOINED
+from aperiodic.engine.open_days.before import latest_before
+from aperiodic.engine.open_days.day_state import DayState
+from aperiodic.engine.parts import COMPACTED
+from aperiodic.lake import LakeError, ObjectKind, ObjectReader
+from aperiodic.lake.errors import UNUSABLE
+from aperiodic.market import DAY_US, Clock, Source, Stream
+from aperiodic.market.time import day_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aperiodic.lake import Lake, ObjectRecord
+    from aperiodic.market import Exchange, Symbol
+
+__all__ = ["OpenInstrument"]
+
+_HOLD_US: Final = 1_000_000
+"""So long events of the exchange clock wait for others that come later, µs."""
+
+_PATIENT_HOLD_US: Final = 60_000_000
+"""The same while a day is read anew: what came late the first time takes its place."""
+
+_ROWS_AT_ONCE: Final = 200_000
+
+
+class OpenInstrument:
+    """The days of one instrument that are not over.
+
+    Attributes:
+        states: By clock and begin of the day, µs.
+        seen: Latest event, µs of the exchange clock; 0 before any.
+        received: Latest arrival, µs; 0 before any.
+        over: Numbers of days that are published with their month.
+    """
+
+    def __init__(self, lake: Lake, exchange: Exchange, symbol: Symbol, first_day: int) -> None:
+        """Begin without ticks; `reload` takes those that are there.
+
+        Args:
+            lake: What holds them.
+            exchange: Venue.
+            symbol: Instrument.
+            first_day: Number of the first day that is not over.
+        """
+        self.states: dict[tuple[Clock, int], DayState] = {}
+        self.seen = self.received = 0
+        self.over: set[int] = set()
+        self._sources: set[str] = set()
+        self._lake = lake
+        self._exchange = exchange
+        self._symbol = symbol
+        self._first_day = first_day
+        self._patient = False
+
+    @property
+    def source(self) -> Source:
+        """Where the ticks came from."""
+        return Source(next(iter(self._sources))) if len(self._sources) == 1 else Source.MIXED
+
+    @property
+    def late(self) -> int:
+        """Ticks that the bars lack because they came late."""
+        return sum(state.late for state in self.states.values())
+
+    def reload(self) -> None:
+        """Forget everything, and read the ticks of the open days anew.
+
+        Raises:
+            LakeError: `object_missing` or `object_damaged`.
+        """
+        self.states.clear()
+        held = [
+            record
+            for kind in (ObjectKind.TICKS, ObjectKind.TICK_PARTS)
+            for record in self._lake.current(kind, exchange=self._exchange, symbol=str(self._symbol))
+            if record.key.period[:10] >= day_at(self._first_day - 1).isoformat() and self._reaches(record)
+        ]
+        self._patient = True
+        held.sort(key=lambda each: (each.first_local or 0, each.key.period))
+        for record, following in zip(held, [*held[1:], None], strict=True):
+            self._take(record)
+            self.fold(self.received if following is None else following.first_local or 0)
+        self._patient = False
+
+    def take(self, records: Iterable[ObjectRecord]) -> bool:
+        """Take objects of ticks that are new; return whether the days have to be read anew because of them."""
+        for record in records:
+            key = record.key
+            if key.kind is ObjectKind.TICKS:
+                if key.period >= day_at(self._first_day).isoformat() and record.reason != COMPACTED:
+                    return True
+                continue
+            if key.period[:10] < day_at(self._first_day - 1).isoformat():
+                continue
+            if record.reason == JOINED:
+                continue  # it holds what parts held that were taken
+            try:
+                self._take(record)
+            except LakeError as error:
+                if error.code not in UNUSABLE:
+                    raise
+                return True
+        return False
+
+    def fold(self, received: int) -> None:
+        """Put into the bars what is certain: everything that arrived until `received`, µs, is here."""
+        hold = _PATIENT_HOLD_US if self._patient else _HOLD_US
+        horizons = {Clock.EXCHANGE: min(self.seen, received) - hold, Clock.TRUE: received}
+        for (clock, _), state in self.states.items():
+            state.fold(horizons[clock])
+
+    def forget_days_over(self) -> None:
+        """Let go of the days in `over`."""
+        while self.over:
+            day = self.over.pop()
+            for clock in Clock:
+                self.states.pop((clock, day * DAY_US), None)
+            self._first_day = max(self._first_day, day + 1)
+
+    def _reaches(self, record: ObjectRecord) -> bool:
+        """Whether an object holds ticks of open days, on either clock."""
+        return max(record.last_exchange or 0, record.last_local or 0) >= self._first_day * DAY_US
+
+    def _take(self, record: ObjectRecord) -> None:
+        if record.key.period[:10] < day_at(self._first_day).isoformat():
+            with ObjectReader(self._lake.store) as files:
+                begin = pl.lit(self._first_day * DAY_US).cast(pl.Datetime("us", "UTC"))
+                late = pl.any_horizontal(pl.col(clock.column) >= begin for clock in Clock)
+                ticks = files.scan(record.path).filter(late).collect()
+        else:
+            ticks = self._lake.store.read_parquet(record.path)
+        self._sources.add(record.source)
+        self.seen = max(self.seen, record.last_exchange or 0)
+        self.received = max(self.received, record.last_local or 0)
+        stream = Stream(record.key.dataset)
+        for clock in Clock:
+            times = ticks[clock.column].to_physical()
+            days = times // DAY_US
+            for day in days.drop_nulls().unique().sort():
+                if day < self._first_day:
+                    continue
+                state = self._state(clock, day * DAY_US)
+                own = ticks if days.n_unique() == 1 else ticks.filter(days == day)
+                for part in own.iter_slices(_ROWS_AT_ONCE):
+                    state.add(stream, part)
+
+    def _state(self, clock: Clock, begin: int) -> DayState:
+        state = self.states.get((clock, begin))
+        if state is None:
+            before = partial(latest_before, self._lake, self._exchange, self._symbol, clock, begin)
+            state = self.states[clock, begin] = DayState(self._exchange, clock, begin, before)
+        return state

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import aperiodic
+from aperiodic.cli import supervisor
+from aperiodic.cli.supervisor import Part, Supervisor
+from aperiodic.cli.up import _captured, _chosen
+from aperiodic.lake import Lake, ObjectKind, Settings
+from aperiodic.lake.recordings import list_recordings
+from aperiodic.market import AperiodicDataError, Exchange, InvalidInputError, Symbol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RUNS = """
+import pathlib, signal, sys, time
+log = pathlib.Path(sys.argv[1])
+def stop(*_):
+    with log.open("a") as file: file.write(sys.argv[2] + " stops\\n")
+    sys.exit(int(sys.argv[3]))
+signal.signal(signal.SIGTERM, stop)
+with log.open("a") as file: file.write(sys.argv[2] + " runs\\n")
+print("far", flush=True)
+while True: time.sleep(0.01)
+"""
+FAILS = """
+import pathlib, sys, time
+log = pathlib.Path(sys.argv[1])
+times = log.read_text().count("tried") if log.exists() else 0
+with log.open("a") as file: file.write("tried\\n")
+print("no such thing", file=sys.stderr, flush=True)
+if times >= int(sys.argv[2]):
+    while True: time.sleep(0.01)
+sys.exit(7)
+"""
+
+
+def part(name: str, script: str, *arguments: object) -> Part:
+    return Part(name, [str(each) for each in arguments], program=(sys.executable, "-c", script))
+
+
+def run(groups: list[list[Part]], until: Callable[[], bool]) -> int:
+    """Run parts until something is so."""
+    over = threading.Event()
+    return Supervisor(groups).run(over, lambda _parts: over.set() if until() else None, 0.02)
+
+
+def lines(log: Path) -> list[str]:
+    return log.read_text().splitlines() if log.exists() else []
+
+
+def test_parts_stop_in_order(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    groups = [[part(name, RUNS, log, name, 0)] for name in ("capture", "normalise", "build", "serve")]
+    assert run(groups, lambda: len(lines(log)) == 4) == 0
+    assert lines(log)[4:] == ["capture stops", "normalise stops", "build stops", "serve stops"]
+
+
+def test_the_exit_code_is_that_of_the_first_part_that_failed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    groups = [[part(name, RUNS, log, name, code)] for name, code in (("a", 3), ("b", 4))]
+    assert run(groups, lambda: len(lines(log)) == 2) == 3
+
+
+def test_a_part_that_fails_at_its_very_start_ends_everything(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    other = tmp_path / "other"
+    failing = part("fails", FAILS, log, 100)
+    assert run([[part("runs", RUNS, other, "runs", 0)], [failing]], lambda: False) == 7
+    assert lines(other) in ([], ["runs runs", "runs stops"], ["runs runs"])
+    assert "no such thing" in failing.line
+
+
+def test_a_part_that_fails_later_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_FIRST_WAIT_S", 0.01)
+    log = tmp_path / "log"
+    failing = part("fails", FAILS, log, 2)
+    failing._ever_settled = True
+    assert run([[failing]], lambda: len(lines(log)) == 3 and failing.is_running) == 7
+    assert failing.restarts == 2
+
+
+def test_a_part_ends_when_its_supervisor_is_gone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    Lake.open(Settings(home=home)).close()
+    source = (
+        "from aperiodic.cli.supervisor import Part; import os, time\n"
+        "part = Part('normalise', ['normalise', '--follow']); part.start()\n"
+        "print(part._process.pid, flush=True); time.sleep(3); os._exit(9)\n"
+    )
+    environment = {**os.environ, "APERIODIC_HOME": str(home)}
+    outer = subprocess.run([sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=False)
+    child = int(outer.stdout.split()[0])
+    for _ in range(3_000):
+        if not _lives(child):
+            break
+        time.sleep(0.02)
+    assert not _lives(child)
+
+
+def _lives(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_symbols_go_to_the_venues_that_trade_them() -> None:
+    spot, swap, coin = (
+        Symbol.parse(name) for name in ("spot-BTC-USDT", "perpetual-BTC-USDT:USDT", "perpetual-BTC-USDC:USDC")
+    )
+    chosen = _chosen(list(Exchange), [spot, swap, coin])
+    assert chosen[Exchange.BINANCE] == [spot]
+    assert chosen[Exchange.OKX_PERPS] == [swap]
+    assert coin in chosen[Exchange.HYPERLIQUID_PERPS]
+    assert _chosen([Exchange.BINANCE], []) == {Exchange.BINANCE: []}
+    with pytest.raises(InvalidInputError, match="spot-BTC-USDT"):
+        _chosen([Exchange.OKX_PERPS], [spot])
+
+
+def test_a_capture_that_tells_nothing_is_starting(tmp_path: Path) -> None:
+    assert _captured(tmp_path / "none.json") == "starting"
+    (tmp_path / "old.json").write_text('{"time": 1, "connections": []}')
+    assert _captured(tmp_path / "old.json") == "starting"
+    (tmp_path / "cut.json").write_text('{"ti')
+    assert _captured(tmp_path / "cut.json") == "starting"
+
+
+def free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+@pytest.mark.crash
+def test_what_a_mock_exchange_sends_can_be_read_as_bars_and_a_stop_seals_everything(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    command = [sys.executable, "-c", "from aperiodic.cli import main; main()"]
+    arguments = ["up", "--mock", "--exchange", "hyperliquid-perps", "--symbols", "perpetual-BTC-USDC:USDC"]
+    with (
+        (tmp_path / "said").open("wb") as said,
+        subprocess.Popen(
+            [*command, *arguments, "--port", str(port), "--every", "1"],
+            env={**os.environ, "APERIODIC_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        ) as running,
+    ):
+        try:
+            assert running.stdout is not None
+            key = running.stdout.readline().rpartition("=")[2].strip()
+            bars = wait_for_bars(f"http://127.0.0.1:{port}/api/v1", key, running)
+        finally:
+            running.send_signal(signal.SIGTERM)
+            code = running.wait()
+    assert code == 0, (tmp_path / "said").read_text()
+    assert bars
+    assert "SIMULATED DATA" in (tmp_path / "said").read_text()
+    recordings = list_recordings(home)
+    assert recordings
+    assert not any(recording.is_open for recording in recordings)
+    lake = Lake.open(Settings(home=home))
+    parts = lake.current(ObjectKind.TICK_PARTS)
+    assert parts
+    assert {part.source for part in parts} == {"simulated"}
+    lake.close()
+
+
+def wait_for_bars(api: str, key: str, running: subprocess.Popen[str]) -> int:
+    """Ask until there are bars, as long as the program runs."""
+    while running.poll() is None:
+        today = datetime.now(UTC).date()
+        try:
+            frame = aperiodic.get_ohlcv(
+                key,
+                interval="15s",
+                timestamp="true",
+                exchange="hyperliquid-perps",
+                symbol="perpetual-BTC-USDC:USDC",
+                start_date=today,
+                end_date=today,
+                base_url=api,
+                show_progress=False,
+                on_incomplete="ignore",
+            )
+        except AperiodicDataError:
+            time.sleep(0.5)
+        else:
+            if frame.height:
+                return frame.height
+            time.sleep(0.5)
+    return 0

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.importing.frames import mark, quote, trade
+from tests.engine.importing.segments import T, closed, compressed, live, opened, over, rest, told
+from tests.lakes import BTC, VENUE
+
+from aperiodic.completeness.recorded import read_recorded
+from aperiodic.engine.importing import import_recordings
+from aperiodic.engine.importing.lines import Line, read_line
+from aperiodic.lake import ObjectKind
+from aperiodic.venues import RejectedFrameError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aperiodic.lake import Lake
+
+TRADES, QUOTES, MARKS = "btcusdt@trade", "btcusdt@bookTicker", "btcusdt@markPrice@1s"
+ALL = (TRADES, QUOTES, MARKS)
+
+
+def rows(lake: Lake, stream: str) -> int:
+    return sum(record.rows for record in lake.current(ObjectKind.TICKS, dataset=stream))
+
+
+def recorded(lake: Lake, stream: str) -> list[tuple[float, float, str, str]]:
+    """When a stream was recorded, ms after T, and why not before or after."""
+    with lake.engine.connect() as connection:
+        found = read_recorded(connection, VENUE, [str(BTC)], 0, 1 << 60)
+    return [
+        (item.first_time / 1_000 - T, item.last_time / 1_000 - T, item.begins, item.ends)
+        for item in found[str(BTC), stream]
+    ]
+
+
+def segment(path: Path, *lines: bytes) -> Path:
+    path.write_bytes(compressed(lines))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b'a1 {"x":1}', Line(5, b'{"x":1}', connection="a1")),
+        (b"a1 pong", Line(5, b"pong", connection="a1")),
+        (b"a1 !b64 " + base64.b64encode(b"\xff\n{"), Line(5, b"\xff\n{", connection="a1")),
+        (b"rest !rest https://x/depth?a=1 200 {}", Line(5, b"{}", url="https://x/depth?a=1", connection="rest")),
+        (b"rest !rest https://x 429 <html>", Line(5, b"", ignored="failed_rest_answer", connection="rest")),
+        (b"a1 !open {}", Line(5, b"{}", ignored="connection", connection="a1", told="open")),
+        (b'a1 !sent {"method":1}', Line(5, b"", ignored="outgoing", connection="a1")),
+        (b'- !clock {"offset_us":3}', Line(5, b"", ignored="clock", connection="-")),
+        (b"a1 !later words", Line(5, b"", ignored="later", connection="a1")),
+    ],
+)
+def test_lines_of_a_segment_are_told_apart(text: bytes, line: Line) -> None:
+    stamp = T * 1_000_000 + 5_000
+    assert read_line(b"%d %s" % (stamp, text)) == line._replace(local=T * 1_000 + 5)
+
+
+@pytest.mark.parametrize("text", [b"a1 !b64 ***", b"a1 !Wrong {}", b"a1 ! {}"])
+def test_a_line_that_the_recorder_cannot_have_written_is_refused(text: bytes) -> None:
+    with pytest.raises(RejectedFrameError) as refusal:
+        read_line(b"%d %s" % (T * 1_000_000, text))
+    assert refusal.value.code == "malformed"
+
+
+def test_a_segment_is_a_recording(lake: Lake, tmp_path: Path) -> None:
+    path = segment(
+        tmp_path / "host-a-1.zst",
+        opened(0, "a1", *ALL),
+        *(over("a1", each) for n in range(1, 5) for each in (trade(n), quote(n))),
+        told(5, "a1", "sent", method="SUBSCRIBE"),
+        over("a1", mark(6)),
+        closed(7, "a1", "shutdown", "us"),
+    )
+    (report,) = import_recordings(lake, VENUE, [path])
+    assert report.rejected == {}
+    assert report.ticks == {"trades": 4, "quotes": 4, "mark_price": 1, "index_price": 1, "funding_rate": 1}
+
+
+def test_what_two_connections_bring_while_one_takes_over_is_kept_once(lake: Lake, tmp_path: Path) -> None:
+    both = [line for n in range(10, 20) for line in (trade(n), quote(n), mark(n))]
+    lines = [
+        opened(0, "a1", *ALL),
+        *(over("a1", each) for n in range(1, 10) for each in (trade(n), quote(n), mark(n))),
+        opened(9.5, "b2", *ALL),
+    ]
+    for line in both:
+        lines += [over("a1", line), over("b2", line, ms=0.2)]
+    lines += [closed(20, "a1", "hand-over", "us"), *(over("b2", mark(n)) for n in range(21, 30))]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    assert (rows(lake, "trades"), rows(lake, "quotes"), rows(lake, "mark_price")) == (19, 19, 28)
+    ((begin, end, begins, ends),) = recorded(lake, "mark_price")
+    assert (round(begin), round(end), begins, ends) == (1, 29, "", "")
+
+
+def test_equal_frames_of_one_connection_are_several(lake: Lake, tmp_path: Path) -> None:
+    lines = [
+        opened(0, "a1", MARKS),
+        opened(0, "b2", MARKS),
+        over("a1", mark(1)),
+        over("a1", mark(1), ms=1),
+        over("b2", mark(1), ms=1.5),
+    ]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    assert rows(lake, "mark_price") == 2
+
+
+@pytest.mark.parametrize(
+    ("reason", "by", "cause"),
+    [("connection reset", "venue", "disconnect"), ("stale", "us", "stale"), ("disk full", "us", "disk_full")],
+)
+def test_a_connection_that_breaks_leaves_a_gap_from_its_last_frame_to_the_first_of_the_next(
+    lake: Lake, tmp_path: Path, reason: str, by: str, cause: str
+) -> None:
+    lines = [
+        opened(0, "a1", MARKS),
+        *(over("a1", mark(n)) for n in range(1_000, 5_000, 1_000)),
+        closed(4_700, "a1", reason, by),
+        opened(6_000, "b2", MARKS),
+        live(7_000, "b2", MARKS),
+        *(over("b2", mark(n)) for n in range(7_000, 9_000, 1_000)),
+    ]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    first, second = recorded(lake, "mark_price")
+    assert (round(first[0]), round(first[1]), first[3]) == (1_000, 4_000, cause)
+    assert (round(second[0]), round(second[1]), second[2]) == (7_000, 8_000, cause)
+
+
+def test_blocks_that_were_dropped_and_streams_that_fell_silent_are_gaps(lake: Lake, tmp_path: Path) -> None:
+    ns = T * 1_000_000
+    lines = [
+        opened(0, "a1", MARKS),
+        *(over("a1", mark(n)) for n in range(1_000, 5_000, 1_000)),
+        told(
+            6_000,
+            "a1",
+            "gap",
+            **{"from": ns + 4_200_000_000, "to": ns + 5_900_000_000, "frames": 2, "bytes": 9},
+            streams=[MARKS],
+            cause="dropped",
+        ),
+        *(over("a1", mark(n)) for n in range(6_000, 8_000, 1_000)),
+        told(20_000, "a1", "silent", streams=[MARKS]),
+        live(30_000, "a1", MARKS),
+        over("a1", mark(30_000)),
+        over("a1", mark(31_000)),
+    ]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    found = [(round(begin), round(end), begins, ends) for begin, end, begins, ends in recorded(lake, "mark_price")]
+    assert found == [
+        (1_000, 4_200, "", "dropped"),
+        (5_900, 7_000, "dropped", "stale"),
+        (30_000, 31_000, "stale", ""),
+    ]
+
+
+def test_a_rest_answer_in_a_segment_makes_the_book_known(lake: Lake, tmp_path: Path) -> None:
+    from tests.engine.importing.frames import depth, snapshot  # noqa: PLC0415
+
+    lines = [
+        opened(0, "a1", "btcusdt@depth@0ms"),
+        *(over("a1", depth(n)) for n in range(1, 4)),
+        rest(3.5, snapshot(2), "https://fapi.binance.com/fapi/v1/depth?symbol=BTCUSDT&limit=1000"),
+        *(over("a1", depth(n)) for n in range(4, 7)),
+    ]
+    (report,) = import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    assert report.rejected == {}
+    assert rows(lake, "book") == 3

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from tests.engine.importing.frames import depth, mark, quote, snapshot, trade
+from tests.engine.importing.segments import T, Writer, closed, compressed, opened, over, rest
+from tests.lakes import BTC, SOAK, VENUE, hashes
+
+from aperiodic.completeness.gaps import read_spans
+from aperiodic.completeness.recorded import read_recorded
+from aperiodic.engine.importing import import_recordings
+from aperiodic.engine.normalising import Normaliser
+from aperiodic.engine.parts import compact_ticks, read_day
+from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
+from aperiodic.lake.checkpoints import read_checkpoints
+from aperiodic.lake.imports import read_imports
+from aperiodic.market import Stream
+from aperiodic.market.time import day_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STREAMS = ("btcusdt@trade", "btcusdt@bookTicker", "btcusdt@depth@0ms", "btcusdt@markPrice@1s")
+URL = "https://fapi.binance.com/fapi/v1/depth?symbol=BTCUSDT&limit=1000"
+DAY = day_at(T // 86_400_000)
+
+
+def lines_of(count: int = 60, *, broken: int = 0) -> list[bytes]:
+    """A recording of `count` moments over one connection, then another that takes over in the middle."""
+    lines = [opened(0.1, "a1", *STREAMS)]
+    middle = count // 2
+    for n in range(1, count):
+        each = [trade(n), quote(n), depth(n), *([mark(n)] if n % 5 == 0 else [])]
+        if n == middle:
+            lines.append(opened(n - 0.5, "b2", *STREAMS))
+        if n <= middle + 3:
+            lines += [over("a1", line) for line in each]
+        if n == 3:
+            lines.append(rest(3.5, snapshot(2), URL))
+        if n >= middle:
+            lines += [over("b2", line, ms=0.1) for line in each]
+        if n == middle + 3:
+            lines.append(closed(n + 0.5, "a1", "hand-over", "us"))
+    lines += [b"%d b2 {broken\n" % ((T + count) * 1_000_000)] * broken
+    return lines
+
+
+def opened_lake(folder: Path) -> Lake:
+    return Lake.open(Settings(home=folder))
+
+
+def imported(folder: Path, lines: list[bytes]) -> Lake:
+    """An installation into which the same lines were imported as one file."""
+    lake = opened_lake(folder)
+    path = folder / "whole.zst"
+    path.write_bytes(compressed(lines))
+    import_recordings(lake, VENUE, [path])
+    return lake
+
+
+def intervals(lake: Lake) -> dict[Any, Any]:
+    with lake.engine.connect() as connection:
+        return {
+            series: [(item.first_time, item.last_time, item.begins, item.ends) for item in found]
+            for series, found in read_recorded(connection, VENUE, [str(BTC)], 0, 1 << 60).items()
+        }
+
+
+def spans(lake: Lake) -> list[Any]:
+    with lake.engine.connect() as connection:
+        return [read_spans(connection, VENUE, str(BTC), stream) for stream in ("trades", "book")]
+
+
+def test_an_open_segment_becomes_parts_while_it_grows(lake: Lake) -> None:
+    writer = Writer(lake.home, VENUE)
+    lines = lines_of()
+    normaliser = Normaliser(lake)
+    writer.block(*lines[:100])
+    normaliser.run_once()
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    before = held.height
+    writer.block(*lines[100:])
+    normaliser.run_once()
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    assert (0 < before < held.height, held.height) == (True, 59)
+    assert normaliser.progress.shards == 1
+    normaliser.run_once()
+    (checkpoint,) = checkpoints(lake)
+    assert checkpoint.offset == writer.recording.path.stat().st_size  # type: ignore[union-attr]
+
+
+def checkpoints(lake: Lake) -> list[Any]:
+    with lake.engine.connect() as connection:
+        return list(read_checkpoints(connection).values())
+
+
+def test_a_block_that_is_not_whole_yet_waits(lake: Lake) -> None:
+    writer = Writer(lake.home, VENUE)
+    lines = lines_of()
+    writer.block(*lines[:50])
+    assert writer.recording is not None
+    block = compressed(lines[50:])
+    with writer.recording.path.open("ab") as file:
+        file.write(block[:-10])
+    normaliser = Normaliser(lake)
+    normaliser.run_once()
+    (checkpoint,) = checkpoints(lake)
+    with writer.recording.path.open("ab") as file:
+        file.write(block[-10:])
+    normaliser.run_once()
+    (later,) = checkpoints(lake)
+    assert checkpoint.offset < later.offset
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    assert held.height == 59
+
+
+@settings(max_examples=12 * SOAK, phases=(Phase.explicit, Phase.generate))
+@given(seed=st.integers(0, 1 << 30), edges=st.lists(st.integers(1, 260), max_size=5), files=st.integers(1, 3))
+def test_wherever_it_is_cut_and_killed_the_ticks_are_those_of_one_import(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, edges: list[int], files: int
+) -> None:
+    folder = tmp_path_factory.mktemp("cut")
+    chance = random.Random(seed)  # noqa: S311 - where to kill
+    lines = lines_of()
+    whole = imported(folder / "whole", lines)
+    lake = opened_lake(folder / "pieces")
+    writer = Writer(lake.home, VENUE)
+    normaliser = Normaliser(lake)
+    bounds = sorted({0, *(edge for edge in edges if edge < len(lines)), len(lines)})
+    for place, (begin, end) in enumerate(pairwise(bounds)):
+        writer.block(*lines[begin:end])
+        if files > 1 and place % files == 0:
+            writer.seal()
+        if chance.random() < 0.7:
+            normaliser.run_once()
+        if chance.random() < 0.5:
+            normaliser = Normaliser(lake)  # as after a kill: nothing but what was committed is known
+    if writer.recording is not None:
+        writer.seal()
+    Normaliser(lake).run_once()
+    Normaliser(lake).run_once()
+    compact_ticks(lake)
+    assert hashes(lake, ObjectKind.TICKS) == hashes(whole, ObjectKind.TICKS)
+    assert spans(lake) == spans(whole)
+    assert intervals(lake).keys() == intervals(whole).keys()
+    for series, found in intervals(whole).items():
+        assert [item[2:] for item in intervals(lake)[series]] == [item[2:] for item in found], series
+    whole.close()
+    lake.close()
+
+
+def test_a_commit_that_could_not_be_made_is_made_later(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(lake.home, VENUE)
+    writer.block(*lines_of())
+    normaliser = Normaliser(lake)
+    from aperiodic.engine.normalising import shard  # noqa: PLC0415
+
+    def fail(*_args: object, **_more: object) -> int:
+        raise LakeError("Somebody writes.", code="busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shard, "append_ticks", fail)
+        with pytest.raises(LakeError):
+            normaliser.run_once()
+    assert checkpoints(lake) == []
+    normaliser.run_once()
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    assert held.height == 59
+
+
+def test_a_sealed_segment_counts_as_imported_and_its_rejected_lines_are_kept(lake: Lake) -> None:
+    writer = Writer(lake.home, VENUE)
+    lines = lines_of(broken=2)
+    normaliser = Normaliser(lake)
+    writer.block(*lines[:-1])
+    normaliser.run_once()
+    with lake.engine.connect() as connection:
+        (growing,) = read_imports(connection)
+    assert growing.rejected == {"malformed": 1}
+    writer.block(lines[-1])
+    sealed = writer.seal()
+    normaliser.run_once()
+    with lake.engine.connect() as connection:
+        (record,) = read_imports(connection)
+    assert (record.name, record.rejected, record.lines) == (sealed.path.name, {"malformed": 2}, len(lines))
+    (held,) = lake.current(ObjectKind.QUARANTINE)
+    assert held.rows == 2
+    compact_ticks(lake)
+    (report,) = import_recordings(lake, VENUE, [sealed.path])
+    assert report.already_imported
+
+
+def test_a_damaged_segment_is_told_and_the_next_one_is_read(lake: Lake) -> None:
+    writer = Writer(lake.home, VENUE)
+    lines = lines_of()
+    writer.block(*lines[:100])
+    assert writer.recording is not None
+    with writer.recording.path.open("ab") as file:
+        file.write(compressed(lines[100:120])[:-7] + b"?" * 50)
+    writer.seal()
+    writer.block(*lines[120:])
+    writer.seal()
+    Normaliser(lake).run_once()
+    with lake.engine.connect() as connection:
+        first, second = read_imports(connection)
+    assert (first.rejected, second.rejected) == ({"corrupt_file": 1}, {})
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    assert held["sequence"].max() == 59
+
+
+def test_closed_days_become_one_object_and_late_ticks_are_merged_into_it(lake: Lake) -> None:
+    writer = Writer(lake.home, VENUE)
+    lines = lines_of()
+    normaliser = Normaliser(lake, grace_s=3_600)
+    writer.block(*lines[:150])
+    normaliser.run_once()
+    normaliser.run_once()
+    assert lake.current(ObjectKind.TICK_PARTS) == []
+    (record,) = lake.current(ObjectKind.TICKS, dataset="trades")
+    before = record.rows
+    writer.block(*lines[150:])
+    normaliser.run_once()
+    normaliser.run_once()
+    (record,) = lake.current(ObjectKind.TICKS, dataset="trades")
+    assert (before < record.rows, record.rows, record.revision) == (True, 59, 2)
+
+
+def test_the_parts_of_an_open_day_are_joined_when_they_are_many(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    from aperiodic.engine.normalising import closing  # noqa: PLC0415
+
+    monkeypatch.setattr(closing, "_MANY", 4)
+    writer = Writer(lake.home, VENUE)
+    lines = lines_of()
+    normaliser = Normaliser(lake, grace_s=1e9)
+    for begin in range(0, len(lines), 30):
+        writer.block(*lines[begin : begin + 30])
+        normaliser.run_once()
+    assert len(lake.current(ObjectKind.TICK_PARTS, dataset="trades")) < 4
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    assert held.height == 59

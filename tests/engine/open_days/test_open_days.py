@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import random
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+from tests.lakes import BTC, VENUE
+
+from aperiodic.catalog import DATASETS
+from aperiodic.completeness.judgement import Judgement
+from aperiodic.engine.build import build
+from aperiodic.engine.open_days import OpenDayBuilder
+from aperiodic.engine.parts import append_ticks, compact_ticks
+from aperiodic.lake import ObjectKind, Scope
+from aperiodic.market import DAY_US, Clock, Interval, Source, Stream, tick_schema
+from aperiodic.market.time import day_start_us
+
+if TYPE_CHECKING:
+    from aperiodic.lake import Lake
+
+DAY = date(2025, 5, 2)
+BEGIN = day_start_us(DAY)
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+
+
+class Clockwork:
+    """The time, as the builder is told it."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def rows(first: int, last: int, seed: int = 1) -> dict[Stream, list[tuple[object, ...]]]:
+    """Ticks of every second from `first` to before `last`, s after the day's begin; exchange times waver."""
+    chance = random.Random(f"{seed} {first}")  # noqa: S311 - made-up prices
+    found: dict[Stream, list[tuple[object, ...]]] = {stream: [] for stream in Stream}
+    for second in range(first, last):
+        at = BEGIN + second * SECOND
+        local = at + 150_000
+        price = 100.0 + chance.randrange(-20, 20) / 10
+        number = 10_000_000 + second
+        found[Stream.TRADES].append((at, local, str(number), chance.choice(["buy", "sell"]), price, 1.0, number))
+        found[Stream.QUOTES].append((at + 10, local + 10, price - 0.1, 2.0, price + 0.1, 3.0, number))
+        if second % 5 == 0:
+            levels = [value for n in range(25) for value in (price - n, 1.0 + n)]
+            levels += [value for n in range(1, 26) for value in (price + n, 2.0 + n)]
+            found[Stream.BOOK].append((at + 20, local + 20, *levels, number))
+            found[Stream.MARK_PRICE].append((at + 30, local + 30, price, None))
+            found[Stream.INDEX_PRICE].append((at + 30, local + 30, price + 0.2, None))
+            found[Stream.FUNDING_RATE].append((at + 30, local + 30, 0.0001, BEGIN + DAY_US, None))
+            found[Stream.OPEN_INTEREST].append((at + 40, local + 40, 5_000.0 + second % 7, None))
+    return found
+
+
+def append(lake: Lake, ticks: dict[Stream, list[tuple[object, ...]]]) -> None:
+    with lake.writing(Scope(VENUE, str(BTC), "parts")):
+        batch = lake.batch()
+        for stream, some in ticks.items():
+            if some:
+                schema = tick_schema(stream)
+                plain = pl.Schema(
+                    {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in schema.items()}
+                )
+                frame = pl.DataFrame(some, schema=plain, orient="row").cast(schema)
+                append_ticks(lake, batch, stream, VENUE, BTC, frame, Source.RECORDING)
+        batch.commit()
+
+
+def held(lake: Lake, kind: ObjectKind) -> dict[tuple[str, str, str], pl.DataFrame]:
+    return {
+        (record.key.dataset, record.key.clock, record.key.interval): lake.store.read_parquet(record.path)
+        for record in lake.current(kind)
+    }
+
+
+def test_bars_that_have_closed_are_those_of_the_build_after_the_day(lake: Lake) -> None:
+    append(lake, rows(-100, 0))  # the day before, which is built
+    build(lake)
+    clock = Clockwork(BEGIN + 700 * SECOND)
+    builder = OpenDayBuilder(lake, clock)
+    for begin in range(0, 700, 70):
+        append(lake, rows(begin, begin + 70))
+        builder.round()
+    published = held(lake, ObjectKind.OPEN_BARS)
+    append(lake, rows(700, 4_000))
+    build(lake)
+    months = held(lake, ObjectKind.BARS)
+    compared = set()
+    for (dataset, on, interval), bars in published.items():
+        whole = months[dataset, on, interval].filter(pl.col("time") >= DAY)
+        assert bars.equals(whole.head(bars.height)), (dataset, on, interval)
+        assert bars.height
+        compared.add((dataset, on, interval))
+    wanted = {
+        (name, on, interval)
+        for name in DATASETS
+        for on in Clock
+        for interval in on.intervals
+        if interval.microseconds <= 5 * MINUTE
+    }
+    assert compared == wanted
+    last = published["ohlcv", "true", "1m"]["time"].max()
+    assert last == DAY_AT.replace(minute=10), "the minute from 11:00 on is not over"
+
+
+DAY_AT = pl.Series([BEGIN]).cast(pl.Datetime("us"))[0]
+
+
+def test_months_keep_their_revision_until_the_day_is_over(lake: Lake) -> None:
+    append(lake, rows(-100, 0))
+    build(lake)
+    before = {record.key: record.revision for record in lake.current(ObjectKind.BARS)}
+    clock = Clockwork(BEGIN + 300 * SECOND)
+    builder = OpenDayBuilder(lake, clock)
+    for begin in range(0, 300, 100):
+        append(lake, rows(begin, begin + 100))
+        builder.round()
+    assert {record.key: record.revision for record in lake.current(ObjectKind.BARS)} == before
+    assert lake.current(ObjectKind.OPEN_BARS)
+    clock.now = BEGIN + DAY_US + 2 * 3_600 * SECOND
+    compact_ticks(lake)
+    assert builder.round().days
+    assert lake.current(ObjectKind.OPEN_BARS) == [], "the month holds them now"
+    after = {record.key: record.revision for record in lake.current(ObjectKind.BARS)}
+    assert {key: revision for key, revision in after.items() if key in before} == dict.fromkeys(before, 2)
+    assert build(lake).days == 0
+
+
+def test_ticks_that_come_late_are_taken_in_when_the_day_is_read_anew(lake: Lake) -> None:
+    clock = Clockwork(BEGIN + 200 * SECOND)
+    builder = OpenDayBuilder(lake, clock)
+    late = rows(50, 60)
+    append(lake, rows(0, 50))
+    append(lake, rows(60, 200))
+    builder.round()
+    before = held(lake, ObjectKind.OPEN_BARS)["ohlcv", "exchange", "1m"]
+    append(lake, late)
+    builder.round()
+    clock.now += 3_600 * SECOND
+    append(lake, rows(200, 300))
+    builder.round()
+    after = held(lake, ObjectKind.OPEN_BARS)["ohlcv", "exchange", "1m"]
+    assert before["volume"][0] == pytest.approx(50)
+    assert after["volume"][0] == pytest.approx(60)
+
+
+def test_a_builder_that_begins_later_gives_the_same_bars(lake: Lake) -> None:
+    clock = Clockwork(BEGIN + 300 * SECOND)
+    for begin in range(0, 300, 60):
+        append(lake, rows(begin, begin + 60))
+    OpenDayBuilder(lake, clock).round()
+    first = held(lake, ObjectKind.OPEN_BARS)
+    append(lake, rows(300, 301))
+    OpenDayBuilder(lake, clock).round()
+    second = held(lake, ObjectKind.OPEN_BARS)
+    assert first.keys() <= second.keys()
+    for key, bars in first.items():
+        assert second[key].head(bars.height).equals(bars), key
+
+
+def test_files_that_gave_way_are_deleted_when_no_link_to_them_lives(lake: Lake) -> None:
+    clock = Clockwork(BEGIN + 130 * SECOND)
+    builder = OpenDayBuilder(lake, clock)
+    append(lake, rows(0, 130))
+    builder.round()
+    append(lake, rows(130, 200))
+    builder.round()
+    kept = len(lake.store.paths("open_bars"))
+    assert kept > len(lake.current(ObjectKind.OPEN_BARS))
+    from aperiodic.market.time import now_us  # noqa: PLC0415
+
+    clock.now = now_us() + 3_600 * SECOND
+    builder._tidy()
+    assert len(lake.store.paths("open_bars")) == len(lake.current(ObjectKind.OPEN_BARS))
+
+
+def test_a_day_in_parts_counts_as_a_day_with_ticks(lake: Lake) -> None:
+    append(lake, rows(0, 10))
+    append(lake, rows(10, 20))
+    with lake.engine.connect() as connection:
+        judgement = Judgement(connection, VENUE, [str(BTC)], [Stream.TRADES], DAY, DAY)
+    assert judgement.has_ticks(str(BTC), Stream.TRADES, DAY)
+    assert judgement.days_missing(str(BTC), Stream.TRADES, DAY, DAY) == ()
+    assert Interval.M1.microseconds == MINUTE
