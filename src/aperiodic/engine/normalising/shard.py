@@ -414,10 +414,10 @@ class Shard:
         books, names = [], []
         for symbol, number, book in self._reader.mapper.books():
             key = ObjectKey.book_state(self.exchange, symbol, number)
-            data = parquet_bytes(book_frame(book.levels()))
-            rows = len(book.bids.levels()) + len(book.asks.levels())
+            levels = book_frame(book.levels())
+            data = parquet_bytes(levels)
             digest = hashlib.sha256(data).hexdigest()
-            books.append((NewObject(key, rows, Source.RECORDING, digest, _TO_GO_ON), data))
+            books.append((NewObject(key, levels.height, Source.RECORDING, digest, _TO_GO_ON), data))
             names.append(f"{symbol} {number}")
         self._kept.append((_Place(self._place.segment, self._place.offset), names))
         gone, self._kept = self._kept[:-2], self._kept[-2:]
