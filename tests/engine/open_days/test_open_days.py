@@ -50,7 +50,7 @@ def rows(first: int, last: int, seed: int = 1) -> dict[Stream, list[tuple[object
         if second % 5 == 0:
             levels = [value for n in range(25) for value in (price - n, 1.0 + n)]
             levels += [value for n in range(1, 26) for value in (price + n, 2.0 + n)]
-            found[Stream.BOOK].append((at + 20, local + 20, *levels, number))
+            found[Stream.BOOK].append((at + 20, local + 20, *levels, 25, number))
             found[Stream.MARK_PRICE].append((at + 30, local + 30, price, None))
             found[Stream.INDEX_PRICE].append((at + 30, local + 30, price + 0.2, None))
             found[Stream.FUNDING_RATE].append((at + 30, local + 30, 0.0001, BEGIN + DAY_US, None))
