@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aperiodic.market import Stream
-from aperiodic.venues import Contract, RejectedFrameError, UnknownContractError
+from aperiodic.venues import Contract, RejectedFrameError
 from aperiodic.venues.okx.archives import OKX_ARCHIVES, OkxBookLines, read_size
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def line(action: str, time: int, bids: list[list[str]], asks: list[list[str]], n
 
 def test_a_snapshot_makes_a_book_known_and_another_one_replaces_it() -> None:
     gathered = Gathered()
-    reader = OkxBookLines(gathered, [NAME], {NAME: Contract(1, 100, inverse=False)})
+    reader = OkxBookLines(gathered, [NAME])
     with pytest.raises(RejectedFrameError) as refused:
         reader.read(line("update", TIME, [["9", "1", "1"]], []))
     assert refused.value.code == "update_of_unknown_book"
@@ -65,7 +65,7 @@ def test_a_snapshot_makes_a_book_known_and_another_one_replaces_it() -> None:
     assert reader.known_from(NAME) == (TIME + 1) * 1_000
     books, quotes = gathered.rows[Stream.BOOK, NAME], gathered.rows[Stream.QUOTES, NAME]
     assert [row[0] for row in books] == [(TIME + 1) * 1_000, (TIME + 3) * 1_000]
-    assert quotes == [((TIME + 1) * 1_000, None, 9.0, 1.0, 10.0, 3.0, None)]
+    assert quotes == [((TIME + 1) * 1_000, None, 9.0, 100.0, 10.0, 300.0, None)]
 
 
 @pytest.mark.parametrize(
@@ -79,15 +79,10 @@ def test_a_snapshot_makes_a_book_known_and_another_one_replaces_it() -> None:
     ],
 )
 def test_lines_that_are_none_are_refused(text: bytes, code: str) -> None:
-    reader = OkxBookLines(Gathered(), [NAME], {NAME: Contract(1, 100, inverse=False)})
+    reader = OkxBookLines(Gathered(), [NAME])
     with pytest.raises(RejectedFrameError) as refused:
         reader.read(text)
     assert refused.value.code == code
-
-
-def test_the_size_of_the_contract_is_needed() -> None:
-    with pytest.raises(UnknownContractError):
-        OkxBookLines(Gathered(), [NAME], {})
 
 
 @pytest.mark.parametrize(

@@ -159,14 +159,13 @@ class LineLayout:
     """How a file of JSON lines is read.
 
     Attributes:
-        reader: Makes a reader of some instruments, by the venue's names, with the sizes of their contracts if those
-            are needed.
+        reader: Makes a reader of some instruments, by the venue's names.
         once: As in `TableLayout`.
-        contracts: Whether amounts are contracts.
+        contracts: Whether amounts are contracts; the reader passes them on as they are.
         ordered: Whether ticks come in order of time, so that they need not be held together.
     """
 
-    reader: Callable[[Appender, Sequence[str], Mapping[str, Contract]], LineReader]
+    reader: Callable[[Appender, Sequence[str]], LineReader]
     once: tuple[str, ...] = ()
     contracts: bool = False
     ordered: bool = False

@@ -9,7 +9,7 @@ import polars as pl
 from aperiodic.engine.backfilling.ticks import DayFindings, FileFindings, Spool, in_day
 from aperiodic.engine.backfilling.unpacking import blocks_of_lines
 from aperiodic.engine.importing.buffers import TickBuffer
-from aperiodic.venues import RejectedFrameError
+from aperiodic.venues import RejectedFrameError, UnknownContractError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,8 +49,11 @@ def read_lines(
         ImportSourceError: What unpacking raises.
         UnknownContractError: The size of a contract is needed and not known.
     """
-    day = _Day(layout, streams, instruments, begin, folder)
-    reader = layout.reader(day.appender, list(instruments), contracts)
+    missing = [native for native in instruments if layout.contracts and native not in contracts]
+    if missing:
+        raise UnknownContractError(missing[0])
+    day = _Day(layout, streams, instruments, contracts if layout.contracts else {}, begin, folder)
+    reader = layout.reader(day.appender, list(instruments))
     for text in texts:
         day.read(text, reader)
     return day.finish(reader)
@@ -64,12 +67,14 @@ class _Day:
         layout: LineLayout,
         streams: Sequence[Stream],
         instruments: Mapping[str, Symbol],
+        contracts: Mapping[str, Contract],
         begin: int,
         folder: Path,
     ) -> None:
         self._layout = layout
         self._streams = streams
         self._instruments = instruments
+        self._contracts = contracts
         self._begin = begin
         self._folder = folder
         self._held: dict[tuple[Stream, Symbol], TickBuffer] = {}
@@ -84,7 +89,8 @@ class _Day:
             self._held[key] = TickBuffer(stream)
             return self._held[key].append
         spools = self._found.spools
-        spools[key] = Spool(stream, self._folder, f"{stream}-{len(spools)}", self._begin)
+        name = f"{stream}-{len(spools)}"
+        spools[key] = Spool(stream, self._folder, name, self._begin, self._contracts.get(native))
         return spools[key].append
 
     def read(self, text: Text, reader: LineReader) -> None:

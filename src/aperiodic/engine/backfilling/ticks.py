@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from aperiodic.market import Symbol
+    from aperiodic.venues import Contract
 
 __all__ = ["DayFindings", "FileFindings", "Spool", "in_day"]
 
@@ -71,7 +72,7 @@ def in_day(begin: int) -> pl.Expr:
 class Spool:
     """Ticks of one series on their way to disk, so that a day of order books need not fit into memory."""
 
-    def __init__(self, stream: Stream, folder: Path, name: str, begin: int) -> None:
+    def __init__(self, stream: Stream, folder: Path, name: str, begin: int, contract: Contract | None = None) -> None:
         """Begin empty.
 
         Args:
@@ -79,12 +80,14 @@ class Spool:
             folder: Where pieces are kept.
             name: Names them.
             begin: Begin of the UTC day, µs; ticks of other days are left out.
+            contract: Size of the contracts that amounts are counted in; None: they are base units.
         """
         self._schema = tick_schema(stream)
         self._buffer = TickBuffer(stream)
         self._folder = folder
         self._name = name
         self._begin = begin
+        self._contract = contract
         self._pieces: list[Path] = []
         self.append = self._buffer.append
         self.rows = self.left_out = 0
@@ -105,6 +108,12 @@ class Spool:
         self.first = first if self.first is None else min(self.first, first)
         self.last = last if self.last is None else max(self.last, last)
         self.rows += inside.height
+        if self._contract is not None:
+            amounts = [name for name in inside.columns if "amount" in name]
+            inside = inside.with_columns(
+                self._contract.base_column(pl.col(name), pl.col(name.replace("amount", "price"))).alias(name)
+                for name in amounts
+            )
         piece = self._folder / f"{self._name}-{len(self._pieces):06d}.parquet"
         inside.write_parquet(piece, compression="lz4", statistics=False)
         self._pieces.append(piece)

@@ -37,9 +37,8 @@ from aperiodic.venues.events import RejectedFrameError, venue_time_us
 from aperiodic.venues.hyperliquid import messages as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from aperiodic.venues.contracts import Contract
     from aperiodic.venues.events import Row
 
 __all__ = [
@@ -128,9 +127,8 @@ _CONTEXTS: Final = TableLayout(
 class BookLines:
     """Reads `l2Book` files: every line tells a whole book."""
 
-    def __init__(self, rows: Appender, natives: Sequence[str], contracts: Mapping[str, Contract]) -> None:
-        """Begin a day; amounts are base units, so contracts are not needed."""
-        del contracts
+    def __init__(self, rows: Appender, natives: Sequence[str]) -> None:
+        """Begin a day; amounts are base units."""
         self._rows = {name: (rows(Stream.BOOK, name), rows(Stream.QUOTES, name)) for name in natives}
         self._best: dict[str, tuple[float | None, ...]] = {}
         self._top: dict[str, tuple[float | None, ...]] = {}
@@ -169,9 +167,8 @@ class BookLines:
 class FillLines:
     """Reads the trades of all three kinds of node files; each is told by its form."""
 
-    def __init__(self, rows: Appender, natives: Sequence[str], contracts: Mapping[str, Contract]) -> None:
-        """Begin a day; amounts are base units, so contracts are not needed."""
-        del contracts
+    def __init__(self, rows: Appender, natives: Sequence[str]) -> None:
+        """Begin a day; amounts are base units."""
         self._rows: dict[str, Callable[[Row], None]] = {name: rows(Stream.TRADES, name) for name in natives}
         self._seen: set[tuple[str, int]] = set()
         self._order: deque[tuple[str, int]] = deque()

@@ -35,12 +35,12 @@ from aperiodic.venues.archive import (
     epoch_us,
 )
 from aperiodic.venues.checks import Check, finite, number, positive
-from aperiodic.venues.contracts import Contract, UnknownContractError
+from aperiodic.venues.contracts import Contract
 from aperiodic.venues.events import Levels, RejectedFrameError, venue_time_us
 from aperiodic.venues.okx import messages as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["OKX_ARCHIVES", "OKX_STATIC", "OkxBookLines", "read_size"]
 
@@ -55,6 +55,8 @@ _CANDLES: Final = (
 _STEADY: Final = Fraction(1_001, 1_000)
 """Sizes of a day that differ by no more are one, rounded."""
 _PRO_SINCE: Final = date(2026, 6, 15)
+_ASK: Final = 2 * BOOK_DEPTH
+"""Place of the best ask in the best levels of a book."""
 _SIDES: Final = ("buy", "sell")
 _TRADE_ID: Final = pl.col("trade_id").cast(pl.Int64, strict=False)
 
@@ -101,22 +103,14 @@ _FUNDING: Final = TableLayout(
 class OkxBookLines:
     """Keeps the books of some instruments from the lines of a day's files."""
 
-    def __init__(self, rows: Appender, natives: Sequence[str], contracts: Mapping[str, Contract]) -> None:
+    def __init__(self, rows: Appender, natives: Sequence[str]) -> None:
         """Begin a day.
 
         Args:
-            rows: Takes the ticks.
+            rows: Takes the ticks, with amounts in contracts.
             natives: OKX' names of the instruments.
-            contracts: Sizes of their contracts.
-
-        Raises:
-            UnknownContractError: One of these is not known.
         """
-        self._books: dict[str, _Kept] = {}
-        for name in natives:
-            if name not in contracts:
-                raise UnknownContractError(name)
-            self._books[name] = _Kept(rows(Stream.BOOK, name), rows(Stream.QUOTES, name), contracts[name])
+        self._books = {name: _Kept(rows(Stream.BOOK, name), rows(Stream.QUOTES, name)) for name in natives}
 
     def read(self, line: bytes) -> None:
         """Read one line; a tick is made when one of the best 25 levels changed, a quote when the best one did.
@@ -141,17 +135,14 @@ class OkxBookLines:
 class _Kept:
     """One instrument's book."""
 
-    __slots__ = ("_append", "_begin", "_best", "_book", "_changes", "_contract", "_quote", "_top", "since")
+    __slots__ = ("_append", "_begin", "_best", "_book", "_changes", "_quote", "_top", "since")
 
-    def __init__(
-        self, append: Callable[[tuple[Any, ...]], None], quote: Callable[[tuple[Any, ...]], None], contract: Contract
-    ) -> None:
+    def __init__(self, append: Callable[[tuple[Any, ...]], None], quote: Callable[[tuple[Any, ...]], None]) -> None:
         from aperiodic.venues.book import Book, Changes  # noqa: PLC0415 (it loads what compiles its kernels)
 
         self._begin, self._changes = Book, Changes.of
         self._append = append
         self._quote = quote
-        self._contract = contract
         self._book: Book | None = None
         self._best: tuple[float | None, ...] = ()
         self._top: tuple[float | None, ...] = ()
@@ -171,11 +162,11 @@ class _Kept:
         if best == self._best:
             return
         self._best = best
-        self._append((time, None, *self._contract.base_levels(best), BOOK_DEPTH, None))
-        top = self._book.top
+        self._append((time, None, *best, BOOK_DEPTH, None))
+        top = (best[0], best[1], best[_ASK], best[_ASK + 1])
         if top != self._top:
             self._top = top
-            self._quote((time, None, *self._contract.base_levels(top), None))
+            self._quote((time, None, *top, None))
 
 
 def read_size(content: bytes) -> Contract | None:
