@@ -119,7 +119,7 @@ def _quotes(rng: np.random.Generator, best_bids: NDArray[np.int64]) -> dict[str,
 def _books(rng: np.random.Generator, best_bids: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Make books with all levels, each a few ticks from the one before."""
     shape = (best_bids.size, BOOK_DEPTH)
-    columns: dict[str, NDArray[np.float64]] = {}
+    columns = {"depth": np.full(best_bids.size, float(BOOK_DEPTH))}
     for side, best, away in (("bid", best_bids, -1), ("ask", best_bids + 1, 1)):
         gaps = rng.geometric(0.4, shape)
         gaps[:, 0] = 0

@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.workers import workers_environment
-from benchmarks import family_bars, peers, receiving, serving, trade_bars
+from benchmarks import family_bars, mapping, peers, receiving, serving, trade_bars
 from benchmarks.measure import Pairs, in_fresh_process, timed_pairs
 from benchmarks.quoted import DAYS, make_book, make_days, make_quotes
 
@@ -184,6 +184,20 @@ def _capture(inputs: Inputs, *, whole: bool) -> Result:
     return Result(pairs.gain, f"{rates[0]} : {rates[1]} frames/s of 2 KB on one core")
 
 
+def _depth_frames(inputs: Inputs) -> Result:
+    return _frames(*in_fresh_process(mapping.depth_frames, inputs.pairs))
+
+
+def _all_frames(inputs: Inputs) -> Result:
+    return _frames(*in_fresh_process(mapping.all_frames, inputs.pairs))
+
+
+def _frames(pairs: Pairs, recorded: bool) -> Result:
+    ours, plain = (1 / median(side) for side in (pairs.ours, pairs.theirs))
+    source = "recorded" if recorded else "made up"
+    return Result(ours, f"{pairs.gain:.1f} times {plain:,.0f} frames/s of a plain book; {source} frames")
+
+
 def _milliseconds(pairs: Pairs) -> str:
     return f"{median(pairs.ours) * 1e3:,.0f} ms : {median(pairs.theirs) * 1e3:,.0f} ms"
 
@@ -244,6 +258,24 @@ ROWS: Final = (
         1,
         2,
         _capture_disk,
+        more_is_better=True,
+    ),
+    Row(
+        "depth-frames",
+        "depth updates of 1.6 KB into ticks, decoding included, one core",
+        "frames/s",
+        25_000,
+        60_000,
+        _depth_frames,
+        more_is_better=True,
+    ),
+    Row(
+        "all-frames",
+        "frames of all channels into ticks, one core",
+        "frames/s",
+        150_000,
+        None,
+        _all_frames,
         more_is_better=True,
     ),
     Row("links", "links to 12 months: times the rate on FastAPI", "x", 1.3, None, _links, more_is_better=True),
