@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import time
+from heapq import nlargest, nsmallest
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["all_frames", "depth_frames"]
 
 _RECORDING: Final = "binance-usdm/ws_raw/btcusdt_20240808.gz"
-_MADE_UP: Final = 6_000
+_MADE_UP: Final = 3_000
+_DEPTH_FRAMES: Final = 3_000
+_ALL_FRAMES: Final = 40_000
 _LEVELS: Final = 31
 _QUOTES: Final = 10
 _TRADES: Final = 3
@@ -108,20 +111,20 @@ class _PlainBook:
                 else:
                     side.pop(price, None)
         bids, asks = self._sides
-        best = (*sorted(bids.items(), reverse=True)[:BOOK_DEPTH], *sorted(asks.items())[:BOOK_DEPTH])
+        best = (*nlargest(BOOK_DEPTH, bids.items()), *nsmallest(BOOK_DEPTH, asks.items()))
         self._rows.append((local, best))
 
 
 def depth_frames(pairs: int) -> tuple[Pairs, bool]:
     """Seconds of processor time a depth frame, of ours and of a plain book; and whether the frames are recorded ones."""
     frames, recorded = _frames()
-    return _compared([each for each in frames if b"@depth" in each[1][:40]], pairs), recorded
+    return _compared([each for each in frames if b"@depth" in each[1][:40]][:_DEPTH_FRAMES], pairs), recorded
 
 
 def all_frames(pairs: int) -> tuple[Pairs, bool]:
     """The same for frames of all channels as they were sent."""
     frames, recorded = _frames()
-    return _compared([each for each in frames if each[1].startswith(b'{"stream"')], pairs), recorded
+    return _compared([each for each in frames if each[1].startswith(b'{"stream"')][:_ALL_FRAMES], pairs), recorded
 
 
 def _compared(frames: Frames, pairs: int) -> Pairs:

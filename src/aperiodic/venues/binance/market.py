@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from aperiodic.venues.binance.messages import OfMarket
     from aperiodic.venues.events import Level, Row, Sink, SpanRecorder
 
-__all__ = ["Market", "Series", "check_levels", "check_positive", "optional_number"]
+__all__ = ["COIN_MARGINED", "Market", "Series", "check_levels", "check_positive", "optional_number"]
 
 _INF: Final = float("inf")
-_COIN_MARGINED: Final = 2
+COIN_MARGINED: Final = 2
+"""`st` of a message of a coin-margined future."""
 
 
 class Series:
@@ -67,7 +68,7 @@ class Market:
 
     def leaves_out(self, message: OfMarket) -> bool:
         """Whether a message is of a coin-margined future, and count it: since June 2026 both share their streams."""
-        if message.margin != _COIN_MARGINED and ("_" not in message.symbol or not _is_coin_margined(message.symbol)):
+        if message.margin != COIN_MARGINED and ("_" not in message.symbol or not _is_coin_margined(message.symbol)):
             return False
         if self.spot:
             raise RejectedFrameError("other_venue", "spot has no margined instruments: this is a futures frame")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aperiodic.market import Stream
 from aperiodic.venues.binance import messages as wire
-from aperiodic.venues.binance.market import Series, check_positive
+from aperiodic.venues.binance.market import COIN_MARGINED, Series, check_positive
 from aperiodic.venues.events import RejectedFrameError, venue_time_us
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class TradeReader:
     def trade(self, local: int, raw: bytes | msgspec.Raw) -> None:
         """Read one fill."""
         trade = wire.TRADE.decode(raw)
-        if self._market.leaves_out(trade):
+        series = self._trades.get(trade.symbol)
+        if (series is None or trade.margin == COIN_MARGINED) and self._market.leaves_out(trade):
             return
         self._check_venue(trade)
-        series = self._trades.get(trade.symbol)
         if series is None:
             sink, symbol = self._market.sink, self._market.symbol(trade.symbol)
             series = Series(sink.rows(Stream.TRADES, symbol), sink.spans(Stream.TRADES, symbol))
