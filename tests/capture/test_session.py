@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from tests.capture.scripted import ScriptedBinance, running
 
+from aperiodic.capture.errors import CaptureError
 from aperiodic.capture.plan import choose_channels
 from aperiodic.capture.session import Session
 from aperiodic.capture.settings import CaptureSettings
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    import pytest
 
 FEED = feed_of(Exchange.BINANCE_FUTURES)
 
@@ -203,3 +205,42 @@ async def test_what_is_not_listed_is_left_out(tmp_path: Path, monkeypatch: pytes
             await until(lambda: session.recorder.frames)
         assert session.unlisted == ["NOSUCH"]
         assert session.natives == ["BTCUSDT"]
+
+
+async def test_a_frozen_connection_is_noticed_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venue = ScriptedBinance()
+    venue.silent.add("public")
+    monkeypatch.setattr("aperiodic.capture.connection._PROBE_S", 0.2)
+    monkeypatch.setattr("aperiodic.capture.connection._DEAD_S", 1.5)
+    async with running(venue, monkeypatch), capturing(tmp_path, "quotes", capture_most_wait_s=0.05) as session:
+        await until(lambda: venue.sockets)
+        await asyncio.sleep(2.5)
+        assert venue.dials == 1  # pings were answered
+        venue.sockets[0].transport.pause_reading()
+        await until(lambda: venue.dials == 2)
+    assert any("nothing at all was heard" in said for _, said in session.said)
+    assert words(tmp_path, "close")[0] == {"code": 1000, "reason": "stale", "by": "us"}
+
+
+async def test_a_connection_without_its_pulse_is_stale_whatever_heartbeats_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = ScriptedBinance()
+    monkeypatch.setattr("aperiodic.capture.streams._LEAST_PULSE_S", 0.3)
+    quick = [dataclasses.replace(each, pulse_s=each.pulse_s and 0.1) for each in FEED.channels]
+    monkeypatch.setattr(FEED, "channels", tuple(quick))
+    async with running(venue, monkeypatch), capturing(tmp_path, "mark_price", capture_most_wait_s=0.05) as session:
+        await until(lambda: session.keepers and session.keepers[0].current and session.keepers[0].current.proven)
+        venue.silent.add("market")
+        await until(lambda: venue.dials == 2)
+    assert any("no stream that has a pulse" in said for _, said in session.said)
+
+
+async def test_one_venue_is_captured_by_one_shard_of_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(ScriptedBinance(), monkeypatch), capturing(tmp_path, "quotes") as session:
+        await until(lambda: session.recorder.frames)
+        told = CaptureSettings(home=tmp_path, capture_disk_floor_bytes=0)
+        second = Session(FEED, told, choose_channels(FEED, ["quotes"]), ("BTCUSDT",))
+        with pytest.raises(CaptureError, match="already"):
+            await second.run()
+        assert session.recorder.frames

@@ -226,7 +226,7 @@ def _channel(
         silent = [state.subscription.name for state in usual if not state.seen]
         report.verdict = f"{len(silent)} of {len(usual)} silent: " + ", ".join(silent[:_MOST_LISTED])
     elif report.breaks:
-        report.verdict = f"{report.breaks} breaks in the numbers"
+        report.verdict = f"numbers were missing {report.breaks} times"
     return report
 
 

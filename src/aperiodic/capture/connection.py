@@ -30,6 +30,8 @@ __all__ = ["Connection", "Stage", "Watcher"]
 TICK_S: Final = 0.25
 _DATA: Final = FrameKind.DATA
 _ACK_S: Final = 0.5
+_PROBE_S: Final = 5.0
+_DEAD_S: Final = 15.0
 _SOON_S: Final = 2.0
 _QUIET_S: Final = 120.0
 _MOST_NAMED: Final = 5
@@ -115,7 +117,7 @@ class Connection:
         self._goodbye: tuple[int, str] | None = None
         self._requests: dict[int, tuple[str, ...]] = {}
         self._request = 1
-        self._sent = self._heard = 0.0
+        self._sent = self._heard = self._probed = 0.0
         self._any = self._any_before = self._data_before = 0
         self._data_changed = 0.0
         self._last_asked: list[Subscription] = []
@@ -291,15 +293,15 @@ class Connection:
 
     async def _look(self, now: float) -> None:
         """Do what is due: heartbeats, proofs, signs of staleness."""
-        self._beat(now)
         if self._any != self._any_before:
             self._any_before, self._heard = self._any, now
+        self._beat(now)
         if self.data != self._data_before:
             self._data_before, self._data_changed = self.data, now
         survey = look_at(self.streams, now)
         if survey.live:
             self._recorder.word(time.time_ns(), self._id, "live", {"streams": survey.live})
-        if now - self._heard > 2 * self._feed.heartbeat.after_s + TICK_S:
+        if now - self._heard > _DEAD_S:
             await self._stale("nothing at all was heard", now - self._heard)
         elif survey.pulsing and survey.stale == survey.pulsing:
             await self._stale("no stream that has a pulse brought anything", now - self._data_changed)
@@ -311,14 +313,16 @@ class Connection:
             self.stage = Stage.LIVE
 
     def _beat(self, now: float) -> None:
+        """Send a heartbeat where the venue wants one, and where nothing was heard: a living venue answers it."""
         beat = self._feed.heartbeat
-        if self._socket is None or now - self._sent < beat.after_s:
+        is_quiet = now - max(self._heard, self._probed) > _PROBE_S
+        if self._socket is None or (now - self._sent < beat.after_s and not is_quiet):
             return
         if beat.text is None:
             self._socket.ping()
         else:
             self._socket.send(beat.text)
-        self._sent = now
+        self._sent = self._probed = now
 
     async def _stale(self, what: str, seconds: float) -> None:
         self._watcher.say(

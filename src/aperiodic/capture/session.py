@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.capture.books import Books
@@ -13,18 +13,18 @@ from aperiodic.capture.clock import Clock
 from aperiodic.capture.dialling import DialBudget
 from aperiodic.capture.errors import CaptureError
 from aperiodic.capture.keeper import Keeper
-from aperiodic.capture.monitor import keep_telling, tell
+from aperiodic.capture.monitor import keep_telling, status_path, tell
 from aperiodic.capture.plan import Planned, plan_connections
 from aperiodic.capture.polls import keep_polling
 from aperiodic.capture.recorder import FLUSH_S, Recorder
 from aperiodic.capture.rest import RestClient, Weight
 from aperiodic.capture.segments import SegmentWriter
 from aperiodic.capture.settings import addresses
-from aperiodic.lake.recordings import recover
+from aperiodic.lake.recordings import claim, recover
 from aperiodic.market import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aperiodic.capture.connection import Connection
     from aperiodic.capture.segments import Block
@@ -35,7 +35,8 @@ __all__ = ["Session"]
 
 _DAY_S: Final = 86_400.0
 _MOST_SAID: Final = 100
-_INSTRUMENTS_TRIES: Final = 3
+_TRIES: Final = 2
+_TRIES_FOR_ALL: Final = 5
 
 
 class Session:
@@ -126,6 +127,10 @@ class Session:
             CaptureError: It cannot begin, or the disk is full.
             OSError: The system refused to write.
         """
+        with self._alone():
+            await self._run()
+
+    async def _run(self) -> None:
         for recording, sidecar in recover(self.settings.home, self.feed.exchange):
             self.say(f"sealed what an earlier capture left: {recording.path.name}, {sidecar.frames:,} frames")
         self.writer.start()
@@ -150,6 +155,20 @@ class Session:
                 tell(self)
         if self.writer.error is not None:
             raise self.writer.error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Make sure that no other process here captures the same shard."""
+        path = status_path(self.settings.home, self.feed.exchange, self.shard).with_suffix(".lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file, claim(file) as is_mine:
+            if not is_mine:
+                raise CaptureError(
+                    f"{self.feed.exchange} is captured here already, by a process that also calls itself {self.shard}.",
+                    code="captured_already",
+                    hint="Stop it first, or give this one another name: --shard a",
+                )
+            yield
 
     def urls(self, host: str) -> list[str]:
         """Return the addresses of a class of host."""
@@ -214,11 +233,11 @@ class Session:
     async def _learn(self) -> None:
         """Ask what the venue lists: what is asked for but not listed is left out, and said."""
         listed: list[str] = []
-        for attempt in range(_INSTRUMENTS_TRIES):
+        for attempt in range(_TRIES_FOR_ALL if self._all else _TRIES):
+            await asyncio.sleep(attempt)
             answer = await self.rest.ask(self.feed.instruments())
             if answer.is_good and (listed := self.feed.listed(answer.body)):
                 break
-            await asyncio.sleep(attempt)
         if not listed:
             if self._all:
                 raise CaptureError(
