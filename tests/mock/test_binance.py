@@ -143,9 +143,9 @@ async def test_a_snapshot_agrees_with_the_stream(tmp_path: Path) -> None:
     async with mocking(tmp_path, FUTURES) as client, client.socket("public", "/stream") as socket:
         await socket.send(subscribe("btcusdt@depth@0ms"))
         _, *seen = await frames(socket, 6)
-        answer = await client.ask("/fapi/v1/depth?symbol=BTCUSDT&limit=1000")
-        seen += await frames(socket, 3)
-    told = answer.json()
+        told = (await client.ask("/fapi/v1/depth?symbol=BTCUSDT&limit=1000")).json()
+        while seen[-1]["data"]["pu"] < told["lastUpdateId"]:
+            seen += await frames(socket, 1)
     at_that_moment = {frame["data"]["u"]: frame["data"]["b"][0] for frame in seen}
     assert told["bids"] == [at_that_moment[told["lastUpdateId"]], ["99.0", "5"]]
     assert [line["number"] for line in client.truth("rest")] == [told["lastUpdateId"]]

@@ -3,10 +3,13 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
+import polars as pl
 from polars.testing import assert_frame_equal
 
 from aperiodic.market import Exchange, Stream, Symbol
 from aperiodic.simulate import MarketSpec, simulate_day
+from aperiodic.simulate.book import book_frame
+from aperiodic.simulate.session import Session
 
 if TYPE_CHECKING:
     from tests.simulate.conftest import Simulated
@@ -47,3 +50,11 @@ def test_a_seed_keeps_its_market_from_version_to_version() -> None:
     assert trades.select("id", "side", "price", "amount").row(-1) == ("404200000", "buy", 83712.0, 0.0007)
     assert frames[Stream.MARK_PRICE]["mark_price"][43_200] == 85197.833
     assert frames[Stream.FUNDING_RATE]["funding_rate"][43_200] == 0.00012834
+
+
+def test_parts_of_a_book_are_those_of_the_whole() -> None:
+    session = Session(MarketSpec(SPEC.exchange, SPEC.symbol, seed=3, trades_per_day=2_000), DAY)
+    whole = book_frame(session)
+    parts = [book_frame(session, slice(start, start + 700)) for start in range(0, whole.height, 700)]
+    assert len(parts) > 2
+    assert pl.concat(parts).equals(whole)

@@ -30,7 +30,7 @@ from aperiodic.venues.registry import all_venues, feed_of
 
 __all__ = ["mock_exchange"]
 
-_TRADES_PER_DAY: Final = 86_400
+_TRADES_PER_DAY: Final = 43_200
 _SEED: Final = 7
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -14,7 +16,11 @@ from aperiodic.market import DAY_US, InvalidInputError, Stream
 from aperiodic.market.time import day_start_us
 from aperiodic.mock.messages import Message
 from aperiodic.mock.wire import wire_of
-from aperiodic.simulate import MarketSpec, simulate_day, streams_of
+from aperiodic.simulate import MarketSpec, streams_of
+from aperiodic.simulate.book import book_frame, book_ticks
+from aperiodic.simulate.latency import MAX_DELAY_US
+from aperiodic.simulate.market import frames_of
+from aperiodic.simulate.session import Session
 from aperiodic.venues import venue_of
 
 if TYPE_CHECKING:
@@ -83,7 +89,8 @@ class SimulatedSource:
         """Make the present day."""
         day = self._first_day or datetime.now(UTC).date()
         if day not in self._made:
-            self._made[day] = self._make(day)
+            since = 0 if self._first_day else time.time_ns() // 1_000
+            self._made[day] = self._make(day, since)
 
     def instruments(self) -> Mapping[str, bytes]:
         """Return the answers that list the instruments."""
@@ -121,29 +128,71 @@ class SimulatedSource:
                 days = self._make(day) if coming is None else coming.result()
                 coming = None
 
-    def _make(self, day: date) -> list[_Day]:
-        return [_Day(spec, day) for spec in self._specs]
+    def _make(self, day: date, since: int = 0) -> list[_Day]:
+        return [_Day(spec, day, since) for spec in self._specs]
 
     def _encoders(self) -> list[Encoder]:
         return [self._wire.encoder(spec) for spec in self._specs]
 
 
 class _Day:
-    """A simulated day of one instrument."""
+    """A simulated day of one instrument; its book, which is large, is made in parts as it is told."""
 
-    def __init__(self, spec: MarketSpec, day: date) -> None:
-        made = simulate_day(spec, day, streams_of(spec.exchange))
-        times = pl.col(pl.Datetime).dt.epoch("us")
-        self._frames = [(stream, made[stream].with_columns(times)) for stream in _ORDER if stream in made]
+    def __init__(self, spec: MarketSpec, day: date, since: int) -> None:
+        """Make a day.
+
+        Args:
+            spec: The instrument.
+            day: The day.
+            since: What arrived before this time (µs) is not wanted.
+        """
+        self._session = Session(spec, day)
+        made = frames_of(self._session, [stream for stream in streams_of(spec.exchange) if stream is not Stream.BOOK])
+        self._frames = {
+            stream: (frame := _in_us(made[stream]))[_begin(stream, frame["local_timestamp"], since) :].clone()
+            for stream in _ORDER
+            if stream in made
+        }
 
     def rows(self, now: int) -> Iterator[_Row]:
         """Yield the ticks that arrive from `now` on, and the last one before of what is a state."""
-        return heapq.merge(*(_rows(place, stream, frame, now) for place, (stream, frame) in enumerate(self._frames)))
+        return heapq.merge(*(self._rows(place, stream, now) for place, stream in enumerate(_ORDER)))
 
     def first(self) -> Iterator[_Row]:
-        """Yield the first ticks of every stream."""
-        for place, (stream, frame) in enumerate(self._frames):
-            yield from _rows(place, stream, frame.head(_FIRST_ROWS), 0)
+        """Yield some ticks of every stream."""
+        for place, stream in enumerate(_ORDER):
+            yield from islice(self._rows(place, stream, 0), _FIRST_ROWS)
+
+    def _rows(self, place: int, stream: Stream, now: int) -> Iterator[_Row]:
+        number = 0
+        for part in self._book(now) if stream is Stream.BOOK else self._parts(stream, now):
+            for values in part.iter_rows(named=True):
+                yield _Row(max(now, values["local_timestamp"]), place, number, stream, values)
+                number += 1
+
+    def _parts(self, stream: Stream, now: int) -> Iterator[pl.DataFrame]:
+        frame = self._frames.get(stream)
+        if frame is not None:
+            begin = _begin(stream, frame["local_timestamp"], now)
+            yield from (frame[start : start + _ROWS] for start in range(begin, frame.height, _ROWS))
+
+    def _book(self, now: int) -> Iterator[pl.DataFrame]:
+        session = self._session
+        sent = day_start_us(session.day) + session.events.quote_ms[book_ticks(session)] * 1_000
+        # What arrives from now on may have been sent before.
+        first = max(0, int(sent.searchsorted(now - MAX_DELAY_US)) - 1)
+        for start in range(first, len(sent), _ROWS):
+            part = _in_us(book_frame(session, slice(start, start + _ROWS)))
+            yield part[_begin(Stream.BOOK, part["local_timestamp"], now) :] if start == first else part
+
+
+def _in_us(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.Datetime).dt.epoch("us"))
+
+
+def _begin(stream: Stream, arrived: pl.Series, now: int) -> int:
+    """Return the first row to be told; of states that is the last one before `now`."""
+    return max(0, int(arrived.search_sorted(now)) - (stream in _STATES))
 
 
 class _Row(NamedTuple):
@@ -154,15 +203,6 @@ class _Row(NamedTuple):
     number: int
     stream: Stream
     values: dict[str, Any]
-
-
-def _rows(place: int, stream: Stream, frame: pl.DataFrame, now: int) -> Iterator[_Row]:
-    begin = int(frame["local_timestamp"].search_sorted(now))
-    if stream in _STATES:
-        begin = max(0, begin - 1)
-    for start in range(begin, frame.height, _ROWS):
-        for number, values in enumerate(frame.slice(start, _ROWS).iter_rows(named=True), start):
-            yield _Row(max(now, values["local_timestamp"]), place, number, stream, values)
 
 
 def _told(days: Sequence[_Day], encoders: Sequence[Encoder], now: int) -> Iterator[Message]:

@@ -16,16 +16,27 @@ if TYPE_CHECKING:
     from aperiodic.simulate.arrays import FloatArray, IntArray
     from aperiodic.simulate.session import Session
 
-__all__ = ["book_frame"]
+__all__ = ["book_frame", "book_ticks"]
 
 
-def book_frame(session: Session) -> pl.DataFrame:
+def book_ticks(session: Session) -> IntArray:
+    """Return which quotes of the day are book ticks: the last one of every slice of time that has one."""
+    return np.flatnonzero(last_of_each(session.events.quote_ms // session.venue.habits.book_every_ms))
+
+
+def book_frame(session: Session, part: slice = slice(None)) -> pl.DataFrame:
     """Return the day's book ticks: the state after the last quote of every slice that has one.
 
     The best level is that quote. Hyperliquid shows 20 levels; the rest are null.
+
+    Args:
+        session: The day.
+        part: Only these of the ticks, for those who have no room for a day of them.
     """
     habits, grid, events = session.venue.habits, session.grid, session.events
-    rows = np.flatnonzero(last_of_each(events.quote_ms // habits.book_every_ms))
+    ticks = book_ticks(session)
+    arrived_us = session.arrivals("book", events.quote_ms[ticks] * 1_000)[part]
+    rows = ticks[part]
     requote = events.quote_requote[rows]
     values: dict[str, FloatArray | IntArray] = {"depth": np.full(rows.size, shown_levels(habits.book_levels))}
     for name, side in (("bid", events.bid), ("ask", events.ask)):
@@ -43,7 +54,7 @@ def book_frame(session: Session) -> pl.DataFrame:
         Stream.BOOK,
         session.day,
         exchange_us=sent_us,
-        local_us=session.arrivals("book", sent_us),
+        local_us=arrived_us,
         values=values,
         sequence=None if sequence is None else sequence[rows],
     )

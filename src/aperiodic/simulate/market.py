@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aperiodic.market import Exchange
     from aperiodic.simulate.session import MarketSpec
 
-__all__ = ["simulate_day", "streams_of"]
+__all__ = ["frames_of", "simulate_day", "streams_of"]
 
 _FIRST_YEAR: Final = 1970
 
@@ -80,5 +80,9 @@ def simulate_day(spec: MarketSpec, day: date, streams: Collection[Stream]) -> di
         raise InvalidInputError(
             f"{day} is before {_FIRST_YEAR}.", code="day_out_of_range", hint=f"Give a day from {_FIRST_YEAR}-01-01 on."
         )
-    session = Session(spec, day)
-    return {stream: _FRAMES[stream](session) for stream in offered if stream in streams}
+    return frames_of(Session(spec, day), [stream for stream in offered if stream in streams])
+
+
+def frames_of(session: Session, streams: Collection[Stream]) -> dict[Stream, pl.DataFrame]:
+    """Return streams of a day whose common ground was made before; see `simulate_day`."""
+    return {stream: _FRAMES[stream](session) for stream in streams}
