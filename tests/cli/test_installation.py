@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
+import socket
 import time
 from contextlib import closing
 from types import SimpleNamespace
@@ -15,6 +16,8 @@ from tests.engine.importing.frames import trade, write
 from aperiodic.cli import doctor
 from aperiodic.lake import Lake, Scope, Settings
 from aperiodic.lake.ledger import open_ledger
+from aperiodic.lake.recordings import new_recording
+from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,3 +223,47 @@ def test_damaged_ticks_are_told_with_the_import_that_mends_them(command: Command
         assert "aperiodic import … --again" in done.err
     assert command.run(*take, "--again").code == 0
     assert "nothing to do" in command.run(*take).out
+
+
+def test_the_doctor_looks_at_hosts_captures_and_recordings(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command.run("simulate", *MARKET, *DAY)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        for host in ("PUBLIC", "MARKET"):
+            monkeypatch.setenv(f"APERIODIC_WS_BINANCE_FUTURES_{host}", f"ws://127.0.0.1:{port}")
+        monkeypatch.setenv("APERIODIC_REST_BINANCE_FUTURES", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("APERIODIC_WS_OKX_PERPS_PUBLIC", "ws://127.0.0.1:9")
+        told = found(command)
+    assert told["hosts of binance-futures"][:2] == ("ok", "1 can be reached")
+    assert told["hosts of okx-perps"][0] == "warning"
+    assert "127.0.0.1" in told["hosts of okx-perps"][1]
+    assert "recordings" not in told
+
+    home = command.home
+    recording = new_recording(home, Exchange.BINANCE, "up", 1_700_000_000_000_000_000)
+    recording.path.write_bytes(b"")
+    state = {"exchange": "binance", "time": time.time(), "frames": 5, "dropped_frames": 0, "clock_offset_us": 2_000_000}
+    (home / "capture").mkdir()
+    for name, changes in (
+        ("clock", {"connections": []}),
+        ("old", {"connections": [], "time": 1.0}),
+        ("quiet", {"connections": [{"silent": ["btcusdt@trade"]}]}),
+    ):
+        (home / "capture" / f"{name}.json").write_text(json.dumps(state | changes))
+    (home / "capture" / "cut.json").write_text("{")
+    told = {check: item for check, item in found_without_hosts(command).items() if "capture" in check or "record" in check}
+    assert {check: item[0] for check, item in told.items()} == dict.fromkeys(told, "warning")
+    assert "2.0 s apart" in told["capture clock"][1]
+    assert "told nothing" in told["capture old"][1]
+    assert "btcusdt@trade" in told["capture quiet"][1]
+    assert "not sealed" in told["recordings"][1]
+    assert "aperiodic normalise" in told["ticks of recordings"][2]
+
+
+def found_without_hosts(command: Command) -> dict[str, tuple[str, str, str]]:
+    done = command.run("doctor", "--json", "--no-hosts")
+    told = {each["check"]: (each["state"], each["detail"], each["hint"]) for each in json.loads(done.out)}
+    assert not any(check.startswith("hosts") for check in told)
+    return told

@@ -10,16 +10,18 @@ import secrets
 import shutil
 import stat
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata, resources
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 from sqlalchemy import func, select
 
 from aperiodic._version import __version__
+from aperiodic.cli.collecting_checks import captures, hosts, recordings
 from aperiodic.cli.console import print_line
 from aperiodic.cli.errors import FAILED, translate
+from aperiodic.cli.findings import Finding
 from aperiodic.cli.installation import prepare, read_settings, require_installation
 from aperiodic.lake import Settings, Store
 from aperiodic.lake.ledger import begin_write, open_ledger
@@ -44,32 +46,22 @@ _LIBRARIES: Final = ("polars", "numba", "sqlalchemy", "obstore", "litestar")
 _SITE_FILES: Final = ("charts.js", "htmx.js", "uplot.css")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found.
-
-    Attributes:
-        check: What was looked at.
-        state: Whether it is well, worth a look, or in the way of work.
-        detail: What was found.
-        hint: What to do; empty where all is well.
-    """
-
-    check: str
-    state: Literal["ok", "warning", "problem"]
-    detail: str
-    hint: str = ""
-
-
-def doctor(*, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False) -> None:
+def doctor(
+    *,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+    no_hosts: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
     """Check this machine and the installation, and say what to do; exit code 1 if anything is in the way of work.
 
-    A small object is written to the store and removed again; nothing else is changed.
+    A small object is written to the store and removed again; nothing else is changed. The hosts of the exchanges are
+    looked up and connected to, and nothing is sent to them.
 
     Args:
         as_json: Print a JSON array instead of lines.
+        no_hosts: Leave the hosts of the exchanges alone.
     """
-    found = [finding for check, name in _CHECKS for finding in _run(check, name)]
+    checks = [(check, name) for check, name in _CHECKS if not (no_hosts and check is hosts)]
+    found = [finding for check, name in checks for finding in _run(check, name)]
     if as_json:
         print_line(json.dumps([asdict(finding) for finding in found], indent=1))
     else:
@@ -200,4 +192,7 @@ _CHECKS: Final = (
     (_secret, "secret"),
     (_ledger, "ledger"),
     (_store, "store"),
+    (hosts, "hosts"),
+    (captures, "captures"),
+    (recordings, "recordings"),
 )

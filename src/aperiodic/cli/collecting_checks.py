@@ -1,0 +1,164 @@
+"""What `aperiodic doctor` looks at for those who collect: hosts of exchanges, captures, and what becomes of recordings."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from aperiodic.capture.settings import addresses
+from aperiodic.cli.findings import Finding
+from aperiodic.lake.checkpoints import read_checkpoints
+from aperiodic.lake.ledger import is_unused, open_ledger
+from aperiodic.lake.recordings import claim, host_name, list_recordings
+from aperiodic.venues import all_venues
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from aperiodic.lake import Settings
+    from aperiodic.lake.recordings import Recording
+    from aperiodic.venues.feed import Feed
+
+__all__ = ["captures", "hosts", "recordings"]
+
+_CONNECT_S: Final = 3.0
+_AT_ONCE: Final = 16
+_PORTS: Final = {"wss": 443, "https": 443, "ws": 80, "http": 80}
+_FRESH_S: Final = 60.0
+_FAR_US: Final = 500_000
+_BEHIND_S: Final = 900.0
+_BUSY_S: Final = 5.0
+
+
+def hosts(_settings: Settings) -> Iterator[Finding]:
+    """Look up the hosts of every exchange that can be captured, and connect to them."""
+    feeds = [venue.feed for venue in all_venues() if venue.feed is not None]
+    wanted = {feed.exchange: sorted(set(_places(feed))) for feed in feeds}
+    every = sorted({place for places in wanted.values() for place in places})
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        reached = dict(zip(every, threads.map(_reach, every), strict=True))
+    for feed in feeds:
+        places = wanted[feed.exchange]
+        faults = [f"{host}: {reached[host, port]}" for host, port in places if reached[host, port]]
+        if faults:
+            hint = f"Nothing, or not all, can be collected from it; all else works. {feed.geo_hint}".strip()
+            yield Finding(f"hosts of {feed.exchange}", "warning", "; ".join(faults), hint)
+        else:
+            yield Finding(f"hosts of {feed.exchange}", "ok", f"{len(places)} can be reached")
+
+
+def captures(settings: Settings) -> Iterator[Finding]:
+    """Read what captures tell of themselves."""
+    for path in sorted((settings.home / "capture").glob("*.json")):
+        try:
+            told = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and "connections" in told and "time" in told:
+            yield _capture(path.stem, told)
+
+
+def recordings(settings: Settings) -> Iterator[Finding]:
+    """Look whether recordings are sealed, and whether they become ticks."""
+    found = list_recordings(settings.home)
+    if not found:
+        return
+    left = [recording for recording in found if recording.is_open and _is_left(recording)]
+    size = sum(recording.path.stat().st_size for recording in found if recording.path.exists())
+    held = f"{len(found):,} recordings, {size / (1 << 30):,.1f} GiB"
+    if left:
+        hint = "The next capture of the venue seals them: aperiodic capture, or aperiodic up"
+        yield Finding("recordings", "warning", f"{held}; {len(left)} that nobody writes are not sealed", hint)
+    else:
+        yield Finding("recordings", "ok", held)
+    yield from _ticks(settings, found)
+
+
+def _places(feed: Feed) -> Iterator[tuple[str, int]]:
+    for host in {endpoint.host for endpoint in feed.endpoints}:
+        for address in addresses(feed, host)[:1]:
+            parts = urlsplit(address)
+            if parts.hostname:
+                yield parts.hostname, parts.port or _PORTS.get(parts.scheme, 443)
+
+
+def _reach(place: tuple[str, int]) -> str:
+    """Return why a host cannot be reached; empty if it can."""
+    try:
+        with closing(socket.create_connection(place, timeout=_CONNECT_S)):
+            return ""
+    except socket.gaierror as error:
+        return f"its name is not found ({error.strerror})"
+    except TimeoutError:
+        return f"no answer within {_CONNECT_S:.0f} s"
+    except OSError as error:
+        return error.strerror or type(error).__name__
+
+
+def _capture(name: str, told: Mapping[str, Any]) -> Finding:
+    check = f"capture {name}"
+    age = time.time() - told["time"]
+    if age > _FRESH_S:
+        return Finding(
+            check,
+            "warning",
+            f"told nothing for {age / 60:,.0f} minutes",
+            "If it is to run, start it: aperiodic up",
+        )
+    silent = [stream for each in told["connections"] for stream in each["silent"]]
+    if silent:
+        detail = f"{len(silent)} streams were acknowledged and bring nothing, for example {silent[0]}"
+        return Finding(check, "warning", detail, f"Try: aperiodic capture --exchange {told['exchange']} --check")
+    if told.get("dropped_frames"):
+        detail = f"{told['dropped_frames']:,} frames were dropped because the disk was too slow"
+        return Finding(check, "warning", detail, "Use a faster disk, or record fewer instruments.")
+    offset = told.get("clock_offset_us")
+    if offset is not None and abs(offset) > _FAR_US:
+        detail = f"the venue's clock and this one are {abs(offset) / 1e6:,.1f} s apart"
+        return Finding(check, "warning", detail, "Set the clock (NTP).")
+    return Finding(check, "ok", f"{told['frames']:,} frames")
+
+
+def _is_left(recording: Recording) -> bool:
+    """Whether an open recording of this machine has no writer."""
+    if recording.host != host_name():
+        return False
+    try:
+        with recording.path.open("rb") as file, claim(file) as is_mine:
+            return is_mine
+    except OSError:
+        return False
+
+
+def _ticks(settings: Settings, found: list[Recording]) -> Iterator[Finding]:
+    if is_unused(settings.ledger_url):
+        return
+    engine = open_ledger(settings.ledger_url, busy_s=_BUSY_S)
+    try:
+        with engine.connect() as connection:
+            checkpoints = read_checkpoints(connection)
+    finally:
+        engine.dispose()
+    written = {
+        (recording.exchange, f"{recording.host}-{recording.shard}"): recording.path.stat().st_mtime
+        for recording in found
+        if recording.path.exists()
+    }
+    late = {
+        f"{exchange} {shard}": moment
+        - (checkpoints[exchange, shard].updated_at / 1e6 if (exchange, shard) in checkpoints else 0)
+        for (exchange, shard), moment in written.items()
+    }
+    behind = {name: seconds for name, seconds in late.items() if seconds > _BEHIND_S}
+    if behind:
+        worst = max(behind, key=lambda name: behind[name])
+        detail = f"what was recorded of {worst} has not become ticks yet"
+        yield Finding("ticks of recordings", "warning", detail, "Run: aperiodic normalise")
+    else:
+        yield Finding("ticks of recordings", "ok", f"of {len(written)} captures")
