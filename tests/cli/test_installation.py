@@ -225,9 +225,7 @@ def test_damaged_ticks_are_told_with_the_import_that_mends_them(command: Command
     assert "nothing to do" in command.run(*take).out
 
 
-def test_the_doctor_looks_at_hosts_captures_and_recordings(
-    command: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_doctor_looks_at_hosts_captures_and_recordings(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     command.run("simulate", *MARKET, *DAY)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
@@ -253,7 +251,9 @@ def test_the_doctor_looks_at_hosts_captures_and_recordings(
     ):
         (home / "capture" / f"{name}.json").write_text(json.dumps(state | changes))
     (home / "capture" / "cut.json").write_text("{")
-    told = {check: item for check, item in found_without_hosts(command).items() if "capture" in check or "record" in check}
+    told = {
+        check: item for check, item in found_without_hosts(command).items() if "capture" in check or "record" in check
+    }
     assert {check: item[0] for check, item in told.items()} == dict.fromkeys(told, "warning")
     assert "2.0 s apart" in told["capture clock"][1]
     assert "told nothing" in told["capture old"][1]

@@ -125,8 +125,8 @@ def test_symbols_go_to_the_venues_that_trade_them() -> None:
     )
     chosen = _chosen(list(Exchange), [spot, swap, coin])
     assert chosen[Exchange.BINANCE] == [spot]
-    assert chosen[Exchange.OKX_PERPS] == [swap]
-    assert coin in chosen[Exchange.HYPERLIQUID_PERPS]
+    assert chosen[Exchange.OKX_PERPS] == [swap, coin]
+    assert chosen[Exchange.HYPERLIQUID_PERPS] == [coin]
     assert _chosen([Exchange.BINANCE], []) == {Exchange.BINANCE: []}
     with pytest.raises(InvalidInputError, match="spot-BTC-USDT"):
         _chosen([Exchange.OKX_PERPS], [spot])

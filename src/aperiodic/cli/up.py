@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
@@ -109,12 +110,12 @@ def _chosen(exchanges: Sequence[Exchange], symbols: Sequence[Symbol]) -> dict[Ex
         return {of: [] for of in exchanges}
     chosen: dict[Exchange, list[Symbol]] = {}
     for of in exchanges:
+        venue = venue_of(of)
         for symbol in symbols:
-            try:
-                venue_of(of).native(symbol)
-            except InvalidInputError:
-                continue
-            chosen.setdefault(of, []).append(symbol)
+            with suppress(InvalidInputError):
+                # A venue may have the same name for what it settles in its one currency.
+                if venue.symbol(venue.native(symbol)) == symbol:
+                    chosen.setdefault(of, []).append(symbol)
     traded = {symbol for some in chosen.values() for symbol in some}
     if strange := [symbol for symbol in symbols if symbol not in traded]:
         raise InvalidInputError(
