@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from polars.testing import assert_frame_equal
 from tests.in_memory import bars_in_memory
-from tests.lakes import SOAK, published, put_ticks
+from tests.lakes import BTC, SOAK, VENUE, published, put_ticks
 from tests.oracle import assert_other_bars_equal, book_bars, book_bars_duckdb, book_frame, random_market
 from tests.oracle.others.strategies import book_frames
 
 from aperiodic.catalog import Family
 from aperiodic.engine.build import build
 from aperiodic.engine.partials import book as kernel
-from aperiodic.market import Clock, Interval, Stream
+from aperiodic.lake import NewObject, ObjectKey
+from aperiodic.lake.lake import parquet_bytes
+from aperiodic.market import Clock, Interval, Source, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import polars as pl
 
     from aperiodic.lake import Lake
 
@@ -143,3 +145,23 @@ def test_bars_do_not_depend_on_how_many_snapshots_are_read_at_once(monkeypatch: 
     for interval, frames in whole.items():
         for dataset, frame in frames.items():
             assert_frame_equal(pieces[interval][dataset], frame, check_exact=True)
+
+
+def test_files_of_before_the_column_depth_could_show_all_levels(lake: Lake) -> None:
+    book = random_market(5, 3_000, date(2025, 4, 30), days=2).book.with_columns(depth=25).cast({"depth": pl.Int64()})
+    put_old_ticks(lake, book.drop("depth"))
+    build(lake)
+    for clock in Clock:
+        expected = book_bars(book, clock, Interval.M5)
+        assert_other_bars_equal({name: published(lake, name, clock, Interval.M5) for name in expected}, expected)
+
+
+def put_old_ticks(lake: Lake, book: pl.DataFrame) -> None:
+    """Write book ticks as they were before."""
+    days = book["exchange_timestamp"].dt.date()
+    batch = lake.batch()
+    for day in days.unique().sort():
+        part = book.filter(days == day)
+        key, data = ObjectKey.ticks(Stream.BOOK, VENUE, BTC, day), parquet_bytes(part)
+        batch.put(NewObject.of_ticks(key, part, Source.RECORDING, hashlib.sha256(data).hexdigest(), "test"), data)
+    batch.commit()

@@ -10,10 +10,14 @@ from aperiodic.venues import Levels
 from aperiodic.venues.okx import messages as wire
 from aperiodic.venues.okx.book import BookSync, Outcome
 
+T = 1_700_000_000_000
 
-def frame(number: int | None = None, previous: int | None = None, checksum: int = 0, **sides: Any) -> wire.BookFrame:
+
+def frame(
+    number: int | None = None, previous: int | None = None, checksum: int = 0, time: int = T, **sides: Any
+) -> wire.BookFrame:
     levels = {side: [[price, amount, "0", "1"] for price, amount in sides.get(side, [])] for side in ("bids", "asks")}
-    fields = {"ts": "1700000000000", "checksum": checksum, "seqId": number, "prevSeqId": previous}
+    fields = {"ts": str(time), "checksum": checksum, "seqId": number, "prevSeqId": previous}
     return wire.BOOK.decode(msgspec.json.encode([levels | fields]))[0]
 
 
@@ -97,6 +101,26 @@ def test_a_rest_answer_that_does_not_fit_is_not_taken() -> None:
     assert sync.book is None
     sync.seed(frame(14, bids=[("99", "1")]))
     assert sync.update(frame(17, 15), None) is Outcome.UNKNOWN
+
+
+def test_a_frame_told_again_while_frames_wait_breaks_no_chain() -> None:
+    sync = BookSync()
+    for change in (frame(11, 9, bids=[("98", "7")]), frame(13, 11, bids=[("100", "3")])):
+        sync.update(change, None)
+    assert sync.update(frame(13, 12), None) is Outcome.REPEATED
+    sync.seed(frame(10, bids=[("99", "1")]))
+    assert (best_bid(sync), sync.last) == ((100.0, 3.0), 13)
+
+
+def test_numbers_may_start_anew_while_frames_wait() -> None:
+    sync = BookSync()
+    sync.update(frame(900, 890), None)
+    sync.update(frame(3, 900, time=T + 5_000), None)
+    sync.update(frame(5, 3, bids=[("100", "3")], time=T + 5_100), None)
+    sync.seed(frame(890, bids=[("50", "1")], time=T))
+    assert sync.update(frame(895, 5, time=T + 9_000), None) is Outcome.UNKNOWN
+    sync.seed(frame(4, bids=[("99", "1")], time=T + 5_050))
+    assert (best_bid(sync), sync.last) == ((100.0, 3.0), 895)
 
 
 def test_a_book_is_carried_on_from_an_earlier_recording() -> None:

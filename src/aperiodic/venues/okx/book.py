@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["BookSync", "Outcome"]
 
 _MAX_RECENT: Final = 1_000
+_SLACK_MS: Final = 1_000
 
 
 class Outcome(Enum):
@@ -104,11 +105,13 @@ class BookSync:
         """Take a REST answer: it makes an unknown book known, from the frame that carries on from it."""
         if self.book is not None or answer.number is None:
             return
-        newest = self._waiting[-1].number if self._waiting else None
-        if newest is None or newest < answer.number:
+        newest = self._waiting[-1] if self._waiting else None
+        if newest is None or newest.number is None:
             self._answer = answer
-        else:
+        elif newest.number >= answer.number:
             self._adopt(answer, answer.number)
+        elif answer.time >= newest.time - _SLACK_MS:  # else it goes by numbers from before they began anew
+            self._answer = answer
 
     @property
     def checks(self) -> bool:
@@ -144,6 +147,7 @@ class BookSync:
         if self._waiting and (self._waiting[-1].number != previous or (frame.number or 0) < previous):
             # Frames are missing, or the numbers begin anew: a REST answer from now on goes by the new ones.
             self._waiting.clear()
+            self._answer = None if (frame.number or 0) < previous else self._answer
         answer = self._answer
         if answer is not None and answer.number is not None and frame.number is not None:
             if previous <= answer.number < frame.number:
