@@ -162,7 +162,7 @@ def test_bad_lines_are_kept_aside_and_the_rest_is_imported(lake: Lake, tmp_path:
     ],
 )
 def test_forms_of_lines(text: bytes, wanted: tuple[Any, ...]) -> None:
-    assert read_line(text) == wanted
+    assert read_line(text) == (*wanted, "", "")
 
 
 @pytest.mark.parametrize("text", [b"1e9: {}", b"-1626995753.3: {}", b": {}", b"wss://a nothing", b"x"])
