@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,6 @@ from tests.engine.backfill.test_days import DAY, SWAP, ms, okx_trade, put_okx_tr
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.cli.conftest import Command
 
@@ -106,6 +106,16 @@ def test_sizes_of_contracts_are_asked_for_or_given(command: Command, archive: Ar
     archive.files["api/v5/public/instruments"] = told
     done = command.run(*swaps, "2025-05-01", "--again")
     assert (done.code, "imported 1" in done.out) == (0, True)
+
+
+def test_the_commands_of_the_page_run(command: Command, archive: Archive) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "backfilling.md").read_text()
+    commands = [line.split()[1:] for line in page.splitlines() if line.startswith("aperiodic backfill ")]
+    assert len(commands) == 3
+    archive.files["api/v5/public/instruments"] = json.dumps(INSTRUMENTS).encode()
+    for arguments in commands:
+        done = command.run(*arguments)
+        assert (done.code, "not in the archive" in done.out) == (0, True)
 
 
 @pytest.mark.parametrize(
