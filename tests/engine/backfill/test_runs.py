@@ -44,6 +44,15 @@ def test_what_was_finished_before_an_interruption_is_kept(archive: Archive, back
     assert [path for path in (backfiller.lake.home / "archives").rglob("*") if path.is_file()] == []
 
 
+def test_what_a_killed_run_left_of_a_day_that_it_finished_is_removed(archive: Archive, backfiller: Backfiller) -> None:
+    path = put_trades(archive, DAY, trade(1, ms(DAY)))
+    backfiller.run(UM, "BTCUSDT", DAY, DAY, Stream.TRADES, keep=True)
+    assert (backfiller.lake.home / "archives" / "binance_vision" / path).exists()
+    (report,) = backfiller.run(UM, "BTCUSDT", DAY, DAY, Stream.TRADES)
+    assert report.outcome == "held"
+    assert [path for path in (backfiller.lake.home / "archives").rglob("*") if path.is_file()] == []
+
+
 def test_days_to_come_are_not_asked_for(archive: Archive, backfiller: Backfiller) -> None:
     backfiller.now = day_start_us(DAY)
     reports = backfiller.run(UM, "BTCUSDT", date(2025, 5, 2), date(2025, 5, 20), Stream.TRADES)

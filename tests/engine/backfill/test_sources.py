@@ -52,6 +52,14 @@ def test_a_download_that_breaks_off_is_gone_on_with(archive: Archive, backfiller
     assert ranges == [f"bytes={HALF * times}-" for times in (1, 2, 3)]
 
 
+def test_the_next_run_goes_on_where_one_broke_off(archive: Archive, backfiller: Backfiller) -> None:
+    path = put_trades(archive, DAY, many())
+    archive.fail(path, *[Fault(cut=HALF)] * 5)
+    assert run(backfiller) == ("refused", "connection_lost")
+    assert run(backfiller) == ("imported", None)
+    assert archive.headers[-1]["range"] == f"bytes={HALF * 5}-"
+
+
 def test_a_file_that_was_replaced_meanwhile_is_fetched_from_the_beginning(
     archive: Archive, backfiller: Backfiller
 ) -> None:

@@ -140,17 +140,18 @@ class Fetcher:
         return (found.size is not None and found.size != held.size) or (all(marks) and marks[0] != marks[1])
 
     def release(self, file: ArchiveFile) -> None:
-        """Remove a file that is not needed any more."""
-        fetched = self._done.pop((file.base.name, file.path), None)
-        if fetched is not None and fetched.local is not None:
-            fetched.local.unlink(missing_ok=True)
-            _mark_of(fetched.local).unlink(missing_ok=True)
+        """Remove a file that is not needed any more, and what a run that ended early left of it."""
+        self._done.pop((file.base.name, file.path), None)
+        for path in file.paths:
+            place = self._place(file.base, path)
+            for each in (place, _part_of(place), _mark_of(place)):
+                each.unlink(missing_ok=True)
             # Folders that are empty now go, up to that of all archives.
-            place = fetched.local.parent
+            folder = place.parent
             with suppress(OSError):
-                while place != self._folder:
-                    place.rmdir()
-                    place = place.parent
+                while folder != self._folder:
+                    folder.rmdir()
+                    folder = folder.parent
 
     def stop(self) -> None:
         """Let all threads that fetch come to an end."""
@@ -171,6 +172,9 @@ class Fetcher:
                 self._remotes[base.name] = self._make_remote(replace(base, url=address), pace)
             return self._remotes[base.name]
 
+    def _place(self, base: ArchiveBase, path: str) -> Path:
+        return self._folder / base.name / quote(path)
+
     def _fetch(self, file: ArchiveFile) -> Fetched:
         if self._now() < file.begin:
             return Fetched(file, Presence.NOT_YET)  # a day to come
@@ -187,7 +191,7 @@ class Fetcher:
 
     def _fetch_path(self, remote: Remote, file: ArchiveFile, path: str, digest: str | None) -> Fetched | None:
         """Fetch a file from one of its paths; None when it is not there."""
-        place = self._folder / file.base.name / quote(path)
+        place = self._place(file.base, path)
         for _ in range(_LIVES):
             found = remote.find(path) if place.exists() else None
             if found is not None and _is_whole(place, found, digest):
@@ -219,7 +223,7 @@ class Fetcher:
     def _download(self, remote: Remote, path: str, place: Path) -> str | None:
         """Bring a file to its place; return its mark, None when it is not there."""
         place.parent.mkdir(parents=True, exist_ok=True)
-        part, mark = place.with_name(place.name + ".part"), _mark_of(place)
+        part, mark = _part_of(place), _mark_of(place)
         reason = ""
         for _ in range(_TRIES):
             start, etag = (part.stat().st_size, mark.read_text()) if part.exists() and mark.exists() else (0, "")
@@ -272,6 +276,11 @@ def _is_whole(place: Path, found: Found, digest: str | None) -> bool:
         return _digest_of(place)[0] == digest
     mark = _mark_of(place)
     return mark.exists() and bool(found.etag) and mark.read_text() == found.etag
+
+
+def _part_of(place: Path) -> Path:
+    """Return where a file is gathered."""
+    return place.with_name(place.name + ".part")
 
 
 def _mark_of(place: Path) -> Path:

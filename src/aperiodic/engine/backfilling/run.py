@@ -145,15 +145,19 @@ class _Run:
         return fetched
 
     def _finish(self, unit: Unit, prepared: Future[DayReport | list[Fetched]]) -> DayReport:
+        broke_off = False
         try:
             result = prepared.result()
             return result if isinstance(result, DayReport) else self._import(unit, result)
-        except (ArchiveError, ImportSourceError) as error:
+        except ArchiveError as error:
+            broke_off = True  # what came of its files is gone on with by the next run
+            return _report(unit, Outcome.REFUSED, error=error)
+        except ImportSourceError as error:
             return _report(unit, Outcome.REFUSED, error=error)
         except UnknownContractError as unknown:
             return _report(unit, Outcome.REFUSED, error=_contract_size_needed(unknown.name))
         finally:
-            self._let_go(unit)
+            self._let_go(unit, keep=self._options.keep or broke_off)
 
     def _import(self, unit: Unit, fetched: Sequence[Fetched]) -> DayReport:
         if unit.source is Source.TARDIS:
@@ -247,11 +251,11 @@ class _Run:
                 found.append(held)
         return tuple(found)
 
-    def _let_go(self, unit: Unit) -> None:
+    def _let_go(self, unit: Unit, *, keep: bool) -> None:
         for file in _all_files(unit):
             key = file.base.name, file.path
             self._uses[key] -= 1
-            if not self._uses[key] and not self._options.keep:
+            if not self._uses[key] and not keep:
                 self._fetcher.release(file)
 
 
