@@ -32,7 +32,7 @@ _MOST_BODY: Final = 1 << 20
 _MOST_HEAD: Final = 1 << 16
 _MOST_PENDING: Final = 100
 _ZIPPED_FROM: Final = 1_024
-_LINGER_S: Final = 1.0
+_LINGER_S: Final = 5.0
 _TOO_BIG, _PROTOCOL_ERROR, _NO_CODE = 1009, 1002, 1005
 
 _REASONS: Final = {
@@ -110,10 +110,12 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         frozen: Nothing is read or written any more, as on a link that broke without a word.
+        gone: Set when the connection is closed on both sides.
     """
 
     def __init__(self, handler: Handler) -> None:
         self.frozen = False
+        self.gone = asyncio.Event()
         self._handler = handler
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -145,6 +147,7 @@ class Connection(asyncio.Protocol):
             self._answering.cancel()
         self._close = self._close or (None, "client")
         self._leave()
+        self.gone.set()
 
     def data_received(self, data: bytes) -> None:
         """Read on."""

@@ -10,6 +10,7 @@ import asyncio
 from itertools import count
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from aperiodic.market import Exchange, InvalidInputError
 from aperiodic.mock.connection import Answer, Connection, Query
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from aperiodic.mock.rest import Rest
 
 __all__ = ["MockExchange"]
+
+_FAREWELL_S: Final = 0.5
+"""At the end clients have so long to take what was sent."""
 
 _NOT_FOUND: Final = Answer(404, b'{"msg":"There is no such exchange here"}')
 
@@ -62,6 +66,7 @@ class MockExchange:
         self._sources = list(sources)
         self._server: asyncio.Server | None = None
         self._names = count(1)
+        self._connections: WeakSet[Connection] = WeakSet()
         self._rest: dict[str, Rest] = {}
         self.truth = Truth(self._settings.truth, remember=self._settings.remember)
         self.venues: dict[Exchange, VenueServer] = {}
@@ -81,7 +86,7 @@ class MockExchange:
     async def _listen(self) -> asyncio.Server:
         host, port = self._settings.host, self._settings.port
         try:
-            return await asyncio.get_running_loop().create_server(lambda: Connection(self), host, port)
+            return await asyncio.get_running_loop().create_server(self._connect, host, port)
         except OSError as error:
             self.truth.close()
             raise InvalidInputError(
@@ -97,9 +102,27 @@ class MockExchange:
             self._server.close()
         for venue in self.venues.values():
             await venue.stop()
-        # Connections learn in the next turn of the loop that they are gone.
-        await asyncio.sleep(0)
+        await self._end_connections()
         self.truth.close()
+
+    async def _end_connections(self) -> None:
+        connections = list(self._connections)
+        for connection in connections:
+            connection.cut(hard=False)
+        gone = [asyncio.create_task(connection.gone.wait()) for connection in connections]
+        if gone:
+            _, pending = await asyncio.wait(gone, timeout=_FAREWELL_S)
+            for task in pending:
+                task.cancel()
+        for connection in connections:
+            connection.cut(hard=True)
+        # They learn in the next turn of the loop that they are gone.
+        await asyncio.sleep(0)
+
+    def _connect(self) -> Connection:
+        connection = Connection(self)
+        self._connections.add(connection)
+        return connection
 
     @property
     def port(self) -> int:

@@ -29,7 +29,6 @@ __all__ = ["RecordedSource"]
 
 _MOST_REMEMBERED: Final = 20_000
 _MOST_ANSWER: Final = 32 << 20
-_CONNECTION: Final = b"abcdefghijklmnopqrstuvwxyz-"
 
 
 class _Recorded(NamedTuple):
@@ -43,7 +42,7 @@ class _Recorded(NamedTuple):
     """
 
     local: int | None
-    connection: bytes
+    connection: str
     frame: bytes
     url: str = ""
 
@@ -184,13 +183,13 @@ class _Told(NamedTuple):
     """A message with the connection that recorded it."""
 
     due: int
-    connection: bytes
+    connection: str
     message: Message
 
 
 def _without_repeats(told: Iterator[_Told]) -> Iterator[Message]:
     """Leave out what a second connection recorded too."""
-    seen: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+    seen: OrderedDict[tuple[str, bytes], str] = OrderedDict()
     for _, connection, message in told:
         if connection:
             key = (message.stream, message.payload)
@@ -210,27 +209,15 @@ def _lines(file: SourceFile) -> Iterator[_Recorded]:
 
 
 def _read(line: bytes) -> _Recorded | None:
-    """Read a line of a recording of ours, or of others."""
-    stamp, _, rest = line.partition(b" ")
-    if stamp.isdigit() and rest[:1] and rest[:1] in _CONNECTION:
-        return _read_own(int(stamp) // 1_000, rest)
+    """Read a line; None when it holds nothing of the venue."""
     try:
         read = read_line(line)
     except RejectedFrameError:
         return None
-    return _Recorded(read.local, b"", read.frame, read.url)
-
-
-def _read_own(local: int, rest: bytes) -> _Recorded | None:
-    connection, _, said = rest.partition(b" ")
-    if not said.startswith(b"!"):
-        return _Recorded(local, connection, said)
-    kind, _, more = said.partition(b" ")
-    if kind != b"!rest":
+    if read.told or read.ignored:
         return None
-    url, _, answered = more.partition(b" ")
-    status, _, body = answered.partition(b" ")
-    return _Recorded(local, b"", body, url.decode("utf-8", "replace")) if status == b"200" else None
+    # An answer came over no connection of which there may be two.
+    return _Recorded(read.local, "" if read.url else read.connection, read.frame, read.url)
 
 
 def _listing(url: str, frame: bytes) -> str | None:

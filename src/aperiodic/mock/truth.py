@@ -8,6 +8,8 @@
 | `junk` | `connection`, `kind`: a frame that means nothing, sent on purpose |
 | `open`, `close` | `connection`, `url`; `code`, `by` (`client`, `venue`) |
 | `subscribe`, `unsubscribe` | `connection`, `streams` |
+| `snapshot` | `connection`, `symbol`, `number`: the book that a subscription to it began with (OKX) |
+| `refused` | `url`, `status`: a connection that was not taken |
 | `rest` | `url`, `status`, `weight`, `used` (weight of this minute), `number` (of a snapshot) |
 | `begin`, `end` | the source's first and last message |
 | `fault` | the fault as in the script |

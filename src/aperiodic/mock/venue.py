@@ -89,9 +89,7 @@ class VenueServer:
         self._spawn(self._watch())
 
     async def stop(self) -> None:
-        """End everything."""
-        for session in list(self.sessions.values()):
-            session.connection.cut(hard=True)
+        """Tell nothing more."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
