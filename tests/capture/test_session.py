@@ -216,8 +216,10 @@ async def test_a_frozen_connection_is_noticed_and_replaced(tmp_path: Path, monke
         await until(lambda: venue.sockets)
         await asyncio.sleep(2.5)
         assert venue.dials == 1  # pings were answered
-        venue.sockets[0].transport.pause_reading()
+        frozen = venue.sockets[0].transport
+        frozen.pause_reading()
         await until(lambda: venue.dials == 2)
+        frozen.abort()
     assert any("nothing at all was heard" in said for _, said in session.said)
     assert words(tmp_path, "close")[0] == {"code": 1000, "reason": "stale", "by": "us"}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NOON_NS = 1_795_003_200_000_000_000
 OPENED = b'1795003200000000000 a !open {"url":"wss://x","streams":["b@trade","a@trade"]}\n'
-FRAMES = b'1795003200000000001 a {"x":1}\n1795003200000000005 a {"x":2}\n1795003200000000003 b !b64 AAAA\n'
+FRAMES = b'1795003200000000001 a {"x":1}\n1795003200000000003 b !b64 AAAA\n1795003200000000005 a {"x":2}\n'
 
 
 def block(lines: bytes) -> bytes:

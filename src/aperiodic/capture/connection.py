@@ -344,7 +344,7 @@ class Connection:
                     f"(for example {own[0].subscription.name})"
                 )
                 self._watcher.silent_channel(self, channel, [state.subscription for state in own])
-        again = [state for state in silent if not state.asked_again]
+        again = [state for state in silent if not state.asked_again and self._is_suspicious(state)]
         for state in again:
             state.asked_again = True
         if again and len(again) < len(self.streams):
@@ -354,6 +354,12 @@ class Connection:
                 self._send(message)
                 await self._sleep(1 / self._feed.limits.messages_per_s)
             await self._subscribe(streams)
+
+    def _is_suspicious(self, state: StreamState) -> bool:
+        """Whether silence is no sign of a calm market: the stream has a pulse, or none of its channel brings anything."""
+        channel = state.subscription.channel
+        others = (each for each in self.streams.values() if each.subscription.channel is channel)
+        return channel.pulse_s is not None or not any(each.seen for each in others)
 
     def _opening(self) -> dict[str, object]:
         socket = self._socket

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 import zstandard
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from aperiodic.lake.recordings import Recording
     from aperiodic.market import Exchange
 
-__all__ = ["Block", "SegmentWriter"]
+E = TypeVar("E", bound=BaseException)
+
+__all__ = ["Block", "SegmentWriter", "in_words"]
 
 _SYNC_S: Final = 1.0
 _FLOOR_EVERY_S: Final = 5.0
@@ -153,13 +155,13 @@ class SegmentWriter:
                 with self._ready:
                     self.queued -= len(block.lines)
         except Exception as error:  # noqa: BLE001 - whatever it is must end the capture, and be told
-            self.error = _in_words(error, self._home)
+            self.error = in_words(error, self._home)
             self._note_loss(block)
         try:
             if self._file is not None:
                 self._close(self._file)
         except Exception as error:  # noqa: BLE001
-            self.error = self.error or _in_words(error, self._home)
+            self.error = self.error or in_words(error, self._home)
         if self.error is not None:
             self._failed()
 
@@ -268,7 +270,8 @@ class _File:
         self._file.close()
 
 
-def _in_words(error: Exception, home: Path) -> Exception:
+def in_words(error: E, home: Path) -> E | DiskFullError:
+    """Return what an error means: a full disk is told as such."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return _disk_full(home, 0)
     return error

@@ -18,10 +18,12 @@ from aperiodic.capture.plan import Planned, plan_connections
 from aperiodic.capture.polls import keep_polling
 from aperiodic.capture.recorder import FLUSH_S, Recorder
 from aperiodic.capture.rest import RestClient, Weight
-from aperiodic.capture.segments import SegmentWriter
+from aperiodic.capture.segments import SegmentWriter, in_words
 from aperiodic.capture.settings import addresses
 from aperiodic.lake.recordings import claim, recover
 from aperiodic.market import Stream
+from aperiodic.market.instrument import ListingStatus
+from aperiodic.venues import RejectedFrameError, venue_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,12 +31,15 @@ if TYPE_CHECKING:
     from aperiodic.capture.connection import Connection
     from aperiodic.capture.segments import Block
     from aperiodic.capture.settings import CaptureSettings
+    from aperiodic.market.instrument import Instrument
     from aperiodic.venues.feed import Channel, Feed, Subscription
 
 __all__ = ["Session"]
 
 _DAY_S: Final = 86_400.0
 _MOST_SAID: Final = 100
+_TRADING: Final = ListingStatus.TRADING
+_ENDED: Final = frozenset({ListingStatus.SETTLING, ListingStatus.DELISTED})
 _TRIES: Final = 2
 _TRIES_FOR_ALL: Final = 5
 
@@ -131,21 +136,19 @@ class Session:
             await self._run()
 
     async def _run(self) -> None:
-        for recording, sidecar in recover(self.settings.home, self.feed.exchange):
-            self.say(f"sealed what an earlier capture left: {recording.path.name}, {sidecar.frames:,} frames")
         self.writer.start()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
                 running = [tasks.create_task(self._work()), tasks.create_task(self._flush())]
-                running.append(tasks.create_task(keep_telling(self)))
+                running += [tasks.create_task(keep_telling(self)), tasks.create_task(self._recover())]
                 await self._stop.wait()
                 for task in running:
                     task.cancel()
                 for task in list(self._keeping):
                     task.cancel()
-        except* CaptureError as group:
-            raise group.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            raise in_words(_first(group), self.settings.home) from None
         finally:
             await self.books.close()
             await self.rest.close()
@@ -232,11 +235,11 @@ class Session:
 
     async def _learn(self) -> None:
         """Ask what the venue lists: what is asked for but not listed is left out, and said."""
-        listed: list[str] = []
+        listed: list[Instrument] = []
         for attempt in range(_TRIES_FOR_ALL if self._all else _TRIES):
             await asyncio.sleep(attempt)
             answer = await self.rest.ask(self.feed.instruments())
-            if answer.is_good and (listed := self.feed.listed(answer.body)):
+            if answer.is_good and (listed := self._read_listed(answer.body)):
                 break
         if not listed:
             if self._all:
@@ -249,9 +252,9 @@ class Session:
             return
         self.listed = True
         if self._all:
-            self.natives = listed
+            self.natives = self._trading(listed)
             return
-        known = set(listed)
+        known = {each.native for each in listed if each.status not in _ENDED}
         self.unlisted = [native for native in self.natives if native not in known]
         self.natives = [native for native in self.natives if native in known]
         for native in self.unlisted:
@@ -260,21 +263,52 @@ class Session:
             raise CaptureError(
                 f"{self.feed.exchange} lists none of the symbols.",
                 code="not_listed",
-                hint="See what it lists in its own words: " + ", ".join(listed[:5]) + ", …",
+                hint=f"See what it lists: aperiodic instruments --exchange {self.feed.exchange} --refresh",
             )
+
+    @staticmethod
+    def _trading(listed: list[Instrument]) -> list[str]:
+        return [each.native for each in listed if each.symbol.kind != "future" and each.status is _TRADING]
+
+    def _read_listed(self, body: bytes) -> list[Instrument]:
+        try:
+            return venue_of(self.feed.exchange).listed(body) or []
+        except RejectedFrameError as error:
+            self.say(f"the list of instruments cannot be read: {error.reason}")
+            return []
 
     async def _keep_learning(self) -> None:
         while True:
             await asyncio.sleep(_DAY_S)
-            await self.rest.ask(self.feed.instruments())
+            answer = await self.rest.ask(self.feed.instruments())
+            if not self._all or not answer.is_good:
+                continue
+            new = [each for each in self._trading(self._read_listed(answer.body)) if each not in self.natives]
+            self.natives += new
+            for native in new:
+                self.say(f"{self.feed.exchange} lists {native} since today; it is captured from now on")
+            for planned in plan_connections(self.feed, self.channels, new):
+                self.keep(planned)
 
     async def _flush(self) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
             self.recorder.flush()
 
+    async def _recover(self) -> None:
+        """Seal what earlier captures left; that takes its time, and nothing waits for it."""
+        for recording, sidecar in await asyncio.to_thread(recover, self.settings.home, self.feed.exchange):
+            self.say(f"sealed what an earlier capture left: {recording.path.name}, {sidecar.frames:,} frames")
+
     def _lines_of_loss(self, blocks: list[Block]) -> bytes:
         return self.recorder.lines_of_loss(blocks)
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first error of a group that holds groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 class _Watcher:

@@ -235,8 +235,8 @@ def recover(home: Path, exchange: Exchange | None = None) -> list[tuple[Recordin
     for recording in list_recordings(home, exchange):
         if not recording.is_open or recording.host != host_name():
             continue
-        with recording.path.open("r+b") as file, claim(file) as is_mine:
-            if not is_mine or not recording.path.exists():
+        with suppress(FileNotFoundError), recording.path.open("r+b") as file, claim(file) as is_mine:
+            if not is_mine or not recording.path.exists():  # somebody else writes it, or has sealed it meanwhile
                 continue
             sidecar = _cut(file)
             if sidecar.size:
@@ -300,18 +300,20 @@ def _frame_end(packed: bytes, place: int) -> int | None:
 def _cut(file: BinaryIO) -> Sidecar:
     end = frames = first = last = 0
     streams: set[str] = set()
-    for end, lines in whole_blocks(file):  # noqa: B007 - the end is wanted after the last one
-        for line in lines.split(b"\n"):
-            stamp, _, rest = line.partition(b" ")
-            if not stamp.isdigit():
-                continue
-            time = int(stamp)
+    for end, block in whole_blocks(file):  # noqa: B007 - the end is wanted after the last one
+        lines = block.removesuffix(b"\n").split(b"\n")
+        for line in (lines[0], lines[-1]):
+            stamp = line.partition(b" ")[0]
+            time = int(stamp) if stamp.isdigit() else 0
             first, last = first or time, max(last, time)
-            said = rest.partition(b" ")[2]
-            frames += not said.startswith(b"!") or said.startswith(b"!b64 ")
-            if said.startswith(b"!open "):
-                with suppress(msgspec.DecodeError, UnicodeDecodeError):
-                    streams.update(_OPENED.decode(said[len(b"!open ") :]).streams)
+        frames += len(lines)
+        if b" !" in block:
+            for line in lines:
+                word, _, body = line.split(b" ", 2)[-1].partition(b" ")
+                frames -= word.startswith(b"!") and word != b"!b64"
+                if word == b"!open":
+                    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                        streams.update(_OPENED.decode(body).streams)
     file.truncate(end)
     os.fsync(file.fileno())
     file.seek(0)

@@ -272,9 +272,6 @@ class Feed(Protocol):
     def instruments(self) -> Request:
         """Return the request that lists all instruments."""
 
-    def listed(self, body: bytes) -> list[str]:
-        """Return the venue's names of the instruments that trade now, of an answer to `instruments`; none if it is not one."""
-
     def time(self) -> Request:
         """Return the request that tells the venue's time."""
 

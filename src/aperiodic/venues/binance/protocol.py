@@ -57,18 +57,6 @@ class _Time(Struct):
     time: int = msgspec.field(name="serverTime")
 
 
-class _Listed(Struct):
-    name: str = msgspec.field(name="symbol")
-    status: str = ""
-    kind: str = msgspec.field(name="contractType", default="")
-
-
-class _Info(Struct):
-    symbols: list[_Listed]
-
-
-_PERPETUAL: Final = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
-_INFO: Final = Decoder(_Info)
 _SAID: Final = Decoder(_Said)
 _TIME: Final = Decoder(_Time)
 
@@ -137,14 +125,6 @@ class BinanceFeed:
     def instruments(self) -> Request:
         """Ask for `exchangeInfo`."""
         return Request(f"{self._api}/exchangeInfo", self._instruments_weight, kind="instruments")
-
-    def listed(self, body: bytes) -> list[str]:
-        """Return what trades: perpetuals on futures, everything on spot."""
-        try:
-            symbols = _INFO.decode(body).symbols
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return []
-        return [each.name for each in symbols if each.status == "TRADING" and (self._spot or each.kind in _PERPETUAL)]
 
     def time(self) -> Request:
         """Ask for the time."""

@@ -63,16 +63,6 @@ class _Time(Struct):
     time: int
 
 
-class _Listed(Struct):
-    name: str
-    is_delisted: bool = msgspec.field(name="isDelisted", default=False)
-
-
-class _Meta(Struct):
-    universe: list[_Listed]
-
-
-_META: Final = Decoder(_Meta)
 _ENVELOPE: Final = Decoder(_Envelope)
 _COINS: Final = Decoder(list[_Coin])
 _BOOK: Final = Decoder(_Book)
@@ -145,14 +135,6 @@ class HyperliquidFeed:
     def instruments(self) -> Request:
         """Ask for `meta`."""
         return Request("/info", 20, body=b'{"type":"meta"}', headers=_JSON, kind="instruments")
-
-    def listed(self, body: bytes) -> list[str]:
-        """Return the coins that are not delisted."""
-        try:
-            universe = _META.decode(body).universe
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return []
-        return [each.name for each in universe if not each.is_delisted]
 
     def time(self) -> Request:
         """Ask for `exchangeStatus`."""

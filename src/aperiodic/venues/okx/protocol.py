@@ -61,16 +61,6 @@ class _Stamps(Struct):
     data: list[_Stamp]
 
 
-class _Swap(Struct):
-    name: str = msgspec.field(name="instId", default="")
-    state: str = ""
-
-
-class _Swaps(Struct):
-    data: list[_Swap]
-
-
-_LISTED: Final = Decoder(_Swaps)
 _SAID: Final = Decoder(_Said)
 _TIME: Final = Decoder(_Stamps)
 
@@ -141,14 +131,6 @@ class OkxFeed:
     def instruments(self) -> Request:
         """Ask for all swaps."""
         return Request("/api/v5/public/instruments?instType=SWAP", 2, kind="instruments")
-
-    def listed(self, body: bytes) -> list[str]:
-        """Return the swaps that are live."""
-        try:
-            listed = _LISTED.decode(body).data
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return []
-        return [each.name for each in listed if each.state == "live" and each.name.endswith("-SWAP")]
 
     def time(self) -> Request:
         """Ask for the time."""
