@@ -9,7 +9,7 @@
 
 | cause | makes it | when |
 |---|---|---|
-| `no_ticks` | missing; partial for a stream that is only joined | there is no tick of the day |
+| `no_ticks` | missing; partial for a stream that is only joined | there is no tick of the day (`not_in_archive`: the venue's own archive has no file of it) |
 | `gap` | partial | numbered events are missing between two that are here, an order book was not known, or a recorder lost a stream for a time; `detail` says why |
 | `not_recorded` | partial | the stream was not recorded |
 | `not_spanned` | partial | the numbers on record do not reach to the edges of the day, and no file tells when it recorded |
@@ -83,7 +83,7 @@ class Cause:
 
     Attributes:
         code: What it is.
-        detail: Cause of the gap, reason of the rejection, or name of the note; None for others.
+        detail: Why there are no ticks, cause of the gap, reason of the rejection, or name of the note; None for others.
         count: Gaps, holes, lines or files that it stands for; None where there is nothing to count.
         first_time: Where it begins, µs; of several, the first; None when it concerns the whole day.
         last_time: Where it ends, µs; of several, the last.

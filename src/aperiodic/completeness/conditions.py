@@ -17,11 +17,13 @@ from sqlalchemy import String, cast, func, or_, select
 
 from aperiodic.completeness.causes import Cause, CauseCode, DayCondition
 from aperiodic.completeness.judgement import Judgement
+from aperiodic.lake.archive_files import absent_days
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import imports, objects
 from aperiodic.market import DAY_US, Exchange, Source, Stream
 from aperiodic.market.time import day_at, day_start_us
 from aperiodic.venues import has_modelled_time
+from aperiodic.venues.archive import NOT_IN_ARCHIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -95,6 +97,7 @@ class _Evidence:
         self.stream = stream
         self.modelled = has_modelled_time(exchange, stream)
         self.ticks = {row.period: row for row in connection.execute(_ticks(exchange, symbol, stream, begin, end))}
+        self.absent = absent_days(connection, exchange, symbol, stream, _day_of(begin), _day_of(end - 1))
         self.files: defaultdict[int, list[Row[Any]]] = defaultdict(list)
         for file in connection.execute(_notable(exchange, begin, end)):
             if self._concerns(file):
@@ -112,7 +115,8 @@ def _causes(day: date, evidence: _Evidence, judgement: Judgement) -> list[Cause]
     begin = day_start_us(day)
     end = begin + DAY_US
     ticks = evidence.ticks.get(day.isoformat())
-    causes = [] if ticks is not None else [Cause(CauseCode.NO_TICKS)]
+    absent = NOT_IN_ARCHIVE if day.isoformat() in evidence.absent else None
+    causes = [] if ticks is not None else [Cause(CauseCode.NO_TICKS, absent)]
     missing = judgement.missing(evidence.symbol, evidence.stream)
     causes += _missing_causes(missing if ticks else (item for item in missing if item.count), begin, end)
     if ticks is not None:

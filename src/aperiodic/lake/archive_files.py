@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-__all__ = ["ABSENT", "IMPORTED", "ArchivedFile", "FileSum", "read_archived", "record_archived", "sum_of_file"]
+__all__ = [
+    "ABSENT",
+    "IMPORTED",
+    "ArchivedFile",
+    "FileSum",
+    "absent_days",
+    "read_archived",
+    "record_archived",
+    "sum_of_file",
+]
 
 IMPORTED: Final = "imported"
 """The file was read."""
@@ -125,3 +134,21 @@ def sum_of_file(connection: Connection, exchange: str, sha256: str) -> FileSum |
     if not rows:
         return None
     return FileSum({row[0]: int(row[1]) for row in rows}, min(row[2] for row in rows), max(row[3] for row in rows))
+
+
+def absent_days(
+    connection: Connection, exchange: str, symbol: str, stream: str, first: str, last: str
+) -> frozenset[str]:
+    """Return the UTC days of a series, `YYYY-MM-DD`, of which the archive has no file at all."""
+    query = (
+        select(archive_files.c.day)
+        .where(
+            archive_files.c.exchange == exchange,
+            archive_files.c.symbol == symbol,
+            archive_files.c.stream == stream,
+            archive_files.c.day.between(first, last),
+        )
+        .group_by(archive_files.c.day)
+        .having(func.min(archive_files.c.state) == ABSENT, func.max(archive_files.c.state) == ABSENT)
+    )
+    return frozenset(connection.execute(query).scalars())

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 from tests.engine.backfill.archive_server import Archive, Fault, zipped
-from tests.engine.backfill.test_days import DAY, HEADER, UM, ms, put_trades, trade
+from tests.engine.backfill.test_days import DAY, HEADER, UM, condition, ms, put_trades, trade
 
 from aperiodic.engine.ticks import put_ticks
 from aperiodic.lake import ObjectKey
@@ -39,6 +39,7 @@ def test_a_file_that_is_not_there_before_noon_may_still_come(archive: Archive, b
     assert run(backfiller) == ("not_yet", None)
     backfiller.now += 2 * 3_600 * 1_000_000
     assert run(backfiller) == ("absent", None)
+    assert condition(backfiller, UM, "BTCUSDT", Stream.TRADES, DAY) == ("missing", ["no_ticks:not_in_archive"])
     assert run(backfiller) == ("absent", None)
     put_trades(archive, DAY, many())
     assert run(backfiller) == ("imported", None)

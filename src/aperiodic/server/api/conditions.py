@@ -60,7 +60,7 @@ class CauseEntry(msgspec.Struct):
     Attributes:
         code: `no_ticks`, `gap`, `not_spanned`, `not_recorded`, `cut_short`, `modelled_exchange_time`, `late_arrivals`,
             `rejected_lines` or `note`.
-        detail: Cause of the gap, reason of the rejection, or name of the note; null for others.
+        detail: Why there are no ticks, cause of the gap, reason of the rejection, or name of the note; null for others.
         count: Gaps, holes, lines or files that it stands for; null where there is nothing to count.
         start: Where it begins, of several the first; null when it concerns the whole day.
         end: Where it ends, of several the last.
