@@ -11,6 +11,7 @@ import zstandard
 from aperiodic.lake.recordings import (
     Sidecar,
     claim,
+    is_sidecar,
     list_recordings,
     new_recording,
     read_sidecar,
@@ -140,3 +141,10 @@ def test_blocks_are_read_from_any_place_on(tmp_path: Path) -> None:
     path.write_bytes(packed[0] + b"no block")
     with path.open("rb") as file:
         assert [lines for _, lines in whole_blocks(file)] == [OPENED]
+
+
+def test_what_describes_a_recording_is_told_by_its_name(tmp_path: Path) -> None:
+    recording = begun(tmp_path, b"")
+    assert is_sidecar(recording.sidecar_path)
+    for name in ("x.json", "2024.zst.json", "vm-s0-12.zst", "vm-s0-12.zst.json.gz"):
+        assert not is_sidecar(tmp_path / name)

@@ -36,6 +36,7 @@ __all__ = [
     "begin",
     "claim",
     "host_name",
+    "is_sidecar",
     "list_recordings",
     "new_recording",
     "read_sidecar",
@@ -169,6 +170,12 @@ def list_recordings(
         venue = Exchange(path.parts[-4])
         found.append(Recording(int(start), venue, host, shard, path, is_open=is_open is not None))
     return sorted(found)
+
+
+def is_sidecar(path: Path) -> bool:
+    """Whether a file is what describes a recording, by its name."""
+    name = path.name.removesuffix(_SIDECAR)
+    return name != path.name and _NAME.fullmatch(name) is not None
 
 
 def read_sidecar(recording: Recording) -> Sidecar | None:

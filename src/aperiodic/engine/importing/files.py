@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.importing.formats import HEAD, UNPACK_ERRORS, strip_mark, unpack
+from aperiodic.lake.recordings import is_sidecar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -191,7 +192,7 @@ def find_files(paths: Iterable[Path], suffixes: frozenset[str]) -> FoundFiles:
         if not path.is_dir():
             found.append(path)
             continue
-        below = list(_files_below(path))
+        below = [file for file in _files_below(path) if not is_sidecar(file)]
         taken = [file for file in below if _suffix(file) in suffixes]
         if not taken:
             raise ImportSourceError(
