@@ -80,6 +80,16 @@ async def test_requests_in_one_go_are_answered_in_order(tmp_path: Path) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"200", b"404", b"404"]
 
 
+async def test_what_breaks_the_server_is_told(tmp_path: Path) -> None:
+    async def broken() -> None:
+        async with mocking(tmp_path, FUTURES) as client, client.socket("public", PATH):
+            client.venue.market.change = lambda _message: 1 / 0  # type: ignore[assignment,method-assign]
+            await client.mock.finished()
+
+    with pytest.raises(ZeroDivisionError):
+        await broken()
+
+
 async def test_nonsense_ends_the_connection(tmp_path: Path) -> None:
     async with mocking(tmp_path, FUTURES) as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.mock.port)

@@ -194,6 +194,12 @@ class Connection(asyncio.Protocol):
         self._pending.append(query)
         if self._answering is None or self._answering.done():
             self._answering = asyncio.get_running_loop().create_task(self._answer_all())
+            self._answering.add_done_callback(self._answered)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.cut(hard=True)
+            task.result()
 
     def _query(self) -> Query:
         method = self._parser.get_method().decode("ascii")

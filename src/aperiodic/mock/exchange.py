@@ -104,6 +104,9 @@ class MockExchange:
             await venue.stop()
         await self._end_connections()
         self.truth.close()
+        for venue in self.venues.values():
+            if error is None and venue.failure is not None:
+                raise venue.failure
 
     async def _end_connections(self) -> None:
         connections = list(self._connections)

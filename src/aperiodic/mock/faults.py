@@ -23,7 +23,7 @@
 | `html` | the next `count` REST answers are a page with status 200 | |
 | `clock_skew` | the venue's time is wrong by `ms`, for `seconds` | |
 
-`at` is in seconds after the first message of the exchange. `symbol` is the venue's name or ours; without it all are
+`at` is in seconds since the exchange tells its market and somebody listens. `symbol` is the venue's name or ours; without it all are
 meant. `stream` is a part of the stream's name, for example `@depth` or `trades`.
 """
 
@@ -93,7 +93,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """One thing that goes wrong; see the table of this module.
 
     Attributes:
-        at: Seconds after the first message of the exchange.
+        at: Seconds since the exchange tells its market and somebody listens.
         exchange: Whose.
         kind: What.
         symbol: Of which instrument; empty for all.

@@ -50,6 +50,7 @@ class VenueServer:
         truth: Log of what was sent.
         began: Set when the first message was told.
         finished: Set when there is nothing more to tell.
+        failure: What ended a task of the server that should not have ended; None while all is well.
     """
 
     def __init__(self, exchange: Exchange, sources: Sequence[Source], settings: MockSettings, truth: Truth) -> None:
@@ -65,6 +66,7 @@ class VenueServer:
         self._snapshots = Snapshots(self.market, settings, self._is_finished)
         self.began = asyncio.Event()
         self.finished = asyncio.Event()
+        self.failure: BaseException | None = None
         self._sources = sources
         self._faults = sorted((fault for fault in settings.faults if fault.exchange == exchange), key=attrgetter("at"))
         self._disturbance = Disturbance(self.wire)
@@ -162,7 +164,7 @@ class VenueServer:
         told = heapq.merge(*(source.begin(now) for source in self._sources), key=attrgetter("due"))
         self.began.set()
         self.truth.event("begin", self.exchange)
-        self._spawn(self._disturb_all(time.monotonic()))
+        self._spawn(self._disturb_all())
         try:
             await self._tell_all(told)
         finally:
@@ -276,7 +278,9 @@ class VenueServer:
                 session.watch(now)
             self.truth.flush()
 
-    async def _disturb_all(self, began: float) -> None:
+    async def _disturb_all(self) -> None:
+        await self._listened.wait()
+        began = time.monotonic()
         for fault in self._faults:
             await asyncio.sleep(max(0.0, began + fault.at - time.monotonic()))
             self.disturb(fault)
@@ -284,4 +288,9 @@ class VenueServer:
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and self.failure is None:
+            self.failure = task.exception()
