@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,7 @@ from aperiodic.lake.recordings import list_recordings, read_sidecar, recover, wh
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from aperiodic.lake.recordings import Recording
@@ -36,34 +38,55 @@ def numbers(recording: Recording) -> list[int]:
     return [json.loads(frame)["data"]["u"] for frame in frames if frame.startswith(b'{"stream":"btcusdt@depth')]
 
 
+@asynccontextmanager
+async def capturing(venue: ScriptedBinance, home: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Start the command, and wait until it is connected."""
+    dials = venue.dials
+    environment = {**os.environ, "APERIODIC_HOME": str(home), "APERIODIC_CAPTURE_DISK_FLOOR_BYTES": "0"}
+    words = ["capture", "--exchange", "binance-futures", "--symbols", "perpetual-BTC-USDT:USDT", "--channels", "book"]
+    capture = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", COMMAND, *words, env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(60):
+            while venue.dials == dials:  # noqa: ASYNC110 - it looks from outside
+                await asyncio.sleep(0.01)
+        yield capture
+    finally:
+        if capture.returncode is None:
+            capture.kill()
+        await capture.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_seals_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    venue = ScriptedBinance()
+    async with running(venue, monkeypatch), capturing(venue, tmp_path) as capture:
+        await asyncio.sleep(0.5)
+        capture.send_signal(number)
+        async with asyncio.timeout(30):
+            assert await capture.wait() == 0
+    (recording,) = list_recordings(tmp_path, Exchange.BINANCE_FUTURES)
+    told = read_sidecar(recording)
+    assert told is not None
+    assert not told.recovered
+    assert numbers(recording)
+    assert recover(tmp_path) == []
+
+
 @pytest.mark.crash
 async def test_a_killed_capture_leaves_whole_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     venue = ScriptedBinance()
     chance = random.Random(5)  # noqa: S311 - moments to kill at
     async with running(venue, monkeypatch):
-        environment = {**os.environ, "APERIODIC_HOME": str(tmp_path), "APERIODIC_CAPTURE_DISK_FLOOR_BYTES": "0"}
-        words = [
-            "capture",
-            "--exchange",
-            "binance-futures",
-            "--symbols",
-            "perpetual-BTC-USDT:USDT",
-            "--channels",
-            "book",
-        ]
         for _ in range(3 * SOAK):
             if time_is_up():
                 break
-            dials = venue.dials
-            capture = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", COMMAND, *words, env=environment, stderr=asyncio.subprocess.DEVNULL
-            )
-            async with asyncio.timeout(60):
-                while venue.dials == dials:  # noqa: ASYNC110 - it looks from outside
-                    await asyncio.sleep(0.01)
-            await asyncio.sleep(chance.uniform(0, 1.5))
-            capture.send_signal(signal.SIGKILL)
-            await capture.wait()
+            async with capturing(venue, tmp_path) as capture:
+                await asyncio.sleep(chance.uniform(0, 1.5))
+                capture.send_signal(signal.SIGKILL)
             reached = venue.number
             recover(tmp_path)
             for recording in list_recordings(tmp_path, Exchange.BINANCE_FUTURES):
