@@ -98,7 +98,7 @@ class Session:
         self._all = natives is None
         self._say = say
         self._names = 0
-        self._tried: set[tuple[str, str, str]] = set()
+        self._tried: set[tuple[str, str]] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._keeping: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -207,10 +207,11 @@ class Session:
             for host in (channel.host, *channel.other_hosts)
         ]
         for host, template in forms[1:]:
-            if (channel.name, host, template) in self._tried:
+            wanted = (self.feed.subscription(channel, each.native, template) for each in streams)
+            others = [each for each in wanted if (host, each.name) not in self._tried]
+            if not others:
                 continue
-            self._tried.add((channel.name, host, template))
-            others = [self.feed.subscription(channel, each.native, template) for each in streams]
+            self._tried.update((host, each.name) for each in others)
             self.say(f"asking for {channel.name} otherwise: {others[0].name} on {host}")
             keeper = next((each for each in self.keepers if each.current is connection), None)
             if host == connection.host and keeper is not None and self._tasks is not None:
