@@ -171,3 +171,17 @@ def test_a_rest_answer_in_a_segment_makes_the_book_known(lake: Lake, tmp_path: P
     (report,) = import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
     assert report.rejected == {}
     assert rows(lake, "book") == 3
+
+
+def test_a_stream_that_was_never_proven_was_not_lost_when_its_connection_broke(lake: Lake, tmp_path: Path) -> None:
+    lines = [
+        opened(0, "a1", MARKS, QUOTES),
+        over("a1", mark(1)),
+        over("a1", mark(2)),
+        closed(3, "a1"),
+        opened(4, "b2", MARKS, QUOTES),
+        *(over("b2", each) for n in range(5, 9) for each in (mark(n), quote(n))),
+    ]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    assert [item[2:] for item in recorded(lake, "quotes")] == [("", "")]
+    assert [item[2:] for item in recorded(lake, "mark_price")] == [("", "disconnect"), ("disconnect", "")]

@@ -309,8 +309,9 @@ class Connections:
 
     def _finish(self, connection: _Connection, cause: str, pad_us: int = 0) -> None:
         for name, stream in connection.streams.items():
-            self._ended[name] = cause
             self._look(connection, stream)
+            if stream.since is not None or name in self._ended:
+                self._ended[name] = cause
             if stream.since is not None:
                 stale = cause == "stale" and stream.told.pulse_us is not None
                 last = max(stream.seen, stream.since) if stale else connection.last

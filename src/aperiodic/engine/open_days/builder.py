@@ -96,15 +96,18 @@ class OpenDayBuilder:
             self._take(records)
         received = self._received()
         files = 0
-        for (exchange, symbol), instrument in self._open.items():
+        for (exchange, _), instrument in self._open.items():
             instrument.forget_days_over()
             instrument.fold(min(received.get(exchange, instrument.received), instrument.received))
-            try:
-                files += self._publish(exchange, symbol, instrument)
-            except LakeError as error:
-                if error.code not in _AGAIN:
-                    raise
-                waits = error.message
+        # Bars of a minute and more first: the files of shorter ones are large.
+        for sub_minute in (False, True):
+            for (exchange, symbol), instrument in self._open.items():
+                try:
+                    files += self._publish(exchange, symbol, instrument, sub_minute=sub_minute)
+                except LakeError as error:
+                    if error.code not in _AGAIN:
+                        raise
+                    waits = error.message
         days, why = self._close()
         self._tidy()
         until = [state.folded_to for each in self._open.values() for state in each.states.values()]
@@ -174,7 +177,7 @@ class OpenDayBuilder:
             for exchange, times in received.items()
         }
 
-    def _publish(self, exchange: Exchange, symbol: Symbol, instrument: OpenInstrument) -> int:
+    def _publish(self, exchange: Exchange, symbol: Symbol, instrument: OpenInstrument, *, sub_minute: bool) -> int:
         key = exchange, symbol
         if instrument.late > self._late.get(key, 0) and self._now() - self._read_at[key] > _READ_ANEW_EVERY_US:
             self._reload(key)
@@ -187,7 +190,7 @@ class OpenDayBuilder:
                 symbol,
                 day_at(begin // DAY_US),
                 clock,
-                state.closed_bars(),
+                state.closed_bars(sub_minute=sub_minute),
                 self._before,
                 instrument.source,
             )

@@ -97,27 +97,27 @@ class DayState:
             if driving is not None:
                 self._last[family] = int(driving["time"][-1])
 
-    def closed_bars(self, *, everything: bool = False) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
-        """Yield the bars that are over, of families and intervals of which one more is over than the last time.
+    def closed_bars(self, *, sub_minute: bool) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
+        """Yield the bars that are over, of families and intervals of which more are over than the last time.
+
+        Bars below a minute are yielded when a minute is over, for their files are large.
 
         Args:
-            everything: Of all families and intervals.
+            sub_minute: Whether those below a minute are wanted, or the others.
         """
+        intervals = [interval for interval in self._clock.intervals if interval.sub_minute is sub_minute]
+        edges = {
+            interval: self.folded_to - self.folded_to % max(interval, Interval.M1, key=_length).microseconds
+            for interval in intervals
+        }
         for family, day in self._days.items():
             last = self._last.get(family)
-            if last is None:
-                continue
-            edges = {
-                interval: self.folded_to - self.folded_to % interval.microseconds for interval in self._clock.intervals
-            }
             wanted = [
                 interval
                 for interval, edge in edges.items()
-                if everything or (edge > self._published.get((family, interval), self.begin) <= last)
+                if last is not None and edge > self._published.get((family, interval), self.begin) <= last
             ]
-            if not wanted:
-                continue
-            for interval, bars in day.finish(wanted).items():
+            for interval, bars in day.finish(wanted).items() if wanted else ():
                 self._published[family, interval] = edges[interval]
                 over = bars.filter(pl.col("time").to_physical() < edges[interval])
                 if over.height:
@@ -133,6 +133,10 @@ class DayState:
         tail = [ready] if stream not in self._tail else [self._tail[stream], ready]
         self._tail[stream] = pl.concat(tail).filter(time >= horizon - _TAIL_US)
         return ready.with_columns(time.alias("time")).sort("time", maintain_order=True)
+
+
+def _length(interval: Interval) -> int:
+    return interval.microseconds
 
 
 def _columns(events: Mapping[Stream, pl.DataFrame], stream: Stream, columns: tuple[str, ...]) -> pl.DataFrame:
