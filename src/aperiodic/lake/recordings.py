@@ -7,7 +7,6 @@ what it holds.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
@@ -144,7 +143,7 @@ def begin(recording: Recording) -> BinaryIO:
     # It gets its name once the lock is held: nobody must take it for a dead writer's.
     partial = recording.path.with_name(recording.path.name + ".part")
     file = partial.open("xb", buffering=0)
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _lock(file)
     partial.rename(recording.path)
     return file
 
@@ -188,17 +187,19 @@ def read_sidecar(recording: Recording) -> Sidecar | None:
 
 @contextmanager
 def claim(file: BinaryIO) -> Iterator[bool]:
-    """Hold the lock on an open recording; yields whether nobody else holds it. It ends with the process."""
+    """Hold the lock on an open recording until the file is closed; yields whether nobody else holds it."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(file)
     except OSError:
         yield False
         return
-    try:
-        yield True
-    finally:
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_UN)
+    yield True
+
+
+def _lock(file: BinaryIO) -> None:
+    import fcntl  # noqa: PLC0415 - who only imports recordings may be on a system without it
+
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def seal(recording: Recording, sidecar: Sidecar) -> Recording:
