@@ -88,17 +88,21 @@ class OpenDayBuilder:
             LakeError: The store or the ledger failed for good.
         """
         waits = None
+        # Asked before the ticks are: what is committed in between must not count as read.
+        received = self._received()
         if not self._begun:
             self._begin()
         else:
             with self._lake.engine.connect() as connection:
                 records, self._row = objects_after(connection, (ObjectKind.TICKS, ObjectKind.TICK_PARTS), self._row)
             self._take(records)
-        received = self._received()
         files = 0
+        seen: defaultdict[Exchange, int] = defaultdict(int)
+        for (exchange, _), instrument in self._open.items():
+            seen[exchange] = max(seen[exchange], instrument.seen)
         for (exchange, _), instrument in self._open.items():
             instrument.forget_days_over()
-            instrument.fold(min(received.get(exchange, instrument.received), instrument.received))
+            instrument.fold(received.get(exchange, instrument.received), seen[exchange])
         # Bars of a minute and more first: the files of shorter ones are large.
         for sub_minute in (False, True):
             for (exchange, symbol), instrument in self._open.items():

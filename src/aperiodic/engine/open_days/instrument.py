@@ -112,10 +112,15 @@ class OpenInstrument:
                 return True
         return False
 
-    def fold(self, received: int) -> None:
-        """Put into the bars what is certain: everything that arrived until `received`, µs, is here."""
+    def fold(self, received: int, seen: int = 0) -> None:
+        """Put into the bars what is certain.
+
+        Args:
+            received: Everything that arrived until then is here, µs.
+            seen: Latest event of the venue, µs of the exchange clock; its instruments are not all equally lively.
+        """
         hold = _PATIENT_HOLD_US if self._patient else _HOLD_US
-        horizons = {Clock.EXCHANGE: min(self.seen, received) - hold, Clock.TRUE: received}
+        horizons = {Clock.EXCHANGE: min(max(self.seen, seen), received) - hold, Clock.TRUE: received}
         for (clock, _), state in self.states.items():
             state.fold(horizons[clock])
 
