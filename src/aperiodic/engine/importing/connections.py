@@ -6,7 +6,7 @@
 | `!live {"streams": […]}`, or the first tick of a stream | it is recorded from here on |
 | `!silent {"streams": […]}` | it is not recorded since its last tick: `stale` |
 | `!gap {"from": …, "to": …, "streams": […], "cause": …}` | what came between was not kept |
-| `!close {"reason": …, "by": …}` | it was recorded until the connection's last frame |
+| `!close {"reason": …, "by": …}` | it was recorded until the connection's last frame; until the line itself, where the recorder meant to end it |
 
 Where two connections carry the same stream, it was recorded when either did.
 """
@@ -37,6 +37,8 @@ _PATIENCE_US: Final = 60_000_000
 _CAUSES: Final = {"stale": "stale", "disk": "disk_full", "dropped": "dropped"}
 """Causes by a word in the recorder's reason; any other end that it did not mean is a `disconnect`."""
 _US: Final = "us"
+_ENDS_OF_OURS: Final = frozenset({"handed over", "capture ends"})
+"""Reasons for which a recorder ends a connection that lives: it is recorded until then, however quiet it was."""
 
 Series = tuple[Stream, Symbol]
 
@@ -146,6 +148,8 @@ class Connections:
         if connection is None:
             return
         if word == "close":
+            if told.by == _US and told.reason in _ENDS_OF_OURS:
+                connection.last = max(connection.last, local)
             self._close(name, _cause_of_end(told.reason, told.by))
             self._compare()
         elif word == "live":

@@ -1,0 +1,284 @@
+"""What a capture and its ledger know, beside what the mock says that it sent."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from aperiodic.completeness.gaps import read_gaps
+from aperiodic.completeness.recorded import read_recorded
+from aperiodic.engine.importing.stream_names import StreamNames
+from aperiodic.lake.recordings import list_recordings, whole_blocks
+from aperiodic.market import Exchange, Stream
+from aperiodic.mock.wire import wire_of
+from aperiodic.venues import feed_of
+
+if TYPE_CHECKING:
+    from aperiodic.capture.session import Session
+    from aperiodic.engine.importing.stream_names import ToldStream
+    from aperiodic.lake import Lake
+
+__all__ = ["Judged", "judge"]
+
+Key = tuple[str, int]
+"""Stream, and the venue's number of the event, or its time where it has none."""
+
+_MOST_EXTRA: Final = 0.01
+_MOST_RESYNC_US: Final = 2_000_000
+_TAIL_NS: Final = 1_000_000_000
+_SLACK_US: Final = 100_000
+"""Gaps by number have times of the exchange, others of arrival."""
+_FRAME_US: Final = 1_100_000
+"""Longest time between two frames of the simulated streams, about."""
+
+
+@dataclass
+class Judged:
+    """The figures of one venue.
+
+    Attributes:
+        exchange: Which.
+        figures: By name.
+        wrong: Names of those that are not as they must be, with examples.
+        kinds: Faults by kind.
+        extra: Gaps for which there is no cause.
+    """
+
+    exchange: Exchange
+    figures: dict[str, float] = field(default_factory=dict)
+    wrong: dict[str, list[Any]] = field(default_factory=dict)
+    kinds: Counter[str] = field(default_factory=Counter)
+    extra: list[Any] = field(default_factory=list)
+
+    def must(self, name: str, examples: list[Any]) -> None:
+        """Take something of which there must be none."""
+        self.figures[name] = len(examples)
+        if examples:
+            self.wrong[name] = examples[:8]
+
+    def table(self) -> str:
+        """Return everything as text."""
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.kinds.items()))
+        lines = [f"{self.exchange}: {sum(self.kinds.values())} faults: {kinds}"]
+        lines += [f"  {name:<52} {value:>12,.4g}" for name, value in self.figures.items()]
+        lines += [f"  WRONG {name}: {examples}" for name, examples in self.wrong.items()]
+        return "\n".join(lines)
+
+
+def judge(exchange: Exchange, lake: Lake, truth: list[dict[str, Any]], session: Session) -> Judged:
+    """Compare the truth of one venue with what was captured and with what the ledger says."""
+    judged = Judged(exchange)
+    judged.kinds.update(line["fault"]["kind"] for line in truth if line["what"] == "fault")
+    received = _received(lake, exchange)
+    told = [line for line in truth if line["what"] in {"sent", "withheld", "missed"}]
+    told = [line for line in told if line["number"] is not None or line["time"]]
+    begin, end = _window(told, received)
+    first: dict[Key, dict[str, Any]] = {}
+    for line in told:
+        if begin[line["stream"]] <= line["ns"] < end[line["stream"]]:
+            first.setdefault(_key(line), line)
+    lost = {key: line for key, line in first.items() if key not in received}
+    judged.figures["frames told"] = len(first)
+    judged.figures["frames lost on the way"] = len(lost)
+    judged.must("lost though sent over a connection that lived", _unexplained(truth, told, lost))
+    _judge_gaps(judged, lake, _streams(exchange, truth, lost, received))
+    _judge_requests(judged, truth, session)
+    return judged
+
+
+def _key(line: dict[str, Any]) -> Key:
+    return line["stream"], line["time"] if line["number"] is None else line["number"]
+
+
+def _received(lake: Lake, exchange: Exchange) -> dict[Key, int]:
+    """Return when each frame of the recordings arrived first, ns."""
+    wire = wire_of(exchange)
+    found: dict[Key, int] = {}
+    for recording in list_recordings(lake.home, exchange):
+        with recording.path.open("rb") as file:
+            lines = b"".join(block for _, block in whole_blocks(file)).split(b"\n")
+        for line in lines:
+            stamp, _, rest = line.partition(b" ")
+            frame = rest.partition(b" ")[2]
+            if not frame.startswith(b"{"):
+                continue
+            try:
+                said = wire.read(frame)
+            except (ValueError, RecursionError):
+                continue
+            if said is not None and said.stream:
+                number = said.time if said.number is None else said.number
+                found.setdefault((said.stream, number), int(stamp))
+    return found
+
+
+def _window(
+    told: list[dict[str, Any]], received: dict[Key, int]
+) -> tuple[defaultdict[str, int], defaultdict[str, int]]:
+    """Return from when to when each stream was captured, ns: from its first frame to its last."""
+    begin: defaultdict[str, int] = defaultdict(lambda: 1 << 62)
+    end: defaultdict[str, int] = defaultdict(int)
+    for line in told:
+        if _key(line) in received:
+            stream, ns = line["stream"], line["ns"]
+            begin[stream], end[stream] = min(begin[stream], ns), max(end[stream], ns)
+    return begin, end
+
+
+def _unexplained(truth: list[dict[str, Any]], told: list[dict[str, Any]], lost: dict[Key, dict[str, Any]]) -> list[Any]:
+    """Return lost frames that were sent over a connection that was not cut right afterwards."""
+    closed = {line["connection"]: line["ns"] for line in truth if line["what"] == "close"}
+    return [
+        _key(line)
+        for line in told
+        if line["what"] == "sent"
+        and _key(line) in lost
+        and closed.get(line["connection"], 1 << 62) > line["ns"] + _TAIL_NS
+    ]
+
+
+@dataclass
+class _Stream:
+    """What is known of one stream, times in µs.
+
+    Attributes:
+        told: What it becomes.
+        arrived: When its frames arrived, ascending.
+        lost: When frames were sent, or were to be sent, that did not arrive.
+        outages: From when to when nobody listened.
+    """
+
+    told: ToldStream
+    arrived: list[int]
+    lost: list[int]
+    outages: list[tuple[int, int]]
+
+    def cause(self, left: int, right: int) -> tuple[int, int] | None:
+        """Return between which frames something went wrong about that time; None when nothing did."""
+        points = [at for at in self.lost if left - _FRAME_US <= at <= right + _FRAME_US]
+        points += [at for each in self.outages if each[0] <= right and each[1] >= left for at in each]
+        if not points:
+            return None
+        before = [at for at in self.arrived if at <= min(points)]
+        after = [at for at in self.arrived if at > max(points)]
+        return (before[-1] if before else left, after[0] if after else right)
+
+
+def _streams(
+    exchange: Exchange, truth: list[dict[str, Any]], lost: dict[Key, dict[str, Any]], received: dict[Key, int]
+) -> dict[str, _Stream]:
+    names = StreamNames(exchange)
+    found: dict[str, _Stream] = {}
+    for (name, _), ns in sorted(received.items(), key=lambda item: item[1]):
+        told = names.read(name)
+        if told is not None and name not in found:
+            found[name] = _Stream(told, [], [], _outages(truth, name))
+        if told is not None:
+            found[name].arrived.append(ns // 1_000)
+    for (name, _), line in lost.items():
+        found[name].lost.append(line["ns"] // 1_000)
+    return found
+
+
+def _outages(truth: list[dict[str, Any]], stream: str) -> list[tuple[int, int]]:
+    """Return from when to when no connection was subscribed to a stream, between two that were."""
+    carriers: set[str] = set()
+    since, outages = 0, []
+    for line in truth:
+        if line["what"] == "subscribe" and stream in line["streams"]:
+            if not carriers and since:
+                outages.append((since // 1_000, line["ns"] // 1_000))
+            carriers.add(line["connection"])
+        elif line["what"] == "close" and line["connection"] in carriers:
+            carriers.discard(line["connection"])
+            since = line["ns"]
+    return outages
+
+
+def _judge_gaps(judged: Judged, lake: Lake, streams: dict[str, _Stream]) -> None:
+    """Compare gaps by time with losses and outages."""
+    unknown: list[Any] = []
+    too_long: list[Any] = []
+    unmarked: list[Any] = []
+    resyncs = [0]
+    extra_us = whole_us = rows = 0
+    for name, stream in streams.items():
+        holes = _holes(lake, judged.exchange, stream.told)
+        rows += len(holes)
+        whole_us += stream.arrived[-1] - stream.arrived[0]
+        unknown += [
+            (name, at)
+            for at in stream.lost
+            if not any(left - _FRAME_US <= at <= right + _FRAME_US for left, right, _ in holes)
+        ]
+        is_book = Stream.BOOK in stream.told.streams
+        for left, right, why in holes:
+            cause = stream.cause(left, right)
+            if cause is None:
+                extra_us += right - left
+                judged.extra.append((name, why, left, right))
+                continue
+            begin, end = cause
+            extra_us += max(0, begin - left - _SLACK_US)
+            if is_book:
+                resyncs.append(right - end)
+                too_long += [(name, why, right - end)] if right - end > _MOST_RESYNC_US else []
+            else:
+                extra_us += max(0, right - end - _SLACK_US)
+                between = sum(left + _SLACK_US < at < right for at in stream.arrived)
+                unmarked += [(name, why, left, right, between)] if between > 1 else []
+    judged.figures["gaps in the ledger"] = rows
+    judged.must("lost frames that no gap tells of", unknown)
+    judged.must("gaps with more than one frame inside", unmarked)
+    judged.figures["time in gaps without cause, of all"] = extra_us / max(1, whole_us)
+    if extra_us > _MOST_EXTRA * whole_us:
+        judged.wrong["time in gaps without cause, of all"] = [extra_us / 1e6, whole_us / 1e6, *judged.extra[:10]]
+    judged.figures["slowest book that was right again, s"] = max(resyncs) / 1e6
+    judged.must("books that were right again later than after 2 s", too_long)
+
+
+def _holes(lake: Lake, exchange: Exchange, told: ToldStream) -> list[tuple[int, int, str]]:
+    """Return what the ledger says is missing of a stream: by time, and where it is numbered by number, µs."""
+    symbol = str(told.symbol)
+    holes = []
+    with lake.engine.connect() as connection:
+        recorded = read_recorded(connection, exchange, [symbol], 0, 1 << 60)
+        for stream in told.streams:
+            for left, right in pairwise(recorded.get((symbol, stream), [])):
+                holes.append((left.last_time, right.first_time, left.ends or right.begins))
+            rows = read_gaps(connection, exchange, symbol, stream)
+            holes += [(row.first_time, row.last_time, row.cause) for row in rows]
+    return sorted(set(holes))
+
+
+def _judge_requests(judged: Judged, truth: list[dict[str, Any]], session: Session) -> None:
+    rest = [line for line in truth if line["what"] == "rest"]
+    most = feed_of(judged.exchange).limits.weight
+    used = max((line["used"] for line in rest), default=0)
+    judged.figures["REST requests"] = len(rest)
+    judged.figures["most weight used, of what is allowed"] = used / most
+    if used > 0.8 * most:
+        judged.wrong["most weight used, of what is allowed"] = [used, most]
+    refusals = [
+        (line["ns"], line["ns"] + int(line["fault"]["seconds"] * 1e9))
+        for line in truth
+        if line["what"] == "fault" and line["fault"]["kind"] == "rate_limited"
+    ]
+    early = []
+    for begin, end in refusals:
+        asked = [line for line in rest if begin <= line["ns"] < end]
+        early += [line["url"] for line in asked[1:] if line["ns"] > asked[0]["ns"] + 100_000_000]
+    judged.must("requests before Retry-After", early)
+    good = sum(line["status"] == 200 and line.get("number") is not None for line in rest)
+    books = session.books
+    judged.figures["books that broke"] = books.resyncs
+    judged.figures["snapshots answered"] = good
+    refetched = good - len(session.natives) if feed_of(judged.exchange).snapshot(session.natives[0]) else 0
+    if judged.exchange is Exchange.OKX_PERPS:
+        refetched = good
+    old = judged.kinds["old_snapshot"]
+    judged.figures["snapshots a book that broke"] = refetched / books.resyncs if books.resyncs else 0.0
+    if not books.resyncs <= refetched + old or refetched > books.resyncs + 5 * old:
+        judged.wrong["snapshots a book that broke"] = [refetched, books.resyncs, old]
