@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.capture.scripted import ScriptedBinance, running
+from tests.capture.scripted import ScriptedBinance, depth, running
 
 from aperiodic.capture.errors import CaptureError
 from aperiodic.capture.plan import choose_channels
@@ -99,6 +99,21 @@ async def test_a_break_of_one_book_asks_for_one_snapshot(tmp_path: Path, monkeyp
         await until(lambda: session.books.resyncs >= 2 and not session.books.unknown)
     assert session.books.broken == {"BTCUSDT": 1, "ETHUSDT": 1}
     assert session.books.snapshots == 4
+
+
+async def test_a_frame_that_was_cut_breaks_its_book_although_its_numbers_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = ScriptedBinance()
+    async with running(venue, monkeypatch), capturing(tmp_path, "book") as session:
+        await until(lambda: session.books.snapshots == 1 and not session.books.unknown)
+        number = venue.number + 3
+        venue.withheld.add(number)
+        await until(lambda: venue.number >= number - 1)
+        await venue.sockets[0].send(depth("btcusdt@depth@0ms", number)[:-12], text=True)
+        await until(lambda: session.books.resyncs and not session.books.unknown)
+    assert session.books.broken == {"BTCUSDT": 1}
+    assert session.books.snapshots == 2
 
 
 async def test_a_lost_connection_is_dialled_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -246,8 +246,12 @@ def _holes(lake: Lake, exchange: Exchange, told: ToldStream) -> list[tuple[int, 
     with lake.engine.connect() as connection:
         recorded = read_recorded(connection, exchange, [symbol], 0, 1 << 60)
         for stream in told.streams:
-            for left, right in pairwise(recorded.get((symbol, stream), [])):
+            own = recorded.get((symbol, stream), [])
+            for left, right in pairwise(own):
                 holes.append((left.last_time, right.first_time, left.ends or right.begins))
+            if own and own[-1].ends:  # it did not come again
+                end = max(item.last_time for items in recorded.values() for item in items)
+                holes.append((own[-1].last_time, end, own[-1].ends))
             rows = read_gaps(connection, exchange, symbol, stream)
             holes += [(row.first_time, row.last_time, row.cause) for row in rows]
     return sorted(set(holes))

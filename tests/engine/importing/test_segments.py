@@ -98,6 +98,20 @@ def test_what_two_connections_bring_while_one_takes_over_is_kept_once(lake: Lake
     assert (round(begin), round(end), begins, ends) == (1, 29, "", "")
 
 
+def test_a_quiet_connection_is_recorded_until_its_recorder_ends_it(lake: Lake, tmp_path: Path) -> None:
+    lines = [
+        opened(0, "a1", "btcusdt@trade"),
+        over("a1", trade(1)),
+        opened(50, "b2", "btcusdt@trade"),
+        over("b2", trade(60)),
+        closed(65, "a1", "handed over", "us"),
+        closed(70, "b2", "capture ends", "us"),
+    ]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    ((begin, end, begins, ends),) = recorded(lake, "trades")
+    assert (round(begin), round(end), begins, ends) == (1, 70, "", "")
+
+
 def test_equal_frames_of_one_connection_are_several(lake: Lake, tmp_path: Path) -> None:
     lines = [
         opened(0, "a1", MARKS),
