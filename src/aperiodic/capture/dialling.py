@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import random
 import time
@@ -65,6 +64,8 @@ class DialBudget:
 
     def take(self) -> float:
         """Take one dial if there is one; return how long to wait before asking again, seconds, 0 if it was taken."""
+        import fcntl  # noqa: PLC0415 - who only imports this may be on a system without it
+
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
