@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -29,7 +29,7 @@ __all__ = ["DAYS", "make_book", "make_days", "make_quotes"]
 DAYS: Final = 30
 """How many smaller days of trades there are, one after the other."""
 
-_GENERATOR: Final = 1
+_GENERATOR: Final = 2
 """Raised whenever a generator here would make other ticks, so that no run uses a stale file."""
 
 _QUOTES_AT_ONCE: Final = 2_000_000
@@ -119,7 +119,7 @@ def _quotes(rng: np.random.Generator, best_bids: NDArray[np.int64]) -> dict[str,
 def _books(rng: np.random.Generator, best_bids: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Make books with all levels, each a few ticks from the one before."""
     shape = (best_bids.size, BOOK_DEPTH)
-    columns = {"depth": np.full(best_bids.size, float(BOOK_DEPTH))}
+    columns: dict[str, NDArray[Any]] = {"depth": np.full(best_bids.size, BOOK_DEPTH)}
     for side, best, away in (("bid", best_bids, -1), ("ask", best_bids + 1, 1)):
         gaps = rng.geometric(0.4, shape)
         gaps[:, 0] = 0

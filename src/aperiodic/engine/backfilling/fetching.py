@@ -222,8 +222,8 @@ class Fetcher:
 
     def _download(self, remote: Remote, path: str, place: Path) -> str | None:
         """Bring a file to its place; return its mark, None when it is not there."""
-        place.parent.mkdir(parents=True, exist_ok=True)
         part, mark = _part_of(place), _mark_of(place)
+        _begin(part)
         reason = ""
         for _ in range(_TRIES):
             start, etag = (part.stat().st_size, mark.read_text()) if part.exists() and mark.exists() else (0, "")
@@ -232,6 +232,7 @@ class Fetcher:
             try:
                 with remote.open(path, start, etag) as answer:
                     if answer is None:
+                        part.unlink(missing_ok=True)
                         return None
                     mark.write_text(answer.etag)
                     self._store(path, part, answer)
@@ -241,7 +242,7 @@ class Fetcher:
             if answer.size is not None and part.stat().st_size != answer.size:
                 reason = f"{part.stat().st_size:,} of {answer.size:,} bytes came"
                 if part.stat().st_size > answer.size:
-                    part.unlink()
+                    mark.unlink()
                 continue
             sync_to_disk(part)
             part.replace(place)
@@ -276,6 +277,19 @@ def _is_whole(place: Path, found: Found, digest: str | None) -> bool:
         return _digest_of(place)[0] == digest
     mark = _mark_of(place)
     return mark.exists() and bool(found.etag) and mark.read_text() == found.etag
+
+
+def _begin(part: Path) -> None:
+    """Make a file to gather in, and its folder, which another thread may be removing at this moment because it is empty."""
+    for last in (False,) * (_TRIES - 1) + (True,):
+        part.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.touch()
+        except FileNotFoundError:
+            if last:
+                raise
+        else:
+            return
 
 
 def _part_of(place: Path) -> Path:
