@@ -127,6 +127,25 @@ def test_damage_of_every_kind_of_object_is_found_and_repaired(lake: Lake, files:
         assert verify_store(lake.store, lake.engine, deep=True).sound
 
 
+def test_damaged_updates_of_a_book_are_found_and_replaced_by_the_file_given_again(
+    files: list[Path], tmp_path: Path
+) -> None:
+    with closing(Lake.open(Settings(home=tmp_path))) as lake:
+        before, after = files
+        import_recordings(lake, VENUE, [after])
+        (updates,) = lake.current(ObjectKind.BOOK_UPDATES)
+        flip(file_of(lake, updates), random.Random(1))  # noqa: S311 - where to flip
+        assert verify_store(lake.store, lake.engine, deep=True).damaged == [updates.path]
+        (report,) = import_recordings(lake, VENUE, [before])
+        assert report.notes == [f"book_updates_unreadable:{BTC}:{int(updates.key.period)}"]
+        import_recordings(lake, VENUE, [after], again=True)
+        assert verify_store(lake.store, lake.engine, deep=True).sound
+        whole = hashes(lake, ObjectKind.TICKS)
+    with closing(Lake.open(Settings(home=tmp_path / "other"))) as lake:
+        import_recordings(lake, VENUE, files)
+        assert hashes(lake, ObjectKind.TICKS) == whole
+
+
 def test_nothing_is_built_from_damaged_ticks_and_the_rest_is(lake: Lake) -> None:
     expected = hashes(lake)
     ticks = flipped(lake, ObjectKind.TICKS, dataset=Stream.TRADES)

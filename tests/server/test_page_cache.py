@@ -123,8 +123,12 @@ def test_the_best_encoding_that_is_accepted(accepted: str, best: str) -> None:
     assert best_encoding(accepted) == best
 
 
-def test_the_generation_changes_with_every_write_of_another_connection_and_with_nothing_else(tmp_path: Path) -> None:
-    with closing(Lake.open(ServerSettings(home=tmp_path))) as lake:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_the_generation_changes_with_every_write_of_another_connection_and_with_nothing_else(
+    tmp_path: Path, database: str, request: pytest.FixtureRequest
+) -> None:
+    ledger = request.getfixturevalue("postgres").new_database() if database == "postgresql" else None
+    with closing(Lake.open(ServerSettings(home=tmp_path, ledger=ledger))) as lake:
         generation = Generation(lake.engine)
         seen = [generation.read(), generation.read()]
         with lake.engine.connect() as connection:

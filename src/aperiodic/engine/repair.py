@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aperiodic.engine.build import build
-from aperiodic.lake import LakeError
+from aperiodic.engine.open_days import OpenDayBuilder
+from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.layout import COMPUTED
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from aperiodic.lake import Lake
+    from aperiodic.lake import Lake, ObjectKey
     from aperiodic.lake.verify import StoreReport
 
 __all__ = ["RepairReport", "repair"]
@@ -38,6 +40,7 @@ def repair(
     *,
     workers: int | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    now: Callable[[], int] = now_us,
 ) -> RepairReport:
     """Compute bars anew that are missing or damaged; the same ticks and definitions give the same bytes.
 
@@ -46,13 +49,18 @@ def repair(
         report: What `verify_store` found, of this installation.
         workers: See `build`.
         progress: See `build`.
+        now: Tells the time, µs; it decides which days are open.
 
     Raises:
         LakeError: `busy`, or the store or the ledger failed.
     """
     faulty = sorted({*report.missing, *report.damaged})
-    computed = [path for path in faulty if (record := lake.find_path(path)) and record.key.kind in COMPUTED]
-    if computed:
+    current = [record for path in faulty if (record := lake.find_path(path)) and record.key.kind in COMPUTED]
+    of_open_days = [record.key for record in current if record.key.kind is ObjectKind.OPEN_BARS]
+    computed = [record.path for record in current]
+    if of_open_days:
+        _publish_anew(lake, of_open_days, now)
+    if len(computed) > len(of_open_days):
         try:
             build(lake, workers=workers, broken=computed, progress=progress)
         except LakeError as error:
@@ -60,6 +68,22 @@ def repair(
                 raise
     lost = [path for path in faulty if path not in computed or not _is_sound(lake, path)]
     return RepairReport(restored=[path for path in computed if path not in lost], lost=lost)
+
+
+def _publish_anew(lake: Lake, keys: Sequence[ObjectKey], now: Callable[[], int]) -> None:
+    """Take files of open days back, which are then computed from the ticks; where those are lost they stay away."""
+    batch = lake.batch()
+    for key in keys:
+        batch.retire(key)
+    batch.commit()
+    builder = OpenDayBuilder(lake, now)
+    try:
+        builder.round()
+    except LakeError as error:
+        if error.code not in UNUSABLE:
+            raise
+    finally:
+        builder.close()
 
 
 def _is_sound(lake: Lake, path: str) -> bool:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
-from tests.lakes import BTC, VENUE
+from tests.lakes import BTC, VENUE, hashes
 
 from aperiodic.catalog import DATASETS
 from aperiodic.completeness.judgement import Judgement
 from aperiodic.engine.build import build
 from aperiodic.engine.open_days import OpenDayBuilder
 from aperiodic.engine.parts import append_ticks, compact_ticks
-from aperiodic.lake import ObjectKind, Scope
+from aperiodic.engine.repair import repair
+from aperiodic.lake import LakeError, ObjectKind, Scope
+from aperiodic.lake.verify import verify_store
 from aperiodic.market import DAY_US, Clock, Interval, Source, Stream, tick_schema
 from aperiodic.market.time import day_start_us
 
@@ -188,3 +190,32 @@ def test_a_day_in_parts_counts_as_a_day_with_ticks(lake: Lake) -> None:
     assert judgement.has_ticks(str(BTC), Stream.TRADES, DAY)
     assert judgement.days_missing(str(BTC), Stream.TRADES, DAY, DAY) == ()
     assert Interval.M1.microseconds == MINUTE
+
+
+def test_damaged_bars_of_an_open_day_are_computed_anew(lake: Lake) -> None:
+    append(lake, rows(0, 130))
+    clock = Clockwork(BEGIN + 130 * SECOND)
+    OpenDayBuilder(lake, clock).round()
+    expected = hashes(lake, *ObjectKind)
+    record = lake.current(ObjectKind.OPEN_BARS, dataset="ohlcv")[0]
+    file = lake.home / "store" / record.path
+    file.write_bytes(file.read_bytes()[:-1])
+    report = verify_store(lake.store, lake.engine, deep=True)
+    assert report.damaged == [record.path]
+    repaired = repair(lake, report, now=clock)
+    assert (repaired.restored, repaired.lost) == ([record.path], [])
+    assert hashes(lake, *ObjectKind) == expected
+    assert verify_store(lake.store, lake.engine, deep=True).sound
+
+
+def test_a_damaged_part_of_an_open_day_is_named_and_computed_with_by_nobody(lake: Lake) -> None:
+    append(lake, rows(0, 130))
+    clock = Clockwork(BEGIN + 130 * SECOND)
+    record = lake.current(ObjectKind.TICK_PARTS, dataset="trades")[0]
+    (lake.home / "store" / record.path).write_bytes(b"")
+    report = verify_store(lake.store, lake.engine, deep=True)
+    assert repair(lake, report, now=clock).lost == [record.path]
+    with pytest.raises(LakeError) as caught:
+        OpenDayBuilder(lake, clock).round()
+    assert (caught.value.code, caught.value.path) == ("object_damaged", record.path)
+    assert lake.current(ObjectKind.OPEN_BARS) == []

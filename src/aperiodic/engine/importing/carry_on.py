@@ -13,7 +13,8 @@ from aperiodic.engine.importing.books import BookStates, book_frame
 from aperiodic.engine.importing.report import writing_ticks
 from aperiodic.engine.importing.sink import RecordingSink
 from aperiodic.engine.ticks import merge_ticks
-from aperiodic.lake import NewObject, ObjectKey
+from aperiodic.lake import LakeError, NewObject, ObjectKey
+from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.imports import remove_note
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Source, Stream
@@ -42,7 +43,9 @@ def carry_on(lake: Lake, exchange: Exchange, ends: Mapping[Symbol, int]) -> list
         ends: Number of the last update by symbol.
 
     Returns:
-        A note `book_carried_on:SYMBOL:NUMBER` for each run of updates that was applied.
+        A note `book_carried_on:SYMBOL:NUMBER` for each run of updates that was applied, and
+        `book_updates_unreadable:SYMBOL:NUMBER` for one that the store holds no more as it was written: it is let go,
+        and the file that it came from keeps its note `book_awaits` until it is imported again.
     """
     notes = []
     waiting = list(ends.items())
@@ -55,11 +58,25 @@ def carry_on(lake: Lake, exchange: Exchange, ends: Mapping[Symbol, int]) -> list
             record = lake.find(key)
             if record is None:  # another import has just done it
                 continue
-            end = _apply(lake, exchange, symbol, key, lake.store.read_parquet(record.path))
+            try:
+                updates = lake.store.read_parquet(record.path)
+            except LakeError as error:
+                if error.code not in UNUSABLE:
+                    raise
+                _let_go(lake, key)
+                notes.append(f"book_updates_unreadable:{symbol}:{number}")
+                continue
+            end = _apply(lake, exchange, symbol, key, updates)
         notes.append(f"book_carried_on:{symbol}:{number}")
         if end is not None:
             waiting.append((symbol, end))
     return sorted(notes)
+
+
+def _let_go(lake: Lake, key: ObjectKey) -> None:
+    batch = lake.batch()
+    batch.retire(key)
+    batch.commit()
 
 
 def _apply(lake: Lake, exchange: Exchange, symbol: Symbol, key: ObjectKey, updates: pl.DataFrame) -> int | None:
