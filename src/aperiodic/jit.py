@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+import llvmlite.binding as llvm
+import numba
 from numba import njit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Record", "inlined", "kernel"]
+__all__ = ["Record", "cache_folder", "compiler", "inlined", "kernel"]
 
 Record: TypeAlias = Any
 """A NumPy record as compiled functions know it: by its fields' names. Elsewhere it is an array of them."""
@@ -25,6 +28,17 @@ def kernel(function: F) -> F:
 def inlined(function: F) -> F:
     """Compile a small function into its callers."""
     return _compiled(function, inline="always")
+
+
+def cache_folder(function: Callable[..., Any]) -> Path | None:
+    """Return where a compiled function is kept; None where that is nowhere."""
+    path = getattr(function, "_cache").cache_path  # noqa: B009 - Numba has no other way to ask
+    return None if path is None else Path(path)
+
+
+def compiler() -> tuple[str, ...]:
+    """Return what compiled functions depend on besides their source."""
+    return (numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
 
 
 def _compiled(function: F, **options: object) -> F:

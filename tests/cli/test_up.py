@@ -16,7 +16,7 @@ import pytest
 import aperiodic
 from aperiodic.cli import supervisor
 from aperiodic.cli.supervisor import Part, Supervisor
-from aperiodic.cli.up import _captured, _chosen
+from aperiodic.cli.up import _captured, _chosen, _last_words
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.lake.recordings import list_recordings
 from aperiodic.market import AperiodicDataError, Exchange, InvalidInputError, Symbol
@@ -33,6 +33,12 @@ def stop(*_):
 signal.signal(signal.SIGTERM, stop)
 with log.open("a") as file: file.write(sys.argv[2] + " runs\\n")
 print("far", flush=True)
+while True: time.sleep(0.01)
+"""
+STAYS = """
+import pathlib, signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: None)
+with pathlib.Path(sys.argv[1]).open("a") as file: file.write("stays\\n")
 while True: time.sleep(0.01)
 """
 FAILS = """
@@ -66,6 +72,42 @@ def test_parts_stop_in_order(tmp_path: Path) -> None:
     groups = [[part(name, RUNS, log, name, 0)] for name in ("capture", "normalise", "build", "serve")]
     assert run(groups, lambda: len(lines(log)) == 4) == 0
     assert lines(log)[4:] == ["capture stops", "normalise stops", "build stops", "serve stops"]
+
+
+@pytest.mark.parametrize(("kind", "sealed"), [(0, False), (1, True)])
+def test_of_a_part_that_does_not_stop_the_truth_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: int, *, sealed: bool
+) -> None:
+    monkeypatch.setattr(supervisor, "_PATIENCE_S", 0.1)
+    log = tmp_path / "log"
+    groups = [[part("capture", RUNS, log, "capture", 0)], [part("build", RUNS, log, "build", 0)]]
+    groups[kind] = [part("stays", STAYS, log)]
+    assert run(groups, lambda: len(lines(log)) == 2) == 0
+    words = _last_words(groups)
+    assert ("received is sealed" in words) is sealed
+    assert "Killed before they had stopped: stays" in words
+
+
+def test_a_capture_that_failed_has_sealed_nothing(tmp_path: Path) -> None:
+    failing = part("capture okx-perps", FAILS, tmp_path / "log", 100)
+    run([[failing]], lambda: False)
+    assert _last_words([[failing]]) == (
+        "Stopped. capture okx-perps failed: what it received is on disk, and the next start seals it."
+    )
+
+
+def test_a_second_interrupt_ends_the_parts_at_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    staying = part("stays", STAYS, log)
+    over = threading.Event()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Supervisor([[staying]]).run(over, lambda _parts: over.set() if lines(log) else None, 0.02, stopping=interrupt)
+    assert staying.killed
+    assert not staying.is_running
 
 
 def test_the_exit_code_is_that_of_the_first_part_that_failed(tmp_path: Path) -> None:

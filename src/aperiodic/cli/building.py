@@ -13,6 +13,7 @@ from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.build import build as run_build
+from aperiodic.engine.compiling import compile_ahead
 from aperiodic.engine.open_days import OpenDayBuilder, Round
 from aperiodic.engine.plan import Selection
 from aperiodic.market import InvalidInputError
@@ -67,6 +68,10 @@ def build(
 def _follow() -> None:
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Publishing bars as days grow (Ctrl-C stops)", highlight=False)
+        compile_ahead(
+            over.is_set,
+            lambda done, total: print_line(f"compiling ({done} of {total} done), once per installation"),
+        )
         builder = OpenDayBuilder(lake, workers=1)
         try:
             while not over.is_set():

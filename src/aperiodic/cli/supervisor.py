@@ -24,7 +24,8 @@ _SETTLED_S: Final = 60.0
 _STARTING_S: Final = 10.0
 """A part that fails within this time of its very first start cannot work: everything is stopped."""
 
-_PATIENCE_S: Final = 40.0
+_PATIENCE_S: Final = 20.0
+"""So long a part may take to stop; four groups of them stop within the 90 s that systemd gives a service."""
 _LAST_LINES: Final = 20
 
 
@@ -36,6 +37,7 @@ class Part:
         said: The last line of its standard output, which tells how far it is.
         restarts: How often it was started again.
         exit_code: Of the last end that was not asked for; None before.
+        killed: Whether it did not stop when it was asked to, and was killed.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Part:
         self.said = ""
         self.restarts = 0
         self.exit_code: int | None = None
+        self.killed = False
         self._arguments = [*program, *arguments]
         self._environment = dict(environment or {})
         self._state = state
@@ -78,6 +81,11 @@ class Part:
     def is_running(self) -> bool:
         """Whether its process lives."""
         return self._process is not None and self._process.poll() is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has ended with an error, by itself or when it was asked to end."""
+        return self._process is not None and (self._process.poll() or 0) > 0
 
     @property
     def line(self) -> str:
@@ -144,10 +152,18 @@ class Part:
             try:
                 process.wait(_PATIENCE_S)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                self.kill()
         self._join()
         return process.returncode
+
+    def kill(self) -> None:
+        """End it at once, if it runs."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            self.killed = True
+            process.kill()
+            process.wait()
+            self._join()
 
     def _join(self) -> None:
         for reader in self._readers:
@@ -188,16 +204,27 @@ class Supervisor:
         """All parts."""
         return [part for group in self.groups for part in group]
 
-    def run(self, over: threading.Event, tell: Callable[[list[Part]], object], every_s: float = 1.0) -> int:
+    def run(
+        self,
+        over: threading.Event,
+        tell: Callable[[list[Part]], object],
+        every_s: float = 1.0,
+        *,
+        stopping: Callable[[], object] = lambda: None,
+    ) -> int:
         """Start all parts, the last ones first, keep them running until `over`, and stop them.
 
         Args:
             over: Set when it is to end.
             tell: Called with the parts again and again.
             every_s: Time between two calls, seconds.
+            stopping: Called before the parts are stopped.
 
         Returns:
             The exit code of the first part that failed, or 0.
+
+        Raises:
+            KeyboardInterrupt: While parts stopped; they were killed.
         """
         try:
             for part in reversed(self.parts):
@@ -212,7 +239,13 @@ class Supervisor:
                         return self.failed
                 tell(self.parts)
         finally:
-            self._stop()
+            try:
+                stopping()
+                self._stop()
+            except KeyboardInterrupt:
+                for part in self.parts:
+                    part.kill()
+                raise
         return self.failed
 
     def _stop(self) -> None:

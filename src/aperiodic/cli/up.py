@@ -95,13 +95,31 @@ def up(
         supervisor = Supervisor(groups)
         try:
             with _Screen(simulated=mock) as screen:
-                code = supervisor.run(over, screen.tell)
+                code = supervisor.run(over, screen.tell, stopping=_tell_stopping)
         finally:
             if mocking is not None:
                 mocking.stop()
-        _say("Stopped: what was received is sealed.")
+            _say(_last_words(groups))
     if code:
         raise SystemExit(code)
+
+
+def _tell_stopping() -> None:
+    _say("Stopping: capture, normalise, build, serve (Ctrl-C once more ends them at once)")
+
+
+def _last_words(groups: Sequence[Sequence[Part]]) -> str:
+    """Return in words what became of what was received."""
+    captures = groups[0]
+    killed = [part.name for group in groups for part in group if part.killed]
+    words = "Stopped: what was received is sealed."
+    if any(part.killed for part in captures):
+        words = "Stopped. What was received is on disk but for the last quarter of a second; the next start seals it."
+    elif failed := [part.name for part in captures if part.failed]:
+        words = f"Stopped. {', '.join(failed)} failed: what it received is on disk, and the next start seals it."
+    if killed:
+        words += f" Killed before they had stopped: {', '.join(killed)}; the next start goes on from what is committed."
+    return words
 
 
 def _chosen(exchanges: Sequence[Exchange], symbols: Sequence[Symbol]) -> dict[Exchange, list[Symbol]]:

@@ -21,7 +21,16 @@ from aperiodic.lake.lake import parquet_bytes, put_object
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-__all__ = ["DAY_REASON", "Task", "Written", "run_day", "run_month", "run_tasks", "workers_environment"]
+__all__ = [
+    "DAY_REASON",
+    "Task",
+    "Written",
+    "end_with_parent",
+    "run_day",
+    "run_month",
+    "run_tasks",
+    "workers_environment",
+]
 
 Written = list[tuple[NewObject, StoredObject]]
 Task = TypeVar("Task", DayTask, MonthTask)
@@ -86,7 +95,7 @@ def run_tasks(
         with (
             workers_environment(),
             ProcessPoolExecutor(
-                min(workers, len(some)), mp_context=get_context("spawn"), initializer=_end_with_parent
+                min(workers, len(some)), mp_context=get_context("spawn"), initializer=end_with_parent
             ) as pool,
         ):
             with _interrupts_wait():
@@ -140,7 +149,7 @@ def _store(url: str) -> Store:
     return Store(url)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Make this worker end when its parent is killed; it would wait for tasks for ever."""
 
     def wait() -> None:

@@ -22,11 +22,15 @@ __all__ = ["DayState"]
 _TAIL_US: Final = 30_000_000
 """For so long ticks are remembered, to know those that come twice."""
 
+_MOST_WAITING: Final = 32
+"""So many pieces of a stream wait before they are made one."""
+
 
 class DayState:
     """The bars of a day that is not over.
 
-    Ticks wait until everything before a time is there, since bars take them in order of time.
+    Ticks wait until everything before the end of a minute is there, since bars take them in order of time, and none is
+    published before.
 
     Attributes:
         begin: Begin of the day, µs.
@@ -55,7 +59,7 @@ class DayState:
         self._exchange = exchange
         self._clock = clock
         self._before = before
-        self._pending: dict[Stream, pl.DataFrame] = {}
+        self._pending: dict[Stream, list[pl.DataFrame]] = {}
         self._tail: dict[Stream, pl.DataFrame] = {}
         self._days: dict[Family, OpenDay] = {}
         self._last: dict[Family, int] = {}
@@ -75,12 +79,14 @@ class DayState:
             ticks = ticks.filter(time >= self.folded_to)
         if ticks.is_empty():
             return
-        waiting = self._pending.get(stream)
-        self._pending[stream] = merge_frames(stream, [ticks] if waiting is None else [waiting, ticks])
+        waiting = self._pending.setdefault(stream, [])
+        waiting.append(ticks)
+        if len(waiting) >= _MOST_WAITING:
+            self._pending[stream] = [merge_frames(stream, waiting)]
 
     def fold(self, horizon: int) -> None:
-        """Put the ticks before a time, µs, into the bars."""
-        horizon = min(horizon, self.begin + DAY_US)
+        """Put the ticks of the minutes that are over at a time, µs, into the bars."""
+        horizon = min(horizon - horizon % Interval.M1.microseconds, self.begin + DAY_US)
         if horizon <= self.folded_to:
             return
         events = {stream: ready for stream in list(self._pending) if (ready := self._ready(stream, horizon)).height}
@@ -125,11 +131,13 @@ class DayState:
 
     def _ready(self, stream: Stream, horizon: int) -> pl.DataFrame:
         time = pl.col(self._clock.column).to_physical()
-        waiting = self._pending[stream]
-        ready = waiting.filter(time < horizon)
+        waiting = merge_frames(stream, self._pending[stream])
+        ready, later = waiting.filter(time < horizon), waiting.filter(time >= horizon)
+        self._pending[stream] = [later]
+        if later.is_empty():
+            del self._pending[stream]
         if ready.is_empty():
             return ready
-        self._pending[stream] = waiting.filter(time >= horizon)
         tail = [ready] if stream not in self._tail else [self._tail[stream], ready]
         self._tail[stream] = pl.concat(tail).filter(time >= horizon - _TAIL_US)
         return ready.with_columns(time.alias("time")).sort("time", maintain_order=True)
