@@ -120,6 +120,9 @@ def test_a_command_of_a_server_says_what_to_install() -> None:
     done = run(BLOCK_THE_REST + MAIN.replace("WORDS", "['status']"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
-        "error: this command needs the package 'cyclopts', which is not installed.",
-        "hint: Only the client is installed here. Install the server from a checkout: pip install -e '.[server]'",
+        "error: This command needs the package 'cyclopts', which is not installed.",
+        (
+            "hint: Install what a server needs, into the environment that runs this command, from a checkout: "
+            "pip install -e '.[server]'"
+        ),
     ]

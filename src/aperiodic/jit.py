@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
-import llvmlite.binding as llvm
 import numba
 from numba import njit
+from numba.core.registry import cpu_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ def cache_folder(function: Callable[..., Any]) -> Path | None:
 
 def compiler() -> tuple[str, ...]:
     """Return what compiled functions depend on besides their source."""
-    return (numba.__version__, llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten())
+    return (numba.__version__, *cpu_target.target_context.codegen().magic_tuple())
 
 
 def _compiled(function: F, **options: object) -> F:

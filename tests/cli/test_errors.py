@@ -48,6 +48,17 @@ FULL = sqlite3.OperationalError("database or disk is full")
         (zstandard.ZstdError("bad frame"), "corrupt_file", "bad frame"),
         (BrokenProcessPool("a child died"), "worker_lost", "a child died"),
         (AuthenticationError("digest"), "worker_lost", "digest"),
+        (
+            ModuleNotFoundError("No module named 'lz4.frame'", name="lz4.frame"),
+            "package_missing",
+            "needs the package 'lz4', which is not installed",
+        ),
+        (
+            ImportError("libomp.so: cannot open shared object file", name="picows.picows"),
+            "package_missing",
+            "The package 'picows' cannot be loaded: libomp.so: cannot open",
+        ),
+        (ImportError("cannot import name 'x'", name="aperiodic.cli"), "unexpected", "An unexpected ImportError"),
         (KeyError("x"), "unexpected", "An unexpected KeyError came up: 'x'."),
         (ValueError(), "unexpected", "An unexpected ValueError came up"),
     ],

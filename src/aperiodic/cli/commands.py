@@ -91,18 +91,14 @@ def _help() -> str:
 
 
 def _run_server_command() -> None:
-    try:
+    from aperiodic.cli.errors import run_command  # noqa: PLC0415
+
+    def load_and_run() -> None:
         from aperiodic.cli.app import run  # noqa: PLC0415 (the client alone comes without what this needs)
 
         run()
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").startswith("aperiodic"):
-            raise
-        sys.stderr.write(
-            f"error: this command needs the package {missing.name!r}, which is not installed.\n"
-            "hint: Only the client is installed here. Install the server from a checkout: pip install -e '.[server]'\n"
-        )
-        raise SystemExit(1) from None
+
+    run_command(load_and_run)
 
 
 def _refuse(name: str) -> None:

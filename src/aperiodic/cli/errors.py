@@ -45,6 +45,8 @@ _SYSTEM: Final = {
 }
 _SEMAPHORES: Final = "Mount /dev/shm so that it can be written, or compute in this process: aperiodic build --workers 0"
 
+_INSTALL: Final = "Install what a server needs, into the environment that runs this command, from a checkout: pip install -e '.[server]'"
+
 _LIBRARIES: Final = {
     "sqlalchemy.SQLAlchemyError": (
         "The ledger failed",
@@ -97,7 +99,7 @@ def run_command(command: Callable[[], object]) -> None:
     try:
         command()
         sys.stdout.flush()
-    except (SystemExit, ModuleNotFoundError):  # the latter is told by `cli.main`
+    except SystemExit:
         raise
     except BaseException as error:
         if os.environ.get("APERIODIC_DEBUG", "") not in {"", "0"}:
@@ -113,8 +115,8 @@ def translate(error: Exception) -> AperiodicDataError:
         return _system_error(error)
     if isinstance(error, MemoryError):
         return AperiodicDataError("There is not enough memory.", code="out_of_memory", hint=_SYSTEM[errno.ENOMEM][1])
-    if isinstance(error, ImportError) and "sem_open" in str(error):
-        return AperiodicDataError(f"No worker can be started: {error}.", code="no_semaphores", hint=_SEMAPHORES)
+    if isinstance(error, ImportError) and (said := _import_error(error)) is not None:
+        return said
     # By name: a command must not load a library only to name its exceptions.
     kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
     for name, (what, code, hint) in _LIBRARIES.items():
@@ -132,6 +134,20 @@ def say_error(error: AperiodicDataError, *, heading: str = "error") -> None:
     _write(f"{heading}:", error.message, "1;31")
     if error.hint:
         _write("hint:", error.hint, "1")
+
+
+def _import_error(error: ImportError) -> AperiodicDataError | None:
+    """Return what is missing on this machine; None where it is a fault of the program."""
+    if "sem_open" in str(error):
+        return AperiodicDataError(f"No worker can be started: {error}.", code="no_semaphores", hint=_SEMAPHORES)
+    if (error.name or "aperiodic").startswith("aperiodic"):
+        return None
+    package = (error.name or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError):
+        what = f"This command needs the package {package!r}, which is not installed."
+    else:
+        what = f"The package {package!r} cannot be loaded: {_reason(error)}."
+    return AperiodicDataError(what, code="package_missing", hint=_INSTALL)
 
 
 def _system_error(error: OSError) -> AperiodicDataError:

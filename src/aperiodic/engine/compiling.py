@@ -7,7 +7,6 @@ import signal
 import sys
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
-from multiprocessing.connection import wait as wait_for
 from os import cpu_count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -80,13 +79,13 @@ class Compilation:
         tell(0, self.total)
         waiting = {told for _, told in self._parts}
         while waiting and not is_over():
-            for told in wait_for(list(waiting), _LOOK_EVERY_S):
+            for told in list(waiting):
                 try:
-                    self._done.add(told.recv())
+                    if told.poll(_LOOK_EVERY_S):
+                        self._done.add(told.recv())
+                        tell(len(self._done), self.total)
                 except EOFError:
                     waiting.discard(told)
-                else:
-                    tell(len(self._done), self.total)
         if len(self._done) == self.total and self._mark is not None:
             with suppress(OSError):
                 self._mark.touch()

@@ -18,6 +18,7 @@ from aperiodic.lake import LakeError, ObjectKind, Scope
 from aperiodic.lake.verify import verify_store
 from aperiodic.market import DAY_US, Clock, Interval, Source, Stream, tick_schema
 from aperiodic.market.time import day_start_us
+from aperiodic.server.queries.published import symbol_problem
 
 if TYPE_CHECKING:
     from aperiodic.lake import Lake
@@ -164,6 +165,21 @@ def test_a_builder_that_begins_later_gives_the_same_bars(lake: Lake) -> None:
     assert first.keys() <= second.keys()
     for key, bars in first.items():
         assert second[key].head(bars.height).equals(bars), key
+
+
+def test_who_asks_before_the_first_bar_is_told_that_the_day_is_open(lake: Lake) -> None:
+    def problem() -> str:
+        with lake.engine.connect() as connection:
+            found = symbol_problem(connection, VENUE, BTC)
+        return "" if found is None else found.hint or ""
+
+    assert "a minute or two after the start" in problem()
+    assert "open" not in problem()
+    append(lake, rows(0, 30))
+    assert "Its day is open" in problem()
+    append(lake, rows(30, 90))
+    OpenDayBuilder(lake, lambda: BEGIN + 90 * SECOND).round()
+    assert problem() == ""
 
 
 def test_files_that_gave_way_are_deleted_when_no_link_to_them_lives(lake: Lake) -> None:

@@ -59,6 +59,11 @@ _HOLDS: Final = (
     )
     .limit(1)
 )
+_SOON: Final = "If it is being collected, its first bars come a minute or two after the start: ask again then."
+_OPEN: Final = (
+    "Its day is open and its ticks arrive, but no minute of it has been published yet: the first bars come a minute or "
+    "two after the start. Ask again then."
+)
 _AT_PATH: Final = (
     select(objects)
     .where(
@@ -100,6 +105,11 @@ def symbol_problem(
     kinds = (kind, ObjectKind.OPEN_BARS) if kind is ObjectKind.BARS else (kind,)
     if any(connection.execute(_HOLDS, wanted | {"kind": each}).first() is not None for each in kinds):
         return None
+    if (
+        kind is ObjectKind.BARS
+        and connection.execute(_HOLDS, wanted | {"kind": ObjectKind.TICK_PARTS}).first() is not None
+    ):
+        return ErrorCode.UNKNOWN_SYMBOL.problem(symbol=symbol, exchange=exchange, where=_OPEN)
     symbols = published_symbols(connection, exchange, kind)
     guess = nearest(str(symbol), symbols)
     listed = ", ".join(symbols[:_SHOWN]) + (", …" if len(symbols) > _SHOWN else "")
@@ -109,7 +119,7 @@ def symbol_problem(
     elif symbols:
         hint = f"There is data of {listed}; all are at {place}."
     else:
-        hint = f"Nothing of {exchange} has been published yet."
+        hint = f"Nothing of {exchange} has been published yet. {_SOON if kind is ObjectKind.BARS else ''}".rstrip()
     return ErrorCode.UNKNOWN_SYMBOL.problem(symbol=symbol, exchange=exchange, where=hint)
 
 
