@@ -119,3 +119,30 @@ def test_open_bars_are_those_of_what_happened_so_far(family: Family, market: Mar
         found = opened.finish(list(Interval))
         for interval, frame in expected.items():
             assert_frame_equal(found[interval], frame, check_exact=True)
+
+
+@pytest.mark.parametrize("family", Family)
+def test_the_last_bars_alone_are_those_of_the_whole_day(family: Family, market: Market) -> None:
+    kernel = KERNELS[family]
+    ticks = day_of(market, family, Clock.TRUE)
+    whole = kernel.bars(ticks)
+    times = sorted({time for frame in ticks.day.values() for time in frame["time"]})
+
+    @settings(max_examples=10 * SOAK)
+    @given(
+        cuts=st.lists(st.sampled_from(times), max_size=4).map(sorted),
+        since=st.sampled_from([*times, times[-1] + DAY_US]),
+        interval=st.sampled_from(list(Interval)),
+    )
+    def same(cuts: list[int], since: int, interval: Interval) -> None:
+        begin = since - since % interval.microseconds
+        opened = kernel.open_day(ticks)
+        for part in parts_of(ticks.day, cuts, [0.5] * len(cuts)):
+            opened.fold(part)
+            opened.finish([interval], begin)
+        found = opened.finish([interval], begin)
+        expected = whole[interval].filter(pl.col("time").to_physical() >= begin)
+        assert found.keys() == {interval}
+        assert_frame_equal(found[interval], expected, check_exact=True)
+
+    same()

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from aperiodic.catalog import TIME_COLUMN, Dataset, MonthProduct
-from aperiodic.engine.partials.month import past_normalised_product
+from aperiodic.engine.partials.month import new_month, past_normalised_product
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["dataset_frame", "dataset_frames", "partials_of"]
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Month", "dataset_frame", "dataset_frames", "new_month_of", "partials_of"]
+
+Month = dict[str, "NDArray[np.void]"]
+"""What fields that look back over the month know of its bars so far, by field."""
 
 
 def dataset_frame(dataset: Dataset, partials: pl.DataFrame) -> pl.DataFrame:
@@ -30,15 +36,20 @@ def dataset_frame(dataset: Dataset, partials: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def dataset_frames(dataset: Dataset, pieces: Callable[[], Iterator[pl.DataFrame]]) -> Iterator[pl.DataFrame]:
+def dataset_frames(
+    dataset: Dataset, pieces: Callable[[], Iterator[pl.DataFrame]], month: Month | None = None
+) -> Iterator[pl.DataFrame]:
     """Compute a dataset's rows piece by piece, so that only one piece is in memory.
 
     Args:
         dataset: Which dataset.
         pieces: Yields partials from the start of the month on, ascending; called twice where fields look back.
+        month: What is known of the bars before these, if they are not the first of their month; it is brought up to
+            date. `new_month_of` makes it.
     """
+    month = new_month_of(dataset) if month is None else month
     months = {
-        field.name: _month_column(field.value, pieces)
+        field.name: _month_column(field.value, pieces, month[field.name])
         for field in dataset.fields
         if isinstance(field.value, MonthProduct)
     }
@@ -47,15 +58,26 @@ def dataset_frames(dataset: Dataset, pieces: Callable[[], Iterator[pl.DataFrame]
         # One chunk: Polars divides by a chunk of one row as by a constant, which rounds differently, and how rows
         # fall into chunks depends on the number of threads.
         partials = piece.select(TIME_COLUMN, *partials_of(dataset)).rechunk()
+        rows = partials.height
+        alone = rows == 1
+        if alone:  # so a row on its own is told twice: it has to be the same wherever it is computed
+            partials = pl.concat([partials, partials], rechunk=True)
         columns = [pl.col(TIME_COLUMN)]
         for field in dataset.fields:
             if isinstance(field.value, MonthProduct):
-                value = pl.lit(months[field.name].slice(begin, partials.height))
+                column = months[field.name].slice(begin, rows)
+                value = pl.lit(pl.concat([column, column]) if alone else column)
             else:
                 value = field.value
             columns.append(value.cast(field.dtype).alias(field.name))
-        yield partials.select(columns)
-        begin += partials.height
+        frame = partials.select(columns)
+        yield frame.head(rows)
+        begin += rows
+
+
+def new_month_of(dataset: Dataset) -> Month:
+    """Return what the fields of a dataset that look back over the month know before its first bar."""
+    return {field.name: new_month() for field in dataset.fields if isinstance(field.value, MonthProduct)}
 
 
 def partials_of(dataset: Dataset) -> list[str]:
@@ -68,8 +90,10 @@ def _roots(value: pl.Expr | MonthProduct) -> set[str]:
     return {name for expression in expressions for name in expression.meta.root_names()}
 
 
-def _month_column(value: MonthProduct, pieces: Callable[[], Iterator[pl.DataFrame]]) -> pl.Series:
+def _month_column(
+    value: MonthProduct, pieces: Callable[[], Iterator[pl.DataFrame]], month: NDArray[np.void]
+) -> pl.Series:
     names = _roots(value)
     terms = pl.concat([piece.select(names).rechunk().select(x=value.x, y=value.y) for piece in pieces()])
-    product = past_normalised_product(terms["x"].to_numpy(), terms["y"].to_numpy())
+    product = past_normalised_product(terms["x"].to_numpy(), terms["y"].to_numpy(), month)
     return pl.Series(product, nan_to_null=True)

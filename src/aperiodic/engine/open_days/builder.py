@@ -9,6 +9,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.build import build
+from aperiodic.engine.live import LiveBars, LiveRow
+from aperiodic.engine.live.gaps import KnownGaps
 from aperiodic.engine.open_days.instrument import OpenInstrument
 from aperiodic.engine.open_days.publishing import MonthsBefore, prune, publish
 from aperiodic.engine.plan import Selection
@@ -63,9 +65,18 @@ class OpenDayBuilder:
         lake: The installation.
         now: Tells the time, µs.
         workers: Processes that build days that are over, while bars of open days go on; None builds them in between.
+        tell: Receives the rows of bars that are over, and of those that have changed since; those of bars that were over
+            before the first round are not told.
     """
 
-    def __init__(self, lake: Lake, now: Callable[[], int] = now_us, *, workers: int | None = None) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        now: Callable[[], int] = now_us,
+        *,
+        workers: int | None = None,
+        tell: Callable[[list[LiveRow]], object] | None = None,
+    ) -> None:
         self._lake = lake
         self._workers = workers
         self._aside = ThreadPoolExecutor(1, "build")
@@ -75,6 +86,9 @@ class OpenDayBuilder:
         self._read_at: dict[Instrument, int] = {}
         self._late: dict[Instrument, int] = {}
         self._before = MonthsBefore(lake)
+        self._tell = tell
+        self._gaps = KnownGaps(lake, now)
+        self._live = LiveBars(self._before, self._gaps, now)
         self._row = 0
         self._begun = False
         self._pruned = 0
@@ -103,6 +117,7 @@ class OpenDayBuilder:
         for (exchange, _), instrument in self._open.items():
             instrument.forget_days_over()
             instrument.fold(received.get(exchange, instrument.received), seen[exchange])
+        self._tell_rows()
         # Bars of a minute and more first: the files of shorter ones are large.
         for sub_minute in (False, True):
             for (exchange, symbol), instrument in self._open.items():
@@ -116,6 +131,16 @@ class OpenDayBuilder:
         self._tidy()
         until = [state.folded_to for each in self._open.values() for state in each.states.values()]
         return Round(files, min(until, default=None), days, why or waits)
+
+    def _tell_rows(self) -> None:
+        if self._tell is None or not self._open:
+            return
+        states = {owner: instrument.states for owner, instrument in self._open.items()}
+        self._gaps.refresh(states)
+        rows = [row for owner, held in states.items() for row in self._live.touched(owner, held)]
+        rows += self._live.take(states)
+        if rows:
+            self._tell(rows)
 
     @property
     def _today(self) -> int:
@@ -160,6 +185,7 @@ class OpenDayBuilder:
             self._reload(key)
 
     def _reload(self, key: Instrument) -> None:
+        told = dict(self._open[key].states)
         try:
             self._open[key].reload()
         except LakeError as error:
@@ -168,6 +194,8 @@ class OpenDayBuilder:
             # An object gave way to another while it was read.
             self._open[key].reload()
         self._read_at[key], self._late[key] = self._now(), self._open[key].late
+        if self._tell is not None and (rows := list(self._live.corrected(key, told, self._open[key].states))):
+            self._tell(rows)
 
     def _received(self) -> dict[Exchange, int]:
         """Return until when everything that arrived has become ticks, by venue, µs."""

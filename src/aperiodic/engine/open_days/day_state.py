@@ -64,6 +64,7 @@ class DayState:
         self._days: dict[Family, OpenDay] = {}
         self._last: dict[Family, int] = {}
         self._published: dict[tuple[Family, Interval], int] = {}
+        self._taken: dict[tuple[Family, Interval], int] = {}
 
     def add(self, stream: Stream, ticks: pl.DataFrame) -> None:
         """Take ticks of this day, in any order; those that came before are left out."""
@@ -128,6 +129,50 @@ class DayState:
                 over = bars.filter(pl.col("time").to_physical() < edges[interval])
                 if over.height:
                     yield family, interval, over
+
+    def take_closed(self) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
+        """Yield the bars that are over and were not yielded before, of every interval; the shorter ones first."""
+        for interval in self._clock.intervals:
+            edge = self.folded_to - self.folded_to % interval.microseconds
+            for family, day in self._days.items():
+                since = self._taken.get((family, interval), self.begin)
+                if edge <= since:
+                    continue
+                self._taken[family, interval] = edge
+                if self._last.get(family, -1) < since:
+                    continue
+                bars = day.finish([interval], since)[interval]
+                over = bars.filter(pl.col("time").to_physical() < edge)
+                if over.height:
+                    yield family, interval, over
+
+    def skip_closed(self) -> None:
+        """Let `take_closed` yield only bars that end from now on."""
+        for interval in self._clock.intervals:
+            edge = self.folded_to - self.folded_to % interval.microseconds
+            for family in KERNELS:
+                self._taken[family, interval] = edge
+
+    def told(self) -> Iterator[tuple[Family, Interval, int]]:
+        """Yield until when, µs, the bars of families and intervals were yielded by `take_closed`."""
+        for (family, interval), edge in self._taken.items():
+            if edge > self.begin:
+                yield family, interval, edge
+
+    def go_on_from(self, other: DayState) -> Iterator[tuple[Family, Interval, int]]:
+        """Let `take_closed` go on where it stopped for another state of the same day; yield as `told`."""
+        for family, interval, edge in other.told():
+            self._taken[family, interval] = edge
+            yield family, interval, edge
+
+    def bars_since(self, family: Family, interval: Interval, since: int) -> pl.DataFrame | None:
+        """Return the bars of a family that are over and start at or after a time, µs; None where there are none."""
+        edge = self.folded_to - self.folded_to % interval.microseconds
+        day = self._days.get(family)
+        if day is None:
+            return None
+        bars = day.finish([interval], since)[interval].filter(pl.col("time").to_physical() < edge)
+        return bars if bars.height else None
 
     def _ready(self, stream: Stream, horizon: int) -> pl.DataFrame:
         time = pl.col(self._clock.column).to_physical()

@@ -16,11 +16,11 @@ from aperiodic.jit import inlined
 from aperiodic.market import DAY_US, Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["SECOND_US", "Bars", "merge_tree", "start_of", "to_frame"]
+__all__ = ["SECOND_US", "Bars", "Growing", "intervals_to", "longest_of", "merge_tree", "start_of", "to_frame"]
 
 SECOND_US: Final = 1_000_000
 """Length of the shortest bars, µs."""
@@ -46,23 +46,70 @@ class Bars:
         """The records that are filled."""
         return self.room[: self.used]
 
+    def first_since(self, since: int | None) -> int:
+        """Return the row of the first bar that starts at or after a time, µs; 0 without one."""
+        return 0 if since is None else int(np.searchsorted(self.filled["start"], since))
+
+
+class Growing:
+    """Values that are added to at the end, and of which the whole is wanted again and again."""
+
+    __slots__ = ("_room", "_size")
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._room: NDArray[Any] = np.zeros(0, dtype)
+        self._size = 0
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """All that was added, read-only."""
+        view = self._room[: self._size]
+        view.flags.writeable = False
+        return view
+
+    def add(self, part: NDArray[Any]) -> None:
+        """Add values; the first part is not copied, since most days come in one."""
+        if not self._size:
+            self._room, self._size = part, part.size
+            return
+        size = self._size + part.size
+        if size > self._room.size or not self._room.flags.writeable:
+            room = np.empty(max(size, 2 * self._size), self._room.dtype)
+            room[: self._size] = self._room[: self._size]
+            self._room = room
+        self._room[self._size : size] = part
+        self._size = size
+
 
 def merge_tree(
-    seconds: NDArray[np.void], merge: Callable[[NDArray[np.void], int, NDArray[np.void], int], int]
+    seconds: NDArray[np.void],
+    merge: Callable[[NDArray[np.void], int, NDArray[np.void], int], int],
+    longest: Interval = Interval.D1,
 ) -> dict[Interval, NDArray[np.void]]:
     """Merge the 1-second bars of a UTC day into the bars of all intervals, each merged from the one before.
 
     Args:
-        seconds: The day's 1-second bars.
+        seconds: 1-second bars of a day, from where a bar of each of the intervals starts.
         merge: Merges bars into bars of a length, µs, of which some are filled, and returns how many then are.
+        longest: The last interval that is wanted.
     """
     tree = {Interval.S1: seconds}
     shorter = seconds
-    for interval in list(Interval)[1:]:
+    for interval in intervals_to(longest)[1:]:
         bars = Bars(seconds.dtype, min(shorter.size, DAY_US // interval.microseconds))
         bars.used = merge(shorter, interval.microseconds, bars.room, 0)
         tree[interval] = shorter = bars.filled
     return tree
+
+
+def intervals_to(longest: Interval) -> tuple[Interval, ...]:
+    """Return the intervals up to one, the shortest first."""
+    return tuple(interval for interval in Interval if interval.microseconds <= longest.microseconds)
+
+
+def longest_of(intervals: Collection[Interval]) -> Interval:
+    """Return the longest of some intervals, the shortest that there is if there are none."""
+    return max(intervals, key=lambda interval: interval.microseconds, default=Interval.S1)
 
 
 @inlined

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from aperiodic.catalog.partials_book import DEPTHS, QUANTITIES
-from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.bars import SECOND_US, Bars, longest_of, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import SUM, add_to, collect, rounded, two_sum
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.jit import kernel
@@ -171,11 +171,12 @@ class BookDay:
             shown = part[_DEPTH].fill_null(BOOK_DEPTH).to_numpy()
             seconds.used = fold_books(part["time"].to_numpy(), amounts, shown, seconds.room, seconds.used)
 
-    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all snapshots so far."""
+        seconds = self._seconds.filled[self._seconds.first_since(since) :]
         return {
             interval: to_frame(bars["start"], finish_books(bars))
-            for interval, bars in merge_tree(self._seconds.filled, merge_books).items()
+            for interval, bars in merge_tree(seconds, merge_books, longest_of(intervals)).items()
             if interval in intervals
         }
 

@@ -20,7 +20,7 @@ from aperiodic.jit import Record, kernel
 from aperiodic.market import DAY_US, Interval, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -189,18 +189,24 @@ class _Intervals:
             bars.used = fold(*values, interval.microseconds, bars.room, bars.used)
 
     def finish(
-        self, intervals: Collection[Interval], fold: Fold | None = None, *values: Values
+        self,
+        intervals: Collection[Interval],
+        since: int | None,
+        fold: Fold | None = None,
+        values: Sequence[NDArray[Any]] = (),
     ) -> dict[Interval, pl.DataFrame]:
         """Return the bars, to a copy of which some more values are added."""
         frames = {}
         for interval, bars in self._bars.items():
             if interval not in intervals:
                 continue
-            filled = bars.filled
+            first = bars.first_since(since)
+            filled = bars.filled[first:]
             if fold is not None:
-                copy = np.zeros(bars.room.size, filled.dtype)
-                copy[: bars.used] = filled
-                filled = copy[: fold(*values, interval.microseconds, copy, bars.used)]
+                copy = np.zeros(filled.size + values[0].size, filled.dtype)
+                copy[: filled.size] = filled
+                filled = copy[: fold(*values, interval.microseconds, copy, filled.size)]
+                filled = filled[np.searchsorted(filled["start"], since) :] if since is not None else filled
             frames[interval] = to_frame(filled["start"], self._finish(filled, interval))
         return frames
 
@@ -239,9 +245,9 @@ class _JoinedDay:
         for latest in self._joined.values():
             latest.forget(now)
 
-    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all events so far."""
-        return self._bars.finish(intervals, self._fold, *self._values(*self._waiting))
+        return self._bars.finish(intervals, since, self._fold, self._values(*self._waiting))
 
     def _values(self, times: NDArray[np.int64], values: NDArray[np.float64]) -> list[NDArray[Any]]:
         columns = [times, values, *(latest.at(times) for latest in self._joined.values())]
@@ -264,9 +270,9 @@ class _FundingDay:
         if rates.size:
             self._known = float(rates[-1])
 
-    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all updates so far."""
-        return self._bars.finish(intervals)
+        return self._bars.finish(intervals, since)
 
 
 def _finish_marks(bars: NDArray[np.void], _interval: Interval) -> dict[str, NDArray[Any]]:

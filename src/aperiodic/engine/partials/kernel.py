@@ -49,10 +49,15 @@ class OpenDay(Protocol):
         How a day is divided changes nothing: the bars are the same to the last bit.
         """
 
-    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return `time` and one column a partial for each of the intervals, of all that was added so far.
 
         The last bar may still be open; events can be added afterwards.
+
+        Args:
+            intervals: Which.
+            since: Only the bars from this time on, µs, at which a bar of each of the intervals starts; they are the
+                same to the last bit as those of the whole day.
         """
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from aperiodic.engine.partials.asof import NEVER
-from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.bars import SECOND_US, Bars, longest_of, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import add, add_pair, two_sum
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.jit import Record, kernel
@@ -232,11 +232,12 @@ class QuoteDay:
             times = part["time"].to_numpy()
             seconds.used = fold_quotes(times, bids, bid_amounts, asks, ask_amounts, seconds.room, seconds.used)
 
-    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all quotes so far."""
+        seconds = self._seconds.filled[self._seconds.first_since(since) :]
         return {
             interval: to_frame(bars["start"], finish_quotes(bars, interval.microseconds))
-            for interval, bars in merge_tree(self._seconds.filled, merge_quotes).items()
+            for interval, bars in merge_tree(seconds, merge_quotes, longest_of(intervals)).items()
             if interval in intervals
         }
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from aperiodic.engine.partials.asof import LOOK_BACK_US, NEVER
-from aperiodic.engine.partials.bars import SECOND_US, Bars, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.bars import SECOND_US, Bars, Growing, longest_of, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import SUM, add_to
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.quantiles import bar_quantiles
@@ -231,7 +231,7 @@ class SlippageDay:
         self._seen["latest"] = self._seen["earlier"] = (NEVER, np.nan, np.nan)
         for row in ticks.before[Stream.QUOTES].select("time", "bid_price", "ask_price").iter_rows():
             self._seen["latest"] = row
-        self._bps: list[NDArray[np.float64]] = []
+        self._bps = Growing(np.dtype(np.float64))
         self._seconds = Bars(COST_BAR)
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
@@ -269,14 +269,16 @@ class SlippageDay:
             self._seconds.used,
             bps,
         )
-        self._bps.append(bps[:found])
+        self._bps.add(bps[:found])
 
-    def finish(self, intervals: Collection[Interval]) -> dict[Interval, pl.DataFrame]:
+    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far."""
-        self._bps = [np.concatenate(self._bps)] if len(self._bps) > 1 else self._bps
-        tree = merge_tree(self._seconds.filled, merge_costs)
+        first = self._seconds.first_since(since)
+        tree = merge_tree(self._seconds.filled[first:], merge_costs, longest_of(intervals))
         ends = [bars["counts"].sum(axis=1).cumsum() for bars in tree.values()]
-        percentiles = bar_quantiles(self._bps[0] if self._bps else np.zeros(0), ends, _PERCENTS)
+        values = self._bps.values
+        # The trades of these bars are the last ones.
+        percentiles = bar_quantiles(values[values.size - (int(ends[0][-1]) if ends[0].size else 0) :], ends, _PERCENTS)
         frames = {}
         for (interval, bars), found in zip(tree.items(), percentiles, strict=True):
             if interval in intervals:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
 
-from aperiodic.engine.partials.bars import Bars, merge_tree, to_frame
+from aperiodic.engine.partials.bars import Bars, Growing, longest_of, merge_tree, to_frame
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.moments import MOMENTS, fold_moments, merge_moments
 from aperiodic.engine.partials.quantiles import bar_quantiles
@@ -49,8 +50,10 @@ class TradeDay:
     """
 
     def __init__(self) -> None:
-        self._parts: list[Trades] = []
+        self._columns = tuple(Growing(np.dtype(kind)) for kind in (np.uint8, np.float64, np.float64))
         self._sums = Bars(TRADE_BAR)
+        self._ends = np.zeros(self._sums.room.size, np.int64)
+        self._counted = 0
         self._pairs = Bars(PAIR_BAR)
         self._prices = Bars(MOMENTS)
         self._amounts = Bars(MOMENTS)
@@ -81,23 +84,30 @@ class TradeDay:
             amounts: Base units, positive.
         """
         part = _frozen(sides), _frozen(prices), _frozen(amounts)
-        self._parts.append(part)
+        for column, values in zip(self._columns, part, strict=True):
+            column.add(values)
         self._sums.used = fold_trades(_frozen(times), *part, self._sums.room, self._sums.used)
 
-    def finish(self, intervals: Collection[Interval] = tuple(Interval)) -> dict[Interval, pl.DataFrame]:
+    def finish(
+        self, intervals: Collection[Interval] = tuple(Interval), since: int | None = None
+    ) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far; a partial that is undefined is null."""
-        sides, prices, amounts = self._joined()
-        sums = merge_tree(self._sums.filled, merge_trades)
+        sides, prices, amounts = (column.values for column in self._columns)
+        first, longest = self._sums.first_since(since), longest_of(intervals)
+        all_ends = self._count()
+        sums = merge_tree(self._sums.filled[first:], merge_trades, longest)
         ends = [np.cumsum(bars["counts"].sum(axis=1)) for bars in sums.values()]
+        before = int(all_ends[first - 1]) if first else 0
         # Kernels leave other threads alone; with one thread, as workers have, this is done one after the other.
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-            pairs = threads.submit(self._pair_tree, sides, prices, amounts, ends[0])
-            quantiles = threads.submit(_quantiles, prices, amounts, ends)
-            price_moments = threads.submit(self._moment_tree, self._prices, prices, ends[0], price_sums)
-            amount_moments = threads.submit(self._moment_tree, self._amounts, amounts, ends[0], amount_sums)
+            pairs = threads.submit(self._pair_tree, sides, prices, amounts, all_ends, first, longest)
+            quantiles = threads.submit(_quantiles, prices[before:], amounts[before:], ends)
+            moments_of = partial(self._moment_tree, ends=all_ends, first=first, longest=longest)
+            price_moments = threads.submit(moments_of, self._prices, prices, price_sums)
+            amount_moments = threads.submit(moments_of, self._amounts, amounts, amount_sums)
         price_medians, amount_quantiles, reversals = quantiles.result()
         frames = {}
-        for level, interval in enumerate(Interval):
+        for level, interval in enumerate(sums):
             if interval not in intervals:
                 continue
             moments = {"price": price_moments.result()[interval], "amount": amount_moments.result()[interval]}
@@ -114,15 +124,13 @@ class TradeDay:
             frames[interval] = to_frame(sums[interval]["start"], columns)
         return frames
 
-    def _joined(self) -> Trades:
-        if len(self._parts) > 1:
-            sides, prices, amounts = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
-            self._parts = [(_frozen(sides), _frozen(prices), _frozen(amounts))]
-        return (
-            self._parts[0]
-            if self._parts
-            else (_frozen(np.zeros(0, np.uint8)), _frozen(np.zeros(0)), _frozen(np.zeros(0)))
-        )
+    def _count(self) -> NDArray[np.int64]:
+        """Return where the trades of each second end."""
+        kept, used = max(self._counted - 1, 0), self._sums.used
+        counts = self._sums.filled["counts"][kept:].sum(axis=1)
+        self._ends[kept:used] = (self._ends[kept - 1] if kept else 0) + np.cumsum(counts)
+        self._counted = used
+        return self._ends[:used]
 
     def _pair_tree(
         self,
@@ -130,24 +138,29 @@ class TradeDay:
         prices: NDArray[np.float64],
         amounts: NDArray[np.float64],
         ends: NDArray[np.int64],
+        first: int,
+        longest: Interval,
     ) -> Tree:
         begin, kept = _new(self._pairs, ends)
         starts = self._sums.filled["start"][kept:]
         rows = (sides[begin:], prices[begin:], amounts[begin:], starts, ends[kept:] - begin)
         self._pairs.used = fold_pairs(*rows, self._pairs.room, kept)
-        return merge_tree(self._pairs.filled, merge_pairs)
+        return merge_tree(self._pairs.filled[first:], merge_pairs, longest)
 
     def _moment_tree(
         self,
         bars: Bars,
         values: NDArray[np.float64],
-        ends: NDArray[np.int64],
         sums: Callable[[NDArray[Any]], NDArray[Any]],
+        *,
+        ends: NDArray[np.int64],
+        first: int,
+        longest: Interval,
     ) -> Tree:
         begin, kept = _new(bars, ends)
         seconds = self._sums.filled[kept:]
         bars.used = fold_moments(values[begin:], seconds["start"], ends[kept:] - begin, sums(seconds), bars.room, kept)
-        return merge_tree(bars.filled, merge_moments)
+        return merge_tree(bars.filled[first:], merge_moments, longest)
 
 
 def _new(bars: Bars, ends: NDArray[np.int64]) -> tuple[int, int]:

@@ -1,0 +1,227 @@
+"""Which bars are over and not told yet, of all instruments at once; and which ones that were told have changed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from aperiodic.catalog import TIME_COLUMN, MonthProduct
+from aperiodic.engine.families import datasets_of
+from aperiodic.engine.fields import dataset_frame, dataset_frames, new_month_of, partials_of
+from aperiodic.engine.live.rows import FIRST, LiveRow, rows_of
+from aperiodic.market import DAY_US
+from aperiodic.market.time import day_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from aperiodic.catalog import Dataset, Family
+    from aperiodic.engine.fields import Month
+    from aperiodic.engine.live.gaps import KnownGaps
+    from aperiodic.engine.open_days.day_state import DayState
+    from aperiodic.engine.open_days.publishing import MonthsBefore
+    from aperiodic.market import Clock, Exchange, Interval, Symbol
+
+__all__ = ["LiveBars"]
+
+States = dict[tuple["Clock", int], "DayState"]
+_Owner = tuple["Exchange", "Symbol"]
+_Kind = tuple["Clock", "Interval", "Family"]
+
+
+class _Month:
+    """What a field that looks back over the month knows of one series of bars."""
+
+    def __init__(self, number: str, known: Month) -> None:
+        self.number = number
+        self.known = known
+
+
+class LiveBars:
+    """Makes rows of bars that are over.
+
+    Bars of all instruments that end together are computed together: their fields are expressions of their own row, and
+    the few that look back over the month continue from what is known of it.
+
+    Args:
+        before: Bars of the days of the month that are over.
+        gaps: What is known to be missing.
+        now: Tells the time, µs.
+    """
+
+    def __init__(self, before: MonthsBefore, gaps: KnownGaps, now: Callable[[], int]) -> None:
+        self._before = before
+        self._gaps = gaps
+        self._now = now
+        self._months: dict[tuple[_Owner, Clock, Interval, str], _Month] = {}
+        self._revisions: dict[tuple[_Owner, Clock, Interval, str, int], int] = {}
+
+    def take(self, instruments: Mapping[_Owner, States]) -> Iterator[LiveRow]:
+        """Yield the rows of bars that are over and were not told yet, the shortest first.
+
+        Raises:
+            LakeError: `object_missing` or `object_damaged` when a day of the month cannot be read.
+        """
+        found: defaultdict[_Kind, list[tuple[_Owner, pl.DataFrame]]] = defaultdict(list)
+        for owner, states in instruments.items():
+            for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
+                for family, interval, bars in state.take_closed():
+                    found[clock, interval, family].append((owner, bars))
+        for kind, parts in sorted(found.items(), key=lambda item: item[0][1].microseconds):
+            for dataset in datasets_of(kind[2]):
+                yield from self._rows(dataset, kind, parts, instruments)
+
+    def corrected(self, owner: _Owner, old: States, new: States) -> Iterator[LiveRow]:
+        """Yield the rows of bars that were told from `old`, and are others since the ticks were read anew.
+
+        `new` goes on telling where `old` had stopped.
+
+        Raises:
+            LakeError: As `take`.
+        """
+        self._forget_months(owner)
+        for (clock, begin), state in new.items():
+            told = old.get((clock, begin))
+            if told is None:
+                state.skip_closed()
+                continue
+            state.fold(told.folded_to)  # all its events are here
+            for family, interval, edge in state.go_on_from(told):
+                before, after = (each.bars_since(family, interval, begin) for each in (told, state))
+                if after is None:
+                    continue
+                after = after.filter(pl.col(TIME_COLUMN).to_physical() < edge)
+                changed = after if before is None else after.join(before, on=after.columns, how="anti", nulls_equal=True)
+                if changed.height:
+                    later = after.filter(pl.col(TIME_COLUMN) >= changed[TIME_COLUMN].min())
+                    yield from self._again(owner, new, (clock, interval, family), changed, later)
+
+    def touched(self, owner: _Owner, states: States) -> Iterator[LiveRow]:
+        """Yield the rows of bars that were told as complete, and overlap a gap that has become known since.
+
+        Raises:
+            LakeError: As `take`.
+        """
+        for stream, first, last in self._gaps.take_new(owner):
+            for (clock, begin), state in states.items():
+                if last < begin or first >= begin + DAY_US:
+                    continue
+                for family, interval, edge in state.told():
+                    if all(stream not in dataset.streams for dataset in datasets_of(family)):
+                        continue
+                    since = max(first - first % interval.microseconds, begin)
+                    bars = state.bars_since(family, interval, since)
+                    if bars is None:
+                        continue
+                    starts = pl.col(TIME_COLUMN).to_physical()
+                    bars = bars.filter(starts <= last, starts < edge)
+                    if bars.height:
+                        yield from self._again(owner, states, (clock, interval, family), bars, bars)
+
+    def _again(
+        self, owner: _Owner, states: States, kind: _Kind, bars: pl.DataFrame, later: pl.DataFrame
+    ) -> Iterator[LiveRow]:
+        """Yield rows of bars once more; of datasets that look back over the month those of later bars too."""
+        clock, interval, family = kind
+        for dataset in datasets_of(family):
+            wanted = later if _looks_back(dataset) else bars
+            for time in wanted[TIME_COLUMN].to_physical():
+                key = (owner, clock, interval, dataset.id, time)
+                self._revisions[key] = self._revisions.get(key, FIRST) + 1
+            yield from self._rows(dataset, kind, [(owner, wanted)], {owner: states}, again=True)
+
+    def _rows(
+        self,
+        dataset: Dataset,
+        kind: _Kind,
+        parts: list[tuple[_Owner, pl.DataFrame]],
+        instruments: Mapping[_Owner, States],
+        *,
+        again: bool = False,
+    ) -> Iterator[LiveRow]:
+        clock, interval, _ = kind
+        owners = [owner for owner, bars in parts for _ in range(bars.height)]
+        whole = pl.concat([bars for _, bars in parts], rechunk=True)
+        if _looks_back(dataset):
+            frame = pl.concat(
+                [
+                    self._looking_back(dataset, kind, owner, bars, instruments[owner], again=again)
+                    for owner, bars in parts
+                ]
+            )
+        else:
+            frame = dataset_frame(dataset, whole)
+        verdicts = [
+            (
+                self._revisions.get((owner, clock, interval, dataset.id, start), FIRST),
+                self._gaps.is_complete(owner, dataset.streams, start, start + interval.microseconds),
+            )
+            for owner, start in zip(owners, whole[TIME_COLUMN].to_physical(), strict=True)
+        ]
+        yield from rows_of(dataset, clock, interval, owners, frame, verdicts, self._now())
+
+    def _looking_back(
+        self, dataset: Dataset, kind: _Kind, owner: _Owner, bars: pl.DataFrame, states: States, *, again: bool
+    ) -> pl.DataFrame:
+        """Compute rows of a dataset with fields that look back over the month."""
+        clock, interval, _ = kind
+        columns = [TIME_COLUMN, *partials_of(dataset)]
+        first = int(bars[TIME_COLUMN].to_physical()[0])
+        if again:
+            # What came before these bars is not what is known now, but what was known then.
+            earlier = self._earlier(dataset, kind, owner, states, None)
+            after = earlier.filter(pl.col(TIME_COLUMN).to_physical() >= first)
+            month = new_month_of(dataset)
+            self._learn(dataset, month, earlier.filter(pl.col(TIME_COLUMN).to_physical() < first))
+            (frame,) = dataset_frames(dataset, lambda: iter([after]), month)
+            return frame.filter(pl.col(TIME_COLUMN).is_in(bars[TIME_COLUMN].implode()))
+        frames = []
+        for (number,), part in bars.group_by(pl.col(TIME_COLUMN).dt.strftime("%Y-%m"), maintain_order=True):
+            key = (owner, clock, interval, dataset.id)
+            known = self._months.get(key)
+            if known is None or known.number != number:
+                known = self._months[key] = _Month(str(number), new_month_of(dataset))
+                begin = int(part[TIME_COLUMN].to_physical()[0])
+                self._learn(dataset, known.known, self._earlier(dataset, kind, owner, states, begin))
+            frames += dataset_frames(dataset, lambda part=part: iter([part.select(columns)]), known.known)
+        return pl.concat(frames)
+
+    def _earlier(
+        self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, until: int | None
+    ) -> pl.DataFrame:
+        """Return the bars of the month before a time, µs, or all that are over."""
+        clock, interval, family = kind
+        columns = [TIME_COLUMN, *partials_of(dataset)]
+        own = sorted((begin, state) for (of, begin), state in states.items() if of is clock)
+        last = own[-1][0] if until is None else until
+        month = f"{day_at(last // DAY_US):%Y-%m}"
+        first_open = day_at(own[0][0] // DAY_US)
+        pieces = []
+        if f"{first_open:%Y-%m}" == month:
+            pieces.append(self._before.bars(dataset, clock, interval, *owner, first_open))
+        for begin, state in own:
+            if f"{day_at(begin // DAY_US):%Y-%m}" == month:
+                bars = state.bars_since(family, interval, begin)
+                pieces += [] if bars is None else [bars.select(columns)]
+        pieces = [piece for piece in pieces if piece.height]
+        if not pieces:
+            return pl.DataFrame(schema={TIME_COLUMN: pl.Datetime("us")} | dict.fromkeys(columns[1:], pl.Float64))
+        whole = pl.concat(pieces, how="vertical_relaxed")
+        return whole if until is None else whole.filter(pl.col(TIME_COLUMN).to_physical() < until)
+
+    @staticmethod
+    def _learn(dataset: Dataset, month: Month, bars: pl.DataFrame) -> None:
+        if bars.height:
+            for _ in dataset_frames(dataset, lambda: iter([bars]), month):
+                pass
+
+    def _forget_months(self, owner: _Owner) -> None:
+        for key in [key for key in self._months if key[0] == owner]:
+            del self._months[key]
+
+
+def _looks_back(dataset: Dataset) -> bool:
+    """Whether fields of a dataset look back over the month."""
+    return any(isinstance(field.value, MonthProduct) for field in dataset.fields)

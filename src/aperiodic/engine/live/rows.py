@@ -1,0 +1,96 @@
+"""One bar as it goes to readers: what it is of, and its fields as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from aperiodic.catalog import TIME_COLUMN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import polars as pl
+
+    from aperiodic.catalog import Dataset
+    from aperiodic.market import Clock, Exchange, Interval, Symbol
+
+__all__ = ["LiveRow", "rows_of"]
+
+FIRST: Final = 0
+"""Revision of a bar that is told the first time."""
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class LiveRow(msgspec.Struct, frozen=True, array_like=True):
+    """A bar that is over.
+
+    Attributes:
+        dataset: Name of its dataset.
+        exchange: Venue.
+        interval: Its length.
+        clock: Which time it is of.
+        symbol: Instrument.
+        time: Its start, µs.
+        end: Its end, µs.
+        told_at: When it was made, µs.
+        revision: 0 the first time, then counted up: a correction.
+        complete: Whether nothing is known to be missing of the ticks it was made from.
+        data: The row as a JSON object: symbol, interval, time, every field (null where it is undefined), complete and
+            revision.
+    """
+
+    dataset: str
+    exchange: str
+    interval: str
+    clock: str
+    symbol: str
+    time: int
+    end: int
+    told_at: int
+    revision: int
+    complete: bool
+    data: bytes
+
+
+def rows_of(
+    dataset: Dataset,
+    clock: Clock,
+    interval: Interval,
+    owners: Sequence[tuple[Exchange, Symbol]],
+    frame: pl.DataFrame,
+    verdicts: Sequence[tuple[int, bool]],
+    now: int,
+) -> Iterator[LiveRow]:
+    """Encode rows of a dataset.
+
+    Args:
+        dataset: Which.
+        clock: Of the bars.
+        interval: Their length.
+        owners: Venue and instrument of each row.
+        frame: The rows, with the dataset's schema.
+        verdicts: Revision, and whether it is complete, of each row.
+        now: The time, µs.
+    """
+    times = frame[TIME_COLUMN].to_physical().to_list()
+    fields = frame.drop(TIME_COLUMN).to_dicts()
+    for (exchange, symbol), time, values, (revision, complete) in zip(owners, times, fields, verdicts, strict=True):
+        # JSON knows no infinity; msgspec writes null for it, as for what is not a number.
+        told = {"symbol": str(symbol), "interval": str(interval), "time": time}
+        data = _encode(told | values | {"complete": complete, "revision": revision})
+        yield LiveRow(
+            dataset=dataset.id,
+            exchange=exchange,
+            interval=interval,
+            clock=clock,
+            symbol=str(symbol),
+            time=time,
+            end=time + interval.microseconds,
+            told_at=now,
+            revision=revision,
+            complete=complete,
+            data=data,
+        )

@@ -1,0 +1,133 @@
+"""Rows that are told live are those of the files that the day's build publishes, to the last bit."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import polars as pl
+import pytest
+from tests.engine.open_days.test_open_days import BEGIN, DAY, SECOND, Clockwork, append, rows
+from tests.lakes import BTC
+
+from aperiodic.catalog import DATASETS
+from aperiodic.engine.build import build
+from aperiodic.engine.open_days import OpenDayBuilder
+from aperiodic.lake import ObjectKind
+from aperiodic.market import Clock, Interval, Stream
+
+if TYPE_CHECKING:
+    from aperiodic.engine.live import LiveRow
+    from aperiodic.lake import Lake
+
+Series = tuple[str, str, str]
+
+
+class Reader:
+    """Keeps what is told: of each bar all rows, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.rows: defaultdict[tuple[Series, int], list[LiveRow]] = defaultdict(list)
+
+    def __call__(self, told: list[LiveRow]) -> None:
+        for row in told:
+            self.rows[(row.dataset, row.clock, row.interval), row.time].append(row)
+
+
+def published(lake: Lake) -> dict[tuple[Series, int], dict[str, Any]]:
+    found = {}
+    for record in lake.current(ObjectKind.BARS):
+        frame = lake.store.read_parquet(record.path).filter(pl.col("time") >= DAY)
+        for row in frame.with_columns(pl.col("time").to_physical()).to_dicts():
+            found[(record.key.dataset, record.key.clock, record.key.interval), row["time"]] = row
+    return found
+
+
+def told(row: LiveRow) -> dict[str, Any]:
+    data = msgspec.json.decode(row.data)
+    assert data.pop("symbol") == row.symbol == str(BTC)
+    assert data.pop("interval") == row.interval
+    assert data.pop("revision") == row.revision
+    assert data.pop("complete") == row.complete
+    return {name: float("nan") if value is None else value for name, value in data.items()}
+
+
+def same(left: dict[str, Any], right: dict[str, Any]) -> bool:
+    """Equal to the last bit; null is told as such."""
+    right = {name: float("nan") if value is None else value for name, value in right.items()}
+    return left.keys() == right.keys() and all(
+        left[name] == right[name] or (left[name] != left[name] and right[name] != right[name]) for name in left
+    )
+
+
+def compare(lake: Lake, reader: Reader, since: int, until: int) -> int:
+    """Compare all that was told with what the build publishes; return the number of values compared.
+
+    Everything must have been told that starts at or after `since` and is over at `until`, µs.
+    """
+    build(lake)
+    bars = published(lake)
+    cells = 0
+    for (series, time), found in reader.rows.items():
+        first = found[0].revision  # 1 where late ticks made a bar of nothing
+        assert first <= 1
+        assert [row.revision for row in found] == list(range(first, first + len(found))), (series, time)
+        assert same(told(found[-1]), bars[series, time]), (series, time, told(found[-1]), bars[series, time])
+        cells += len(bars[series, time])
+    missing = [
+        (series, time)
+        for series, time in bars.keys() - reader.rows.keys()
+        if since <= time <= until - Interval(series[2]).microseconds
+    ]
+    assert missing == []
+    return cells
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rows_are_those_of_the_build_wherever_batches_end_and_the_engine_restarts(lake: Lake, seed: int) -> None:
+    chance = random.Random(seed)  # noqa: S311 - where batches end
+    append(lake, rows(-100, 0))
+    build(lake)
+    reader, clock = Reader(), Clockwork(BEGIN)
+    builder = OpenDayBuilder(lake, clock, tell=reader)
+    append(lake, rows(0, 5))
+    builder.round()  # what is there at the start is not told
+    second = 5
+    while second < 400:
+        following = min(second + chance.randrange(1, 40), 400)
+        append(lake, rows(second, following))
+        clock.now = BEGIN + following * SECOND
+        builder.round()
+        second = following
+    append(lake, rows(400, 700))
+    cells = compare(lake, reader, BEGIN + 5 * SECOND, BEGIN + 398 * SECOND)
+    assert {series[0] for series, _ in reader.rows} == set(DATASETS)
+    assert {(series[1], series[2]) for series, _ in reader.rows} == {
+        (on, interval) for on in Clock for interval in on.intervals if interval.microseconds <= 300 * SECOND
+    }
+    print(f"{cells:,} values of {len(reader.rows):,} rows compared")  # noqa: T201 - how much was compared
+
+
+def test_bars_that_late_ticks_change_are_told_again(lake: Lake) -> None:
+    reader, clock = Reader(), Clockwork(BEGIN + 200 * SECOND)
+    builder = OpenDayBuilder(lake, clock, tell=reader)
+    builder.round()
+    ticks = rows(0, 400)
+    late = {stream: some[100:103] for stream, some in ticks.items() if stream in {Stream.TRADES, Stream.QUOTES}}
+    first = {stream: [tick for tick in some if tick not in late.get(stream, [])] for stream, some in ticks.items()}
+    append(lake, {stream: [tick for tick in some if tick[0] < BEGIN + 10 * SECOND] for stream, some in first.items()})
+    builder.round()  # what was there before the first tick is not told
+    append(lake, {stream: [tick for tick in some if tick[0] >= BEGIN + 10 * SECOND] for stream, some in first.items()})
+    clock.now = BEGIN + 400 * SECOND
+    builder.round()
+    before = {key: len(found) for key, found in reader.rows.items()}
+    assert set(before.values()) == {1}
+    append(lake, late)
+    clock.now += 700 * SECOND
+    builder.round()
+    again = {key for key, found in reader.rows.items() if len(found) > 1}
+    assert {("ohlcv", "true", "1m"), ("l1_price", "true", "1m"), ("slippage", "true", "1s")} <= {key for key, _ in again}
+    assert ("open_interest", "true", "1m") not in {key for key, _ in again}
+    compare(lake, reader, 0, 0)
