@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.completeness.outages import DAY_MS, DAYS, FIRST, INSTRUMENTS, MINUTE_MS, SYMBOLS, Frame, record
 from tests.soak import SOAK
@@ -142,6 +142,13 @@ def check(
     shares=st.lists(st.floats(0, 1), max_size=4),
     seed=st.integers(0, 999),
     quotes=st.booleans(),
+)
+@example(  # the last file's book is known only when the one before it comes, and its last update long before its end
+    exchange=Exchange.OKX_PERPS,
+    down=[(20 * MINUTE_MS, 60 * MINUTE_MS)],
+    shares=[0.0, 0.04265, 0.5625, 1.0],
+    seed=413,
+    quotes=True,
 )
 def test_a_recorder_that_was_down_is_told_on_these_days_and_on_no_other(
     exchange: Exchange, down: list[tuple[int, int]], shares: list[float], seed: int, *, quotes: bool

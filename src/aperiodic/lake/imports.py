@@ -10,12 +10,13 @@ from sqlalchemy import Text, cast, delete, insert, select, update
 from aperiodic.lake.schema import imports
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 __all__ = [
     "ImportRecord",
     "find_import",
     "forget_imports",
+    "imports_with_note",
     "read_imports",
     "received_between",
     "record_import",
@@ -98,12 +99,19 @@ def received_between(
     return [(row[0], row[1]) for row in connection.execute(query.order_by(imports.c.first_received, imports.c.id))]
 
 
+def imports_with_note(connection: Connection, exchange: str, note: str) -> list[ImportRecord]:
+    """Return the files of an exchange that have a note."""
+    rows = connection.execute(select(imports).where(*_with_note(exchange, note))).mappings()
+    return [ImportRecord(**{name: row[name] for name in _NAMES}) for row in rows]
+
+
+def _with_note(exchange: str, note: str) -> tuple[ColumnElement[bool], ...]:
+    return imports.c.exchange == exchange, cast(imports.c.notes, Text).contains(f'"{note}"', autoescape=True)
+
+
 def remove_note(connection: Connection, exchange: str, note: str) -> None:
     """Take a note off all files that have it, because it is true no longer."""
-    noted = select(imports.c.id, imports.c.notes).where(
-        imports.c.exchange == exchange, cast(imports.c.notes, Text).contains(f'"{note}"', autoescape=True)
-    )
-    for row in connection.execute(noted).all():
+    for row in connection.execute(select(imports.c.id, imports.c.notes).where(*_with_note(exchange, note))).all():
         left = [other for other in row.notes if other != note]
         connection.execute(update(imports).where(imports.c.id == row.id).values(notes=left))
 

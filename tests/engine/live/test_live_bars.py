@@ -110,16 +110,25 @@ def test_rows_are_those_of_the_build_wherever_batches_end_and_the_engine_restart
     print(f"{cells:,} values of {len(reader.rows):,} rows compared")  # noqa: T201 - how much was compared
 
 
+def is_before(tick: tuple[object, ...], second: int) -> bool:
+    assert isinstance(tick[0], int)
+    return tick[0] < BEGIN + second * SECOND
+
+
 def test_bars_that_late_ticks_change_are_told_again(lake: Lake) -> None:
     reader, clock = Reader(), Clockwork(BEGIN + 200 * SECOND)
     builder = OpenDayBuilder(lake, clock, tell=reader)
     builder.round()
     ticks = rows(0, 400)
-    late = {stream: some[100:103] for stream, some in ticks.items() if stream in {Stream.TRADES, Stream.QUOTES}}
+    late: dict[Stream, list[tuple[object, ...]]] = {
+        stream: some[100:103] for stream, some in ticks.items() if stream in {Stream.TRADES, Stream.QUOTES}
+    }
     first = {stream: [tick for tick in some if tick not in late.get(stream, [])] for stream, some in ticks.items()}
-    append(lake, {stream: [tick for tick in some if tick[0] < BEGIN + 10 * SECOND] for stream, some in first.items()})
+    begin = {stream: [tick for tick in some if is_before(tick, 10)] for stream, some in first.items()}
+    rest = {stream: [tick for tick in some if not is_before(tick, 10)] for stream, some in first.items()}
+    append(lake, begin)
     builder.round()  # what was there before the first tick is not told
-    append(lake, {stream: [tick for tick in some if tick[0] >= BEGIN + 10 * SECOND] for stream, some in first.items()})
+    append(lake, rest)
     clock.now = BEGIN + 400 * SECOND
     builder.round()
     before = {key: len(found) for key, found in reader.rows.items()}
@@ -128,6 +137,8 @@ def test_bars_that_late_ticks_change_are_told_again(lake: Lake) -> None:
     clock.now += 700 * SECOND
     builder.round()
     again = {key for key, found in reader.rows.items() if len(found) > 1}
-    assert {("ohlcv", "true", "1m"), ("l1_price", "true", "1m"), ("slippage", "true", "1s")} <= {key for key, _ in again}
+    assert {("ohlcv", "true", "1m"), ("l1_price", "true", "1m"), ("slippage", "true", "1s")} <= {
+        key for key, _ in again
+    }
     assert ("open_interest", "true", "1m") not in {key for key, _ in again}
     compare(lake, reader, 0, 0)

@@ -8,14 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import add_spans
-from aperiodic.completeness.recorded import Recorded, add_recorded
+from aperiodic.completeness.recorded import ANY_STREAM, Recorded, add_recorded, read_recorded
 from aperiodic.engine.importing.books import BookStates, book_frame
 from aperiodic.engine.importing.report import writing_ticks
 from aperiodic.engine.importing.sink import RecordingSink
 from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import LakeError, NewObject, ObjectKey
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.lake.imports import remove_note
+from aperiodic.lake.imports import imports_with_note, remove_note
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Source, Stream
 from aperiodic.venues import Instruments, RejectedFrameError, venue_of
@@ -91,20 +91,17 @@ def _apply(lake: Lake, exchange: Exchange, symbol: Symbol, key: ObjectKey, updat
     frames, spans = sink.series()
     streams = [Stream.BOOK, *([Stream.QUOTES] if updates["quotes"].any() else [])]
     batch = lake.batch()
-    times = updates["local_timestamp"].filter(updates["local_timestamp"] > 0)
-    first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
-    whole = Recorded(first - _PAD_US, last + _PAD_US, first, last)
+    note = f"book_awaits:{symbol}:{int(key.period)}"
     recorded: dict[tuple[str, str], list[Recorded]] = {}
     for stream in streams:
         ticks = frames.get((stream, symbol))
         if ticks is not None and not ticks.is_empty():
             merge_ticks(lake, batch, stream, exchange, symbol, ticks, Source.RECORDING)
-        recorded[str(symbol), stream] = [whole]
+        recorded[str(symbol), stream] = [_recorded(lake, exchange, symbol, stream, updates, note)]
     batch.change(partial(add_recorded, exchange=exchange, added=recorded))
     runs = spans.get((Stream.BOOK, symbol), [])
     batch.change(partial(add_spans, exchange=exchange, symbol=symbol, stream=Stream.BOOK, runs=runs))
     batch.retire(key)
-    note = f"book_awaits:{symbol}:{int(key.period)}"
     batch.change(partial(remove_note, exchange=exchange, note=note))
     end = None
     for known, number, book in mapper.books():
@@ -117,3 +114,35 @@ def _apply(lake: Lake, exchange: Exchange, symbol: Symbol, key: ObjectKey, updat
             batch.put(NewObject(state, rows, Source.RECORDING, digest, "end of updates that waited"), data)
     batch.commit()
     return end
+
+
+def _recorded(
+    lake: Lake, exchange: Exchange, symbol: Symbol, stream: Stream, updates: pl.DataFrame, note: str
+) -> Recorded:
+    """Return when the book of updates that waited was recorded: from where their file begins to its end, or a snapshot.
+
+    A quiet file may begin and end long before and after its updates.
+    """
+    times = updates["local_timestamp"].filter(updates["local_timestamp"] > 0)
+    first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
+    begin, end = first - _PAD_US, last + _PAD_US
+    with lake.engine.connect() as connection:
+        for file in imports_with_note(connection, exchange, note):
+            if file.first_received is None or file.last_received is None:
+                continue
+            # Updates of one time are told apart by a microsecond each.
+            if not file.first_received <= first <= last <= file.last_received + _PAD_US:
+                continue
+            held = read_recorded(connection, exchange, [str(symbol)], file.first_received, file.last_received)
+            received = held.get((str(symbol), ANY_STREAM), [])
+            first, last = file.first_received, max(last, file.last_received)
+            begin = min([begin, first - _PAD_US, *(item.covers_from for item in received if item.first_time == first)])
+            end = max(
+                [end, last + _PAD_US, *(item.covers_to for item in received if abs(item.last_time - last) <= _PAD_US)]
+            )
+            later = [item for item in held.get((str(symbol), stream), ()) if item.first_time > int(times.max())]  # type: ignore[arg-type]
+            if later:  # a snapshot came
+                last = later[0].first_time
+                end = last + _PAD_US
+            break
+    return Recorded(begin, end, first, last)

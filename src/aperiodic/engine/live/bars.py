@@ -93,7 +93,9 @@ class LiveBars:
                 if after is None:
                     continue
                 after = after.filter(pl.col(TIME_COLUMN).to_physical() < edge)
-                changed = after if before is None else after.join(before, on=after.columns, how="anti", nulls_equal=True)
+                changed = (
+                    after if before is None else after.join(before, on=after.columns, how="anti", nulls_equal=True)
+                )
                 if changed.height:
                     later = after.filter(pl.col(TIME_COLUMN) >= changed[TIME_COLUMN].min())
                     yield from self._again(owner, new, (clock, interval, family), changed, later)
@@ -175,9 +177,9 @@ class LiveBars:
             after = earlier.filter(pl.col(TIME_COLUMN).to_physical() >= first)
             month = new_month_of(dataset)
             self._learn(dataset, month, earlier.filter(pl.col(TIME_COLUMN).to_physical() < first))
-            (frame,) = dataset_frames(dataset, lambda: iter([after]), month)
-            return frame.filter(pl.col(TIME_COLUMN).is_in(bars[TIME_COLUMN].implode()))
-        frames = []
+            frame = _frame(dataset, after, month)
+            return frame.join(bars.select(TIME_COLUMN), on=TIME_COLUMN, how="semi", maintain_order="left")
+        frames: list[pl.DataFrame] = []
         for (number,), part in bars.group_by(pl.col(TIME_COLUMN).dt.strftime("%Y-%m"), maintain_order=True):
             key = (owner, clock, interval, dataset.id)
             known = self._months.get(key)
@@ -185,12 +187,10 @@ class LiveBars:
                 known = self._months[key] = _Month(str(number), new_month_of(dataset))
                 begin = int(part[TIME_COLUMN].to_physical()[0])
                 self._learn(dataset, known.known, self._earlier(dataset, kind, owner, states, begin))
-            frames += dataset_frames(dataset, lambda part=part: iter([part.select(columns)]), known.known)
+            frames.append(_frame(dataset, part.select(columns), known.known))
         return pl.concat(frames)
 
-    def _earlier(
-        self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, until: int | None
-    ) -> pl.DataFrame:
+    def _earlier(self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, until: int | None) -> pl.DataFrame:
         """Return the bars of the month before a time, µs, or all that are over."""
         clock, interval, family = kind
         columns = [TIME_COLUMN, *partials_of(dataset)]
@@ -214,12 +214,17 @@ class LiveBars:
     @staticmethod
     def _learn(dataset: Dataset, month: Month, bars: pl.DataFrame) -> None:
         if bars.height:
-            for _ in dataset_frames(dataset, lambda: iter([bars]), month):
-                pass
+            _frame(dataset, bars, month)
 
     def _forget_months(self, owner: _Owner) -> None:
         for key in [key for key in self._months if key[0] == owner]:
             del self._months[key]
+
+
+def _frame(dataset: Dataset, bars: pl.DataFrame, month: Month) -> pl.DataFrame:
+    """Compute rows that go on from what is known of their month, which is brought up to date."""
+    (frame,) = dataset_frames(dataset, lambda: iter([bars]), month)
+    return frame
 
 
 def _looks_back(dataset: Dataset) -> bool:

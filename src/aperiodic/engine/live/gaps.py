@@ -52,8 +52,9 @@ class KnownGaps:
         for exchange, symbol in owners:
             symbols[exchange].add(symbol)
         for exchange, some in symbols.items():
+            names = [str(symbol) for symbol in some]
             with self._lake.engine.connect() as connection:
-                judgement = Judgement(connection, exchange, [str(symbol) for symbol in some], Stream, yesterday, today)
+                judgement = Judgement(connection, exchange, names, list(Stream), yesterday, today)
             for symbol in some:
                 for stream in Stream:
                     missing = judgement.missing(str(symbol), stream)

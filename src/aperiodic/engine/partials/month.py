@@ -12,6 +12,8 @@ from aperiodic.jit import inlined, kernel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SECOND: Final = 2
+
 __all__ = ["MONTH", "new_month", "past_normalised_product"]
 
 MONTH: Final = np.dtype(
@@ -39,9 +41,7 @@ def new_month() -> NDArray[np.void]:
 
 
 @kernel
-def past_normalised_product(
-    x: NDArray[np.float64], y: NDArray[np.float64], month: NDArray[Any]
-) -> NDArray[np.float64]:
+def past_normalised_product(x: NDArray[np.float64], y: NDArray[np.float64], month: NDArray[Any]) -> NDArray[np.float64]:
     """Return z(x)·z(y) of bars of a month, NaN where undefined.
 
     z is (value - mean) / sample standard deviation over all bars up to and including this one. Undefined on the
@@ -73,7 +73,7 @@ def past_normalised_product(
         y_square += y_step / (n - 1) * (y_step / n)
         if not (x_varies and y_varies):
             continue
-        if n == 2:
+        if n == _SECOND:
             product[i] = np.copysign(0.5, x_step) * np.copysign(1.0, y_step)
         else:
             x_score = x_step / n / np.sqrt(x_square / (n - 1))

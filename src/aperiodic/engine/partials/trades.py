@@ -50,7 +50,8 @@ class TradeDay:
     """
 
     def __init__(self) -> None:
-        self._columns = tuple(Growing(np.dtype(kind)) for kind in (np.uint8, np.float64, np.float64))
+        self._sides = Growing(np.dtype(np.uint8))
+        self._trade_prices, self._trade_amounts = (Growing(np.dtype(np.float64)) for _ in range(2))
         self._sums = Bars(TRADE_BAR)
         self._ends = np.zeros(self._sums.room.size, np.int64)
         self._counted = 0
@@ -84,15 +85,15 @@ class TradeDay:
             amounts: Base units, positive.
         """
         part = _frozen(sides), _frozen(prices), _frozen(amounts)
-        for column, values in zip(self._columns, part, strict=True):
-            column.add(values)
+        for kept, values in ((self._sides, part[0]), (self._trade_prices, part[1]), (self._trade_amounts, part[2])):
+            kept.add(values)
         self._sums.used = fold_trades(_frozen(times), *part, self._sums.room, self._sums.used)
 
     def finish(
         self, intervals: Collection[Interval] = tuple(Interval), since: int | None = None
     ) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far; a partial that is undefined is null."""
-        sides, prices, amounts = (column.values for column in self._columns)
+        sides, prices, amounts = self._sides.values, self._trade_prices.values, self._trade_amounts.values
         first, longest = self._sums.first_since(since), longest_of(intervals)
         all_ends = self._count()
         sums = merge_tree(self._sums.filled[first:], merge_trades, longest)
