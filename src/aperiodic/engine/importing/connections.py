@@ -190,8 +190,9 @@ class Connections:
             known: Arrival of the last line read, µs.
         """
         for name, connection in list(self._carried.items()):
-            if known > connection.last + _PATIENCE_US:
+            if known > max(connection.last, connection.opened) + _PATIENCE_US:
                 self._finish(self._carried.pop(name), "")
+                self._compare()
         for connection in (*self._open.values(), *self._carried.values()):
             for stream in connection.streams.values():
                 self._advance(connection, stream)

@@ -26,14 +26,19 @@ class FrameReader:
     Attributes:
         mapper: What reads the frames.
         connections: What the recorder tells of its connections.
+        repeats: What of it came over two of them.
     """
 
     def __init__(self, venue: Venue, mapper: Mapper, sink: RecordingSink) -> None:
         self.mapper = mapper
-        self.connections = Connections(StreamNames(venue.exchange).read, sink)
+        self.repeats = Repeats()
         self._venue = venue
         self._sink = sink
-        self._repeats = Repeats()
+        self.forget_connections()
+
+    def forget_connections(self) -> None:
+        """Begin anew with what the recorder tells of its connections."""
+        self.connections = Connections(StreamNames(self._venue.exchange).read, self._sink)
 
     def read(self, line: Line) -> list[Instrument] | None:
         """Read a line; return what it lists of instruments.
@@ -48,8 +53,8 @@ class FrameReader:
             elif line.frame and not line.url:
                 self.connections.see(line.connection, line.local)
                 if self.connections.shares:
-                    self._repeats.overlap(line.local)
-                if self._repeats.is_repeated(line.connection, line.local, line.frame):
+                    self.repeats.overlap(line.local)
+                if self.repeats.is_repeated(line.connection, line.local, line.frame):
                     self._sink.count("ignored", "repeated_frame")
                     return None
         return self._read_frame(line)

@@ -1,0 +1,116 @@
+"""What was read of a recording becomes true in one transaction: ticks, gaps, recorded times, and how far it goes."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.completeness.gaps import add_spans
+from aperiodic.completeness.recorded import add_recorded
+from aperiodic.engine.normalising.places import TO_GO_ON
+from aperiodic.engine.parts import append_ticks
+from aperiodic.lake import NewObject, ObjectKey, Scope
+from aperiodic.lake.checkpoints import write_checkpoint
+from aperiodic.lake.imports import record_import, remove_import
+from aperiodic.lake.lake import parquet_bytes
+from aperiodic.market import Source, Stream, Symbol
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from aperiodic.completeness.gaps import Span
+    from aperiodic.completeness.recorded import Recorded
+    from aperiodic.engine.importing.buffers import Quarantine
+    from aperiodic.lake import Batch, Lake
+    from aperiodic.lake.checkpoints import Checkpoint
+    from aperiodic.lake.imports import ImportRecord
+    from aperiodic.market import Exchange
+
+__all__ = ["Ready", "growing_digest", "write"]
+
+_WAIT_S: Final = 10.0
+"""How long to wait for other writers of the same series, seconds."""
+
+
+@dataclass(slots=True)
+class Ready:
+    """What is to be committed together, and how far it goes.
+
+    Attributes:
+        frames: Ticks by series.
+        spans: Runs of numbers that were seen, by series.
+        recorded: When each series was recorded, by symbol and stream.
+        quarantine: Lines that became no tick.
+        file: What was found in the recording so far.
+        checkpoint: Where to go on.
+        books: Whole books to begin again from.
+        dropped_books: Those that are of no use any more.
+    """
+
+    frames: dict[tuple[Stream, Symbol], pl.DataFrame]
+    spans: dict[tuple[Stream, Symbol], list[Span]]
+    recorded: dict[tuple[str, str], list[Recorded]]
+    quarantine: Quarantine
+    file: ImportRecord
+    checkpoint: Checkpoint
+    books: list[tuple[NewObject, bytes]]
+    dropped_books: list[ObjectKey]
+
+
+def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready) -> None:
+    """Commit it; the same again changes nothing.
+
+    Raises:
+        LakeError: `busy` when another program writes one of the series; others as of the store and the ledger.
+    """
+    scopes = {Scope(exchange, str(symbol), "parts") for _, symbol in ready.frames}
+    with lake.writing(*scopes, wait_s=_WAIT_S) if scopes else nullcontext():
+        batch = lake.batch()
+        _fill(lake, batch, exchange, source, ready)
+        batch.commit()
+
+
+def growing_digest(name: str) -> str:
+    """Return what stands for the digest of a recording that still grows."""
+    return hashlib.sha256(f"growing {name}".encode()).hexdigest()
+
+
+def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: Ready) -> None:
+    for (stream, symbol), frame in sorted(ready.frames.items(), key=lambda item: item[0]):
+        append_ticks(lake, batch, stream, exchange, symbol, frame, source)
+    for key in ready.dropped_books:
+        held = lake.find(key)
+        if held is not None and held.reason == TO_GO_ON:  # others may be the end of a file that was imported
+            batch.retire(key)
+    for new, data in ready.books:
+        if lake.find(new.key) is None:
+            batch.put(new, data)
+    for (stream, symbol), runs in ready.spans.items():
+        batch.change(partial(add_spans, exchange=exchange, symbol=symbol, stream=stream, runs=runs))
+    if ready.recorded:
+        batch.change(partial(add_recorded, exchange=exchange, added=ready.recorded))
+    _fill_file(lake, batch, exchange, ready)
+    batch.change(partial(write_checkpoint, checkpoint=ready.checkpoint))
+
+
+def _fill_file(lake: Lake, batch: Batch, exchange: Exchange, ready: Ready) -> None:
+    """Tell what was found in the recording; while it grows it goes by a digest of its name."""
+    record, growing = ready.file, growing_digest(ready.file.name)
+    if record.sha256 != growing:
+        batch.change(partial(remove_import, source=Source.RECORDING, exchange=exchange, sha256=growing))
+    batch.change(partial(record_import, record=record))
+    lines, key = ready.quarantine.frame(), ObjectKey.quarantine(exchange, growing)
+    held = lake.find(key)
+    if held is not None:
+        lines = lake.store.read_parquet(held.path).vstack(lines).rechunk()
+    if lines.is_empty():
+        return
+    if record.sha256 != growing and held is not None:
+        batch.retire(key)
+    data = parquet_bytes(lines)
+    digest = hashlib.sha256(data).hexdigest()
+    key = ObjectKey.quarantine(exchange, record.sha256)
+    batch.put(NewObject(key, lines.height, Source.RECORDING, digest, "lines that became no tick"), data)
