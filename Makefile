@@ -41,11 +41,12 @@ $(LIBRARIES): web/package-lock.json web/package.json $(wildcard web/vendor/*) re
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web ci --ignore-scripts --silent
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix web run --silent build
 
-install: $(VENV)/.dev $(LIBRARIES) ## Set up .venv with everything, development tools included
+install: $(VENV)/.dev $(LIBRARIES) ## Set up .venv with everything, development tools included, and compile the kernels
+	$(BIN)/python -m aperiodic.engine.compiling
 
 site: $(LIBRARIES) ## Bundle the site's JavaScript libraries
 
-demo: $(VENV)/.server $(LIBRARIES) ## Simulate a market, build it, serve it and fetch it; DEMO_ARGS=--once stops after printing
+demo: $(VENV)/.server $(LIBRARIES) ## Simulate a market, gone by and live, build it, serve it and fetch it; DEMO_ARGS=--once stops after printing
 	$(BIN)/aperiodic demo $(DEMO_ARGS)
 
 test: $(VENV)/.dev $(LIBRARIES) ## Run the tests

@@ -124,6 +124,15 @@ def test_a_full_disk_does_not_harm_the_object_that_would_have_been_replaced(stor
     assert store.read(PATH) == b"old"
 
 
+def test_what_is_made_anew_at_each_start_is_not_synced(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert store.put(PATH, b"content", lasting=False).size == 7
+    assert store.read(PATH) == b"content"
+
+
 def test_a_sync_that_fails_is_a_failed_write(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,19 +1,23 @@
-"""`aperiodic demo`: the whole path on simulated data, from nothing to a data frame."""
+"""`aperiodic demo`: the whole path on simulated data, from nothing to a data frame: a month gone by, and now."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from datetime import date
+import time
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import polars as pl
 
-from aperiodic import get_metrics
+from aperiodic import get_metrics, get_ohlcv
 from aperiodic.cli.console import errors, out, steps
+from aperiodic.cli.demo_live import LIVE_EXCHANGE, LIVE_SYMBOL, LiveMarket
 from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.keys import make_key
+from aperiodic.client.errors import APIError
 from aperiodic.engine.build import build
 from aperiodic.engine.compiling import compiling
 from aperiodic.engine.plan import Selection
@@ -35,19 +39,22 @@ _RAW_DAY: Final = date(2025, 6, 1)
 _SEED: Final = 1
 _HOST: Final = "127.0.0.1"
 _TABLE_WIDTH: Final = 110
+_LIVE_WITHIN_S: Final = 180.0
 
 
 def demo(*, once: bool = False) -> None:
-    """Simulate a month of BTC and ETH perpetuals, build it, serve it, and fetch it with the SDK.
+    """Simulate a month of BTC and ETH perpetuals and a live market, build them, serve them, and fetch them with the SDK.
 
-    What the preview gives away by default is among it: bars of that month, and a day of raw ticks.
+    What the preview gives away by default is among it: bars of that month, and a day of raw ticks. The live market comes
+    from a mock exchange, over sockets, and is captured, normalised and built as that of an exchange would be.
     Everything lies in APERIODIC_HOME (./aperiodic-data) and stays there; running it again uses what is there.
 
     Args:
-        once: Stop after the frame is printed, instead of serving until Ctrl-C.
+        once: Stop after the frames are printed, instead of serving until Ctrl-C.
     """
     settings = read_settings(ServerSettings)
-    with open_lake(Begin.ANYWHERE) as lake:
+    errors.print("SIMULATED DATA: all of it is made up; nothing of it happened on an exchange.", highlight=False)
+    with open_lake(Begin.ANYWHERE) as lake, LiveMarket(settings.home) as live:
         # Simulating takes one processor, compiling another.
         with compiling(), steps() as progress:
             for name, streams in _STREAMS.items():
@@ -55,20 +62,24 @@ def demo(*, once: bool = False) -> None:
                 simulate_into(lake, spec, _FIRST, _LAST, streams, progress=progress)
             simulate_into(lake, MarketSpec(_EXCHANGE, Symbol.parse(_BTC), _SEED), _RAW_DAY, _RAW_DAY, tuple(Stream))
         with steps() as progress:
-            build(lake, Selection(start=_FIRST, end=_LAST), workers=os.cpu_count() or 1, progress=progress)
+            history = Selection(_EXCHANGE, start=_FIRST, end=_LAST)
+            build(lake, history, workers=os.cpu_count() or 1, progress=progress)
+        live.build()
         key = make_key(lake, "prime-raw", "demo")
-    visitor = _Visitor(key, settings.demo_key or key, once=once)
-    serve(settings, _HOST, settings.port, ready=visitor.start)
-    visitor.join()
+        visitor = _Visitor(key, settings.demo_key or key, live, once=once)
+        serve(settings, _HOST, settings.port, ready=visitor.start)
+        visitor.join()
 
 
 class _Visitor:
     """Fetches through the running server in a thread of its own, and stops the server when that is all."""
 
-    def __init__(self, key: str, preview_key: str, *, once: bool) -> None:
+    def __init__(self, key: str, preview_key: str, live: LiveMarket, *, once: bool) -> None:
         self._key = key
         self._preview_key = preview_key
+        self._live = live
         self._once = once
+        self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: AperiodicDataError | None = None
 
@@ -79,6 +90,7 @@ class _Visitor:
 
     def join(self) -> None:
         """Wait for the visit to end, and raise what went wrong in it."""
+        self._over.set()
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
@@ -86,16 +98,47 @@ class _Visitor:
 
     def _visit(self, api: str) -> None:
         try:
-            frame = _fetch(self._key, api)
+            _show(_fetch(self._key, api))
+            self._show_live(api)
+            _print(_NEXT.format(key=self._key, preview_key=self._preview_key, api=api, symbol=_BTC))
         except AperiodicDataError as error:
             self._error = error
-        else:
-            _show(frame, _NEXT.format(key=self._key, preview_key=self._preview_key, api=api, symbol=_BTC))
         if self._once or self._error is not None:
             os.kill(os.getpid(), signal.SIGTERM)
         else:
             site = api.removesuffix("/api/v1")
             errors.print(f"Serving {api}; the catalog is at {site} (Ctrl-C stops)", highlight=False)
+
+    def _show_live(self, api: str) -> None:
+        """Wait for the first bar of the live market, and show it."""
+        today = datetime.now(UTC).date()
+        deadline = time.monotonic() + _LIVE_WITHIN_S
+        while time.monotonic() < deadline and self._live.error is None and not self._over.wait(1.0):
+            with suppress(APIError):  # there are none yet
+                frame = get_ohlcv(
+                    self._key,
+                    interval="1m",
+                    timestamp="true",
+                    exchange=LIVE_EXCHANGE,
+                    symbol=LIVE_SYMBOL,
+                    start_date=today,
+                    end_date=today + timedelta(days=1),
+                    base_url=api,
+                    show_progress=False,
+                    on_incomplete="ignore",
+                )
+                if frame.height:
+                    out.print(
+                        f"\n[bold]Simulated, live:[/] {LIVE_SYMBOL} on a mock of {LIVE_EXCHANGE}, 1m bars of today"
+                    )
+                    _print_frame(frame)
+                    return
+        if self._live.error is not None:
+            raise self._live.error
+        if not self._over.is_set():
+            raise AperiodicDataError(
+                "No bar of the live market came.", code="no_live_bars", hint="Try it alone: aperiodic up --mock"
+            )
 
 
 def _fetch(key: str, api: str) -> pl.DataFrame:
@@ -111,12 +154,15 @@ def _fetch(key: str, api: str) -> pl.DataFrame:
     )
 
 
-def _show(frame: pl.DataFrame, following: str) -> None:
+def _show(frame: pl.DataFrame) -> None:
     out.print(f"\n[bold]Simulated data:[/] flow of {_BTC} on {_EXCHANGE}, 1h bars, {_FIRST} to {_LAST}")
+    _print_frame(frame)
+    _print("What a field means: aperiodic explain flow_entropy")
+
+
+def _print_frame(frame: pl.DataFrame) -> None:
     with pl.Config(tbl_cols=6, tbl_width_chars=_TABLE_WIDTH):
         _print(str(frame))
-    _print("What a field means: aperiodic explain flow_entropy")
-    _print(following)
 
 
 def _print(text: str) -> None:

@@ -28,7 +28,7 @@ from aperiodic.venues import all_venues, venue_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["up"]
+__all__ = ["capture_part", "mock_part", "mock_settings", "up"]
 
 _SHARD: Final = "up"
 _TOLD_EVERY_S: Final = 30.0
@@ -66,14 +66,14 @@ def up(
             has_keys = bool(list_keys(connection))
         key = None if has_keys else make_key(lake, "prime-raw", "up")
         home = lake.home
-    mocking = _mock(home, chosen) if mock else None
+    mocking = mock_part(home, chosen) if mock else None
     environment: dict[str, str] = {}
     with stop_signal() as over:
         if mocking is not None:
             _say("!!! SIMULATED DATA: this is a made-up market, nothing of it happened on an exchange !!!")
             mocking.start()
-            environment = _mock_settings(home, mocking, over.is_set)
-        captures = [_capture(home, of, names, environment) for of, names in chosen.items()]
+            environment = mock_settings(home, mocking, over.is_set)
+        captures = [capture_part(home, of, names, environment) for of, names in chosen.items()]
         simulated = ["--simulated"] if mock else []
         groups = [
             captures,
@@ -144,7 +144,8 @@ def _chosen(exchanges: Sequence[Exchange], symbols: Sequence[Symbol]) -> dict[Ex
     return chosen
 
 
-def _capture(home: Path, exchange: Exchange, symbols: Sequence[Symbol], environment: dict[str, str]) -> Part:
+def capture_part(home: Path, exchange: Exchange, symbols: Sequence[Symbol], environment: dict[str, str]) -> Part:
+    """Return the capture of a venue; without symbols, of its majors."""
     arguments = ["capture", "--exchange", exchange, "--shard", _SHARD]
     if symbols:
         arguments += ["--symbols", *(str(symbol) for symbol in symbols)]
@@ -181,7 +182,8 @@ def _captured(path: Path) -> str:
     return ", ".join(words)
 
 
-def _mock(home: Path, chosen: dict[Exchange, list[Symbol]]) -> Part:
+def mock_part(home: Path, chosen: dict[Exchange, list[Symbol]]) -> Part:
+    """Return the mock exchange of venues and symbols; see `mock_settings`."""
     settings = home / "mock.env"
     settings.unlink(missing_ok=True)
     arguments = ["mock-exchange", "--port", "0", "--env-file", str(settings)]
@@ -192,7 +194,7 @@ def _mock(home: Path, chosen: dict[Exchange, list[Symbol]]) -> Part:
     return Part("mock exchange", arguments, complain=_complain)
 
 
-def _mock_settings(home: Path, mock: Part, is_over: Callable[[], bool]) -> dict[str, str]:
+def mock_settings(home: Path, mock: Part, is_over: Callable[[], bool]) -> dict[str, str]:
     """Wait for the mock exchange, and return the settings that lead to it.
 
     Raises:

@@ -94,7 +94,7 @@ class NewObject:
 def put_object(store: Store, key: ObjectKey, data: bytes) -> StoredObject:
     """Write the content of `key` to the store under its content's path; the ledger does not know of it yet."""
     digest = hashlib.sha256(data).hexdigest()
-    return store.put(key.path(digest), data, sha256=digest)
+    return store.put(key.path(digest), data, sha256=digest, lasting=key.kind is not ObjectKind.OPEN_BARS)
 
 
 def put_object_file(store: Store, key: ObjectKey, file: BinaryIO) -> StoredObject:

@@ -89,10 +89,16 @@ class Store:
         except (BaseError, OSError) as error:
             raise _unavailable(path, error) from error
 
-    def put(self, path: str, data: bytes, *, sha256: str | None = None) -> StoredObject:
+    def put(self, path: str, data: bytes, *, sha256: str | None = None, lasting: bool = True) -> StoredObject:
         """Write `data` at `path`, read it back and compare; a folder is synced to disk before this returns.
 
         Writing the same content again is no error. Left-overs of an interrupted write with other content are replaced.
+
+        Args:
+            path: Where.
+            data: What.
+            sha256: Its digest, if that is known.
+            lasting: Whether it has to be there after a power cut; what is made anew at each start need not be synced.
 
         Raises:
             LakeError: `store_write_failed` when the store refuses or the bytes read back differ.
@@ -103,7 +109,8 @@ class Store:
         try:
             if not self._create(path, data) and self._digest(path) != digest:
                 obstore.put(self._bucket.writes, path, data, use_multipart=False)
-            self._sync(path)
+            if lasting:
+                self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
             raise _write_failed(path, reason_of(error)) from error

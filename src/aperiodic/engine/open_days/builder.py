@@ -67,6 +67,7 @@ class OpenDayBuilder:
         workers: Processes that build days that are over, while bars of open days go on; None builds them in between.
         tell: Receives the rows of bars that are over, and of those that have changed since; those of bars that were over
             before the first round are not told.
+        closes: Whether days that are over are built at all.
     """
 
     def __init__(
@@ -76,9 +77,11 @@ class OpenDayBuilder:
         *,
         workers: int | None = None,
         tell: Callable[[list[LiveRow]], object] | None = None,
+        closes: bool = True,
     ) -> None:
         self._lake = lake
         self._workers = workers
+        self._closes = closes
         self._aside = ThreadPoolExecutor(1, "build")
         self._building: Future[tuple[int, str | None]] | None = None
         self._now = now
@@ -241,7 +244,7 @@ class OpenDayBuilder:
                 return 0, None
             done, self._building = self._building.result(), None
             return done
-        if not self._outdated or self._now() - self._tried < _TRIED_AGAIN_US:
+        if not self._closes or not self._outdated or self._now() - self._tried < _TRIED_AGAIN_US:
             return 0, None
         self._tried = self._now()
         outdated, self._outdated = self._outdated, defaultdict(set)
