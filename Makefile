@@ -7,13 +7,14 @@ PYTEST_ARGS ?= -n auto --dist worksteal
 DEMO_ARGS ?=
 LIBRARIES := src/aperiodic/server/site/static/vendor/charts.js
 LOAD_ARGS ?=
+SOAK_ARGS ?=
 SOAK_MINUTES ?= 30
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs notebooks bench load crowds soak durations screenshots lock clean
+.PHONY: help install site demo test check format conformance docs notebooks bench load crowds soak soak-capture durations screenshots lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(BIN)/uv: requirements/bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=/path/to/it" if sys.version_info < (3, 11) else 0)'
@@ -84,6 +85,9 @@ crowds: $(VENV)/.dev ## Measure what idle, dripping and page-loading crowds cost
 
 soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long, for SOAK_MINUTES (30) at most
 	APERIODIC_SOAK=10 APERIODIC_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine tests/crash tests/completeness tests/lake tests/oracle
+
+soak-capture: $(VENV)/.dev ## Capture 5,000 frames a second for ten minutes, and 30,000 for ten seconds of them; SOAK_ARGS='--seconds 60'
+	$(BIN)/python benchmarks/capture_soak.py $(SOAK_ARGS)
 
 durations: $(VENV)/.dev $(LIBRARIES) ## Run the tests and record how long each takes, in tests/durations.tsv
 	$(BIN)/python -m pytest $(PYTEST_ARGS) --record-durations tests/durations.tsv

@@ -24,12 +24,12 @@ def state(channel: str, asked: float = 100.0) -> StreamState:
 def test_a_stream_is_proven_by_its_first_frame() -> None:
     streams = {"x": state("book")}
     assert not look_at(streams, 101.0).is_settled
-    streams["x"].acknowledged = True
+    streams["x"].acknowledged = 7
     assert not look_at(streams, 102.0).is_settled
     streams["x"].seen = 1
     found = look_at(streams, 102.5)
-    assert (found.live, found.is_settled, streams["x"].first_s) == (["x"], True, 2.5)
-    assert look_at(streams, 103.0).live == []
+    assert (found.live, found.is_settled, streams["x"].first_s) == ({"x": 7}, True, 2.5)
+    assert look_at(streams, 103.0).live == {}
 
 
 def test_an_acknowledged_stream_without_a_frame_is_silent_and_comes_back() -> None:
@@ -39,8 +39,16 @@ def test_an_acknowledged_stream_without_a_frame_is_silent_and_comes_back() -> No
     assert (found.silent, found.is_settled) == ([streams["x"]], True)
     assert look_at(streams, 110.0).silent == []
     streams["x"].seen = 1
-    assert look_at(streams, 111.0).live == ["x"]
+    assert look_at(streams, 111.0).live == {"x": 0}
     assert not streams["x"].is_silent
+
+
+def test_what_was_acknowledged_counts_from_then_unless_its_first_frame_came_later_than_its_pulse() -> None:
+    streams = {"book": state("book"), "trades": state("trades")}
+    for each in streams.values():
+        each.acknowledged = 7
+        each.seen = 1
+    assert look_at(streams, 111.0).live == {"book": 0, "trades": 7}
 
 
 def test_a_stream_with_a_pulse_becomes_stale_and_one_without_does_not() -> None:

@@ -48,6 +48,14 @@ async def test_a_client_closes_and_is_answered(tmp_path: Path) -> None:
         assert not client.venue.sessions
 
 
+async def test_clients_are_told_that_the_mock_ends(tmp_path: Path) -> None:
+    async with mocking(tmp_path, FUTURES) as client:
+        socket = await client.socket("public", "/stream")
+        closed = asyncio.create_task(closing(socket))
+        await asyncio.sleep(0)
+    assert (await closed)[0] == 1001
+
+
 async def test_unknown_addresses_are_not_found(tmp_path: Path) -> None:
     async with mocking(tmp_path, FUTURES) as client:
         for path in ("/nonsense", "/"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,12 +14,14 @@ from aperiodic.engine.importing.stream_names import StreamNames
 from aperiodic.lake.recordings import list_recordings, whole_blocks
 from aperiodic.market import Exchange, Stream
 from aperiodic.mock.wire import wire_of
-from aperiodic.venues import feed_of
+from aperiodic.venues import feed_of, venue_of
+from aperiodic.venues.events import RESTART_SLACK_US
 
 if TYPE_CHECKING:
     from aperiodic.capture.session import Session
     from aperiodic.engine.importing.stream_names import ToldStream
     from aperiodic.lake import Lake
+    from aperiodic.mock.wire.model import Said
 
 __all__ = ["Judged", "judge"]
 
@@ -32,6 +35,9 @@ _SLACK_US: Final = 100_000
 """Gaps by number have times of the exchange, others of arrival."""
 _FRAME_US: Final = 1_100_000
 """Longest time between two frames of the simulated streams, about."""
+_RETRY_US: Final = 1_000_000
+"""`Retry-After` is in whole seconds."""
+_TRADE_ID: Final = re.compile(rb'"tid":(\d+)')
 
 
 @dataclass
@@ -109,9 +115,16 @@ def _received(lake: Lake, exchange: Exchange) -> dict[Key, int]:
             except (ValueError, RecursionError):
                 continue
             if said is not None and said.stream:
-                number = said.time if said.number is None else said.number
-                found.setdefault((said.stream, number), int(stamp))
+                for number in _numbers(said, frame):
+                    found.setdefault((said.stream, number), int(stamp))
     return found
+
+
+def _numbers(said: Said, frame: bytes) -> list[int]:
+    """Return by what the events of a frame are known: one of Hyperliquid may hold the trades of the last 50 s."""
+    if said.number is None:
+        return [said.time]
+    return [int(each) for each in _TRADE_ID.findall(frame)] or [said.number]
 
 
 def _window(
@@ -148,22 +161,31 @@ class _Stream:
         arrived: When its frames arrived, ascending.
         lost: When frames were sent, or were to be sent, that did not arrive.
         outages: From when to when nobody listened.
+        broken: When frames of a book came in another order, or its numbers began anew: nothing is lost then, but
+            the book is not known until it was fetched again.
+        refused: From when to when the REST host refused, or gave something else than the book as it is.
     """
 
     told: ToldStream
     arrived: list[int]
     lost: list[int]
     outages: list[tuple[int, int]]
+    broken: list[int]
+    refused: list[tuple[int, int]]
 
     def cause(self, left: int, right: int) -> tuple[int, int] | None:
         """Return between which frames something went wrong about that time; None when nothing did."""
-        points = [at for at in self.lost if left - _FRAME_US <= at <= right + _FRAME_US]
+        points = [at for at in (*self.lost, *self.broken) if left - _FRAME_US <= at <= right + _FRAME_US]
         points += [at for each in self.outages if each[0] <= right and each[1] >= left for at in each]
         if not points:
             return None
         before = [at for at in self.arrived if at <= min(points)]
         after = [at for at in self.arrived if at > max(points)]
         return (before[-1] if before else left, after[0] if after else right)
+
+    def refusals(self, left: int, right: int) -> list[int]:
+        """Return until when the REST host refused between two times."""
+        return [end for begin, end in self.refused if begin <= right and end >= left]
 
 
 def _streams(
@@ -174,7 +196,8 @@ def _streams(
     for (name, _), ns in sorted(received.items(), key=lambda item: item[1]):
         told = names.read(name)
         if told is not None and name not in found:
-            found[name] = _Stream(told, [], [], _outages(truth, name))
+            troubles = _book_troubles(exchange, truth, name, told)
+            found[name] = _Stream(told, [], [], _outages(truth, name), *troubles)
         if told is not None:
             found[name].arrived.append(ns // 1_000)
     for (name, _), line in lost.items():
@@ -197,12 +220,34 @@ def _outages(truth: list[dict[str, Any]], stream: str) -> list[tuple[int, int]]:
     return outages
 
 
+def _book_troubles(
+    exchange: Exchange, truth: list[dict[str, Any]], name: str, told: ToldStream
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return what makes a book unknown though no frame is lost, and what keeps it so: see `_Stream`."""
+    if Stream.BOOK not in told.streams:
+        return [], []
+    broken = [line["ns"] // 1_000 for line in truth if line.get("stream") == name and line.get("note") == "reordered"]
+    refused = []
+    native = "" if told.symbol is None else venue_of(exchange).native(told.symbol)
+    for line in truth:
+        at, fault = line["ns"] // 1_000, line.get("fault", {})
+        own = fault.get("symbol", "").lower() in name.lower()
+        if line["what"] == "rest" and "why" in line and native in line["url"]:
+            refused.append((at, at))
+        elif fault.get("kind") == "sequence_reset" and own:
+            broken.append(at + RESTART_SLACK_US)  # lower numbers are taken for repetitions until then
+        elif fault.get("kind") in {"refuse", "rate_limited"}:
+            wait = _RETRY_US if fault["kind"] == "rate_limited" else 0
+            refused.append((at, at + int(fault["seconds"] * 1e6) + wait))
+    return broken, refused
+
+
 def _judge_gaps(judged: Judged, lake: Lake, streams: dict[str, _Stream]) -> None:
     """Compare gaps by time with losses and outages."""
     unknown: list[Any] = []
     too_long: list[Any] = []
     unmarked: list[Any] = []
-    resyncs = [0]
+    resyncs, refused, after_refusal = [0], [0], [0]
     extra_us = whole_us = rows = 0
     for name, stream in streams.items():
         holes = _holes(lake, judged.exchange, stream.told)
@@ -223,8 +268,12 @@ def _judge_gaps(judged: Judged, lake: Lake, streams: dict[str, _Stream]) -> None
             begin, end = cause
             extra_us += max(0, begin - left - _SLACK_US)
             if is_book:
-                resyncs.append(right - end)
-                too_long += [(name, why, right - end)] if right - end > _MOST_RESYNC_US else []
+                if refusals := stream.refusals(left, right):
+                    refused.append(right - end)
+                    after_refusal.append(right - max(end, *refusals))
+                else:
+                    resyncs.append(right - end)
+                    too_long += [(name, why, right - end, left)] if right - end > _MOST_RESYNC_US else []
             else:
                 extra_us += max(0, right - end - _SLACK_US)
                 between = sum(left + _SLACK_US < at < right for at in stream.arrived)
@@ -237,6 +286,9 @@ def _judge_gaps(judged: Judged, lake: Lake, streams: dict[str, _Stream]) -> None
         judged.wrong["time in gaps without cause, of all"] = [extra_us / 1e6, whole_us / 1e6, *judged.extra[:10]]
     judged.figures["slowest book that was right again, s"] = max(resyncs) / 1e6
     judged.must("books that were right again later than after 2 s", too_long)
+    judged.figures["books for which the REST host refused meanwhile"] = len(refused) - 1
+    judged.figures["slowest of those, s"] = max(refused) / 1e6
+    judged.figures["slowest of those after the last refusal, s"] = max(after_refusal) / 1e6
 
 
 def _holes(lake: Lake, exchange: Exchange, told: ToldStream) -> list[tuple[int, int, str]]:
@@ -275,14 +327,16 @@ def _judge_requests(judged: Judged, truth: list[dict[str, Any]], session: Sessio
         asked = [line for line in rest if begin <= line["ns"] < end]
         early += [line["url"] for line in asked[1:] if line["ns"] > asked[0]["ns"] + 100_000_000]
     judged.must("requests before Retry-After", early)
-    good = sum(line["status"] == 200 and line.get("number") is not None for line in rest)
+    good = sum(line["status"] == 200 and line.get("number") is not None and "why" not in line for line in rest)
     books = session.books
     judged.figures["books that broke"] = books.resyncs
-    judged.figures["snapshots answered"] = good
+    judged.figures["snapshots answered as they should be"] = good
+    judged.figures["REST requests refused, or answered with a page or an old book"] = sum(
+        "why" in line for line in rest
+    )
     refetched = good - len(session.natives) if feed_of(judged.exchange).snapshot(session.natives[0]) else 0
     if judged.exchange is Exchange.OKX_PERPS:
         refetched = good
-    old = judged.kinds["old_snapshot"]
     judged.figures["snapshots a book that broke"] = refetched / books.resyncs if books.resyncs else 0.0
-    if not books.resyncs <= refetched + old or refetched > books.resyncs + 5 * old:
-        judged.wrong["snapshots a book that broke"] = [refetched, books.resyncs, old]
+    if refetched > books.resyncs:
+        judged.wrong["snapshots a book that broke"] = [refetched, books.resyncs]

@@ -46,6 +46,13 @@ SETS: Final = {
         ("BTCUSDT",),
         515.0,
     ),
+    "B": ReplaySet(
+        Exchange.BINANCE_FUTURES,
+        ("binance-usdm/ws_raw/btcusdt_20240808.gz",),
+        ("trades", "quotes", "book"),
+        ("BTCUSDT",),
+        346.0,
+    ),
     "C": ReplaySet(
         Exchange.BINANCE_FUTURES,
         tuple(_BINANCE + part for part in ("0", "http.0.0", "ws.1.0")),

@@ -17,7 +17,10 @@ __all__ = ["Books"]
 
 _AT_ONCE: Final = 4
 _AGAIN_S: Final = 0.5
-_LONGEST_S: Final = 16.0
+_LONGEST_S: Final = 2.0
+_LONGEST_FOR_MANY_S: Final = 16.0
+"""Where many books wait, each asks about once in as many seconds as there are."""
+
 _WANTING: Final = frozenset({ChainState.WANTS_SNAPSHOT, ChainState.BROKEN})
 
 
@@ -94,6 +97,6 @@ class Books:
                     chain.snapshot(answer.body, answer.local)
                 if chain.state in _WANTING:
                     await asyncio.sleep(wait)
-                    wait = min(2 * wait, _LONGEST_S)
+                    wait = min(2 * wait, max(_LONGEST_S, min(len(self._asking), _LONGEST_FOR_MANY_S)))
         finally:
             del self._asking[native]

@@ -220,7 +220,7 @@ def _channel(
     elif not usual:
         report.verdict = "never connected"
     elif not report.proven and channel.first_s is not None:
-        taken = sum(state.acknowledged for state in usual)
+        taken = sum(state.acknowledged > 0 for state in usual)
         report.verdict = f"silent ({taken} of {len(usual)} acknowledged)"
     elif report.proven < len(usual) and channel.first_s is not None:
         silent = [state.subscription.name for state in usual if not state.seen]

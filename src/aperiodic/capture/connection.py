@@ -113,7 +113,6 @@ class Connection:
         self._id = name.encode()
         self._socket: Socket | None = None
         self._closed = asyncio.Event()
-        self._acknowledged = asyncio.Event()
         self._goodbye: tuple[int, str] | None = None
         self._requests: dict[int, tuple[str, ...]] = {}
         self._request = 1
@@ -132,7 +131,7 @@ class Connection:
         self._recorder.frame(local, self._id, message, is_text=is_text)
         told = self._read(message)
         if told.kind is not _DATA:
-            self._other(told)
+            self._other(told, local)
             return
         self.data += 1
         stream = self.streams.get(told.name)
@@ -273,11 +272,11 @@ class Connection:
         self._sent = time.monotonic()
         self._recorder.word(time.time_ns(), self._id, "sent", message)
 
-    def _other(self, told: Frame) -> None:
+    def _other(self, told: Frame, local: int) -> None:
         if told.kind is FrameKind.ACKNOWLEDGED:
             for name in told.names or self._requests.get(told.request or 0, ()):
                 if (state := self.streams.get(name)) is not None:
-                    state.acknowledged = True
+                    state.acknowledged = local
         elif told.kind is FrameKind.REFUSED:
             names = told.names or self._requests.get(told.request or 0, ())
             what = ", ".join(names[:_MOST_NAMED]) + (" …" if len(names) > _MOST_NAMED else "")
@@ -300,7 +299,8 @@ class Connection:
             self._data_before, self._data_changed = self.data, now
         survey = look_at(self.streams, now)
         if survey.live:
-            self._recorder.word(time.time_ns(), self._id, "live", {"streams": survey.live})
+            told = {"streams": list(survey.live), "acknowledged": list(survey.live.values())}
+            self._recorder.word(time.time_ns(), self._id, "live", told)
         if now - self._heard > _DEAD_S:
             await self._stale("nothing at all was heard", now - self._heard)
         elif survey.pulsing and survey.stale == survey.pulsing:
@@ -337,7 +337,7 @@ class Connection:
         for channel in {state.subscription.channel for state in silent}:
             own = [state for state in self.streams.values() if state.subscription.channel is channel]
             if all(state.is_silent and not state.seen for state in own):
-                acknowledged = sum(state.acknowledged for state in own)
+                acknowledged = sum(state.acknowledged > 0 for state in own)
                 self._watcher.say(
                     f"{self._feed.exchange} acknowledged {acknowledged} of {len(own)} {channel.name} streams on "
                     f"{self.host} and sent nothing of them within {channel.first_s:.0f} s "

@@ -27,7 +27,7 @@ class StreamState:
         counted: Frames at the last look.
         changed: When the last look found new frames, seconds of the monotonic clock.
         first_s: Time from asking to the first frame, seconds; None before.
-        acknowledged: Whether the venue said that it was taken.
+        acknowledged: When the venue said that it was taken, ns; 0: not yet.
         is_silent: Whether it was named as silent, and has been silent since.
         asked_again: Whether it was asked for once more because of that.
     """
@@ -39,7 +39,7 @@ class StreamState:
     counted: int = 0
     changed: float = 0.0
     first_s: float | None = None
-    acknowledged: bool = False
+    acknowledged: int = 0
     is_silent: bool = False
     asked_again: bool = False
 
@@ -49,7 +49,8 @@ class Survey:
     """What a look at all streams found.
 
     Attributes:
-        live: Names of the streams that began to bring frames, or do so again.
+        live: Names of the streams that began to bring frames, or do so again, each with the time since when it is
+            known to have worked, ns: a first frame proves what the venue acknowledged before; 0: not known.
         silent: Streams that are overdue since this look.
         pulsing: Streams that have a pulse and have brought a frame.
         stale: Those of them that are overdue.
@@ -57,7 +58,7 @@ class Survey:
         is_settled: Whether every stream has brought a frame, was named as silent, or need not bring any.
     """
 
-    live: list[str] = field(default_factory=list)
+    live: dict[str, int] = field(default_factory=dict)
     silent: list[StreamState] = field(default_factory=list)
     pulsing: int = 0
     stale: int = 0
@@ -76,10 +77,11 @@ def look_at(streams: Mapping[str, StreamState], now: float) -> Survey:
     for name, state in streams.items():
         channel = state.subscription.channel
         if state.seen != state.counted:
-            if state.counted == 0 or state.is_silent:
-                survey.live.append(name)
             if state.first_s is None:
                 state.first_s = now - state.asked
+                survey.live[name] = state.acknowledged if _is_in_time(state) else 0
+            elif state.is_silent:
+                survey.live[name] = 0
             state.counted, state.changed, state.is_silent, state.asked_again = state.seen, now, False, False
         elif state.asked and _is_overdue(state, now):
             survey.stale += state.seen > 0
@@ -99,6 +101,12 @@ def _is_overdue(state: StreamState, now: float) -> bool:
         first_s = _first_s(channel)
         return first_s is not None and now - state.asked > first_s
     return channel.pulse_s is not None and now - state.changed > max(2 * channel.pulse_s, _LEAST_PULSE_S)
+
+
+def _is_in_time(state: StreamState) -> bool:
+    """Whether the first frame came as soon as the pulse of its channel would have it."""
+    pulse_s = state.subscription.channel.pulse_s
+    return pulse_s is None or (state.first_s or 0.0) <= pulse_s
 
 
 def _first_s(channel: Channel) -> float | None:

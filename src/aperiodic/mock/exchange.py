@@ -33,6 +33,7 @@ __all__ = ["MockExchange"]
 _FAREWELL_S: Final = 0.5
 """At the end clients have so long to take what was sent."""
 
+_GOING_AWAY: Final = 1001
 _NOT_FOUND: Final = Answer(404, b'{"msg":"There is no such exchange here"}')
 
 
@@ -111,7 +112,10 @@ class MockExchange:
     async def _end_connections(self) -> None:
         connections = list(self._connections)
         for connection in connections:
-            connection.cut(hard=False)
+            if connection.open:
+                connection.close(_GOING_AWAY, "The mock exchange ends")
+            else:
+                connection.cut(hard=False)
         gone = [asyncio.create_task(connection.gone.wait()) for connection in connections]
         if gone:
             _, pending = await asyncio.wait(gone, timeout=_FAREWELL_S)

@@ -24,11 +24,13 @@ class Reply(NamedTuple):
         body: What it says.
         status: HTTP status.
         number: Number of the book that it tells; None where it tells none.
+        is_old: Whether that book is one of an earlier time, by a fault.
     """
 
     body: bytes
     status: int = 200
     number: int | None = None
+    is_old: bool = False
 
 
 class Rest:
@@ -40,9 +42,11 @@ class Rest:
     async def answer(self, query: Query) -> Answer:
         """Answer, and log what was answered."""
         weight = self.weight(query)
-        answer, number = await self._answer(query, weight)
+        answer, number, why = await self._answer(query, weight)
         used = self.server.weights.used
         keys = {"url": query.target, "status": answer.status, "weight": weight, "used": used}
+        if why:
+            keys["why"] = why
         if query.body:
             keys["body"] = query.body.decode("utf-8", "replace")[:200]
         if number is not None:
@@ -66,11 +70,12 @@ class Rest:
         """Return the headers of every answer."""
         return {}
 
-    async def _answer(self, query: Query, weight: int) -> tuple[Answer, int | None]:
+    async def _answer(self, query: Query, weight: int) -> tuple[Answer, int | None, str]:
+        """Return an answer, the number of the book in it, and what is wrong with it by a fault."""
         refused = self.server.trouble.refusal() or self.limited(query, weight)
         if refused is not None:
-            return refused, None
+            return refused, None, "refused"
         if self.server.trouble.use_up("html"):
-            return Answer(200, _PAGE, type="text/html"), None
+            return Answer(200, _PAGE, type="text/html"), None, "html"
         reply = await self.reply(query)
-        return Answer(reply.status, reply.body, self.headers()), reply.number
+        return Answer(reply.status, reply.body, self.headers()), reply.number, "old_snapshot" if reply.is_old else ""

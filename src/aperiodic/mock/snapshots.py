@@ -32,10 +32,12 @@ class Told(NamedTuple):
     Attributes:
         book: The book.
         recorded: The recorded answer, word for word; empty where there is none for this moment.
+        is_old: Whether the book is one of an earlier time, by a fault.
     """
 
     book: TextBook
     recorded: bytes = b""
+    is_old: bool = False
 
 
 class Snapshots:

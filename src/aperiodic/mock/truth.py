@@ -10,7 +10,7 @@
 | `subscribe`, `unsubscribe` | `connection`, `streams` |
 | `snapshot` | `connection`, `symbol`, `number`: the book that a subscription to it began with (OKX) |
 | `refused` | `url`, `status`: a connection that was not taken |
-| `rest` | `url`, `status`, `weight`, `used` (weight of this minute), `number` (of a snapshot) |
+| `rest` | `url`, `status`, `weight`, `used` (weight of this minute), `number` (of a snapshot), `why`: it was `refused`, a page of `html` instead, or an `old_snapshot` |
 | `begin`, `end` | the source's first and last message |
 | `fault` | the fault as in the script |
 

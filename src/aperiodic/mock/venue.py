@@ -105,7 +105,7 @@ class VenueServer:
     async def book(self, native: str) -> Told | None:
         """Return what answers a request for a snapshot; None when the book is not known in time."""
         old = self.trouble.old_book(native)
-        return await self._snapshots.ask(native) if old is None else Told(old)
+        return await self._snapshots.ask(native) if old is None else Told(old, is_old=True)
 
     def lowered(self, native: str) -> int:
         """Return by how much the numbers of a book are lower than those of the source."""

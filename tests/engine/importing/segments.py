@@ -29,8 +29,8 @@ def opened(ms: float, connection: str, *streams: str, **facts: object) -> bytes:
     return told(ms, connection, "open", url="wss://x", **{"class": "public", "streams": streams} | facts)
 
 
-def live(ms: float, connection: str, *streams: str) -> bytes:
-    return told(ms, connection, "live", streams=streams)
+def live(ms: float, connection: str, *streams: str, **facts: object) -> bytes:
+    return told(ms, connection, "live", streams=streams, **facts)
 
 
 def closed(ms: float, connection: str, reason: str = "reset", by: str = "venue") -> bytes:

@@ -4,7 +4,7 @@ import base64
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.engine.importing.frames import mark, quote, trade
+from tests.engine.importing.frames import depth, mark, quote, snapshot, trade
 from tests.engine.importing.segments import T, closed, compressed, live, opened, over, rest, told
 from tests.lakes import BTC, VENUE
 
@@ -145,6 +145,90 @@ def test_a_connection_that_breaks_leaves_a_gap_from_its_last_frame_to_the_first_
     assert (round(second[0]), round(second[1]), second[2]) == (7_000, 8_000, cause)
 
 
+@pytest.mark.parametrize(
+    ("acknowledged", "begin"),
+    [
+        ([6_100], 6_100),
+        ([5_900], 7_000),  # before the connection was open: not to be believed
+        ([7_200], 7_000),
+        ([0], 7_000),
+        ([], 7_000),
+    ],
+)
+def test_a_first_frame_proves_that_nothing_is_missing_since_the_stream_was_acknowledged(
+    lake: Lake, tmp_path: Path, acknowledged: list[int], begin: int
+) -> None:
+    since = [round((T + ms) * 1_000_000) if ms else 0 for ms in acknowledged]
+    lines = [
+        opened(0, "a1", MARKS),
+        *(over("a1", mark(n)) for n in range(1_000, 5_000, 1_000)),
+        closed(4_700, "a1"),
+        opened(6_000, "b2", MARKS),
+        over("b2", mark(7_000)),
+        live(7_100, "b2", MARKS, acknowledged=since),
+        over("b2", mark(8_000)),
+    ]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    first, second = recorded(lake, "mark_price")
+    assert (round(first[1]), first[3]) == (4_000, "disconnect")
+    assert (round(second[0]), round(second[1]), second[2]) == (begin, 8_000, "disconnect")
+
+
+@pytest.mark.parametrize(
+    ("closes", "second"),
+    [
+        (8_000, None),  # b2 took over from a1
+        (6_100, 7_000),
+    ],
+)
+def test_an_acknowledged_book_is_recorded_since_then_only_where_another_connection_carried_it(
+    lake: Lake, tmp_path: Path, closes: int, second: int | None
+) -> None:
+    book = "btcusdt@depth@0ms"
+    lines = [
+        opened(0, "a1", book),
+        *(over("a1", depth(n)) for n in (1, 2)),
+        rest(2, snapshot(1), "https://fapi.binance.com/fapi/v1/depth?symbol=BTCUSDT&limit=1000"),
+        over("a1", depth(3), ms=6_000),
+        opened(6_200, "b2", book),
+        closed(closes, "a1"),
+        over("b2", depth(4), ms=6_996),
+        live(8_100, "b2", book, acknowledged=[round((T + 6_300) * 1_000_000)]),
+        over("b2", depth(5), ms=8_995),
+    ]
+    if closes > 7_000:
+        lines[-4:-4] = [over("a1", trade(6_500))]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    found = recorded(lake, "book")
+    assert [round(item[0]) for item in found[1:]] == ([] if second is None else [second])
+
+
+def test_what_was_dropped_before_a_stream_was_proven_is_missing_though_it_was_acknowledged(
+    lake: Lake, tmp_path: Path
+) -> None:
+    ns = T * 1_000_000
+    lines = [
+        opened(0, "a1", MARKS),
+        *(over("a1", mark(n)) for n in range(1_000, 5_000, 1_000)),
+        closed(4_700, "a1"),
+        opened(6_000, "b2", MARKS),
+        told(
+            6_500,
+            "b2",
+            "gap",
+            **{"from": ns + 6_200_000_000, "to": ns + 6_400_000_000},
+            streams=[MARKS],
+            cause="dropped",
+        ),
+        over("b2", mark(7_000)),
+        live(7_100, "b2", MARKS, acknowledged=[ns + 6_100_000_000]),
+        over("b2", mark(8_000)),
+    ]
+    import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
+    _, second = recorded(lake, "mark_price")
+    assert round(second[0]) == 6_400
+
+
 def test_blocks_that_were_dropped_and_streams_that_fell_silent_are_gaps(lake: Lake, tmp_path: Path) -> None:
     ns = T * 1_000_000
     lines = [
@@ -174,8 +258,6 @@ def test_blocks_that_were_dropped_and_streams_that_fell_silent_are_gaps(lake: La
 
 
 def test_a_rest_answer_in_a_segment_makes_the_book_known(lake: Lake, tmp_path: Path) -> None:
-    from tests.engine.importing.frames import depth, snapshot  # noqa: PLC0415
-
     lines = [
         opened(0, "a1", "btcusdt@depth@0ms"),
         *(over("a1", depth(n)) for n in range(1, 4)),

@@ -101,6 +101,29 @@ def test_an_open_segment_becomes_parts_while_it_grows(lake: Lake) -> None:
     assert checkpoint.offset == writer.recording.path.stat().st_size  # type: ignore[union-attr]
 
 
+def test_a_book_that_stays_unknown_is_so_between_two_looks_too(lake: Lake, tmp_path: Path) -> None:
+    book = "btcusdt@depth@0ms"
+    before = [
+        *(opened(0, "a1", book), opened(0, "b1", "btcusdt@markPrice@1s"), over("b1", mark(1))),
+        *(over("a1", depth(number)) for number in (1, 2)),
+        *(rest(2.5, snapshot(1), URL), over("a1", depth(3)), over("a1", depth(5)), over("b1", mark(800))),
+    ]
+    after = [
+        *(over("a1", depth(number), ms=1_000) for number in (6, 7)),
+        *(rest(1_008, snapshot(7), URL), over("a1", depth(8), ms=1_001), over("a1", depth(9), ms=1_001)),
+    ]
+    writer, normaliser = Writer(lake.home, VENUE), Normaliser(lake)
+    for lines in (before, after):
+        writer.block(*lines)
+        normaliser.run_once()
+    found, expected = (
+        [(first, last) for first, last, *_ in intervals(each)[str(BTC), "book"]]
+        for each in (lake, imported(tmp_path / "at once", [*before, *after]))
+    )
+    assert len(expected) == 2
+    assert found == expected
+
+
 def checkpoints(lake: Lake) -> list[Any]:
     with lake.engine.connect() as connection:
         return list(read_checkpoints(connection).values())

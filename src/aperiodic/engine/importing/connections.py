@@ -4,6 +4,7 @@
 |---|---|
 | `!open {"streams": […]}` | the streams are asked for; nothing is proven |
 | `!live {"streams": […]}`, or the first tick of a stream | it is recorded from here on |
+| `!live {…, "acknowledged": […]}` | it was since then (ns; 0: not known), as nothing came before; a book only where another connection carried it until then |
 | `!silent {"streams": […]}` | it is not recorded since its last tick: `stale` |
 | `!gap {"from": …, "to": …, "streams": […], "cause": …}` | what came between was not kept |
 | `!close {"reason": …, "by": …}` | it was recorded until the connection's last frame; until the line itself, where the recorder meant to end it |
@@ -47,6 +48,7 @@ class _Told(msgspec.Struct, rename={"since": "from", "until": "to"}):
     """What may follow the word of a line."""
 
     streams: list[str] = msgspec.field(default_factory=list)
+    acknowledged: list[int] = msgspec.field(default_factory=list)
     reason: str = ""
     by: str = ""
     cause: str = ""
@@ -67,12 +69,14 @@ class _Stream:
         since: Recorded from here on, as far as it is not taken yet, µs; None while it is not proven.
         begins: Why not earlier.
         seen: Arrival of its last tick, µs; 0 before the first.
+        dropped: Until when frames of it were dropped before it was proven, µs.
     """
 
     told: ToldStream
     since: int | None = None
     begins: str = ""
     seen: int = 0
+    dropped: int = 0
 
 
 @dataclass(slots=True)
@@ -122,6 +126,7 @@ class Connections:
         self._open: dict[str, _Connection] = {}
         self._carried: dict[str, _Connection] = {}
         self._ended: dict[str, str] = {}
+        self._until: dict[str, int] = {}
         self._done: defaultdict[Series, list[Recorded]] = defaultdict(list)
 
     def see(self, name: str, local: int) -> None:
@@ -153,7 +158,7 @@ class Connections:
             self._close(name, _cause_of_end(told.reason, told.by))
             self._compare()
         elif word == "live":
-            self._live(connection, told.streams, local)
+            self._live(connection, told, local)
         elif word == "silent":
             self._silent(connection, told.streams)
         elif word == "gap":
@@ -226,6 +231,7 @@ class Connections:
             "open": {name: _dumped(connection) for name, connection in self._open.items()},
             "carried": {name: _dumped(connection) for name, connection in self._carried.items()},
             "ended": self._ended,
+            "until": self._until,
         }
 
     def restore(self, dumped: Mapping[str, Any]) -> None:
@@ -233,6 +239,7 @@ class Connections:
         self._open = {name: self._restored(item) for name, item in dumped.get("open", {}).items()}
         self._carried = {name: self._restored(item) for name, item in dumped.get("carried", {}).items()}
         self._ended = dict(dumped.get("ended", {}))
+        self._until = dict(dumped.get("until", {}))
         self._compare()
 
     def _compare(self) -> None:
@@ -268,20 +275,36 @@ class Connections:
             self._open[name] = connection
         return connection
 
-    def _live(self, connection: _Connection, names: Iterable[str], local: int) -> None:
+    def _live(self, connection: _Connection, told: _Told, local: int) -> None:
         connection.last = max(connection.last, local)
-        for name in names:
+        acknowledged = dict(zip(told.streams, told.acknowledged, strict=False))
+        for name in told.streams:
             stream = connection.streams.get(name)
             if stream is None and (read := self._read_name(name)) is not None:
                 stream = connection.streams[name] = _Stream(read, begins=self._ended.get(name, ""))
-            if stream is None or stream.since is not None:
+            if stream is None:
+                continue
+            since = max(acknowledged.get(name, 0) // 1_000, stream.dropped)
+            is_known = acknowledged.get(name, 0) > 0 and connection.opened <= since < local
+            if Stream.BOOK in stream.told.streams:
+                is_known &= self._went_on(connection, name, since)
+            if stream.since is not None:
+                if is_known and since < stream.since:
+                    self._put_piece(stream, since, stream.since, self._ended.get(name, ""), "")
                 continue
             # The recorder says so a moment after the first frame came, but at once of what goes on from another file.
-            stream.since = local
+            stream.since = since if is_known else local
             for series in self._series_of(stream.told) if not connection.continued or stream.seen else ():
                 bounds = self._ticks.arrivals(*series, stream.seen + 1 if stream.seen else connection.opened)
                 if bounds is not None:
                     stream.since = min(stream.since, bounds[0])
+
+    def _went_on(self, connection: _Connection, name: str, since: int) -> bool:
+        """Whether another connection carried a stream up to a time, so that a book did not have to begin anew."""
+        others = (other for each in (self._open, self._carried) for other in each.values() if other is not connection)
+        return self._until.get(name, 0) >= since or any(
+            name in other.streams and other.streams[name].since is not None for other in others
+        )
 
     def _silent(self, connection: _Connection, names: Iterable[str]) -> None:
         for name in names:
@@ -302,6 +325,8 @@ class Connections:
             if stream is None:
                 continue
             self._look(connection, stream)
+            if stream.since is None:
+                stream.dropped = max(stream.dropped, end)
             if stream.since is None or end < stream.since:
                 continue
             if begin >= stream.since:
@@ -321,6 +346,7 @@ class Connections:
                 stale = cause == "stale" and stream.told.pulse_us is not None
                 last = max(stream.seen, stream.since) if stale else connection.last
                 self._put(stream, last, cause, pad_us)
+                self._until[name] = max(last, self._until.get(name, 0))
 
     def _look(self, connection: _Connection, stream: _Stream) -> None:
         """See which ticks of a stream have come."""
@@ -347,11 +373,12 @@ class Connections:
             stream.since, stream.begins = last, ""
 
     def _put(self, stream: _Stream, last: int, ends: str, pad_us: int = 0) -> None:
-        begin = stream.since
-        if begin is None or last < begin:
-            return
+        if stream.since is not None and last >= stream.since:
+            self._put_piece(stream, stream.since, last, stream.begins, ends, pad_us)
+
+    def _put_piece(self, stream: _Stream, begin: int, last: int, begins: str, ends: str, pad_us: int = 0) -> None:
         quiet = DAY_US if stream.told.pulse_us is None else 0
-        piece = Recorded(begin, last + pad_us, begin, last, quiet, stream.begins, ends)
+        piece = Recorded(begin, last + pad_us, begin, last, quiet, begins, ends)
         for series in self._series_of(stream.told):
             self._done[series].append(piece)
 
@@ -366,7 +393,10 @@ def _dumped(connection: _Connection) -> dict[str, Any]:
         "opened": connection.opened,
         "continued": connection.continued,
         "last": connection.last,
-        "streams": {name: [stream.since, stream.begins, stream.seen] for name, stream in connection.streams.items()},
+        "streams": {
+            name: [stream.since, stream.begins, stream.seen, stream.dropped]
+            for name, stream in connection.streams.items()
+        },
     }
 
 

@@ -215,11 +215,15 @@ class FollowingSink(RecordingSink):
         return frames, spans
 
     def take_unknown(self, end: int) -> dict[tuple[Stream, str], list[Unknown]]:
-        """Return when books were unknown since the last time, until `end` (µs) where they still are."""
-        for symbol, (begin, cause) in list(self._unknown_since.items()):
+        """Return when books were unknown, those that were known again before the last time left out.
+
+        Args:
+            end: Until when those are taken to be that still are, µs; the next time they are told from their begin on,
+                as connections may not have been followed as far as this.
+        """
+        for symbol, (begin, cause) in self._unknown_since.items():
             if begin < end:
                 self._unknown_books[symbol].append((begin, end, cause))
-                self._unknown_since[symbol] = (end, cause)
         found = self._unknown_by_series()
         self._unknown_books.clear()
         return found

@@ -120,7 +120,7 @@ class BinanceRest(Rest):
         if not self._spot:
             told |= {"E": book.time, "T": book.time}
         told |= {"bids": [row[:2] for row in book.bids(most)], "asks": [row[:2] for row in book.asks(most)]}
-        return Reply(msgspec.json.encode(told), number=number)
+        return Reply(msgspec.json.encode(told), number=number, is_old=told_book.is_old)
 
     def _premium(self, symbol: str, now: int) -> Reply:
         names = [symbol] if symbol else self.server.market.natives

@@ -98,7 +98,7 @@ class OkxRest(Rest):
         number = None
         if book.number is not None:
             number = data["seqId"] = book.number - self.server.lowered(native)
-        return _data([data])._replace(number=number)
+        return _data([data])._replace(number=number, is_old=told.is_old)
 
     def _states(self, channel: str, native: str) -> Reply:
         rows = [
