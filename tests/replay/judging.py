@@ -159,6 +159,7 @@ class _Stream:
     Attributes:
         told: What it becomes.
         arrived: When its frames arrived, ascending.
+        numbers: By what they are known.
         lost: When frames were sent, or were to be sent, that did not arrive.
         outages: From when to when nobody listened.
         broken: When frames of a book came in another order, or its numbers began anew: nothing is lost then, but
@@ -168,6 +169,7 @@ class _Stream:
 
     told: ToldStream
     arrived: list[int]
+    numbers: list[int]
     lost: list[int]
     outages: list[tuple[int, int]]
     broken: list[int]
@@ -193,13 +195,14 @@ def _streams(
 ) -> dict[str, _Stream]:
     names = StreamNames(exchange)
     found: dict[str, _Stream] = {}
-    for (name, _), ns in sorted(received.items(), key=lambda item: item[1]):
+    for (name, number), ns in sorted(received.items(), key=lambda item: item[1]):
         told = names.read(name)
         if told is not None and name not in found:
             troubles = _book_troubles(exchange, truth, name, told)
-            found[name] = _Stream(told, [], [], _outages(truth, name), *troubles)
+            found[name] = _Stream(told, [], [], [], _outages(truth, name), *troubles)
         if told is not None:
             found[name].arrived.append(ns // 1_000)
+            found[name].numbers.append(number)
     for (name, _), line in lost.items():
         found[name].lost.append(line["ns"] // 1_000)
     return found
@@ -256,10 +259,10 @@ def _judge_gaps(judged: Judged, lake: Lake, streams: dict[str, _Stream]) -> None
         unknown += [
             (name, at)
             for at in stream.lost
-            if not any(left - _FRAME_US <= at <= right + _FRAME_US for left, right, _ in holes)
+            if not any(left - _FRAME_US <= at <= right + _FRAME_US for left, right, *_ in holes)
         ]
         is_book = Stream.BOOK in stream.told.streams
-        for left, right, why in holes:
+        for left, right, why, numbers in holes:
             cause = stream.cause(left, right)
             if cause is None:
                 extra_us += right - left
@@ -276,7 +279,10 @@ def _judge_gaps(judged: Judged, lake: Lake, streams: dict[str, _Stream]) -> None
                     too_long += [(name, why, right - end, left)] if right - end > _MOST_RESYNC_US else []
             else:
                 extra_us += max(0, right - end - _SLACK_US)
-                between = sum(left + _SLACK_US < at < right for at in stream.arrived)
+                if numbers is None:
+                    between = sum(left + _SLACK_US < at < right for at in stream.arrived)
+                else:
+                    between = sum(numbers[0] < number <= numbers[1] for number in stream.numbers)
                 unmarked += [(name, why, left, right, between)] if between > 1 else []
     judged.figures["gaps in the ledger"] = rows
     judged.must("lost frames that no gap tells of", unknown)
@@ -291,22 +297,28 @@ def _judge_gaps(judged: Judged, lake: Lake, streams: dict[str, _Stream]) -> None
     judged.figures["slowest of those after the last refusal, s"] = max(after_refusal) / 1e6
 
 
-def _holes(lake: Lake, exchange: Exchange, told: ToldStream) -> list[tuple[int, int, str]]:
-    """Return what the ledger says is missing of a stream: by time, and where it is numbered by number, µs."""
+def _holes(lake: Lake, exchange: Exchange, told: ToldStream) -> list[tuple[int, int, str, tuple[int, int] | None]]:
+    """Return what the ledger says is missing of a stream: by time, and where it is numbered by number.
+
+    Each is told by its edges (µs), its cause, and its numbers: missing are those after the first, up to the
+    last; None by time.
+    """
     symbol = str(told.symbol)
-    holes = []
+    holes: list[tuple[int, int, str, tuple[int, int] | None]] = []
     with lake.engine.connect() as connection:
         recorded = read_recorded(connection, exchange, [symbol], 0, 1 << 60)
         for stream in told.streams:
             own = recorded.get((symbol, stream), [])
             for left, right in pairwise(own):
-                holes.append((left.last_time, right.first_time, left.ends or right.begins))
+                holes.append((left.last_time, right.first_time, left.ends or right.begins, None))
             if own and own[-1].ends:  # it did not come again
                 end = max(item.last_time for items in recorded.values() for item in items)
-                holes.append((own[-1].last_time, end, own[-1].ends))
+                holes.append((own[-1].last_time, end, own[-1].ends, None))
             rows = read_gaps(connection, exchange, symbol, stream)
-            holes += [(row.first_time, row.last_time, row.cause) for row in rows]
-    return sorted(set(holes))
+            holes += [
+                (row.first_time, row.last_time, row.cause, (row.after_sequence, row.before_sequence)) for row in rows
+            ]
+    return sorted(set(holes), key=lambda hole: hole[:3])
 
 
 def _judge_requests(judged: Judged, truth: list[dict[str, Any]], session: Session) -> None:

@@ -28,7 +28,7 @@ class Books:
     """The numbers of all books of a venue, over whatever connection they come.
 
     Attributes:
-        resyncs: How often a book that was known had to be fetched again.
+        resyncs: How often a book had to be fetched again, because frames were missing or in another order.
         snapshots: Snapshots asked for.
         broken: The venue's names of the instruments whose numbers broke, with how often.
     """
@@ -44,6 +44,7 @@ class Books:
         self.broken: dict[str, int] = {}
         self._feed, self._rest = feed, rest
         self._chains: dict[str, BookChain] = {}
+        self._fetched: set[str] = set()
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
 
@@ -67,7 +68,8 @@ class Books:
                 return  # it was cut, and nobody can apply it: the next one then shows that it is missing
             before = watched.state
             state = watched.see(message, local)
-            if state is not before and state is ChainState.BROKEN:
+            is_anew = before is ChainState.WAITING and state is ChainState.WANTS_SNAPSHOT and native in self._fetched
+            if state is not before and (state is ChainState.BROKEN or is_anew):
                 self.resyncs += 1
                 self.broken[native] = self.broken.get(native, 0) + 1
             if state in _WANTING and native not in self._asking:
@@ -94,6 +96,7 @@ class Books:
                     self.snapshots += 1
                     answer = await self._rest.ask(request)
                 if answer.is_good:
+                    self._fetched.add(native)
                     chain.snapshot(answer.body, answer.local)
                 if chain.state in _WANTING:
                     await asyncio.sleep(wait)
