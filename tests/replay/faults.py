@@ -35,9 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _CALM_S: Final = 4.0
-"""Time before the first fault, and after the last one."""
+"""Time before the first fault, between two, about, and after the last one."""
 
-_APART_S: Final = (3.0, 5.0)
 _CHANNELS: Final = {
     Exchange.BINANCE_FUTURES: ("trades", "quotes", "book", "mark_price"),
     Exchange.BINANCE: ("trades", "quotes", "book"),
@@ -77,11 +76,11 @@ _OF_SYMBOLS: Final = frozenset(
 )
 
 
-def faults_of(exchange: Exchange, seed: int, count: int) -> list[Fault]:
+def faults_of(exchange: Exchange, seed: int, count: int, calm_s: float = _CALM_S) -> list[Fault]:
     """Draw the faults of a venue: those whose losses can be told from what arrives."""
     chance = random.Random(f"{seed} {exchange}")  # noqa: S311 - no secret
     kinds = _EVERYWHERE if exchange is Exchange.HYPERLIQUID_PERPS else (*_EVERYWHERE, *_NUMBERED)
-    at, faults = _CALM_S, []
+    at, faults = calm_s, []
     for _ in range(count):
         kind = chance.choice(kinds)
         native = chance.choice(feed_of(exchange).majors[:2])
@@ -99,7 +98,7 @@ def faults_of(exchange: Exchange, seed: int, count: int) -> list[Fault]:
                 ms=chance.randint(-2_000, 2_000) if kind == "clock_skew" else 0,
             )
         )
-        at += chance.uniform(*_APART_S)
+        at += chance.uniform(0.75, 1.25) * calm_s
     return faults
 
 
@@ -109,7 +108,9 @@ def _seconds(kind: str, chance: random.Random) -> float:
     return 1.5 if kind == "shutdown" else 0.0
 
 
-async def run(home: Path, seed: int, count: int, exchanges: Sequence[Exchange] = tuple(_CHANNELS)) -> list[Judged]:
+async def run(
+    home: Path, seed: int, count: int, exchanges: Sequence[Exchange] = tuple(_CHANNELS), *, calm_s: float = _CALM_S
+) -> list[Judged]:
     """Let `count` faults happen, and compare what came of it with the truth.
 
     Args:
@@ -117,13 +118,14 @@ async def run(home: Path, seed: int, count: int, exchanges: Sequence[Exchange] =
         seed: Which of endlessly many runs.
         count: Faults of all venues together.
         exchanges: The venues, which share the faults.
+        calm_s: Time between two faults, about, seconds.
     """
     faults = {
-        exchange: faults_of(exchange, seed, count // len(exchanges) + (place < count % len(exchanges)))
+        exchange: faults_of(exchange, seed, count // len(exchanges) + (place < count % len(exchanges)), calm_s)
         for place, exchange in enumerate(exchanges)
     }
     sources = [SimulatedSource(_specs(exchange, seed)) for exchange in exchanges]
-    longest = max((fault.at for each in faults.values() for fault in each), default=0.0) + _CALM_S
+    longest = max((fault.at for each in faults.values() for fault in each), default=0.0) + calm_s
     settings = MockSettings(remember=True, dial_limits=False)
     before = dict(os.environ)
     async with MockExchange(sources, settings) as mock, AsyncExitStack() as stack:
