@@ -116,10 +116,13 @@ def test_a_book_that_stays_unknown_is_so_between_two_looks_too(lake: Lake, tmp_p
     for lines in (before, after):
         writer.block(*lines)
         normaliser.run_once()
-    found, expected = (
-        [(first, last) for first, last, *_ in intervals(each)[str(BTC), "book"]]
-        for each in (lake, imported(tmp_path / "at once", [*before, *after]))
-    )
+    file = tmp_path / "at once.zst"
+    file.write_bytes(compressed([*before, *after]))
+    with opened_lake(tmp_path / "at once") as other:
+        import_recordings(other, VENUE, [file])
+        found, expected = (
+            [(first, last) for first, last, *_ in intervals(each)[str(BTC), "book"]] for each in (lake, other)
+        )
     assert len(expected) == 2
     assert found == expected
 
