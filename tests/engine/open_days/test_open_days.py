@@ -182,6 +182,21 @@ def test_who_asks_before_the_first_bar_is_told_that_the_day_is_open(lake: Lake) 
     assert problem() == ""
 
 
+def test_rows_are_told_by_the_second_and_files_written_by_the_minute(lake: Lake) -> None:
+    told: list[object] = []
+    now = BEGIN + 90 * SECOND
+    append(lake, rows(0, 30))
+    telling = OpenDayBuilder(lake, lambda: now, tell=told.extend)
+    silent = OpenDayBuilder(lake, lambda: now)
+    telling.round(), silent.round()
+    append(lake, rows(30, 50))
+    assert (telling.round().files, silent.round().files) == (0, 0)
+    assert told
+    append(lake, rows(50, 70))
+    assert telling.round().files
+    assert silent.round().bars_until == BEGIN + MINUTE
+
+
 def test_files_that_gave_way_are_deleted_when_no_link_to_them_lives(lake: Lake) -> None:
     clock = Clockwork(BEGIN + 130 * SECOND)
     builder = OpenDayBuilder(lake, clock)

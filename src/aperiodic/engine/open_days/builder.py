@@ -18,7 +18,7 @@ from aperiodic.lake import Lake, LakeError, ObjectKind
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.objects import last_row, objects_after
-from aperiodic.market import DAY_US, Exchange, Symbol
+from aperiodic.market import DAY_US, Exchange, Interval, Symbol
 from aperiodic.market.time import day_at, now_us
 
 if TYPE_CHECKING:
@@ -82,6 +82,8 @@ class OpenDayBuilder:
         self._lake = lake
         self._workers = workers
         self._closes = closes
+        # Files are written once a minute; rows are told as soon as they are over.
+        self._step = Interval.M1 if tell is None else Interval.S1
         self._aside = ThreadPoolExecutor(1, "build")
         self._building: Future[tuple[int, str | None]] | None = None
         self._now = now
@@ -119,7 +121,7 @@ class OpenDayBuilder:
             seen[exchange] = max(seen[exchange], instrument.seen)
         for (exchange, _), instrument in self._open.items():
             instrument.forget_days_over()
-            instrument.fold(received.get(exchange, instrument.received), seen[exchange])
+            instrument.fold(received.get(exchange, instrument.received), seen[exchange], self._step)
         self._tell_rows()
         # Bars of a minute and more first: the files of shorter ones are large.
         for sub_minute in (False, True):

@@ -29,8 +29,7 @@ _MOST_WAITING: Final = 32
 class DayState:
     """The bars of a day that is not over.
 
-    Ticks wait until everything before the end of a minute is there, since bars take them in order of time, and none is
-    published before.
+    Ticks wait until everything before the end of a step is there, since bars take them in order of time.
 
     Attributes:
         begin: Begin of the day, µs.
@@ -85,9 +84,9 @@ class DayState:
         if len(waiting) >= _MOST_WAITING:
             self._pending[stream] = [merge_frames(stream, waiting)]
 
-    def fold(self, horizon: int) -> None:
-        """Put the ticks of the minutes that are over at a time, µs, into the bars."""
-        horizon = min(horizon - horizon % Interval.M1.microseconds, self.begin + DAY_US)
+    def fold(self, horizon: int, step: Interval = Interval.M1) -> None:
+        """Put the ticks of the steps that are over at a time, µs, into the bars: the longer a step, the less work."""
+        horizon = min(horizon - horizon % step.microseconds, self.begin + DAY_US)
         if horizon <= self.folded_to:
             return
         events = {stream: ready for stream in list(self._pending) if (ready := self._ready(stream, horizon)).height}
