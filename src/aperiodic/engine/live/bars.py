@@ -11,7 +11,7 @@ from aperiodic.catalog import TIME_COLUMN, MonthProduct
 from aperiodic.engine.families import datasets_of
 from aperiodic.engine.fields import dataset_frame, dataset_frames, new_month_of, partials_of
 from aperiodic.engine.live.rows import FIRST, LiveRow, rows_of
-from aperiodic.market import DAY_US
+from aperiodic.market import DAY_US, Interval
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aperiodic.engine.live.gaps import KnownGaps
     from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.engine.open_days.publishing import MonthsBefore
-    from aperiodic.market import Clock, Exchange, Interval, Symbol
+    from aperiodic.market import Clock, Exchange, Symbol
 
 __all__ = ["LiveBars"]
 
@@ -87,7 +87,7 @@ class LiveBars:
             if told is None:
                 state.skip_closed()
                 continue
-            state.fold(told.folded_to)  # all its events are here
+            state.fold(told.folded_to, Interval.S1)  # all its events are here
             for family, interval, edge in state.go_on_from(told):
                 before, after = (each.bars_since(family, interval, begin) for each in (told, state))
                 if after is None:

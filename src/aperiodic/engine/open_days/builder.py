@@ -218,7 +218,7 @@ class OpenDayBuilder:
         key = exchange, symbol
         if instrument.late > self._late.get(key, 0) and self._now() - self._read_at[key] > _READ_ANEW_EVERY_US:
             self._reload(key)
-            instrument.fold(instrument.received)
+            instrument.fold(instrument.received, step=self._step)
         batch, files = self._lake.batch(), 0
         for (clock, begin), state in instrument.states.items():
             files += publish(
