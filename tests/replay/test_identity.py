@@ -49,9 +49,9 @@ SETTLE_S: Final = 0.5
 HANDED_OVER: Final = (
     [("B", 10.0), *((name, speed) for speed in (10.0, 1.0) for name in ("C", "D 2021", "D 2022", "E", "A"))]
     if IS_LONG
-    else [("C", 10.0), ("D 2021", 10.0), ("D 2022", 2.0), ("E", 10.0)]
+    else [("C", 10.0), ("D 2021", 10.0), ("D 2022", 4.0), ("E", 10.0)]
 )
-KILLED: Final = [("A", 10.0), ("C", 1.0), ("D 2021", 1.0), ("E", 1.0)] if IS_LONG else [("C", 3.0)]
+KILLED: Final = [("A", 10.0), ("C", 1.0), ("D 2021", 1.0), ("E", 1.0)] if IS_LONG else [("C", 6.0)]
 
 OF_THE_MONTH: Final = ("flow_toxicity_score",)
 """Fields that measure a bar against the others of its month: a gap changes them in bars that it does not touch."""
