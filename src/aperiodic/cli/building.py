@@ -14,6 +14,7 @@ from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.build import build as run_build
 from aperiodic.engine.compiling import compile_ahead
+from aperiodic.engine.live import LiveHub
 from aperiodic.engine.open_days import OpenDayBuilder, Round
 from aperiodic.engine.plan import Selection
 from aperiodic.market import InvalidInputError
@@ -21,7 +22,7 @@ from aperiodic.market.time import time_at
 
 __all__ = ["build"]
 
-_PAUSE_S: Final = 1.0
+_PAUSE_S: Final = 0.25
 
 
 def build(
@@ -72,15 +73,16 @@ def _follow() -> None:
             over.is_set,
             lambda done, total: print_line(f"compiling ({done} of {total} done), once per installation"),
         )
-        builder = OpenDayBuilder(lake, workers=1)
-        try:
-            while not over.is_set():
-                done = builder.round()
-                if done.files or done.days:
-                    print_line(_words(done))
-                over.wait(_PAUSE_S)
-        finally:
-            builder.close()
+        with LiveHub(lake.home) as hub:
+            builder = OpenDayBuilder(lake, workers=1, tell=hub.tell, seconds=lambda: hub.wants_seconds)
+            try:
+                while not over.is_set():
+                    done = builder.round()
+                    if done.files or done.days:
+                        print_line(_words(done))
+                    over.wait(_PAUSE_S)
+            finally:
+                builder.close()
 
 
 def _words(done: Round) -> str:

@@ -28,6 +28,7 @@ from aperiodic.server.middleware.rate_limits import tell_standing
 from aperiodic.server.openapi import Documents, get_llms, get_llms_full, get_openapi
 from aperiodic.server.service import Service
 from aperiodic.server.site import error_page, site_router, wants_page
+from aperiodic.server.stream.service import StreamService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -111,6 +112,7 @@ def create_app(
         on_shutdown=[service.metering.stop, pages.close],
         openapi_config=None,
     )
+    app.state.stream = StreamService(service, app)
     app.asgi_handler = watch.around(pages.around(app.asgi_handler))
     return app
 

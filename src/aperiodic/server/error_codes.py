@@ -163,6 +163,12 @@ class ErrorCode(Enum):
         "The counters need the token that the operator has set.",
         "Send it in the header Authorization: Bearer.",
     )
+    LIVE_NOT_IN_PLAN = _Words(
+        403,
+        "The plan {plan} does not include live bars.",
+        "Ask the operator of this server for a plan that does.",
+        plan="starter",
+    )
     METRIC_NOT_IN_PLAN = _Words(
         403,
         "The plan {plan} does not include the metric {metric} (tier {tier}).",
@@ -253,6 +259,17 @@ class ErrorCode(Enum):
         "The file has {size} bytes; the range lies outside.",
         "Ask for bytes inside the file.",
         size=52417,
+    )
+    UPGRADE_REQUIRED = _Words(
+        426, "Live bars are told over WebSocket.", "Use aperiodic.stream(…), or any WebSocket client with X-API-KEY."
+    )
+    CLIENT_OBSOLETE = _Words(426, "This client is too old for live bars.", "Upgrade it to version 4 or later.")
+    TOO_MANY_STREAMS = _Words(
+        429,
+        "The plan {plan} has {most} live connections at a time.",
+        "Close one, or subscribe to more channels on it.",
+        plan="pro",
+        most=2,
     )
     RATE_LIMITED = _Words(
         429,

@@ -186,7 +186,7 @@ def test_rows_are_told_by_the_second_and_files_written_by_the_minute(lake: Lake)
     told: list[object] = []
     now = BEGIN + 90 * SECOND
     append(lake, rows(0, 30))
-    telling = OpenDayBuilder(lake, lambda: now, tell=told.extend)
+    telling = OpenDayBuilder(lake, lambda: now, tell=told.extend, seconds=lambda: True)
     silent = OpenDayBuilder(lake, lambda: now)
     telling.round(), silent.round()
     append(lake, rows(30, 50))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from aperiodic.market import Clock, Exchange, Symbol
 
 __all__ = ["LiveBars"]
+
+_TOLD_AT_START_US: Final = 120_000_000
+"""Bars that ended so long before the first look are told: the files of open days lag by less, so nothing is between."""
 
 States = dict[tuple["Clock", int], "DayState"]
 _Owner = tuple["Exchange", "Symbol"]
@@ -58,8 +61,12 @@ class LiveBars:
         self._months: dict[tuple[_Owner, Clock, Interval, str], _Month] = {}
         self._revisions: dict[tuple[_Owner, Clock, Interval, str, int], int] = {}
 
-    def take(self, instruments: Mapping[_Owner, States]) -> Iterator[LiveRow]:
+    def take(self, instruments: Mapping[_Owner, States], *, seconds: bool = False) -> Iterator[LiveRow]:
         """Yield the rows of bars that are over and were not told yet, the shortest first.
+
+        Args:
+            instruments: The open days of each.
+            seconds: Whether bars below a minute are wanted.
 
         Raises:
             LakeError: `object_missing` or `object_damaged` when a day of the month cannot be read.
@@ -67,7 +74,7 @@ class LiveBars:
         found: defaultdict[_Kind, list[tuple[_Owner, pl.DataFrame]]] = defaultdict(list)
         for owner, states in instruments.items():
             for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
-                for family, interval, bars in state.take_closed():
+                for family, interval, bars in state.take_closed(seconds=seconds):
                     found[clock, interval, family].append((owner, bars))
         for kind, parts in sorted(found.items(), key=lambda item: item[0][1].microseconds):
             for dataset in datasets_of(kind[2]):
@@ -85,9 +92,9 @@ class LiveBars:
         for (clock, begin), state in new.items():
             told = old.get((clock, begin))
             if told is None:
-                state.skip_closed()
+                state.skip_closed(state.folded_to - _TOLD_AT_START_US)
                 continue
-            state.fold(told.folded_to, Interval.S1)  # all its events are here
+            state.fold(told.folded_to, seconds=True)  # all its events are here
             for family, interval, edge in state.go_on_from(told):
                 before, after = (each.bars_since(family, interval, begin) for each in (told, state))
                 if after is None:

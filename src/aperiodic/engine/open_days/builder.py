@@ -18,7 +18,7 @@ from aperiodic.lake import Lake, LakeError, ObjectKind
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.objects import last_row, objects_after
-from aperiodic.market import DAY_US, Exchange, Interval, Symbol
+from aperiodic.market import DAY_US, Exchange, Symbol
 from aperiodic.market.time import day_at, now_us
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ class OpenDayBuilder:
         lake: The installation.
         now: Tells the time, µs.
         workers: Processes that build days that are over, while bars of open days go on; None builds them in between.
-        tell: Receives the rows of bars that are over, and of those that have changed since; those of bars that were over
-            before the first round are not told.
+        tell: Receives the rows of bars that are over, and of those that have changed since; of bars that were over before
+            the first round only those of the last two minutes are told.
+        seconds: Whether bars below a minute are to be told too.
         closes: Whether days that are over are built at all.
     """
 
@@ -77,13 +78,12 @@ class OpenDayBuilder:
         *,
         workers: int | None = None,
         tell: Callable[[list[LiveRow]], object] | None = None,
+        seconds: Callable[[], bool] = lambda: False,
         closes: bool = True,
     ) -> None:
         self._lake = lake
         self._workers = workers
         self._closes = closes
-        # Files are written once a minute; rows are told as soon as they are over.
-        self._step = Interval.M1 if tell is None else Interval.S1
         self._aside = ThreadPoolExecutor(1, "build")
         self._building: Future[tuple[int, str | None]] | None = None
         self._now = now
@@ -92,6 +92,7 @@ class OpenDayBuilder:
         self._late: dict[Instrument, int] = {}
         self._before = MonthsBefore(lake)
         self._tell = tell
+        self._seconds = seconds
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(self._before, self._gaps, now)
         self._row = 0
@@ -115,14 +116,14 @@ class OpenDayBuilder:
             with self._lake.engine.connect() as connection:
                 records, self._row = objects_after(connection, (ObjectKind.TICKS, ObjectKind.TICK_PARTS), self._row)
             self._take(records)
-        files = 0
+        files, seconds = 0, self._tell is not None and self._seconds()
         seen: defaultdict[Exchange, int] = defaultdict(int)
         for (exchange, _), instrument in self._open.items():
             seen[exchange] = max(seen[exchange], instrument.seen)
         for (exchange, _), instrument in self._open.items():
             instrument.forget_days_over()
-            instrument.fold(received.get(exchange, instrument.received), seen[exchange], self._step)
-        self._tell_rows()
+            instrument.fold(received.get(exchange, instrument.received), seen[exchange], seconds=seconds)
+        self._tell_rows(seconds=seconds)
         # Bars of a minute and more first: the files of shorter ones are large.
         for sub_minute in (False, True):
             for (exchange, symbol), instrument in self._open.items():
@@ -137,13 +138,13 @@ class OpenDayBuilder:
         until = [state.folded_to for each in self._open.values() for state in each.states.values()]
         return Round(files, min(until, default=None), days, why or waits)
 
-    def _tell_rows(self) -> None:
+    def _tell_rows(self, *, seconds: bool) -> None:
         if self._tell is None or not self._open:
             return
         states = {owner: instrument.states for owner, instrument in self._open.items()}
         self._gaps.refresh(states)
         rows = [row for owner, held in states.items() for row in self._live.touched(owner, held)]
-        rows += self._live.take(states)
+        rows += self._live.take(states, seconds=seconds)
         if rows:
             self._tell(rows)
 
@@ -218,7 +219,7 @@ class OpenDayBuilder:
         key = exchange, symbol
         if instrument.late > self._late.get(key, 0) and self._now() - self._read_at[key] > _READ_ANEW_EVERY_US:
             self._reload(key)
-            instrument.fold(instrument.received, step=self._step)
+            instrument.fold(instrument.received, seconds=self._tell is not None)
         batch, files = self._lake.batch(), 0
         for (clock, begin), state in instrument.states.items():
             files += publish(

@@ -84,9 +84,15 @@ class DayState:
         if len(waiting) >= _MOST_WAITING:
             self._pending[stream] = [merge_frames(stream, waiting)]
 
-    def fold(self, horizon: int, step: Interval = Interval.M1) -> None:
-        """Put the ticks of the steps that are over at a time, µs, into the bars: the longer a step, the less work."""
-        horizon = min(horizon - horizon % step.microseconds, self.begin + DAY_US)
+    def fold(self, horizon: int, *, seconds: bool = False) -> None:
+        """Put the ticks of the minutes that are over into the bars.
+
+        Args:
+            horizon: All ticks before this time are there, µs.
+            seconds: Whether those of the seconds that are over are wanted too, on a clock that has such bars.
+        """
+        grain = self._clock.intervals[0] if seconds else Interval.M1
+        horizon = min(horizon - horizon % grain.microseconds, self.begin + DAY_US)
         if horizon <= self.folded_to:
             return
         events = {stream: ready for stream in list(self._pending) if (ready := self._ready(stream, horizon)).height}
@@ -129,8 +135,12 @@ class DayState:
                 if over.height:
                     yield family, interval, over
 
-    def take_closed(self) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
-        """Yield the bars that are over and were not yielded before, of every interval; the shorter ones first."""
+    def take_closed(self, *, seconds: bool = False) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
+        """Yield the bars that are over and were not yielded before, of every interval; the shorter ones first.
+
+        Args:
+            seconds: Whether those below a minute are wanted; if not they are left out for good.
+        """
         for interval in self._clock.intervals:
             edge = self.folded_to - self.folded_to % interval.microseconds
             for family, day in self._days.items():
@@ -138,17 +148,17 @@ class DayState:
                 if edge <= since:
                     continue
                 self._taken[family, interval] = edge
-                if self._last.get(family, -1) < since:
+                if self._last.get(family, -1) < since or (interval.sub_minute and not seconds):
                     continue
                 bars = day.finish([interval], since)[interval]
                 over = bars.filter(pl.col("time").to_physical() < edge)
                 if over.height:
                     yield family, interval, over
 
-    def skip_closed(self) -> None:
-        """Let `take_closed` yield only bars that end from now on."""
+    def skip_closed(self, since: int) -> None:
+        """Let `take_closed` yield only bars that end after a time, µs."""
         for interval in self._clock.intervals:
-            edge = self.folded_to - self.folded_to % interval.microseconds
+            edge = max(since - since % interval.microseconds, self.begin)
             for family in KERNELS:
                 self._taken[family, interval] = edge
 

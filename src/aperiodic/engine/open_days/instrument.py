@@ -13,7 +13,7 @@ from aperiodic.engine.open_days.day_state import DayState
 from aperiodic.engine.parts import COMPACTED
 from aperiodic.lake import LakeError, ObjectKind, ObjectReader
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.market import DAY_US, Clock, Interval, Source, Stream
+from aperiodic.market import DAY_US, Clock, Source, Stream
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
@@ -112,18 +112,18 @@ class OpenInstrument:
                 return True
         return False
 
-    def fold(self, received: int, seen: int = 0, step: Interval = Interval.M1) -> None:
+    def fold(self, received: int, seen: int = 0, *, seconds: bool = False) -> None:
         """Put into the bars what is certain.
 
         Args:
             received: Everything that arrived until then is here, µs.
+            seconds: Whether bars below a minute are wanted at once.
             seen: Latest event of the venue, µs of the exchange clock; its instruments are not all equally lively.
-            step: Only whole ones go into the bars; see `DayState.fold`.
         """
         hold = _PATIENT_HOLD_US if self._patient else _HOLD_US
         horizons = {Clock.EXCHANGE: min(max(self.seen, seen), received) - hold, Clock.TRUE: received}
         for (clock, _), state in self.states.items():
-            state.fold(horizons[clock], step)
+            state.fold(horizons[clock], seconds=seconds)
 
     def forget_days_over(self) -> None:
         """Let go of the days in `over`."""

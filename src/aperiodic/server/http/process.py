@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp
 
     from aperiodic.server.settings import ServerSettings
+    from aperiodic.server.stream.service import StreamService
 
 __all__ = ["BACKLOG", "protocol_settings", "serve_here"]
 
@@ -63,8 +64,10 @@ def serve_here(
         config = protocol_settings(app)
 
         async def live() -> None:
+            stream: StreamService = app.state.stream
             async with app.lifespan():
-                await _serve(config, connections, access_log, listening, ready, numbers)
+                stream.start()
+                await _serve(config, connections, stream, access_log, listening, ready, numbers)
 
         asyncio.run(live())
 
@@ -84,6 +87,7 @@ def protocol_settings(app: ASGIApp) -> Config:
 async def _serve(
     config: Config,
     connections: Connections[HttpConnection],
+    stream: StreamService,
     access_log: AccessLog,
     listening: socket.socket,
     ready: Callable[[], None],
@@ -100,11 +104,12 @@ async def _serve(
         loop.add_signal_handler(number, stop)
     ticking = asyncio.create_task(_tick(state, connections))
     server = await loop.create_server(
-        lambda: HttpConnection(config, state, connections), sock=listening, backlog=BACKLOG
+        lambda: HttpConnection(config, state, connections, stream), sock=listening, backlog=BACKLOG
     )
     ready()
     await stopping.wait()
     access_log.stopping = True
+    stream.stop()
     await _let_finish(access_log, connections, at_once)
     server.close()
     for connection in list(connections.open):

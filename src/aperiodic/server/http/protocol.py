@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import ErrorBody
 from aperiodic.server.http.connections import BODY_S, CLOSE_S, HEAD_S, IDLE_S, STALLED_BYTES, STALLED_S, Waiting
+from aperiodic.server.stream.service import STREAM_PATH
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
     from aperiodic.server.http.connections import Connections
+    from aperiodic.server.stream.service import StreamService
 
 __all__ = ["HttpConnection"]
 
@@ -46,8 +49,16 @@ class HttpConnection(HttpToolsProtocol):
     deadline: float
     waiting: Waiting
 
-    def __init__(self, config: Config, state: ServerState, connections: Connections[HttpConnection]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        state: ServerState,
+        connections: Connections[HttpConnection],
+        stream: StreamService | None = None,
+    ) -> None:
         super().__init__(config, state, {})
+        self._stream = stream
+        self._becomes_stream = False
         self._all = connections
         self._in_head = False
         self._body_is_whole = True
@@ -63,6 +74,14 @@ class HttpConnection(HttpToolsProtocol):
         peer = self.client[0] if self.client else ""
         if not self._all.enter(self, peer):
             self._refuse(ErrorCode.TOO_MANY_CONNECTIONS)
+
+    def _hand_over(self, stream_service: StreamService, rest: bytes) -> None:
+        """Let the connection speak WebSocket from here on; it counts as open until its end."""
+        head = [b"GET %s HTTP/1.1" % self.url, *(b"%s: %s" % header for header in self.headers), b"", b""]
+        self._closing = True
+        self._all.wait(self, Waiting.ANSWER, math.inf)
+        stream = stream_service.connect(self.client[0] if self.client else "", partial(self._all.leave, self))
+        stream.take_over(self.transport, b"\r\n".join(head) + rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -81,7 +100,10 @@ class HttpConnection(HttpToolsProtocol):
         self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._becomes_stream and self._stream is not None:
+                self._hand_over(self._stream, data[upgrade.args[0] :])
+                return
             # Answered as the plain request that it is as well; what follows it is in no protocol spoken here.
             self.cycle.keep_alive = False
         except httptools.HttpParserError:
@@ -117,11 +139,20 @@ class HttpConnection(HttpToolsProtocol):
             raise _RefusedError
         if b"transfer-encoding" in names and (b"content-length" in names or self.parser.get_http_version() == "1.0"):
             raise _RefusedError
+        if self._stream is not None and self.url.partition(b"?")[0] == STREAM_PATH:
+            upgrade = next((value for name, value in self.headers if name == b"upgrade"), b"")
+            if upgrade.lower() != b"websocket" or self.parser.get_method() != b"GET":
+                self._refusal = ErrorCode.UPGRADE_REQUIRED
+                raise _RefusedError
+            self._becomes_stream = True
+            return
         self._all.wait(self, Waiting.BODY, BODY_S)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """Note that the request is whole."""
+        if self._becomes_stream:
+            return
         self._body_is_whole = True
         if self.cycle.response_complete:
             self._all.wait(self, Waiting.IDLE, IDLE_S)

@@ -1,0 +1,1 @@
+"""Live bars over WebSocket: `/v1/stream`."""

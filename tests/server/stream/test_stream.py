@@ -1,0 +1,276 @@
+"""`/v1/stream` as a client sees it: who is let in, what is answered, and which rows come."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import ExitStack, closing, suppress
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import msgspec
+import pytest
+from tests.servers import Api, make_key, serving
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from aperiodic.accounts.keys import public_id_of, revoke_key
+from aperiodic.engine.live import LiveHub, LiveRow
+from aperiodic.lake import Lake, Settings
+from aperiodic.lake.ledger import begin_write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MINUTE = 60_000_000
+T = 1_795_000_020_000_000
+BTC, ETH = "perpetual-BTC-USDT:USDT", "perpetual-ETH-USDT:USDT"
+
+
+def row(number: int, symbol: str = BTC, dataset: str = "ohlcv", revision: int = 0) -> LiveRow:
+    begin = T + number * MINUTE
+    data = {"symbol": symbol, "interval": "1m", "time": begin, "close": 100.5 + number, "vwap": None}
+    told = msgspec.json.encode(data | {"complete": True, "revision": revision})
+    series = (dataset, "binance-futures", "1m", "exchange")
+    return LiveRow(*series, symbol, begin, begin + MINUTE, begin, revision, complete=True, data=told)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def hub(home: Path) -> Iterator[LiveHub]:
+    with LiveHub(home) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def api(home: Path, hub: LiveHub) -> Iterator[Api]:
+    with serving(home) as running:
+        deadline = time.monotonic() + 30
+        while not hub.readers and time.monotonic() < deadline:
+            time.sleep(0.02)
+        yield running
+
+
+def opened(api: Api, key: str | None = None, **headers: str) -> ClientConnection:
+    url = api.url.replace("http", "ws").removesuffix("/api/v1") + "/v1/stream"
+    return connect(url, additional_headers={"X-API-KEY": api.key if key is None else key} | headers, open_timeout=20)
+
+
+def ask(client: ClientConnection, **message: Any) -> dict[str, Any]:
+    client.send(json.dumps(message))
+    return received(client)
+
+
+def received(client: ClientConnection) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(client.recv(timeout=20))
+    return found
+
+
+def fill(others: ExitStack, api: Api, key: str) -> None:
+    for _ in range(100):
+        others.enter_context(opened(api, key))
+
+
+def read_to_the_end(client: ClientConnection) -> None:
+    while True:
+        client.recv(timeout=60)
+
+
+def refused(api: Api, key: str, **headers: str) -> tuple[int, str]:
+    with pytest.raises(InvalidStatus) as caught, opened(api, key, **headers):
+        pass
+    body = json.loads(caught.value.response.body or b"")
+    assert body["error"]
+    return caught.value.response.status_code, body["code"]
+
+
+def test_rows_come_on_the_channels_asked_for(api: Api, hub: LiveHub) -> None:
+    with opened(api) as client:
+        answer = ask(client, op="subscribe", id="s1", channels=["ohlcv.binance-futures.1m"])
+        assert answer == {"id": "s1", "op": "subscribed", "channels": ["ohlcv.binance-futures.1m"], "rejected": []}
+        hub.tell([row(0), row(0, dataset="vtwap"), row(0, ETH)])
+        found = [received(client), received(client)]
+        assert found[0] == {
+            "channel": "ohlcv.binance-futures.1m",
+            "data": {
+                "symbol": BTC,
+                "interval": "1m",
+                "time": T,
+                "close": 100.5,
+                "vwap": None,
+                "complete": True,
+                "revision": 0,
+            },
+        }
+        assert found[1]["data"]["symbol"] == ETH
+        hub.tell([row(0, revision=1)])
+        assert received(client)["data"]["revision"] == 1
+        # A maker that begins again tells what was told.
+        hub.tell([row(0), row(1)])
+        assert received(client)["data"]["time"] == T + MINUTE
+
+
+def test_the_newest_row_of_each_symbol_comes_first(api: Api, hub: LiveHub) -> None:
+    hub.tell([row(10), row(11), row(10, ETH)])
+    with opened(api) as client:
+        asked = [{"dataset": "ohlcv", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC]}]
+        answer = ask(client, op="subscribe", id="s1", channels=asked)
+        assert answer["channels"] == ["ohlcv.binance-futures.1m"]
+        first = received(client)
+        assert (first["snapshot"], first["data"]["time"]) == (True, T + 11 * MINUTE)
+        hub.tell([row(12, ETH), row(12)])
+        following = received(client)
+        assert (following["data"]["symbol"], following["data"]["time"]) == (BTC, T + 12 * MINUTE)
+        assert "snapshot" not in following
+
+
+def test_what_cannot_be_had_is_refused_one_by_one(api: Api) -> None:
+    channels = [
+        "ohlcv.binance-futures.1m",
+        "ohlc.binance-futures.1m",
+        "ohlcv.binance-futures.1s.exchange",
+        "ohlcv",
+        7,
+        "funding.binance.1m",
+        {"dataset": "ohlcv", "exchange": "binance-futures", "interval": "1h", "symbols": ["BTCUSDT"]},
+    ]
+    with opened(api) as client:
+        answer = ask(client, op="subscribe", id="s1", channels=channels)
+        assert answer["channels"] == ["ohlcv.binance-futures.1m"]
+        codes = [(each["channel"], each["code"]) for each in answer["rejected"]]
+        assert codes == [
+            ("ohlc.binance-futures.1m", "unknown_channel"),
+            ("ohlcv.binance-futures.1s.exchange", "unknown_channel"),
+            ("ohlcv", "invalid_message"),
+            ("7", "invalid_message"),
+            ("funding.binance.1m", "not_live"),
+            ("ohlcv.binance-futures.1h", "unknown_channel"),
+        ]
+        assert "Did you mean 'ohlcv'?" in answer["rejected"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("{", "invalid_message"),
+        ("[]", "invalid_message"),
+        ('{"op":"subscribe"}', "invalid_message"),
+        ('{"op":"subscribe","channels":[]}', "invalid_message"),
+        ('{"op":"subscribe","channels":["a"],"since":"now"}', "invalid_message"),
+        ('{"op":{},"channels":["a"]}', "invalid_message"),
+        ('{"op":"dance"}', "invalid_message"),
+        (json.dumps({"op": "subscribe", "channels": ["a.b.c"] * 201}), "limit_exceeded"),
+    ],
+)
+def test_messages_that_make_no_sense_are_answered(api: Api, message: str, code: str) -> None:
+    with opened(api) as client:
+        client.send(message)
+        answer = received(client)
+        assert (answer["op"], answer["code"]) == ("error", code)
+        assert ask(client, op="ping", id="p") == {"id": "p", "op": "pong"}
+
+
+def test_channels_can_be_given_up(api: Api, hub: LiveHub) -> None:
+    name, other = "ohlcv.binance-futures.1m", "ohlcv.binance-futures.1m.exchange"
+    with opened(api) as client:
+        ask(client, op="subscribe", id="s1", channels=[name, other, "vtwap.binance-futures.1m"])
+        while drained(client):
+            pass
+        answer = ask(client, op="unsubscribe", id="u1", channels=[name, "flow.binance.1m"])
+        assert (answer["op"], answer["channels"]) == ("unsubscribed", [name])
+        assert [each["channel"] for each in answer["rejected"]] == ["flow.binance.1m"]
+        hub.tell([row(30)])
+        assert received(client)["channel"] == other
+
+
+def drained(client: ClientConnection) -> bool:
+    """Take the next row of a snapshot, if there is one."""
+    try:
+        return "snapshot" in client.recv(timeout=0.3)
+    except TimeoutError:
+        return False
+
+
+def test_who_may_not_come_in_is_told_why(api: Api, home: Path) -> None:
+    assert refused(api, "") == (401, "missing_key")
+    assert refused(api, "ap_live_000000000000_" + "a" * 40) == (401, "unknown_key")
+    assert refused(api, make_key(home, "starter")) == (403, "live_not_in_plan")
+    assert refused(api, api.key, **{"User-Agent": "aperiodic-python/2.0.1"}) == (426, "client_obsolete")
+    plain = httpx.get(api.url.removesuffix("/api/v1") + "/v1/stream")
+    assert (plain.status_code, plain.json()["code"]) == (426, "upgrade_required")
+
+
+def test_a_plan_has_so_many_connections_and_no_more(api: Api, home: Path) -> None:
+    key = make_key(home, "pro")
+    with ExitStack() as others:
+        with opened(api, key):
+            with pytest.raises(InvalidStatus) as caught:
+                fill(others, api, key)
+            answer = caught.value.response
+            assert (answer.status_code, json.loads(answer.body or b"")["code"]) == (429, "too_many_streams")
+            assert answer.headers["Retry-After"]
+        for _ in range(400):
+            with suppress(InvalidStatus):
+                others.enter_context(opened(api, key))
+                return
+            time.sleep(0.05)
+    pytest.fail("the place of a connection that ended is not free")
+
+
+def test_too_many_messages_end_the_connection_for_good(api: Api) -> None:
+    with opened(api) as client:
+        for _ in range(125):
+            client.send('{"op":"ping"}')
+        with pytest.raises(ConnectionClosed) as caught:
+            read_to_the_end(client)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1008
+
+
+def test_an_overlong_message_ends_the_connection(api: Api) -> None:
+    with opened(api) as client:
+        client.send("x" * (1 << 19))
+        with pytest.raises(ConnectionClosed) as caught:
+            client.recv(timeout=20)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1009
+
+
+def test_rows_since_a_time_come_again_before_new_ones(api: Api, hub: LiveHub) -> None:
+    hub.tell([row(40), row(41), row(41, ETH), row(42)])
+    with opened(api) as client:
+        asked = [{"dataset": "ohlcv", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC]}]
+        answer = ask(client, op="subscribe", id="s1", channels=asked, since=T + 41 * MINUTE)
+        assert answer["replayed"] is True
+        assert [received(client)["data"]["time"] for _ in range(2)] == [T + 41 * MINUTE, T + 42 * MINUTE]
+        hub.tell([row(43)])
+        assert received(client)["data"]["time"] == T + 43 * MINUTE
+
+
+def test_a_server_that_ends_says_so(tmp_path: Path) -> None:
+    with ExitStack() as ending:
+        other = ending.enter_context(serving(tmp_path))
+        with opened(other) as client:
+            ending.close()
+            with pytest.raises(ConnectionClosed) as caught:
+                client.recv(timeout=20)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 1001
+
+
+def test_a_key_that_is_revoked_ends_its_connections(home: Path, api: Api) -> None:
+    key = make_key(home, "pro")
+    with opened(api, key) as client:
+        with closing(Lake.open(Settings(home=home))) as lake, begin_write(lake.engine) as connection:
+            public_id = public_id_of(key)
+            assert public_id is not None
+            revoke_key(connection, public_id)
+        with pytest.raises(ConnectionClosed) as caught:
+            read_to_the_end(client)
+    assert caught.value.rcvd is not None
+    assert caught.value.rcvd.code == 4001
