@@ -35,6 +35,16 @@ if TYPE_CHECKING:
         get_raw_coverage,
         get_raw_coverage_async,
     )
+    from aperiodic.client.stream import Stream, follow, stream
+    from aperiodic.client.stream_messages import (
+        ChannelRejection,
+        StreamChannel,
+        StreamClosedError,
+        StreamMessage,
+        StreamSubscription,
+        StreamSubscriptionError,
+        StreamWarning,
+    )
     from aperiodic.client.symbols import get_symbols, get_symbols_async
     from aperiodic.client.types import (
         DerivativeMetric,
@@ -54,6 +64,7 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "AperiodicDataError",
+    "ChannelRejection",
     "DerivativeMetric",
     "DownloadError",
     "Exchange",
@@ -68,11 +79,19 @@ __all__ = [
     "OutputFormat",
     "RawDataset",
     "SimulatedDataWarning",
+    "Stream",
+    "StreamChannel",
+    "StreamClosedError",
+    "StreamMessage",
+    "StreamSubscription",
+    "StreamSubscriptionError",
+    "StreamWarning",
     "TimestampType",
     "TradeMetric",
     "__version__",
     "download_raw",
     "download_raw_async",
+    "follow",
     "get_derivative_metrics",
     "get_derivative_metrics_async",
     "get_l1_metrics",
@@ -95,6 +114,7 @@ __all__ = [
     "get_twap_async",
     "get_vwap",
     "get_vwap_async",
+    "stream",
 ]
 
 # Where the names are. They are imported when they are first used: Polars alone takes longer to import than the
@@ -105,6 +125,11 @@ _MODULES: Final = {
     "aperiodic.client.types": (
         *("DerivativeMetric", "Exchange", "Interval", "L1Metric", "L2Metric", "Metric", "OnIncomplete"),
         *("OutputFormat", "RawDataset", "TimestampType", "TradeMetric"),
+    ),
+    "aperiodic.client.stream": ("Stream", "follow", "stream"),
+    "aperiodic.client.stream_messages": (
+        *("ChannelRejection", "StreamChannel", "StreamClosedError", "StreamMessage", "StreamSubscription"),
+        *("StreamSubscriptionError", "StreamWarning"),
     ),
     "aperiodic.client.symbols": ("get_symbols", "get_symbols_async"),
     "aperiodic.client.raw": (

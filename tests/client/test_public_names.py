@@ -39,6 +39,7 @@ def test_the_package_exports_exactly_these_names() -> None:
     assert sorted(aperiodic.__all__) == [
         "APIError",
         "AperiodicDataError",
+        "ChannelRejection",
         "DerivativeMetric",
         "DownloadError",
         "Exchange",
@@ -53,11 +54,19 @@ def test_the_package_exports_exactly_these_names() -> None:
         "OutputFormat",
         "RawDataset",
         "SimulatedDataWarning",
+        "Stream",
+        "StreamChannel",
+        "StreamClosedError",
+        "StreamMessage",
+        "StreamSubscription",
+        "StreamSubscriptionError",
+        "StreamWarning",
         "TimestampType",
         "TradeMetric",
         "__version__",
         "download_raw",
         "download_raw_async",
+        "follow",
         "get_derivative_metrics",
         "get_derivative_metrics_async",
         "get_l1_metrics",
@@ -80,6 +89,7 @@ def test_the_package_exports_exactly_these_names() -> None:
         "get_twap_async",
         "get_vwap",
         "get_vwap_async",
+        "stream",
     ]
     assert all(hasattr(aperiodic, name) for name in aperiodic.__all__)
 
@@ -195,6 +205,8 @@ def test_importing_the_package_leaves_heavy_modules_out() -> None:
     [
         aperiodic.APIError(403, "Not in the plan.", ["a"], "interval_not_in_plan", "Upgrade.", "r1"),
         aperiodic.DownloadError(2025, 5, None, OSError("broken"), 503),
+        aperiodic.StreamClosedError(4001, "Key changed."),
+        aperiodic.StreamSubscriptionError("No.", [aperiodic.ChannelRejection("a.b.1m", "not_live", "Not live.")]),
     ],
 )
 def test_errors_survive_the_way_out_of_a_worker_process(error: aperiodic.AperiodicDataError) -> None:
@@ -202,4 +214,4 @@ def test_errors_survive_the_way_out_of_a_worker_process(error: aperiodic.Aperiod
     assert str(copy) == str(error)
     assert copy.code == error.code
     assert copy.hint == error.hint
-    assert copy.status_code == error.status_code  # type: ignore[attr-defined]  # both kinds have it
+    assert {**vars(copy), "original_error": None} == {**vars(error), "original_error": None}

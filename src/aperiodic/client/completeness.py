@@ -108,16 +108,18 @@ class Remarks:
             raise shortfall.error()
         return cls(series, shortfall, any(link.source == "simulated" for link in files), on_incomplete)
 
+    def warnings(self) -> Iterator[tuple[str, type[Warning]]]:
+        """Yield what to warn of, and the kind of warning."""
+        if self.simulated:
+            text = f"The data is simulated: {self.series} was made by a model, not recorded from a venue."
+            yield text, SimulatedDataWarning
+        if self.shortfall is not None and self.on_incomplete == "warn":
+            yield f"{self.shortfall}{HOW_TO_SILENCE}", IncompleteDataWarning
+
     def tell(self, stacklevel: int) -> None:
         """Warn; the stack level counts from the caller, as in `warnings.warn`."""
-        if self.simulated:
-            warnings.warn(
-                f"The data is simulated: {self.series} was made by a model, not recorded from a venue.",
-                SimulatedDataWarning,
-                stacklevel + 1,
-            )
-        if self.shortfall is not None and self.on_incomplete == "warn":
-            warnings.warn(f"{self.shortfall}{HOW_TO_SILENCE}", IncompleteDataWarning, stacklevel + 1)
+        for text, category in self.warnings():
+            warnings.warn(text, category, stacklevel + 1)
 
 
 def _months(start: date, end: date) -> Iterator[tuple[int, int]]:

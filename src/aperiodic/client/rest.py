@@ -17,7 +17,7 @@ from aperiodic.market import AperiodicDataError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["bad_response", "get_json", "json_object"]
+__all__ = ["api_error", "bad_response", "get_json", "json_object"]
 
 _MAX_BYTES: Final = 32 * 1024 * 1024
 _MAX_TEXT: Final = 1000
@@ -46,12 +46,12 @@ async def get_json(transport: Transport, url: str, *, params: Mapping[str, str],
         except BodyTooLargeError as error:
             raise bad_response(str(error), base_url) from error
         if answer.status in RETRYABLE_STATUSES:
-            raise RetryableError(_api_error(answer, base_url), answer.headers.get("Retry-After"))
+            raise RetryableError(api_error(answer, base_url), answer.headers.get("Retry-After"))
         return answer
 
     answer = await retrying(attempt)
     if answer.status != HTTPStatus.OK:
-        raise _api_error(answer, base_url)
+        raise api_error(answer, base_url)
     body = json_object(answer.body)
     if body is None:
         raise bad_response("The answer is not a JSON object.", base_url)
@@ -68,13 +68,20 @@ def _unreachable(error: TransportError, base_url: str) -> AperiodicDataError:
     return AperiodicDataError(f"The server could not be reached: {error}", code="server_unreachable", hint=hint.strip())
 
 
-def _api_error(answer: Response, base_url: str) -> APIError:
+def api_error(answer: Response, base_url: str, address_hint: str | None = None) -> APIError:
+    """Build the error for an answer with an error status.
+
+    Args:
+        answer: The whole answer.
+        base_url: Address of the API.
+        address_hint: What to say of an address with nothing at it; by default what is known of addresses of the API.
+    """
     body = json_object(answer.body) or {}
     details = body.get("details")
     code, hint = _text(body.get("code")), _text(body.get("hint"))
-    message = _text(body.get("error")) or _phrase(answer.status)
+    message = _text(body.get("error")) or _text(body.get("message")) or _phrase(answer.status)
     if answer.status == HTTPStatus.NOT_FOUND and code in {None, _NO_SUCH_PATH}:
-        hint = _address_hint(base_url)
+        hint = address_hint or _address_hint(base_url)
     elif answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         hint = " ".join(filter(None, (hint, _default_hint(base_url)))) or None
     location = answer.headers.get("Location")

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from contextlib import AbstractAsyncContextManager
 
-__all__ = ["BodyTooLargeError", "Opened", "Response", "Transport", "TransportError", "open_transport", "read_body"]
+__all__ = [
+    "BodyTooLargeError",
+    "Opened",
+    "Response",
+    "Transport",
+    "TransportError",
+    "open_transport",
+    "read_body",
+    "system_reason",
+]
 
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=15.0, pool=None)
 
@@ -193,7 +202,7 @@ def _certificates() -> ssl.SSLContext:
         ) from error
 
 
-def _system_reason(error: BaseException | None, place: str, name: str | None) -> str | None:
+def system_reason(error: BaseException | None, place: str, name: str | None) -> str | None:
     """Say what the system refused, if that is the cause."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
@@ -211,7 +220,7 @@ def _reason(error: Exception, url: str) -> str:
     """Say in plain words why there is no answer."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    if (found := _system_reason(error, place, parts.hostname)) is not None:
+    if (found := system_reason(error, place, parts.hostname)) is not None:
         return found
     if isinstance(error, httpx.ConnectTimeout):
         return f"{place} did not answer within {_TIMEOUT.connect:.0f} s."

@@ -4,6 +4,8 @@
     ├── InvalidInputError         a value was wrong before any work began (also a ValueError)
     ├── APIError                  the server answered with an error          (client/errors.py)
     ├── DownloadError             a data file could not be fetched           (client/errors.py)
+    ├── StreamSubscriptionError   no channel of a live stream is left         (client/stream_messages.py)
+    ├── StreamClosedError         the server closed a live stream             (client/stream_messages.py)
     ├── IncompleteDataError       data is missing and the caller asked not to accept that
     ├── LakeError                 the store or the ledger refused or failed  (lake/errors.py)
     └── ImportSourceError         an input file cannot be imported           (engine/errors.py)
