@@ -128,7 +128,7 @@ def depth(stream: str, number: int) -> bytes:
     data = {
         "e": "depthUpdate",
         "E": 1_795_000_000_000 + number,
-        "T": 1,
+        "T": 1_795_000_000_000 + number,
         "s": "BTCUSDT",
         "U": number,
         "u": number,

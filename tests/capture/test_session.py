@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.capture.scripted import ScriptedBinance, depth, running
 
+from aperiodic.capture.connection import Stage
 from aperiodic.capture.errors import CaptureError
 from aperiodic.capture.plan import choose_channels
 from aperiodic.capture.session import Session
@@ -142,6 +143,24 @@ async def test_a_successor_takes_over_without_a_hole(tmp_path: Path, monkeypatch
     assert len(numbers) > len(set(numbers))  # both recorded
     assert len({conn for conn, _ in depth}) > 1
     assert "handed over" in {each["reason"] for each in words(tmp_path, "close")}
+
+
+async def test_a_stream_that_is_slow_to_be_proven_keeps_no_other_hand_over_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venue = ScriptedBinance()
+    async with (
+        running(venue, monkeypatch),
+        capturing(tmp_path, "book", "mark_price", capture_hand_over_s=1.0, capture_overlap_s=0.2) as session,
+    ):
+        await until(lambda: len(session.keepers) == 2)
+        slow, other = sorted(session.keepers, key=lambda keeper: keeper.planned.host != "market")
+        await until(lambda: slow.current is not None and slow.current.stage is Stage.LIVE)
+        venue.silent = {"market"}
+        await until(lambda: slow.successor is not None and slow.successor.opened and not slow.successor.proven)
+        before = slow.handed_over, other.handed_over
+        await until(lambda: other.handed_over >= before[1] + 2)
+        assert slow.handed_over == before[0]
 
 
 async def test_an_announced_shutdown_is_answered_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,14 @@ import os
 import random
 import signal
 import sys
-from contextlib import asynccontextmanager
+import time
+from contextlib import asynccontextmanager, closing
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.capture.scripted import ScriptedBinance, running
+from tests.capture.scripted import ScriptedBinance, depth, running
+from tests.replay.pipeline import normalised, numbers_missing
 from tests.soak import SOAK, time_is_up
 
 from aperiodic.lake.recordings import list_recordings, read_sidecar, recover, whole_blocks
@@ -79,16 +82,22 @@ async def test_a_signal_seals_the_recording(
 @pytest.mark.crash
 async def test_a_killed_capture_leaves_whole_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     venue = ScriptedBinance()
-    chance = random.Random(5)  # noqa: S311 - moments to kill at
+    chance = random.Random(5 if SOAK == 1 else time.time_ns())  # noqa: S311 - moments to kill at
+    starts: list[float] = []
+    lost: list[int] = []
     async with running(venue, monkeypatch):
         for _ in range(3 * SOAK):
             if time_is_up():
                 break
+            began = time.monotonic()
             async with capturing(venue, tmp_path) as capture:
+                starts.append(time.monotonic() - began)
                 await asyncio.sleep(chance.uniform(0, 1.5))
+                reached = venue.number
                 capture.send_signal(signal.SIGKILL)
+            for recording, _ in recover(tmp_path):
+                lost += [reached - found[-1]] if (found := numbers(recording)) else []
             reached = venue.number
-            recover(tmp_path)
             for recording in list_recordings(tmp_path, Exchange.BINANCE_FUTURES):
                 assert not recording.is_open
                 told = read_sidecar(recording)
@@ -98,4 +107,16 @@ async def test_a_killed_capture_leaves_whole_recordings(tmp_path: Path, monkeypa
                 if found:
                     assert found == list(range(found[0], found[-1] + 1))
                     assert found[-1] <= reached
-    assert any(numbers(recording) for recording in list_recordings(tmp_path, Exchange.BINANCE_FUTURES))
+    held = sorted({n for each in list_recordings(tmp_path, Exchange.BINANCE_FUTURES) for n in numbers(each)})
+    assert held
+    with closing(normalised(tmp_path)) as lake:
+        gaps = numbers_missing(lake, Exchange.BINANCE_FUTURES, ("book", "perpetual-BTC-USDT:USDT"))
+    missing = set(range(held[0], held[-1])).difference(held)
+    outside = [n for n in missing if not any(after < n <= before for after, before in gaps)]
+    size = len(depth("btcusdt@depth@0ms", held[-1]))
+    figures = f"{len(starts)} kills; started and connected in {median(starts):.2f} s, most {max(starts):.2f} s"
+    ends = f"lost at the end: {max(lost)} updates of {size} bytes at most" if lost else "nothing was recorded"
+    sys.stdout.write(
+        f"{figures}; {ends}; {len(missing)} missing between recordings, {len(outside)} of them outside gaps\n"
+    )
+    assert outside == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aperiodic.capture.connection import Connection, Stage
@@ -43,7 +44,8 @@ class House(Protocol):
         settings: How it is captured.
         recorder: Takes the lines.
         budget: Dials that are allowed.
-        hand_over: Held while a connection is replaced as planned, so that never two are at once.
+        hand_over: Held while a successor is opened as planned, so that never two are at once; that a thin stream of
+            it takes long to be proven keeps no other waiting.
     """
 
     feed: Feed
@@ -202,17 +204,25 @@ class Keeper:
             if self._closing is current:
                 return await self._replace(current, task)
             if current.opened and time.monotonic() - current.opened > life:
-                async with self._house.hand_over:
-                    return await self._replace(current, task)
+                return await self._replace(current, task, self._house.hand_over)
         await asyncio.sleep(await self._after_end(current, task))
         return None
 
-    async def _replace(self, current: Connection, task: asyncio.Task[None]) -> asyncio.Task[None]:
-        """Open a successor, let both record, then end the old one; carry on with the old one if that fails."""
-        following = None
-        while following is None:
-            successor = self.successor = self._new()
-            following = await self._try(successor)
+    async def _replace(
+        self, current: Connection, task: asyncio.Task[None], turn: asyncio.Lock | None = None
+    ) -> asyncio.Task[None]:
+        """Open a successor, let both record, then end the old one; carry on with the old one if that fails.
+
+        Args:
+            current: The old one.
+            task: What reads it.
+            turn: Held while the successor is opened; None where it cannot wait for others.
+        """
+        async with turn or nullcontext():
+            following = None
+            while following is None:
+                successor = self.successor = self._new()
+                following = await self._try(successor)
         await self._until_proven(current, successor, following)
         if not task.done() and not following.done():
             overlap = self._house.settings.capture_overlap_s
