@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Final
 
 import pytest
 from tests.client.mock_api import FakeApi, MockServer
+from tests.client.stream.stream_server import StreamServer, Talk
 
 import aperiodic
 
@@ -92,6 +94,7 @@ SLOW = {"polars", "httpx", "asyncio", "cyclopts", "rich", "numba", "numpy", "imp
         (["--help"], "Commands of a server"),
         (["--version"], aperiodic.__version__),
         (["get", "--help"], "usage: aperiodic get"),
+        (["watch", "--help"], "usage: aperiodic watch"),
         (["explain", "flow_entropy"], "00:00 0.6925840371"),
         (["explain", "volume"], "trade_size.volume"),
     ],
@@ -114,6 +117,21 @@ def test_data_is_fetched_from_the_shell_with_the_client_alone(tmp_path: Path) ->
         done = run(script + MAIN.replace("WORDS", repr(words)))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.csv").read_text(encoding="utf-8").count("\n") == 31 * 24 + 1
+
+
+def test_live_rows_are_watched_with_the_client_and_websockets_alone() -> None:
+    def one_row(talk: Talk) -> None:
+        talk.subscribed()
+        talk.rows(0)
+
+    with StreamServer() as server:
+        server.on(one_row)
+        words = ["watch", "ohlcv", "--interval", "1m", "--exchange", "binance-futures", "--count", "1"]
+        script = f"import os; os.environ.update(APERIODIC_API_KEY='key', APERIODIC_STREAM_URL={server.url!r})"
+        script += BLOCK_THE_REST.replace('"tqdm",', '"tqdm", "websockets",')
+        done = run(script + MAIN.replace("WORDS", repr(words)))
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["close"], done.stderr) == (0.0, "")
 
 
 def test_a_command_of_a_server_says_what_to_install() -> None:

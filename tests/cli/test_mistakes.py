@@ -48,6 +48,7 @@ def test_help_lists_the_commands(command: Command) -> None:
     assert done.code == 0
     for name in (
         "get",
+        "watch",
         "explain",
         "import",
         "build",

@@ -16,6 +16,7 @@ SUMMARY: Final = "Recorded exchange data in, microstructure metrics out. Setting
 
 CLIENT_COMMANDS: Final = {
     "get": "Fetch a dataset and print it or write it to a file.",
+    "watch": "Show rows live, the moment their bars close.",
     "explain": "Say what a field means, with an example.",
 }
 
@@ -65,6 +66,11 @@ def dispatch(words: Sequence[str]) -> None:
         from aperiodic.cli.getting import get  # noqa: PLC0415
 
         run_command(lambda: get(words[1:]))
+    elif name == "watch":
+        from aperiodic.cli.errors import run_command  # noqa: PLC0415
+        from aperiodic.cli.watching import watch  # noqa: PLC0415
+
+        run_command(lambda: watch(words[1:]))
     elif name == "explain":
         from aperiodic.cli.errors import run_command  # noqa: PLC0415
         from aperiodic.cli.explaining import explain  # noqa: PLC0415

@@ -6,14 +6,14 @@ import argparse
 import errno
 import os
 import sys
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.cli.plain_warnings import warnings_in_plain_words
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import TextIO
 
     import polars as pl
 
@@ -53,7 +53,7 @@ def _fetch(asked: argparse.Namespace) -> pl.DataFrame:
     import aperiodic  # noqa: PLC0415 (not for --help)
 
     try:
-        with _warnings_in_plain_words():
+        with warnings_in_plain_words():
             return aperiodic.get_metrics(
                 metric=asked.metric,
                 timestamp=asked.timestamp,
@@ -69,35 +69,6 @@ def _fetch(asked: argparse.Namespace) -> pl.DataFrame:
     except aperiodic.IncompleteDataError as error:
         hint = "Ask for days that exist, or accept the rest with --on-incomplete warn or ignore."
         raise aperiodic.IncompleteDataError(error.message, code=error.code, hint=hint) from error
-
-
-@contextmanager
-def _warnings_in_plain_words() -> Iterator[None]:
-    """Print the client's warnings as soon as they come, a line each, without what is for programmers."""
-    from aperiodic.client.completeness import HOW_TO_SILENCE  # noqa: PLC0415 (not for --help)
-    from aperiodic.client.errors import IncompleteDataWarning, SimulatedDataWarning  # noqa: PLC0415
-
-    kinds = (IncompleteDataWarning, SimulatedDataWarning)
-
-    def show(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        if issubclass(category, kinds):
-            sys.stderr.write(f"warning: {str(message).removesuffix(HOW_TO_SILENCE)}\n")
-        else:
-            usual(message, category, filename, lineno, file, line)
-
-    with warnings.catch_warnings():
-        usual = warnings.showwarning
-        warnings.showwarning = show
-        for kind in kinds:
-            warnings.simplefilter("always", kind)
-        yield
 
 
 def _parser() -> argparse.ArgumentParser:

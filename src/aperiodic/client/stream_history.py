@@ -89,7 +89,7 @@ class History:
         for one in symbols:
             checked = DataRequest.parse(metric, family=None, symbol=one, start_date=day, end_date=day, **request)
         named = {"dataset": metric, "exchange": exchange, "interval": interval}
-        name = ".".join([*named.values(), *([clock] if clock != _default_clock(interval) else [])])
+        name = ".".join([*named.values(), *([] if timestamp is None else [timestamp])])
         channel = channel_of(named, symbols, timestamp)
         return cls(symbols, channel, name, start_us, checked.account.api_key, {"metric": metric, **request})
 
