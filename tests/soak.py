@@ -22,11 +22,16 @@ _BEGAN: Final = time.monotonic()
 
 
 def load_profile() -> None:
-    """Give every random test the same settings: no deadline, for a loaded machine is no fault of the code."""
+    """Give every random test the same settings.
+
+    No deadline, for a loaded machine is no fault of the code. Examples are the same in every run, so that a change passes
+    or fails for what it is; `make soak` looks for others.
+    """
     settings.register_profile(
         "aperiodic",
         deadline=None,
         max_examples=25 * SOAK,
+        derandomize=SOAK == 1,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
         print_blob=True,
     )
