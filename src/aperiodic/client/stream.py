@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 from aperiodic.client.forks import refuse_after_fork
 from aperiodic.client.request import Account
 from aperiodic.client.stream_channels import parse_channels, parse_since, parse_stream_url
-from aperiodic.client.stream_driver import Driver
+from aperiodic.client.stream_driver import Ahead, Driver
 from aperiodic.client.stream_frame import Rows
 from aperiodic.client.stream_history import History
 from aperiodic.client.stream_session import Conversation, Remark, Session
@@ -55,6 +55,7 @@ class Stream:
         self._closed = threading.Event()
         self._rows = Rows()
         self._running: dict[Conversation, tuple[asyncio.AbstractEventLoop, bool]] = {}
+        self._ahead: Ahead[Event, tuple[StreamSubscription | None, int]] | None = None
         self._iterator: weakref.ref[Generator[StreamMessage]] | None = None
         self._own: Generator[StreamMessage] | None = None
         self._own_async: AsyncGeneratorType[StreamMessage, None] | None = None
@@ -63,11 +64,11 @@ class Stream:
 
     @property
     def subscription(self) -> StreamSubscription | None:  # noqa: D102 (in the docstring of the class)
-        return self._session.subscription
+        return self._state()[0]
 
     @property
     def gaps(self) -> list[tuple[datetime, datetime]]:  # noqa: D102 (likewise)
-        return self._session.gaps
+        return self._session.gaps[: self._state()[1]]
 
     def __iter__(self) -> Iterator[StreamMessage]:
         iterator = self._messages()
@@ -183,6 +184,14 @@ class Stream:
         channels = () if self.subscription is None else self.subscription.channels
         return channels[0] if len(channels) == 1 else None
 
+    def _known(self) -> tuple[StreamSubscription | None, int]:
+        return self._session.subscription, len(self._session.gaps)
+
+    def _state(self) -> tuple[StreamSubscription | None, int]:
+        """What is known: where rows were read ahead, as of the row that was yielded last."""
+        ahead = self._ahead
+        return self._known() if ahead is None or ahead.blocked else ahead.taken
+
     def _begin_async(self) -> AsyncGeneratorType[StreamMessage, None]:
         iterator = cast("AsyncGeneratorType[StreamMessage, None]", self._messages_async())
         self._async_iterators.add(iterator)
@@ -205,8 +214,9 @@ class Stream:
             conversation = Conversation(self._session, self._closed)
             events = self._events(conversation)
             self._running[conversation] = (driver.loop, True)
+            ahead = self._ahead = Ahead(driver, events, self._known)
             try:
-                while (event := driver.run(_next(events))) is not None:
+                while (event := ahead.next()) is not None and not self._closed.is_set():
                     if isinstance(event, Remark):
                         warnings.warn(event.text, event.category, stacklevel=2)
                         continue
@@ -214,8 +224,8 @@ class Stream:
                     yield event
             finally:
                 del self._running[conversation]
-                if not driver.gone:
-                    driver.run(_close(events))
+                self._ahead = None
+                ahead.close(_close(events))
 
     async def _messages_async(self) -> AsyncGenerator[StreamMessage]:
         conversation = Conversation(self._session, self._closed)
@@ -231,10 +241,6 @@ class Stream:
                     yield event
         finally:
             del self._running[conversation]
-
-
-async def _next(events: AsyncGenerator[Event]) -> Event | None:
-    return await anext(events, None)
 
 
 async def _close(events: AsyncGenerator[Event]) -> None:

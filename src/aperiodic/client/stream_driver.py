@@ -1,4 +1,4 @@
-"""Reading an asynchronous stream from ordinary code: its event loop runs in a thread of its own."""
+"""Reading an asynchronous stream from ordinary code: its event loop runs in a thread of its own, a little ahead."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import asyncio
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
+    from concurrent.futures import Future
     from types import TracebackType
 
-__all__ = ["Driver", "refuse_other_process"]
+__all__ = ["Ahead", "Driver"]
 
 _POLL_SECONDS: Final = 0.5
 
+_AHEAD: Final = 256
+
 T = TypeVar("T")
+S = TypeVar("S")
 
 
 class Driver:
@@ -50,28 +55,22 @@ class Driver:
         """Whether the thread cannot answer: the interpreter ends, or this process was forked from that of the thread."""
         return sys.is_finalizing() or os.getpid() != self._pid
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return the coroutine's result; Ctrl-C cancels it. One runs at a time, and ends before the next begins.
+    def check(self) -> None:
+        """Refuse to go on where the thread cannot answer.
 
         Raises:
             AperiodicDataError: `forked_process`.
         """
         if self.gone:
-            coroutine.close()
-            refuse_other_process(self._pid)
-        future = asyncio.run_coroutine_threadsafe(self._in_turn(coroutine), self.loop)
-        try:
-            while not future.done():
-                try:
-                    # With a timeout, because Windows delivers Ctrl-C only between waits.
-                    return future.result(_POLL_SECONDS)
-                except TimeoutError:
-                    if future.done():
-                        raise
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
+            raise AperiodicDataError(
+                "The stream was opened in the process from which this one was forked.",
+                code="forked_process",
+                hint="Open a stream in each process that reads one.",
+            )
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Let a coroutine run. One runs at a time, and ends before the next begins."""
+        return asyncio.run_coroutine_threadsafe(self._in_turn(coroutine), self.loop)
 
     async def _in_turn(self, coroutine: Coroutine[Any, Any, T]) -> T:
         try:
@@ -89,15 +88,68 @@ class Driver:
             self.loop.close()
 
 
-def refuse_other_process(pid: int) -> None:
-    """Refuse to read a connection that belongs to the process from which this one was forked.
+class Ahead(Generic[T, S]):
+    """Reads events ahead of the caller, who does not wait for the thread at each; what fits not waits at the server.
 
-    Raises:
-        AperiodicDataError: `forked_process`.
+    Args:
+        driver: Whose thread reads.
+        events: Where they come from; whoever made them closes them.
+        state: Returns what is known after an event, which is kept beside it.
+
+    Attributes:
+        taken: What was known after the event that the caller took last.
+        blocked: Whether the caller waits for the next one, and so has taken all there are.
     """
-    if os.getpid() != pid:
-        raise AperiodicDataError(
-            "The stream was opened in the process from which this one was forked.",
-            code="forked_process",
-            hint="Open a stream in each process that reads one.",
-        )
+
+    def __init__(self, driver: Driver, events: AsyncGenerator[T], state: Callable[[], S]) -> None:
+        self.taken = state()
+        self.blocked = False
+        self._driver = driver
+        self._events = events
+        self._state = state
+        self._ready: deque[tuple[T, S]] = deque()
+        self._told = threading.Event()
+        self._room = asyncio.Event()
+        self._reading = driver.start(self._read())
+        self._reading.add_done_callback(lambda _: self._told.set())
+
+    def next(self) -> T | None:
+        """Return the next event, None at the end.
+
+        Raises:
+            AperiodicDataError: `forked_process`.
+            Exception: What the events raise, after the last of them.
+        """
+        self._driver.check()
+        try:
+            while not self._ready:
+                if self._reading.done() and not self._ready:
+                    self._reading.result()
+                    return None
+                self.blocked = True
+                # With a timeout, because Windows delivers Ctrl-C only between waits.
+                self._told.wait(_POLL_SECONDS)
+                self._told.clear()
+        finally:
+            self.blocked = False
+        event, self.taken = self._ready.popleft()
+        if len(self._ready) == _AHEAD // 2:
+            self._driver.loop.call_soon_threadsafe(self._room.set)
+        return event
+
+    def close(self, last: Coroutine[Any, Any, object]) -> None:
+        """Stop reading, then wait for a last coroutine."""
+        if self._driver.gone:
+            last.close()
+            return
+        self._reading.cancel()
+        self._driver.start(last).result()
+
+    async def _read(self) -> None:
+        async for event in self._events:
+            self._ready.append((event, self._state()))
+            self._told.set()
+            while len(self._ready) >= _AHEAD:
+                self._room.clear()
+                if len(self._ready) >= _AHEAD:
+                    await self._room.wait()
