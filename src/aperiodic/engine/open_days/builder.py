@@ -107,7 +107,27 @@ class OpenDayBuilder:
         Raises:
             LakeError: The store or the ledger failed for good.
         """
-        waits = None
+        waits, files = None, 0
+        self._look()
+        # Bars of a minute and more first: the files of shorter ones are large.
+        for sub_minute in (False, True):
+            for (exchange, symbol), instrument in list(self._open.items()):
+                try:
+                    published = self._publish(exchange, symbol, instrument, sub_minute=sub_minute)
+                except LakeError as error:
+                    if error.code not in _AGAIN:
+                        raise
+                    waits, published = error.message, 0
+                if published and self._tell is not None:
+                    self._look()  # rows do not wait for the files of other instruments
+                files += published
+        days, why = self._close()
+        self._tidy()
+        until = [state.folded_to for each in self._open.values() for state in each.states.values()]
+        return Round(files, min(until, default=None), days, why or waits)
+
+    def _look(self) -> None:
+        """Take in the ticks that are new, put into the bars what is certain, and tell the rows that are over."""
         # Asked before the ticks are: what is committed in between must not count as read.
         received = self._received()
         if not self._begun:
@@ -116,7 +136,7 @@ class OpenDayBuilder:
             with self._lake.engine.connect() as connection:
                 records, self._row = objects_after(connection, (ObjectKind.TICKS, ObjectKind.TICK_PARTS), self._row)
             self._take(records)
-        files, seconds = 0, self._tell is not None and self._seconds()
+        seconds = self._tell is not None and self._seconds()
         seen: defaultdict[Exchange, int] = defaultdict(int)
         for (exchange, _), instrument in self._open.items():
             seen[exchange] = max(seen[exchange], instrument.seen)
@@ -124,19 +144,6 @@ class OpenDayBuilder:
             instrument.forget_days_over()
             instrument.fold(received.get(exchange, instrument.received), seen[exchange], seconds=seconds)
         self._tell_rows(seconds=seconds)
-        # Bars of a minute and more first: the files of shorter ones are large.
-        for sub_minute in (False, True):
-            for (exchange, symbol), instrument in self._open.items():
-                try:
-                    files += self._publish(exchange, symbol, instrument, sub_minute=sub_minute)
-                except LakeError as error:
-                    if error.code not in _AGAIN:
-                        raise
-                    waits = error.message
-        days, why = self._close()
-        self._tidy()
-        until = [state.folded_to for each in self._open.values() for state in each.states.values()]
-        return Round(files, min(until, default=None), days, why or waits)
 
     def _tell_rows(self, *, seconds: bool) -> None:
         if self._tell is None or not self._open:

@@ -14,7 +14,7 @@ from websockets.server import ServerProtocol
 
 from aperiodic.server.stream.channels import MOST_CHANNELS, Channel, Rejection, names_of, read_channel
 from aperiodic.server.stream.fanout import framed, row_message
-from aperiodic.server.stream.replay import missed_rows
+from aperiodic.server.stream.replay import MOST_ROWS, missed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +220,7 @@ class StreamConnection(asyncio.Protocol):
                 channel.name: await asyncio.to_thread(missed_rows, self._service.lake, channel, since)
                 for channel in channels
             }
+            replayed = all(len(rows) < MOST_ROWS for rows in found.values())
         except Exception:  # noqa: BLE001 - whatever the store says: new rows go on all the same
             found, replayed = {channel.name: [] for channel in channels}, False
         self._tell(answer | {"replayed": replayed})
