@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING, Final
@@ -62,10 +63,16 @@ def close_days(lake: Lake, until: int, idle: Collection[str]) -> int:
     return closed
 
 
-def join_small_parts(lake: Lake) -> int:
-    """Join the small parts of days that have many of them; return the number of parts that went into others."""
+def join_small_parts(lake: Lake, share: float = 1.0) -> int:
+    """Join the small parts of days that have many of them; return the number of parts that went into others.
+
+    Args:
+        lake: The installation.
+        share: At most this share of all days, those of most parts first, and at least one: the rest is for the next time.
+    """
     joined = 0
-    for key, parts in _days(lake).items():
+    days = sorted(_days(lake).items(), key=lambda item: -len(item[1]))
+    for key, parts in days[: math.ceil(len(days) * share)]:
         small = [part for part in parts if part.rows < _SMALL_ROWS]
         chosen: list[ObjectRecord] = []
         for part in small:

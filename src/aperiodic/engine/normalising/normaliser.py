@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.normalising.closing import close_days, join_small_parts
@@ -28,6 +29,9 @@ _AT_ONCE: Final = 8 << 20
 
 _LISTED_EVERY_S: Final = 1.0
 _TIDIED_EVERY_S: Final = 60.0
+_JOINED_EVERY_S: Final = 5.0
+_JOINED_SHARE: Final = 1 / 40
+"""Of all days; so each has its turn before it has many parts again."""
 _PAUSE_S: Final = 0.25
 _AGAIN: Final = frozenset({"busy", "lease_lost", "ledger_unavailable", "store_unavailable"})
 """Errors after which the same commit may succeed later."""
@@ -79,7 +83,7 @@ class Normaliser:
         self._shards: dict[tuple[Exchange, str], Shard] = {}
         self._better: defaultdict[Exchange, set[tuple[Stream, Symbol]]] = defaultdict(set)
         self._recordings: dict[tuple[Exchange, str], list[Recording]] = {}
-        self._listed = self._tidied = self._committed = -float("inf")
+        self._listed = self._tidied = self._joined = self._committed = -float("inf")
         self._source = source
         self._waits: str | None = None
         self._last_told: tuple[int, str | None] = (0, None)
@@ -130,8 +134,12 @@ class Normaliser:
             if due:
                 self._committed = now
                 self._tell()
+            if now - self._joined >= _JOINED_EVERY_S:
+                # A few at a time: ticks that come meanwhile have to wait for it.
+                self._try(partial(join_small_parts, self._lake, _JOINED_SHARE))
+                self._joined = now
             if now - self._tidied >= _TIDIED_EVERY_S:
-                self._try(self._tidy)
+                self._try(self._close_days)
                 self._tidied = now
             if not read:
                 wait(_PAUSE_S)
@@ -179,8 +187,11 @@ class Normaliser:
 
     def _tidy(self) -> None:
         """Join what came in small parts, and make one object of each closed day."""
+        join_small_parts(self._lake)
+        self._close_days()
+
+    def _close_days(self) -> None:
         idle = {exchange for exchange, _ in self._shards} - {
             exchange for (exchange, _), shard in self._shards.items() if not shard.is_idle
         }
-        join_small_parts(self._lake)
         close_days(self._lake, now_us() - self._grace_us, idle)
