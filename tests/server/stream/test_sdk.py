@@ -12,6 +12,7 @@ from tests.servers import Api, serving
 
 import aperiodic
 from aperiodic.engine.live import LiveHub, LiveRow
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def row(number: int, symbol: str = BTC, revision: int = 0) -> LiveRow:
     data = {"symbol": symbol, "interval": "1m", "time": begin, "close": 100.5 + number, "complete": True}
     told = msgspec.json.encode(data | {"revision": revision})
     series = ("ohlcv", "binance-futures", "1m", "exchange")
-    return LiveRow(*series, symbol, begin, begin + MINUTE, begin, revision, complete=True, data=told)
+    return LiveRow(*series, symbol, begin, begin + MINUTE, now_us(), revision, complete=True, data=told)
 
 
 @pytest.fixture(scope="module")
