@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from tests.conformance.conftest import ROOT, WITH_RAW
-from tests.server.stream.test_stream import BTC, ETH, MINUTE, T, row
+from tests.server.stream.rows import BTC, ETH, MINUTE, T, row
 from tests.servers import make_key
 
 from aperiodic.engine.live import LiveHub

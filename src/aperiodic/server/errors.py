@@ -17,6 +17,7 @@
 from __future__ import annotations
 
 import secrets
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from aperiodic.server.endpoints import Endpoint
 
-__all__ = ["ErrorBody", "RequestError", "answer_error", "refuse", "request_id"]
+__all__ = ["ErrorBody", "RequestError", "answer_error", "bare_answer", "refuse", "request_id"]
 
 _RETRY_AFTER_S: Final = 5
 _WHERE_TO_BEGIN: Final = "Data is at /api/v1/data/{metric}, the list of metrics at /api/v1/metadata/catalog."
@@ -107,6 +108,23 @@ def refuse(code: ErrorCode, headers: Mapping[str, str] | None = None, **values: 
         **values: What the words of the code have places for.
     """
     return RequestError([code.problem(**values)], headers)
+
+
+def bare_answer(error: RequestError) -> bytes:
+    """Return the answer as it goes over the connection, where no application gives it; the connection ends with it."""
+    identity = secrets.token_hex(8)
+    first, details = error.problems[0], [str(problem) for problem in error.problems]
+    body = msgspec.json.encode(ErrorBody(first.message, details, first.code, first.hint, identity))
+    head = [
+        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        "content-type: application/json",
+        f"content-length: {len(body)}",
+        f"x-request-id: {identity}",
+        "x-content-type-options: nosniff",
+        "connection: close",
+        *(f"{name}: {value}" for name, value in error.headers.items()),
+    ]
+    return "\r\n".join([*head, "", ""]).encode() + body
 
 
 def request_id(scope: Scope) -> str:

@@ -3,54 +3,25 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import pytest
-from tests.servers import Api, serving
+from tests.server.stream import rows
+from tests.server.stream.rows import BTC, ETH, MINUTE
 
 import aperiodic
-from aperiodic.engine.live import LiveHub, LiveRow
-from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from tests.servers import Api
 
-MINUTE = 60_000_000
-BTC, ETH = "perpetual-BTC-USDT:USDT", "perpetual-ETH-USDT:USDT"
+    from aperiodic.engine.live import LiveHub
+
 CHANNEL = "ohlcv.binance-futures.1m"
 T = (time.time_ns() // 1000 // MINUTE - 60) * MINUTE
 """An hour ago."""
-
-
-def row(number: int, symbol: str = BTC, revision: int = 0) -> LiveRow:
-    begin = T + number * MINUTE
-    data = {"symbol": symbol, "interval": "1m", "time": begin, "close": 100.5 + number, "complete": True}
-    told = msgspec.json.encode(data | {"revision": revision})
-    series = ("ohlcv", "binance-futures", "1m", "exchange")
-    return LiveRow(*series, symbol, begin, begin + MINUTE, now_us(), revision, complete=True, data=told)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def hub(home: Path) -> Iterator[LiveHub]:
-    with LiveHub(home) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def api(home: Path, hub: LiveHub) -> Iterator[Api]:
-    with serving(home) as running:
-        deadline = time.monotonic() + 30
-        while not hub.readers and time.monotonic() < deadline:
-            time.sleep(0.02)
-        yield running
+row = partial(rows.row, first=T)
 
 
 def opened(api: Api, monkeypatch: pytest.MonkeyPatch, **asked: Any) -> aperiodic.Stream:
@@ -64,10 +35,10 @@ def test_rows_since_a_time_come_before_new_ones(api: Api, hub: LiveHub, monkeypa
     hub.tell([row(0), row(1), row(1, ETH), row(2)])
     named = {"dataset": "ohlcv", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC], "channels": None}
     with opened(api, monkeypatch, **named, since=T + MINUTE, snapshot=False) as stream:
-        rows = iter(stream)
-        seen = [next(rows), next(rows)]
+        messages = iter(stream)
+        seen = [next(messages), next(messages)]
         hub.tell([row(3, ETH), row(3), row(1, revision=1)])
-        seen += islice(rows, 2)
+        seen += islice(messages, 2)
         frame = stream.frame()
     assert [(message.symbol, message.time_us, message.revision) for message in seen] == [
         (BTC, T + MINUTE, 0),

@@ -8,53 +8,20 @@ from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import msgspec
 import pytest
+from tests.server.stream.rows import BTC, ETH, MINUTE, T, row
 from tests.servers import Api, make_key, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from aperiodic.accounts.keys import public_id_of, revoke_key
-from aperiodic.engine.live import LiveHub, LiveRow
 from aperiodic.lake import Lake, Settings
 from aperiodic.lake.ledger import begin_write
-from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-MINUTE = 60_000_000
-T = 1_795_000_020_000_000
-BTC, ETH = "perpetual-BTC-USDT:USDT", "perpetual-ETH-USDT:USDT"
-
-
-def row(number: int, symbol: str = BTC, dataset: str = "ohlcv", revision: int = 0) -> LiveRow:
-    begin = T + number * MINUTE
-    data = {"symbol": symbol, "interval": "1m", "time": begin, "close": 100.5 + number, "vwap": None}
-    told = msgspec.json.encode(data | {"complete": True, "revision": revision})
-    series = (dataset, "binance-futures", "1m", "exchange")
-    return LiveRow(*series, symbol, begin, begin + MINUTE, now_us(), revision, complete=True, data=told)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def hub(home: Path) -> Iterator[LiveHub]:
-    with LiveHub(home) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def api(home: Path, hub: LiveHub) -> Iterator[Api]:
-    with serving(home) as running:
-        deadline = time.monotonic() + 30
-        while not hub.readers and time.monotonic() < deadline:
-            time.sleep(0.02)
-        yield running
+    from aperiodic.engine.live import LiveHub
 
 
 def opened(api: Api, key: str | None = None, **headers: str) -> ClientConnection:

@@ -77,8 +77,9 @@ class LiveBars:
                 for family, interval, bars in state.take_closed(seconds=seconds):
                     found[clock, interval, family].append((owner, bars))
         for kind, parts in sorted(found.items(), key=lambda item: item[0][1].microseconds):
+            whole = pl.concat([bars for _, bars in parts], rechunk=True)
             for dataset in datasets_of(kind[2]):
-                yield from self._rows(dataset, kind, parts, instruments)
+                yield from self._rows(dataset, kind, parts, whole, instruments)
 
     def corrected(self, owner: _Owner, old: States, new: States) -> Iterator[LiveRow]:
         """Yield the rows of bars that were told from `old`, and are others since the ticks were read anew.
@@ -139,20 +140,20 @@ class LiveBars:
             for time in wanted[TIME_COLUMN].to_physical():
                 key = (owner, clock, interval, dataset.id, time)
                 self._revisions[key] = self._revisions.get(key, FIRST) + 1
-            yield from self._rows(dataset, kind, [(owner, wanted)], {owner: states}, again=True)
+            yield from self._rows(dataset, kind, [(owner, wanted)], wanted, {owner: states}, again=True)
 
     def _rows(
         self,
         dataset: Dataset,
         kind: _Kind,
         parts: list[tuple[_Owner, pl.DataFrame]],
+        whole: pl.DataFrame,
         instruments: Mapping[_Owner, States],
         *,
         again: bool = False,
     ) -> Iterator[LiveRow]:
         clock, interval, _ = kind
         owners = [owner for owner, bars in parts for _ in range(bars.height)]
-        whole = pl.concat([bars for _, bars in parts], rechunk=True)
         if _looks_back(dataset):
             frame = pl.concat(
                 [

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import secrets
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import httptools
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from aperiodic.server.error_codes import ErrorCode
-from aperiodic.server.errors import ErrorBody
+from aperiodic.server.errors import RequestError, bare_answer
 from aperiodic.server.http.connections import BODY_S, CLOSE_S, HEAD_S, IDLE_S, STALLED_BYTES, STALLED_S, Waiting
 from aperiodic.server.stream.service import STREAM_PATH
 
@@ -237,19 +235,11 @@ class HttpConnection(HttpToolsProtocol):
         if cycle is not None and self.waiting is Waiting.BODY and cycle.response_started:
             self.close_now()  # its answer has been given already
             return
-        identity = secrets.token_hex(8)
         problem = refusal.problem(bytes=_MOST_HEAD_BYTES, headers=_MOST_HEADERS)
-        body = msgspec.json.encode(ErrorBody(problem.message, [str(problem)], problem.code, problem.hint, identity))
-        head = [
-            f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
-            "content-type: application/json",
-            f"content-length: {len(body)}",
-            f"x-request-id: {identity}",
-            "x-content-type-options: nosniff",
-            "connection: close",
-            *([f"retry-after: {_RETRY_AFTER_S}"] if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE else []),
-        ]
-        self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
+        unavailable = refusal.status == HTTPStatus.SERVICE_UNAVAILABLE
+        self.transport.write(
+            bare_answer(RequestError([problem], {"retry-after": str(_RETRY_AFTER_S)} if unavailable else {}))
+        )
         # What the client still sends is thrown away, for closing with unread bytes would take the answer from it.
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -132,6 +132,6 @@ def _symbols(name: str, asked: object) -> frozenset[str] | Rejection | None:
     return frozenset(found)
 
 
-def names_of(asked: Any) -> list[str]:  # noqa: ANN401 - what a client sent
+def names_of(asked: object) -> list[str]:
     """Return the names in a list of channels to end."""
     return [str(each) for each in asked] if isinstance(asked, list) else []

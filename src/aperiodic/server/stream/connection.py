@@ -99,24 +99,22 @@ class StreamConnection(asyncio.Protocol):
         self._service.leave(self)
         self._ended()
 
-    def send(self, frames: bytes, rows: int) -> None:
+    def send(self, frames: bytes) -> None:
         """Write rows, unless so much is unread that the client is let go."""
         transport = self._transport
         if transport is None or self._closing or self._protocol.state is not State.OPEN:
             return
         if transport.get_write_buffer_size() > _QUEUED_BYTES:
-            self._service.slow += 1
             self.close(SLOW, "rows are not read fast enough")
             return
         transport.write(frames)
-        self._service.sent += rows
         self._sent_at = time.monotonic()
 
     def tick(self, now: float) -> None:
         """Send a heartbeat when it is due, and end what takes too long."""
         if self._protocol.state is State.OPEN and not self._closing:
             if now - self._sent_at >= _HEARTBEAT_S:
-                self.send(_HEARTBEAT, 0)
+                self.send(_HEARTBEAT)
         elif now >= self.close_by and self._transport is not None:
             self._transport.abort()
 
@@ -194,15 +192,16 @@ class StreamConnection(asyncio.Protocol):
         for channel in taken.values():
             frames = list(self._service.fanout.snapshot(channel))
             if frames:
-                self.send(b"".join(frames), len(frames))
+                self.send(b"".join(frames))
 
     def _take(self, asked: list[object]) -> tuple[dict[str, Channel], list[Rejection]]:
         """Read channels; return those that the client has from now on, and those that it cannot have."""
         taken: dict[str, Channel] = {}
         rejected: list[Rejection] = []
-        caller = self.caller
-        for each in asked if caller is not None else ():
-            channel = read_channel(each, caller.plan)  # type: ignore[union-attr] # see above
+        if self.caller is None:
+            return taken, rejected
+        for each in asked:
+            channel = read_channel(each, self.caller.plan)
             if isinstance(channel, Rejection):
                 rejected.append(channel)
             elif len(self._channels.keys() | taken.keys() | {channel.name}) > MOST_CHANNELS:
@@ -236,7 +235,7 @@ class StreamConnection(asyncio.Protocol):
                 if row.revision or row.time > newest.get(row.symbol, -1)
             ]
             if told:
-                self.send(b"".join(framed(row_message(channel.name, row)) for row in told), len(told))
+                self.send(b"".join(framed(row_message(channel.name, row)) for row in told))
             if channel.name in self._channels:
                 self._service.fanout.enter(self, channel)
 
@@ -260,7 +259,7 @@ class StreamConnection(asyncio.Protocol):
         return {"id": identity[:100]} if isinstance(identity, str) else {}
 
     def _tell(self, message: dict[str, Any]) -> None:
-        self.send(Frame(Opcode.TEXT, _encode(message)).serialize(mask=False), 0)
+        self.send(Frame(Opcode.TEXT, _encode(message)).serialize(mask=False))
 
     def _spawn(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task = asyncio.get_running_loop().create_task(work)

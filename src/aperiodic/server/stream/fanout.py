@@ -29,7 +29,7 @@ _MOST_KEPT: Final = 200_000
 class Reader(Protocol):
     """Who reads: a connection."""
 
-    def send(self, frames: bytes, rows: int) -> None:
+    def send(self, frames: bytes) -> None:
         """Write frames, unless the client does not read."""
 
 
@@ -59,7 +59,6 @@ class Fanout:
         self._readers: defaultdict[Series, dict[tuple[Reader, str], Channel]] = defaultdict(dict)
         self._newest: defaultdict[Series, dict[str, LiveRow]] = defaultdict(dict)
         self._kept: deque[LiveRow] = deque()
-        self.rows = 0
         self._began = now_us()
         self._wants_seconds = False
 
@@ -114,7 +113,6 @@ class Fanout:
             if newest is None or row.time >= newest.time:
                 self._newest[series][row.symbol] = row
             self._kept.append(row)
-            self.rows += 1
             now = row.told_at
             if row.told_at < self._began:
                 continue  # this process was not there: who reads now has it from another, or asks for it
@@ -128,7 +126,7 @@ class Fanout:
         while self._kept and (len(self._kept) > _MOST_KEPT or self._kept[0].told_at < now - _KEPT_US):
             self._kept.popleft()
         for reader, some in outgoing.items():
-            reader.send(b"".join(some), len(some))
+            reader.send(b"".join(some))
 
     def _follow(self) -> None:
         follow_hub(self._home, self._receive, self._over.is_set, self._over.wait, lambda: self._wants_seconds)

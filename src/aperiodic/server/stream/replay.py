@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,7 +17,7 @@ from aperiodic.market.time import day_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aperiodic.lake import Lake
+    from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.server.stream.channels import Channel
 
 __all__ = ["MOST_ROWS", "missed_rows"]
@@ -27,32 +28,38 @@ MOST_ROWS: Final = 200_000
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def missed_rows(lake: Lake, channel: Channel, since: int, most: int = MOST_ROWS) -> list[LiveRow]:
+def missed_rows(lake: Lake, channel: Channel, since: int) -> list[LiveRow]:
     """Return the bars of a channel that are in files and start at or after a time, µs, in order of time.
 
     Args:
         lake: What holds them.
         channel: Of which series and symbols.
         since: From when on.
-        most: No more than these, the newest.
 
     Raises:
         LakeError: An object cannot be read.
     """
     dataset, exchange, interval, clock = channel.series
     first = day_at(since // DAY_US)
-    rows: list[LiveRow] = []
-    for kind, least in ((ObjectKind.BARS, f"{first:%Y-%m}"), (ObjectKind.OPEN_BARS, first.isoformat())):
+    found: list[tuple[str, pl.DataFrame]] = []
+    for kind, least in ((ObjectKind.OPEN_BARS, first.isoformat()), (ObjectKind.BARS, f"{first:%Y-%m}")):
+        records: defaultdict[str, list[ObjectRecord]] = defaultdict(list)
         for record in lake.current(kind, dataset=dataset, exchange=exchange, clock=clock, interval=interval):
-            if record.key.period < least or (
-                channel.symbols is not None and str(record.key.symbol) not in channel.symbols
-            ):
-                continue
-            frame = lake.store.read_parquet(record.path)
-            frame = frame.filter(pl.col(TIME_COLUMN).to_physical() >= since)
-            rows += _rows(channel, str(record.key.symbol), frame)
+            if record.key.period >= least and (channel.symbols is None or record.key.symbol in channel.symbols):
+                records[record.key.period].append(record)
+        for period in sorted(records, reverse=True):
+            if sum(frame.height for _, frame in found) >= MOST_ROWS:
+                break  # what is older would not be told
+            for record in records[period]:
+                frame = lake.store.read_parquet(record.path)
+                found.append((record.key.symbol, frame.filter(pl.col(TIME_COLUMN).to_physical() >= since)))
+    times = pl.concat([frame[TIME_COLUMN] for _, frame in found]) if found else pl.Series(dtype=pl.Datetime("us"))
+    if times.len() > MOST_ROWS:
+        oldest = times.sort(descending=True)[MOST_ROWS - 1]
+        found = [(symbol, frame.filter(pl.col(TIME_COLUMN) >= oldest)) for symbol, frame in found]
+    rows = [row for symbol, frame in found for row in _rows(channel, symbol, frame)]
     rows.sort(key=lambda row: row.time)
-    return rows[-most:]
+    return rows[-MOST_ROWS:]
 
 
 def _rows(channel: Channel, symbol: str, frame: pl.DataFrame) -> Iterator[LiveRow]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections import Counter
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from litestar import Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic.server.error_codes import ErrorCode
-from aperiodic.server.errors import ErrorBody, RequestError, refuse
+from aperiodic.server.errors import RequestError, bare_answer, refuse
 from aperiodic.server.stream.connection import DRAIN, LAPSED, StreamConnection
 from aperiodic.server.stream.fanout import Fanout
 
@@ -41,14 +38,11 @@ class StreamService:
     Attributes:
         lake: The installation.
         fanout: The rows.
-        sent: Rows written.
-        slow: Connections ended because they did not read.
     """
 
     def __init__(self, service: Service, app: Litestar) -> None:
         self.lake: Lake = service.lake
         self.fanout = Fanout(service.lake.home)
-        self.sent = self.slow = 0
         self._service = service
         self._app = app
         self._open: set[StreamConnection] = set()
@@ -56,11 +50,6 @@ class StreamService:
         self._counted: dict[StreamConnection, str] = {}
         self._keys: dict[StreamConnection, list[tuple[str, str]]] = {}
         self._ticking: asyncio.Task[None] | None = None
-
-    @property
-    def connections(self) -> int:
-        """How many are open."""
-        return len(self._open)
 
     def start(self) -> None:
         """Begin; call it in the event loop."""
@@ -104,9 +93,9 @@ class StreamService:
             caller = await asyncio.to_thread(self._authorise, headers, peer)
             self._count(connection, caller)
         except RequestError as error:
-            return _refusal(error)
+            return bare_answer(error)
         except SQLAlchemyError:
-            return _refusal(refuse(ErrorCode.LEDGER_UNAVAILABLE))
+            return bare_answer(refuse(ErrorCode.LEDGER_UNAVAILABLE))
         self._keys[connection] = headers
         return caller
 
@@ -159,20 +148,3 @@ class StreamService:
                 connection.close(LAPSED, "the key or its plan no longer includes live data")
             except SQLAlchemyError:
                 return
-
-
-def _refusal(error: RequestError) -> bytes:
-    """Return an error as an HTTP answer."""
-    first, identity = error.problems[0], secrets.token_hex(8)
-    details = [str(problem) for problem in error.problems]
-    body = msgspec.json.encode(ErrorBody(first.message, details, first.code, first.hint, identity))
-    head = [
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
-        "content-type: application/json",
-        f"content-length: {len(body)}",
-        f"x-request-id: {identity}",
-        "x-content-type-options: nosniff",
-        "connection: close",
-        *(f"{name}: {value}" for name, value in (error.headers or {}).items()),
-    ]
-    return "\r\n".join([*head, "", ""]).encode() + body
