@@ -84,7 +84,7 @@ crowds: $(VENV)/.dev ## Measure what idle, dripping and page-loading crowds cost
 	$(BIN)/python benchmarks/crowds.py
 
 soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long, for SOAK_MINUTES (30) at most
-	APERIODIC_SOAK=10 APERIODIC_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/engine tests/crash tests/completeness tests/lake tests/oracle
+	APERIODIC_SOAK=10 APERIODIC_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/engine tests/crash tests/completeness tests/lake tests/oracle
 
 soak-capture: $(VENV)/.dev ## Capture 5,000 frames a second for ten minutes, and 30,000 for ten seconds of them; SOAK_ARGS='--seconds 60'
 	$(BIN)/python benchmarks/capture_soak.py $(SOAK_ARGS)

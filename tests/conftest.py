@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.checked import CHECKED, table
 from tests.durations import Durations
+from tests.failures import FailuresAtOnce
 from tests.postgres import PostgresServer, postgres_server
 from tests.s3 import ENVIRONMENT, S3Server, s3_server
 from tests.soak import load_profile, time_is_up
@@ -24,15 +25,19 @@ load_profile()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `make durations` say where to write how long every test took."""
+    """Let `make durations` say where to write how long every test took, and `.ci/run` ask for failures at once."""
     parser.addoption("--record-durations", metavar="FILE", help="write how long every test took, the longest first")
+    parser.addoption("--failures-at-once", action="store_true", help="write failures when they happen, too")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Record durations in the process that hears of all tests."""
-    path = config.getoption("--record-durations")
-    if path and not hasattr(config, "workerinput"):
+    """Record durations and tell failures in the process that hears of all tests."""
+    if hasattr(config, "workerinput"):
+        return
+    if path := config.getoption("--record-durations"):
         config.pluginmanager.register(Durations(path))
+    if config.getoption("--failures-at-once"):
+        config.pluginmanager.register(FailuresAtOnce(config))
 
 
 def pytest_runtest_setup() -> None:

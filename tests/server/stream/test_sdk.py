@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.server.stream import rows
 from tests.server.stream.rows import BTC, ETH, MINUTE
+from tests.server.stream.talking import tell_before
 
 import aperiodic
 
@@ -32,7 +33,7 @@ def opened(api: Api, monkeypatch: pytest.MonkeyPatch, **asked: Any) -> aperiodic
 
 
 def test_rows_since_a_time_come_before_new_ones(api: Api, hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
-    hub.tell([row(0), row(1), row(1, ETH), row(2)])
+    tell_before(api, hub, [row(0), row(1), row(1, ETH), row(2)])
     named = {"dataset": "ohlcv", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC], "channels": None}
     with opened(api, monkeypatch, **named, since=T + MINUTE, snapshot=False) as stream:
         messages = iter(stream)
@@ -61,7 +62,9 @@ def test_refusals_are_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [item.code for item in refused.value.rejected] == ["unknown_channel"]
 
 
-async def test_it_works_in_an_event_loop(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(api, monkeypatch, since=T) as stream:
+async def test_it_works_in_an_event_loop(api: Api, hub: LiveHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    tell_before(api, hub, [row(number, dataset="flow") for number in range(10, 13)])
+    asked = {"channels": ["flow.binance-futures.1m"], "since": T + 10 * MINUTE, "snapshot": False}
+    async with opened(api, monkeypatch, **asked) as stream:
         frame = await stream.frame_async(3)
-    assert frame.height == 3
+    assert frame["close"].to_list() == [110.5, 111.5, 112.5]

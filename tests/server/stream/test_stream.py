@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from contextlib import ExitStack, closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from tests.server.stream.rows import BTC, ETH, MINUTE, T, row
+from tests.server.stream.talking import ask, opened, received, tell_before
 from tests.servers import Api, make_key, serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 
 from aperiodic.accounts.keys import public_id_of, revoke_key
 from aperiodic.lake import Lake, Settings
@@ -21,22 +21,9 @@ from aperiodic.lake.ledger import begin_write
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from websockets.sync.client import ClientConnection
+
     from aperiodic.engine.live import LiveHub
-
-
-def opened(api: Api, key: str | None = None, **headers: str) -> ClientConnection:
-    url = api.url.replace("http", "ws").removesuffix("/api/v1") + "/v1/stream"
-    return connect(url, additional_headers={"X-API-KEY": api.key if key is None else key} | headers, open_timeout=20)
-
-
-def ask(client: ClientConnection, **message: Any) -> dict[str, Any]:
-    client.send(json.dumps(message))
-    return received(client)
-
-
-def received(client: ClientConnection) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(client.recv(timeout=20))
-    return found
 
 
 def fill(others: ExitStack, api: Api, key: str) -> None:
@@ -84,14 +71,14 @@ def test_rows_come_on_the_channels_asked_for(api: Api, hub: LiveHub) -> None:
 
 
 def test_the_newest_row_of_each_symbol_comes_first(api: Api, hub: LiveHub) -> None:
-    hub.tell([row(10), row(11), row(10, ETH)])
+    tell_before(api, hub, [row(10, dataset="flow"), row(11, dataset="flow"), row(10, ETH, dataset="flow")])
     with opened(api) as client:
-        asked = [{"dataset": "ohlcv", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC]}]
+        asked = [{"dataset": "flow", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC]}]
         answer = ask(client, op="subscribe", id="s1", channels=asked)
-        assert answer["channels"] == ["ohlcv.binance-futures.1m"]
+        assert answer["channels"] == ["flow.binance-futures.1m"]
         first = received(client)
         assert (first["snapshot"], first["data"]["time"]) == (True, T + 11 * MINUTE)
-        hub.tell([row(12, ETH), row(12)])
+        hub.tell([row(12, ETH, dataset="flow"), row(12, dataset="flow")])
         following = received(client)
         assert (following["data"]["symbol"], following["data"]["time"]) == (BTC, T + 12 * MINUTE)
         assert "snapshot" not in following
@@ -144,7 +131,7 @@ def test_messages_that_make_no_sense_are_answered(api: Api, message: str, code: 
 
 
 def test_channels_can_be_given_up(api: Api, hub: LiveHub) -> None:
-    name, other = "ohlcv.binance-futures.1m", "ohlcv.binance-futures.1m.exchange"
+    name, other = "returns.binance-futures.1m", "returns.binance-futures.1m.exchange"
     with opened(api) as client:
         ask(client, op="subscribe", id="s1", channels=[name, other, "vtwap.binance-futures.1m"])
         while drained(client):
@@ -152,7 +139,7 @@ def test_channels_can_be_given_up(api: Api, hub: LiveHub) -> None:
         answer = ask(client, op="unsubscribe", id="u1", channels=[name, "flow.binance.1m"])
         assert (answer["op"], answer["channels"]) == ("unsubscribed", [name])
         assert [each["channel"] for each in answer["rejected"]] == ["flow.binance.1m"]
-        hub.tell([row(30)])
+        hub.tell([row(30, dataset="returns")])
         assert received(client)["channel"] == other
 
 
@@ -210,14 +197,15 @@ def test_an_overlong_message_ends_the_connection(api: Api) -> None:
 
 
 def test_rows_since_a_time_come_again_before_new_ones(api: Api, hub: LiveHub) -> None:
-    hub.tell([row(40), row(41), row(41, ETH), row(42)])
+    told = [row(0, dataset="range"), row(1, dataset="range"), row(1, ETH, dataset="range"), row(2, dataset="range")]
+    tell_before(api, hub, told)
     with opened(api) as client:
-        asked = [{"dataset": "ohlcv", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC]}]
-        answer = ask(client, op="subscribe", id="s1", channels=asked, since=T + 41 * MINUTE)
+        asked = [{"dataset": "range", "exchange": "binance-futures", "interval": "1m", "symbols": [BTC]}]
+        answer = ask(client, op="subscribe", id="s1", channels=asked, since=T + MINUTE)
         assert answer["replayed"] is True
-        assert [received(client)["data"]["time"] for _ in range(2)] == [T + 41 * MINUTE, T + 42 * MINUTE]
-        hub.tell([row(43)])
-        assert received(client)["data"]["time"] == T + 43 * MINUTE
+        assert [received(client)["data"]["time"] for _ in range(2)] == [T + MINUTE, T + 2 * MINUTE]
+        hub.tell([row(3, dataset="range")])
+        assert received(client)["data"]["time"] == T + 3 * MINUTE
 
 
 def test_a_server_that_ends_says_so(tmp_path: Path) -> None:
