@@ -23,10 +23,20 @@ PHONE: Final = 360
 WIDE: Final = 1440
 """Widths of windows, px."""
 
+_HEIGHT: Final = 900
+
 AXE: Final = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 _LOOKS: Final = 50
 _LOOK_MS: Final = 100
+
+_TWO_FRAMES: Final = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+_RUN_AXE: Final = """
+async rules => {
+    const only = rules.length ? {runOnly: {type: "rule", values: rules}} : {};
+    return (await axe.run({resultTypes: ["violations"], ...only})).violations;
+}
+"""
 
 PAGES: Final = {
     "home": "/",
@@ -69,19 +79,36 @@ class Visit:
     faults: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     refused: set[int] = field(default_factory=set)
+    _loading: set[Request] = field(default_factory=set)
 
     def open(self, address: str) -> Response | None:
         """Go to an address of the site and wait until nothing is loaded any more."""
         response = self.page.goto(f"{self.url}{address}")
-        self.page.wait_for_load_state("networkidle")
+        self.settle()
         return response
+
+    def settle(self) -> None:
+        """Wait until nothing is loaded any more: what a page asks for, it asks for as it is drawn or answered."""
+        self.page.wait_for_load_state("load")
+        for _ in range(_LOOKS * _LOOK_MS):
+            self.page.evaluate(_TWO_FRAMES)
+            if not self._loading:
+                return
+        raise AssertionError(f"still loading: {[request.url for request in self._loading]}")
+
+    def look(self, *, width: int, theme: Theme) -> None:
+        """Change the width of the window and the theme of the page that is open."""
+        self.page.set_viewport_size({"width": width, "height": _HEIGHT})
+        self.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+        self.settle()
 
     def watch(self) -> None:
         """Begin to write down faults."""
         self.page.on("console", lambda message: self._heard(message.type, message.text))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.faults.append(f"{request.url}: {request.failure}"))
         self.page.on("request", self._requested)
+        self.page.on("requestfinished", self._finished)
+        self.page.on("requestfailed", self._failed)
 
     def redrawn(self, part: Locator, before: bytes) -> bool:
         """Wait a while until a part of the page looks different from a picture of it; whether it does."""
@@ -91,10 +118,11 @@ class Visit:
             self.page.wait_for_timeout(_LOOK_MS)
         return False
 
-    def serious(self) -> list[str]:
-        """Return what axe-core finds on the page that is serious or worse."""
-        self.page.evaluate(AXE.read_text())
-        found: list[dict[str, Any]] = self.page.evaluate("async () => (await axe.run()).violations")
+    def serious(self, *rules: str) -> list[str]:
+        """Return what axe-core finds on the page that is serious or worse, by these rules or by all."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text())
+        found: list[dict[str, Any]] = self.page.evaluate(_RUN_AXE, list(rules))
         return [
             f"{violation['id']}: {node['html'][:200]}"
             for violation in found
@@ -111,7 +139,15 @@ class Visit:
         if kind in {"error", "warning"} and not any(f"status of {status}" in text for status in self.refused):
             self.faults.append(f"{kind}: {text}")
 
+    def _finished(self, request: Request) -> None:
+        self._loading.discard(request)
+
+    def _failed(self, request: Request) -> None:
+        self._finished(request)
+        self.faults.append(f"{request.url}: {request.failure}")
+
     def _requested(self, request: Request) -> None:
+        self._loading.add(request)
         parts = urlsplit(request.url)
         if parts.scheme in {"http", "https"} and parts.netloc != urlsplit(self.url).netloc:
             self.outside.append(request.url)
@@ -127,7 +163,7 @@ def chromium() -> str | None:
 def visit(browser: Browser, url: str, *, width: int = WIDE, theme: Theme = "light") -> Iterator[Visit]:
     """Open a window with nothing kept from earlier ones."""
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=theme, accept_downloads=True, reduced_motion="reduce"
+        viewport={"width": width, "height": _HEIGHT}, color_scheme=theme, accept_downloads=True, reduced_motion="reduce"
     )
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     made = Visit(context.new_page(), url)
