@@ -109,8 +109,7 @@ def test_every_code_is_answered_by_an_endpoint_but_those_of_no_endpoint() -> Non
         *(ErrorCode.UNKNOWN_PATH, ErrorCode.METHOD_NOT_ALLOWED, ErrorCode.REQUEST_TIMEOUT),
         *(ErrorCode.HEADERS_TOO_LARGE, ErrorCode.TOO_MANY_CONNECTIONS),
         # Those of the live stream, which is no HTTP endpoint.
-        *(ErrorCode.UPGRADE_REQUIRED, ErrorCode.CLIENT_OBSOLETE),
-        *(ErrorCode.LIVE_NOT_IN_PLAN, ErrorCode.TOO_MANY_STREAMS),
+        *(ErrorCode.UPGRADE_REQUIRED, ErrorCode.CLIENT_OBSOLETE, ErrorCode.TOO_MANY_STREAMS),
     }
 
 

@@ -13,6 +13,7 @@ from aperiodic.server.api.conditions import get_conditions
 from aperiodic.server.api.coverage import get_coverage
 from aperiodic.server.api.data import get_data
 from aperiodic.server.api.health import Readiness, get_health, get_readiness
+from aperiodic.server.api.latest import get_latest
 from aperiodic.server.api.metadata import get_catalog, get_symbols
 from aperiodic.server.api.preview import get_preview, get_raw_preview
 from aperiodic.server.api.raw import get_raw
@@ -28,6 +29,7 @@ from aperiodic.server.middleware.rate_limits import tell_standing
 from aperiodic.server.openapi import Documents, get_llms, get_llms_full, get_openapi
 from aperiodic.server.service import Service
 from aperiodic.server.site import error_page, site_router, wants_page
+from aperiodic.server.stream.fanout import Fanout
 from aperiodic.server.stream.service import StreamService
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ _EXPOSED: Final = [
 
 HANDLERS: Final = (
     get_data,
+    get_latest,
     get_preview,
     get_raw,
     get_raw_preview,
@@ -92,8 +95,10 @@ def create_app(
     watch = access_log or AccessLog()
     endpoints = declared_endpoints(handlers)
     service = Service(lake, Secrets.load(settings), settings, watch.monitoring)
+    live_rows = Fanout(lake.home)
     given = {
         "service": service,
+        "live_rows": live_rows,
         "access_log": watch,
         "monitoring": watch.monitoring,
         "readiness": Readiness(lake),
@@ -112,7 +117,7 @@ def create_app(
         on_shutdown=[service.metering.stop, pages.close],
         openapi_config=None,
     )
-    app.state.stream = StreamService(service, app)
+    app.state.stream = StreamService(service, app, live_rows)
     app.asgi_handler = watch.around(pages.around(app.asgi_handler))
     return app
 

@@ -80,6 +80,7 @@ class Parameter:
         parse: Reads a value, and raises InvalidInputError for one that is wrong; None: the handler reads it itself.
         errors: Codes of what `parse` raises.
         required: Whether a request needs it.
+        most: How often it may be given; more than once makes its value a tuple.
     """
 
     name: str
@@ -91,12 +92,16 @@ class Parameter:
     parse: Callable[[str], Any] | None = None
     errors: tuple[ErrorCode, ...] = ()
     required: bool = True
+    most: int = 1
 
     @property
     def schema(self) -> dict[str, Any]:
         """JSON Schema of its values."""
         closed = {} if self.choices is None else {"enum": [str(choice) for choice in self.choices]}
-        return {"type": "string", **closed, **(self.rules or {})}
+        one = {"type": "string", **closed, **(self.rules or {})}
+        if self.most == 1:
+            return one
+        return {"type": "array", "items": one, "minItems": 1, "maxItems": self.most}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class Answer:
         status: HTTP status.
         media_type: Media type of the body.
         headers: Names of its headers, beside those of every answer.
+        forms: Media types of other, binary forms of the body, which the header `Accept` asks for.
     """
 
     description: str
@@ -147,6 +153,7 @@ class Answer:
     status: int = 200
     media_type: str = "application/json"
     headers: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +210,7 @@ class Endpoint:
             *(code for check in self.checks for code in check.errors),
             *self.refusals,
             *(_QUERY if read else ()),
+            *((ErrorCode.REPEATED_TOO_OFTEN,) if any(parameter.most > 1 for parameter in read) else ()),
             *((ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE) if self.needs_key else ()),
             ErrorCode.BAD_REQUEST,
             ErrorCode.INTERNAL_ERROR,

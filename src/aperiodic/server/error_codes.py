@@ -69,6 +69,14 @@ class ErrorCode(Enum):
     REPEATED_PARAMETER = _Words(
         400, "The parameter {name} is given more than once.", "Give one {name}.", name="interval"
     )
+    REPEATED_TOO_OFTEN = _Words(
+        400,
+        "The parameter {name} is given more than {most} times.",
+        "Ask for the others in a request of their own.",
+        name="symbol",
+        most=25,
+    )
+    BAD_COUNT = _Words(400, "n is a number from 1 to {most}.", "Leave it out for {usual}.", most=1000, usual=100)
     TOO_MANY_PARAMETERS = _Words(
         400, "The query has more than {most} parameters.", "Send only {names}.", most=32, names="exchange"
     )

@@ -19,6 +19,8 @@ from aperiodic.server.queries.published import symbol_problem
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Connection
+
     from aperiodic.lake import ObjectKind
     from aperiodic.market import InvalidInputError
 
@@ -34,17 +36,24 @@ __all__ = [
     "INSTRUMENT",
     "INTERVAL_ON_CLOCK",
     "METRIC",
+    "MOST_BARS",
     "MOST_DAYS",
+    "NEWEST_BARS",
     "OF_METRIC",
     "OF_STREAM",
     "OF_SYMBOL",
     "SHORT_DATE_RANGE",
+    "USUAL_BARS",
     "known_symbol",
 ]
 
 MOST_DAYS: Final = 366
 """Most days, both ends included, of a request that is answered day by day."""
 
+MOST_BARS: Final = 1000
+"""Most bars of one instrument in an answer that holds them itself."""
+
+USUAL_BARS: Final = 100
 _FIRST_DAY: Final = date(2009, 1, 1)
 _LAST_DAY: Final = date(2100, 12, 31)
 _DATE: Final = "(2009|20[1-9][0-9]|2100)-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
@@ -73,6 +82,12 @@ def _moment(text: str) -> int:
         if re.fullmatch(_MOMENT, text):
             return (datetime.fromisoformat(text).replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
     raise ErrorCode.BAD_AS_OF.problem(text=text[:40], first=_FIRST_DAY, last=_LAST_DAY)
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MOST_BARS:
+        raise ErrorCode.BAD_COUNT.problem(most=MOST_BARS, usual=USUAL_BARS)
+    return int(text)
 
 
 def _stream(kind: str, text: str) -> Stream:
@@ -177,6 +192,21 @@ BARS: Final = (
 )
 """Everything that names bars but their metric."""
 
+NEWEST_BARS: Final = (
+    *(parameter for parameter in BARS if parameter not in (SYMBOL, *DAYS)),
+    replace(SYMBOL, description=f"{SYMBOL.description}; may be given up to 25 times.", most=25),
+    Parameter(
+        name="n",
+        description=f"How many bars of each instrument, 1 to {MOST_BARS}; {USUAL_BARS} unless given.",
+        example="10",
+        rules={"pattern": r"^([1-9][0-9]{0,2}|1000)$"},
+        parse=_count,
+        errors=(ErrorCode.BAD_COUNT,),
+        required=False,
+    ),
+)
+"""Everything that names the newest bars of instruments but their metric."""
+
 AS_OF: Final = Parameter(
     name="as_of",
     description="Answer with the revisions that were current at this moment: a time in UTC, or a day for its end.",
@@ -199,16 +229,19 @@ def known_symbol(*kinds: ObjectKind) -> Check:
     """Return the rule that the venue has something of the symbol, of any of these kinds."""
 
     def find(given: Given) -> list[InvalidInputError]:
-        exchange, symbol = given.values.get("exchange"), given.values.get("symbol")
-        if exchange is None or symbol is None:
+        exchange, named = given.values.get("exchange"), given.values.get("symbol")
+        if exchange is None or named is None:
             return []
-        problems = []
+        symbols = (named,) if isinstance(named, Symbol) else named
+        return [problem for symbol in symbols if (problem := of_one(given.connection, exchange, symbol)) is not None]
+
+    def of_one(connection: Connection, exchange: Exchange, symbol: Symbol) -> InvalidInputError | None:
+        problem = None
         for kind in kinds:
-            problem = symbol_problem(given.connection, exchange, symbol, kind)
+            problem = symbol_problem(connection, exchange, symbol, kind)
             if problem is None:
-                return []
-            problems.append(problem)
-        return problems[-1:]
+                return None
+        return problem
 
     return Check(find, (ErrorCode.UNKNOWN_SYMBOL,))
 

@@ -47,16 +47,18 @@ def read_query(request: Request[Any, Any, Any], connection: Connection, kind: Ca
     # What has to be there comes first, in the words of an error too.
     in_query = sorted((part for part in parsed if part.place == "query"), key=lambda part: not part.required)
     sent = _split(request.scope["query_string"], [parameter.name for parameter in in_query])
-    texts = {**dict(sent), **{part.name: str(request.path_params[part.name]) for part in in_path}}
+    texts: dict[str, list[str]] = {part.name: [str(request.path_params[part.name])] for part in in_path}
+    for name, text in sent:
+        texts.setdefault(name, []).append(text)
     values: dict[str, Any] = {}
     problems: list[AperiodicDataError] = []
     for parameter in (*in_path, *in_query):
         try:
             if parameter.required or parameter.name in texts:
-                values[parameter.name] = _parse(parameter, texts.get(parameter.name, ""))
+                values[parameter.name] = _parse(parameter, texts.get(parameter.name, [""]))
         except InvalidInputError as problem:
             problems.append(problem)
-    problems += _wrong_names([name for name, _ in sent], [parameter.name for parameter in in_query])
+    problems += _wrong_names([name for name, _ in sent], in_query)
     given = Given(values, frozenset(texts), connection)
     for check in endpoint.checks:
         problems += check.find(given)
@@ -75,15 +77,20 @@ def _split(query_string: bytes, names: Sequence[str]) -> list[tuple[str, str]]:
         raise refuse(ErrorCode.TOO_MANY_PARAMETERS, most=_MAX_PARAMETERS, names=", ".join(names)) from None
 
 
-def _parse(parameter: Parameter, text: str) -> object:
-    if not text:
+def _parse(parameter: Parameter, texts: Sequence[str]) -> object:
+    if not all(texts):
         raise ErrorCode.MISSING_PARAMETER.problem(name=parameter.name)
-    return text if parameter.parse is None else parameter.parse(text)
+    found = texts if parameter.parse is None else [parameter.parse(text) for text in texts]
+    return found[-1] if parameter.most == 1 else tuple(dict.fromkeys(found))
 
 
-def _wrong_names(sent: Sequence[str], names: Sequence[str]) -> Iterable[AperiodicDataError]:
+def _wrong_names(sent: Sequence[str], known: Sequence[Parameter]) -> Iterable[AperiodicDataError]:
+    names = [parameter.name for parameter in known]
     yield from (unknown_value("parameter", name, names) for name in dict.fromkeys(sent) if name not in names)
-    yield from (ErrorCode.REPEATED_PARAMETER.problem(name=name) for name in names if sent.count(name) > 1)
+    for parameter in known:
+        if sent.count(parameter.name) > parameter.most:
+            code = ErrorCode.REPEATED_PARAMETER if parameter.most == 1 else ErrorCode.REPEATED_TOO_OFTEN
+            yield code.problem(name=parameter.name, most=parameter.most)
 
 
 def _refuse_if_any(problems: Sequence[AperiodicDataError]) -> None:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aperiodic.server.error_codes import ErrorCode
-from aperiodic.server.errors import RequestError
+from aperiodic.server.errors import RequestError, refuse
 
 if TYPE_CHECKING:
-    from aperiodic.market import InvalidInputError
-    from aperiodic.server.api.data import DataQuery
+    from aperiodic.catalog import Dataset
+    from aperiodic.market import Interval, InvalidInputError
     from aperiodic.server.service import Caller
 
-__all__ = ["require_bars", "require_raw"]
+__all__ = ["BarsQuery", "require_bars", "require_live", "require_raw"]
 
 
-def require_bars(caller: Caller, query: DataQuery) -> None:
+class BarsQuery(Protocol):
+    """What of a request for bars decides who may read them."""
+
+    @property
+    def metric(self) -> Dataset:
+        """The dataset."""
+
+    @property
+    def interval(self) -> Interval:
+        """Length of the bars."""
+
+
+def require_live(caller: Caller) -> None:
+    """Refuse a request for live bars by a caller whose plan has none.
+
+    Raises:
+        RequestError: 403 `live_not_in_plan`.
+    """
+    if not caller.plan.live:
+        raise refuse(ErrorCode.LIVE_NOT_IN_PLAN, plan=caller.plan.name)
+
+
+def require_bars(caller: Caller, query: BarsQuery) -> None:
     """Refuse a request for bars that the caller may not read.
 
     Raises:

@@ -138,7 +138,7 @@ def _parameter(parameter: Parameter) -> dict[str, Any]:
         "description": parameter.description,
         "required": parameter.required,
         "schema": dict(parameter.schema),
-        "example": parameter.example,
+        "example": parameter.example if parameter.most == 1 else [parameter.example],
     }
 
 
@@ -146,7 +146,8 @@ def _answer(answer: Answer) -> dict[str, Any]:
     described = {"description": answer.description, "headers": _headers(_ON_EVERY_ANSWER + answer.headers)}
     if answer.example is None:
         return described
-    return described | {"content": {answer.media_type: _content(answer.example)}}
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return described | {"content": {answer.media_type: _content(answer.example), **dict.fromkeys(answer.forms, binary)}}
 
 
 def _content(example: msgspec.Struct | str) -> dict[str, Any]:

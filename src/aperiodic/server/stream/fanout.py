@@ -93,7 +93,7 @@ class Fanout:
 
     def kept(self, channel: Channel, since: int) -> Iterator[LiveRow]:
         """Yield the rows of a channel that start at or after a time, µs, as far as they are kept."""
-        for row in self._kept:
+        for row in self._kept.copy():  # a copy, for a thread may ask
             if (
                 row.time >= since
                 and _series_of(row) == channel.series

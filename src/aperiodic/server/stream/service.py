@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from litestar import Request
 from sqlalchemy.exc import SQLAlchemyError
 
+from aperiodic.server.auth.plan_checks import require_live
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, bare_answer, refuse
 from aperiodic.server.stream.connection import DRAIN, LAPSED, StreamConnection
-from aperiodic.server.stream.fanout import Fanout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from aperiodic.lake import Lake
     from aperiodic.server.service import Caller, Service
+    from aperiodic.server.stream.fanout import Fanout
 
 __all__ = ["STREAM_PATH", "StreamService"]
 
@@ -40,9 +41,9 @@ class StreamService:
         fanout: The rows.
     """
 
-    def __init__(self, service: Service, app: Litestar) -> None:
+    def __init__(self, service: Service, app: Litestar, fanout: Fanout) -> None:
         self.lake: Lake = service.lake
-        self.fanout = Fanout(service.lake.home)
+        self.fanout = fanout
         self._service = service
         self._app = app
         self._open: set[StreamConnection] = set()
@@ -116,8 +117,7 @@ class StreamService:
         }
         with self.lake.engine.connect() as db:
             caller = self._service.authorise(db, Request(scope))
-        if not caller.plan.live:
-            raise refuse(ErrorCode.LIVE_NOT_IN_PLAN, plan=caller.plan.name)
+        require_live(caller)
         if "bars" not in caller.scopes:
             raise refuse(ErrorCode.SCOPE_MISSING, scope="bars", scopes=" and ".join(caller.scopes) or "nothing")
         return caller
