@@ -100,8 +100,8 @@ async def _capture(url: str, frames: int, home: Path) -> None:
     await task
     recorder.flush()
     writer.finish()
-    if recorder.dropped:
-        raise RuntimeError(f"{recorder.dropped} frames were dropped")
+    if lost := recorder.losses.frames.total():
+        raise RuntimeError(f"{lost} frames were lost")
 
 
 class _Watcher:

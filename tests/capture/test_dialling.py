@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +39,17 @@ def test_the_budget_outlives_a_restart(tmp_path: Path) -> None:
     assert budget().take() == pytest.approx(1.0)
     now += 1.5
     assert budget().take() == 0.0
+
+
+def test_a_budget_that_cannot_be_written_is_remembered_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_dials: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("aperiodic.capture.dialling.json.dumps", refuse)
+    times = iter(1_000.0 + number / 100 for number in range(25))
+    budget = DialBudget(tmp_path, Exchange.HYPERLIQUID_PERPS, LIMITS, now=lambda: next(times))
+    assert [budget.take() for _ in range(24)] == [0.0] * 24
+    assert budget.take() > 59
 
 
 @pytest.mark.parametrize("text", ["", "<html>", '{"a":1}', '["x", null]', "[9e99, 1]"])

@@ -180,4 +180,7 @@ async def test_nobody_answers(tmp_path: Path) -> None:
         asked.rest._hosts[:] = ["http://127.0.0.1:1"]
         answer = await asked.rest.ask(ASK)
         assert (answer.status, answer.is_good) == (0, False)
-        assert "does not answer" in asked.said[0]
+        assert asked.said[0].startswith("http://127.0.0.1:1/x does not answer: ")
+        assert "Error" not in asked.said[0]
+        assert "Errno" not in asked.said[0]
+        assert asked.rest.answered == 0

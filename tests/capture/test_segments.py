@@ -4,18 +4,20 @@ import errno
 import hashlib
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from aperiodic.capture.errors import DiskFullError
 from aperiodic.capture.recorder import Recorder
-from aperiodic.capture.segments import SegmentWriter, _File
+from aperiodic.capture.segments import SegmentWriter
 from aperiodic.lake.recordings import list_recordings, read_sidecar, recover, whole_blocks
 from aperiodic.market import Exchange
 from aperiodic.venues import feed_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 FEED = feed_of(Exchange.BINANCE_FUTURES)
@@ -28,7 +30,6 @@ def made(home: Path, **options: Any) -> tuple[SegmentWriter, Recorder]:
     given = {"segment_bytes": 1 << 30, "queue_bytes": 1 << 30, "floor_bytes": 0} | options
     writer = SegmentWriter(home, FEED.exchange, "s0", **given)
     recorder = Recorder(writer, FEED.read)
-    writer._tell_loss = recorder.lines_of_loss
     return writer, recorder
 
 
@@ -93,77 +94,164 @@ def test_large_frames_and_many_frames_are_blocks(tmp_path: Path) -> None:
     assert sum(len(lines) for lines in texts(tmp_path)) == 5_001
 
 
-def test_a_disk_that_becomes_full_ends_in_words_and_a_sealed_recording(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    writer, recorder = made(tmp_path)
-    told = threading.Event()
-    writer._failed = told.set
-    writer.start()
-    recorder.frame(START_NS, b"c1", QUOTE % 1)
-    recorder.flush()
-    while writer.queued:
-        threading.Event().wait(0.001)
-    real = _File.append
-    lost: list[bytes] = []
+class Usage(NamedTuple):
+    """What `shutil.disk_usage` returns."""
 
-    def full(self: _File, lines: bytes, frames: int, first: int, last: int) -> None:
-        if b"!gap" not in lines:
-            lost.append(lines)
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(self, lines, frames, first, last)
-
-    monkeypatch.setattr(_File, "append", full)
-    recorder.frame(START_NS + 5, b"c1", QUOTE % 2)
-    recorder.frame(START_NS + 7, b"c2", QUOTE % 3)
-    recorder.flush()
-    assert told.wait(10)
-    assert isinstance(writer.error, DiskFullError)
-    assert writer.error.code == "disk_full"
-    recorder.frame(START_NS + 9, b"c1", QUOTE % 4)
-    recorder.flush()
-    writer.finish()
-    assert recorder.dropped == 1
-    (lines,) = texts(tmp_path)
-    assert lines[0].endswith(QUOTE % 1)
-    gaps = [(line.split(b" ")[1], json.loads(line.split(b" ", 3)[3])) for line in lines[1:]]
-    assert [(conn, gap["from"], gap["to"], gap["frames"], gap["cause"]) for conn, gap in gaps] == [
-        (b"c1", START_NS + 5, START_NS + 5, 1, "disk_full"),
-        (b"c2", START_NS + 7, START_NS + 7, 1, "disk_full"),
-    ]
-    (recording,) = list_recordings(tmp_path)
-    assert not recording.is_open
+    total: int
+    used: int
+    free: int
 
 
-def test_half_a_block_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    writer, recorder = made(tmp_path)
-    writer.start()
-    recorder.frame(START_NS, b"c1", QUOTE % 1)
-    recorder.flush()
-    while writer.queued:
-        threading.Event().wait(0.001)
-    file = writer._file
-    assert file is not None
-    size = file.size
+class Disk:
+    """A file on a disk that can be full: it then takes a part of what is written."""
 
-    class Full:
-        def __init__(self, inner: Any) -> None:
-            self._inner = inner
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.is_full = False
 
-        def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> int:
+        if self.is_full:
             self._inner.write(data[:5])
             raise OSError(errno.ENOSPC, "No space left on device")
+        written: int = self._inner.write(data)
+        return written
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._inner, name)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
-    monkeypatch.setattr(file, "_file", Full(file._file))
-    recorder.frame(START_NS + 1, b"c1", QUOTE % 2)
+
+@contextmanager
+def writing(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SegmentWriter, Recorder, Disk]]:
+    """Write one frame to a disk that may become full then."""
+    monkeypatch.setattr("aperiodic.capture.segments._FLOOR_EVERY_S", 0.01)
+    writer, recorder = made(home)
+    writer.start()
+    recorder.frame(START_NS, b"c1", QUOTE % 1)
+    flushed(writer, recorder)
+    file = writer._file
+    assert file is not None
+    disk = Disk(file._file)
+    monkeypatch.setattr(file, "_file", disk)
+    yield writer, recorder, disk
+
+
+def flushed(writer: SegmentWriter, recorder: Recorder) -> None:
+    recorder.flush()
+    waited(lambda: not writer.queued)
+
+
+def waited(what: Callable[[], object]) -> None:
+    for _ in range(5_000):
+        if what():
+            return
+        threading.Event().wait(0.002)
+    raise AssertionError("it did not come about")
+
+
+def gaps(lines: list[bytes]) -> list[tuple[bytes, int, int, int, str]]:
+    found = []
+    for line in lines:
+        _, conn, word, *rest = line.split(b" ", 3)
+        if word == b"!gap":
+            gap = json.loads(rest[0])
+            found.append((conn, gap["from"] - START_NS, gap["to"] - START_NS, gap["frames"], gap["cause"]))
+    return found
+
+
+def test_after_a_full_disk_writing_goes_on_and_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    lost: list[set[str]] = []
+    with writing(tmp_path, monkeypatch) as (writer, recorder, disk):
+        writer._say, recorder.lost = said.append, lost.append
+        monkeypatch.setattr("aperiodic.capture.segments._ROOM_BYTES", 1 << 60)
+        monkeypatch.setattr("aperiodic.capture.segments.shutil.disk_usage", lambda _: Usage(10 << 40, 0, 0))
+        disk.is_full = True
+        recorder.frame(START_NS + 5, b"c1", QUOTE % 2)
+        recorder.frame(START_NS + 7, b"c2", QUOTE % 3)
+        recorder.flush()
+        waited(lambda: writer.is_full)
+        recorder.word(START_NS + 8, b"-", "rest", b"{}")
+        recorder.frame(START_NS + 9, b"c1", QUOTE % 4)
+        recorder.word(START_NS + 10, b"c2", "close", {"by": "venue"})
+        recorder.flush()
+        disk.is_full = False
+        monkeypatch.setattr("aperiodic.capture.segments.shutil.disk_usage", lambda _: Usage(1 << 20, 0, 1 << 20))
+        waited(lambda: not writer.is_full)
+        recorder.frame(START_NS + 11, b"c1", QUOTE % 5)
+        recorder.flush()
+        writer.finish()
+    assert writer.error is None
+    assert ["nothing is recorded until there is room" in said[0], said[1]] == [
+        True,
+        "there is room on the disk again: recording goes on",
+    ]
+    assert lost == [{"btcusdt@bookTicker"}]
+    assert dict(recorder.losses.frames) == {"disk_full": 3}
+    (lines,) = texts(tmp_path)
+    assert gaps(lines) == [(b"c2", 7, 7, 1, "disk_full"), (b"c1", 5, 9, 2, "disk_full")]
+    words = [line.split(b" ")[1:3] for line in lines]
+    assert words[1:4] == [[b"c2", b"!gap"], [b"c2", b"!close"], [b"c1", b"!gap"]]
+    assert [lines[0], lines[-1]] == [
+        b"%d c1 " % START_NS + QUOTE % 1,
+        b"%d c1 " % (START_NS + 11) + QUOTE % 5,
+    ]
+    (recording,) = list_recordings(tmp_path)
+    told = read_sidecar(recording)
+    assert told is not None
+    assert told.sha256 == hashlib.sha256(recording.path.read_bytes()).hexdigest()
+    assert told.frames == 2
+
+
+def test_a_recording_that_could_not_begin_on_a_full_disk_begins_later_and_says_what_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aperiodic.capture.segments._FLOOR_EVERY_S", 0.01)
+    writer, recorder = made(tmp_path)
+    recorder.connections[b"c1"] = lambda: [b'!open {"continued":true}']
+    writer.start()
+    recorder.frame(START_NS, b"c1", QUOTE % 1)
+    flushed(writer, recorder)
+
+    def refuse(_recording: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("aperiodic.capture.segments.begin", refuse)
+        full.setattr("aperiodic.capture.segments.shutil.disk_usage", lambda _: Usage(1 << 30, 0, 0))
+        recorder.frame(START_NS + HOUR_NS, b"c1", QUOTE % 2)
+        recorder.flush()
+        waited(lambda: writer.is_full)
+    waited(lambda: not writer.is_full)
+    recorder.frame(START_NS + HOUR_NS + 1, b"c1", QUOTE % 3)
     recorder.flush()
     writer.finish()
-    (recording,) = list_recordings(tmp_path)
-    assert recording.path.stat().st_size == size
+    assert writer.error is None
+    _, lines = texts(tmp_path)
+    assert lines[0].endswith(b'c1 !open {"continued":true}')
+    assert gaps(lines) == [(b"c1", HOUR_NS, HOUR_NS, 1, "disk_full")]
+    assert lines[-1].endswith(QUOTE % 3)
+
+
+def test_a_stop_while_the_disk_is_full_is_an_error_that_says_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(tmp_path, monkeypatch) as (writer, recorder, disk):
+        monkeypatch.setattr("aperiodic.capture.segments.shutil.disk_usage", lambda _: Usage(1 << 30, 0, 0))
+        disk.is_full = True
+        recorder.frame(START_NS + 5, b"c1", QUOTE % 2)
+        recorder.flush()
+        waited(lambda: writer.is_full)
+        writer.finish()
+        disk.is_full = False  # as much as these lines need is free
+        writer.finish_full(*recorder.owed())
     assert isinstance(writer.error, DiskFullError)
+    assert writer.error.code == "disk_full"
+    (lines,) = texts(tmp_path)
+    assert gaps(lines) == [(b"c1", 5, 5, 1, "disk_full")]
+    (recording,) = list_recordings(tmp_path)
+    assert not recording.is_open
 
 
 def test_a_floor_of_free_space_is_kept(tmp_path: Path) -> None:
@@ -192,7 +280,7 @@ def test_dropped_words_are_not_lost(tmp_path: Path) -> None:
         "streams": ["btcusdt@bookTicker"],
         "cause": "dropped",
     }
-    assert recorder.gaps == 1
+    assert recorder.losses.gaps == 1
 
 
 def test_a_living_writer_is_not_recovered(tmp_path: Path) -> None:

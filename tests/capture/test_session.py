@@ -216,13 +216,55 @@ async def test_a_full_queue_drops_whole_blocks_and_says_so(tmp_path: Path, monke
         before = session.recorder.frames
         for number in range(5):
             await venue.sockets[0].send(json.dumps({"stream": "btcusdt@bookTicker", "data": {"n": number}}))
-        await until(lambda: session.recorder.dropped == session.recorder.frames - before >= 5)
+        await until(lambda: session.recorder.losses.frames.total() == session.recorder.frames - before >= 5)
         monkeypatch.undo()
     (gap,) = words(tmp_path, "gap")
     assert gap["frames"] == 5
     assert gap["streams"] == ["btcusdt@bookTicker"]
     assert gap["cause"] == "dropped"
     assert gap["from"] <= gap["to"]
+
+
+@pytest.mark.parametrize("cause", ["dropped", "disk_full"])
+async def test_after_a_loss_the_books_that_it_touched_are_fetched_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cause: str
+) -> None:
+    monkeypatch.setattr("aperiodic.capture.segments._FLOOR_EVERY_S", 0.05)
+    venue = ScriptedBinance()
+    async with running(venue, monkeypatch), capturing(tmp_path, "book", "mark_price") as session:
+        await until(lambda: session.books.snapshots == 1 and not session.books.unknown)
+        before = session.recorder.frames
+        await until(lambda: session.recorder.frames > before and not session.writer.queued)
+        with monkeypatch.context() as failing:
+            if cause == "dropped":
+                failing.setattr(session.writer, "_queue_bytes", 0)
+            else:
+                failing.setattr(session.writer, "_floor_bytes", 1 << 62)
+            await until(lambda: session.recorder.losses.frames[cause] > 5)
+        await until(lambda: session.books.snapshots == 2 and not session.books.unknown)
+        before = session.recorder.frames
+        await until(lambda: session.recorder.frames > before + 20)
+    assert session.books.snapshots == 2
+    found = [gap for gap in words(tmp_path, "gap") if "btcusdt@depth@0ms" in gap["streams"]]
+    assert {gap["cause"] for gap in found} == {cause}
+    assert sum(gap["frames"] for gap in words(tmp_path, "gap")) == session.recorder.losses.frames[cause]
+    kept = [json.loads(said)["data"]["u"] for _, _, said in lines(tmp_path) if '"depthUpdate"' in said]
+    missing = set(range(kept[0], kept[-1])) - set(kept)
+    assert len(missing) > 1
+    snapshots = [at for at, _, said in lines(tmp_path) if said.startswith("!rest ") and "/depth?" in said]
+    assert len(snapshots) == 2
+    assert snapshots[1] > max(gap["to"] for gap in found)
+
+
+async def test_words_that_are_said_again_and_again_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(ScriptedBinance(), monkeypatch), capturing(tmp_path, "quotes") as session:
+        for _ in range(5):
+            session.say("no answer")
+        session.say("another matter")
+        monkeypatch.setattr("aperiodic.capture.session._SAID_AGAIN_S", 0.0)
+        session.say("no answer")
+        told = [words for _, words in session.said]
+    assert told[-3:] == ["no answer", "another matter", "no answer (4 times more since it was said last)"]
 
 
 async def test_a_refusal_with_451_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.capture.test_rest import Asked
+import pytest
+from tests.capture.test_rest import Asked, host
 
 from aperiodic.capture.clock import Clock
 from aperiodic.capture.streams import StreamState, look_at
@@ -11,7 +12,7 @@ from aperiodic.market import Exchange
 from aperiodic.venues import feed_of
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 FEED = feed_of(Exchange.HYPERLIQUID_PERPS)
 CHANNELS = {channel.name: channel for channel in FEED.channels}
@@ -78,3 +79,15 @@ def test_a_step_of_the_clock_is_written_down(tmp_path: Any, monkeypatch: pytest.
     assert abs(step + 2_000_000) < 50_000
     assert clock.steps == 1
     assert "-2.0" in asked.said[0]
+
+
+@pytest.mark.parametrize(("hours", "side"), [(2, " s behind that of"), (-2, " s ahead of that of"), (0, "")])
+async def test_a_clock_that_is_far_off_is_told_in_words(tmp_path: Path, hours: int, side: str) -> None:
+    now = time.time_ns() // 1_000_000 + hours * 3_600_000
+    async with host(tmp_path, (200, {}, b'{"time":%d}' % now)) as asked:
+        clock = Clock(FEED, asked.rest, asked.recorder, asked.said.append)
+        await clock.measure()
+        assert clock.offset_us is not None
+        assert abs(clock.offset_us - hours * 3_600_000_000) < 30_000_000
+        told = [each for each in asked.said if "CLOCK" in each]
+    assert [side in each for each in told] == ([True] if side else [])

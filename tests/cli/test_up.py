@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,8 +17,8 @@ import pytest
 import aperiodic
 from aperiodic.cli import supervisor
 from aperiodic.cli.supervisor import Part, Supervisor
-from aperiodic.cli.up import _captured, _chosen, _last_words
-from aperiodic.lake import Lake, ObjectKind, Settings
+from aperiodic.cli.up import _captured, _chosen, _last_words, up
+from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.lake.recordings import list_recordings
 from aperiodic.market import AperiodicDataError, Exchange, InvalidInputError, Symbol
 
@@ -53,8 +54,9 @@ sys.exit(7)
 """
 
 
-def part(name: str, script: str, *arguments: object) -> Part:
-    return Part(name, [str(each) for each in arguments], program=(sys.executable, "-c", script))
+def part(name: str, script: str, *arguments: object, nothing_to_do: int | None = None) -> Part:
+    program = (sys.executable, "-c", script)
+    return Part(name, [str(each) for each in arguments], program=program, nothing_to_do=nothing_to_do)
 
 
 def run(groups: list[list[Part]], until: Callable[[], bool]) -> int:
@@ -132,6 +134,48 @@ def test_a_part_that_fails_later_is_started_again(tmp_path: Path, monkeypatch: p
     failing._ever_settled = True
     assert run([[failing]], lambda: len(lines(log)) == 3 and failing.is_running) == 7
     assert failing.restarts == 2
+
+
+def test_a_part_without_anything_to_do_is_left_out_and_the_others_go_on(tmp_path: Path) -> None:
+    log, other = tmp_path / "log", tmp_path / "other"
+    idle = part("idle", FAILS, log, 100, nothing_to_do=7)
+    busy = part("busy", RUNS, other, "busy", 0)
+    assert run([[idle, busy], [part("runs", RUNS, other, "runs", 0)]], lambda: idle.is_left_out) == 0
+    assert lines(log) == ["tried"]
+    assert idle.line == "left out: no such thing"
+    assert not idle.failed
+
+
+def test_nothing_goes_on_where_all_parts_of_a_kind_are_left_out(tmp_path: Path) -> None:
+    idle = [part(name, FAILS, tmp_path / name, 100, nothing_to_do=7) for name in "ab"]
+    assert run([idle, [part("runs", RUNS, tmp_path / "log", "runs", 0)]], lambda: False) == 1
+
+
+def test_of_a_part_that_failed_its_error_is_told_and_not_the_hint() -> None:
+    source = (
+        "import sys; print('error: no port', file=sys.stderr); print('hint: use another', file=sys.stderr); sys.exit(1)"
+    )
+    failing = part("fails", source)
+    run([[failing]], lambda: False)
+    assert failing.line.startswith("failed: no port; ")
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("APERIODIC_HOME", str(home))
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(LakeError) as raised:
+            up(mock=True, port=taken.getsockname()[1])
+    assert raised.value.code == "address_unavailable"
+    assert not home.exists()
+
+
+def test_a_capture_whose_disk_is_full_says_so(tmp_path: Path) -> None:
+    full = tmp_path / "full.json"
+    full.write_text(json.dumps({"time": time.time(), "connections": [], "disk_full": True, "disk_full_frames": 1_234}))
+    assert _captured(full) == "THE DISK IS FULL: nothing is recorded until there is room (1,234 frames lost)"
 
 
 def test_a_part_ends_when_its_supervisor_is_gone(tmp_path: Path) -> None:

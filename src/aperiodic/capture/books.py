@@ -61,9 +61,10 @@ class Books:
             if chain is None:
                 return None
             self._chains[native] = chain
-        watched = chain
+        chains = self._chains
 
         def see(message: bytes, local: int) -> None:
+            watched = chains[native]
             if not message.endswith(b"}") and not message.rstrip().endswith(b"}"):
                 return  # it was cut, and nobody can apply it: the next one then shows that it is missing
             before = watched.state
@@ -76,6 +77,11 @@ class Books:
                 self._asking[native] = asyncio.get_running_loop().create_task(self._fetch(native, watched))
 
         return see
+
+    def begin_again(self, native: str) -> None:
+        """Take that frames of a book were received and not recorded: a snapshot is asked for at the next one."""
+        if native in self._chains and (chain := self._feed.chain(native)) is not None:
+            self._chains[native] = chain
 
     async def close(self) -> None:
         """Ask for nothing any more."""

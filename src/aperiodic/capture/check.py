@@ -74,6 +74,8 @@ class Report:
         clock_offset_ms: Venue's clock less this machine's, ms; None where it did not tell.
         clock_rtt_ms: Time of the request that told it, ms.
         rest_asked: REST requests.
+        unlisted: Names that were asked for and that the venue does not list.
+        is_reached: Whether any of its hosts answered.
         said: What else a person should know.
     """
 
@@ -83,7 +85,14 @@ class Report:
     clock_offset_ms: float | None = None
     clock_rtt_ms: float | None = None
     rest_asked: int = 0
+    unlisted: tuple[str, ...] = ()
+    is_reached: bool = True
     said: list[str] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything that was asked for came."""
+        return bool(self.channels) and not self.unlisted and all(each.is_good for each in self.channels)
 
 
 class _Follower:
@@ -194,6 +203,8 @@ def _report(session: Session, follower: _Follower, seconds: float) -> Report:
         None if clock.offset_us is None else clock.offset_us / 1e3,
         None if clock.rtt_us is None else clock.rtt_us / 1e3,
         session.rest.asked,
+        tuple(session.unlisted),
+        session.rest.answered > 0 or bool(states),
         [words for _, words in told],
     )
 
@@ -219,6 +230,8 @@ def _channel(
         report.verdict = f"silent as {example}; delivers as {state.subscription.name} on {host}"
     elif not usual:
         report.verdict = "never connected"
+    elif channel.first_s is not None and (early := sum(not state.seen and not state.is_silent for state in usual)):
+        report.verdict = f"{early} of {len(usual)} brought nothing yet: listen for more than {channel.first_s:.0f} s"
     elif not report.proven and channel.first_s is not None:
         taken = sum(state.acknowledged > 0 for state in usual)
         report.verdict = f"silent ({taken} of {len(usual)} acknowledged)"

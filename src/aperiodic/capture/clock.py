@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from aperiodic.capture.rest import RestClient
     from aperiodic.venues.feed import Feed
 
-__all__ = ["Clock"]
+__all__ = ["FAR_US", "Clock"]
 
 _ASKED: Final = 5
 _EVERY_S: Final = 600.0
 _STEP_EVERY_S: Final = 1.0
 _STEP_NS: Final = 50_000_000
+FAR_US: Final = 500_000
+"""A clock that is further from the venue's is wrong, µs."""
 
 
 class Clock:
@@ -63,6 +65,12 @@ class Clock:
             self.rtt_us, self.offset_us = best[0] // 1_000, best[1]
             body = {"offset_us": self.offset_us, "rtt_us": self.rtt_us, "venue": self._feed.exchange}
             self._recorder.word(time.time_ns(), b"", "clock", body)
+            if abs(self.offset_us) > FAR_US:
+                side = "behind" if self.offset_us > 0 else "ahead of"
+                self._say(
+                    f"THIS MACHINE'S CLOCK IS {abs(self.offset_us) / 1e6:,.1f} s {side} that of {self._feed.exchange}: "
+                    "times of arrival, and bars by them, are wrong by as much; set the clock (NTP)"
+                )
 
     async def keep_measuring(self) -> None:
         """Measure at the start and every ten minutes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections import Counter, deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ __all__ = ["BackOff", "DialBudget"]
 _FIRST_S: Final = 1.0
 _SPARE: Final = 0.8
 _SETTLED_S: Final = 60.0
+_LONGEST: Final = 1 << 16
 
 
 class BackOff:
@@ -61,21 +63,28 @@ class DialBudget:
         self._most = max(1, int(limits.dials * _SPARE))
         self._within_s = limits.dials_s
         self._now = now
+        self._taken: deque[float] = deque(maxlen=self._most)
 
     def take(self) -> float:
-        """Take one dial if there is one; return how long to wait before asking again, seconds, 0 if it was taken."""
+        """Take one dial if there is one; return how long to wait before asking again, seconds, 0 if it was taken.
+
+        Where the file cannot be written, as on a full disk, only this process remembers what it took.
+        """
         import fcntl  # noqa: PLC0415 - who only imports this may be on a system without it
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a+b") as file:
+        with self._path.open("a+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             now = self._now()
             file.seek(0)
-            dials = [each for each in _times(file.read()) if now - self._within_s < each <= now]
+            known = Counter(_times(file.read(_LONGEST))) | Counter(self._taken)
+            dials = sorted(each for each in known.elements() if now - self._within_s < each <= now)
             if len(dials) >= self._most:
-                return max(0.01, sorted(dials)[-self._most] + self._within_s - now)
-            file.truncate(0)
-            file.write(json.dumps([*dials, now]).encode())
+                return max(0.01, dials[-self._most] + self._within_s - now)
+            self._taken.append(now)
+            with suppress(OSError):
+                file.truncate(0)
+                file.write(json.dumps([*dials, now]).encode())
             return 0.0
 
 

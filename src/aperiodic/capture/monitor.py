@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from aperiodic.capture.connection import Stage
+from aperiodic.capture.losses import DISK_FULL, DROPPED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,8 +62,10 @@ def status(session: Session) -> dict[str, Any]:
         "connections": connections,
         "frames": recorder.frames,
         "bytes": recorder.received,
-        "dropped_frames": recorder.dropped,
-        "gaps": recorder.gaps,
+        "dropped_frames": recorder.losses.frames[DROPPED],
+        "disk_full": writer.is_full,
+        "disk_full_frames": recorder.losses.frames[DISK_FULL],
+        "gaps": recorder.losses.gaps,
         "dials": sum(keeper.dials for keeper in session.keepers),
         "hand_overs": sum(keeper.handed_over for keeper in session.keepers),
         "resyncs": session.books.resyncs,
@@ -89,7 +92,8 @@ _COUNTERS: Final = {
     "frames": ("frames_total", "Frames received."),
     "bytes": ("bytes_total", "Bytes received."),
     "dropped_frames": ("dropped_frames_total", "Frames dropped because the disk was too slow."),
-    "gaps": ("gaps_total", "Gaps because of drops."),
+    "disk_full_frames": ("disk_full_frames_total", "Frames lost because the disk was full."),
+    "gaps": ("gaps_total", "Gaps because of the disk."),
     "dials": ("dials_total", "Attempts to connect."),
     "hand_overs": ("hand_overs_total", "Connections replaced by a successor."),
     "resyncs": ("resyncs_total", "Books whose numbers broke."),

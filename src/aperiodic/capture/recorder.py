@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+import time
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
+from aperiodic.capture.losses import DISK_FULL, DROPPED, Losses, word_line
 from aperiodic.capture.segments import Block
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from aperiodic.capture.segments import SegmentWriter
     from aperiodic.venues.feed import Frame
 
-__all__ = ["BLOCK_BYTES", "FLUSH_S", "Recorder", "gap_lines"]
+__all__ = ["BLOCK_BYTES", "FLUSH_S", "Recorder"]
 
 BLOCK_BYTES: Final = 128 << 10
 """A block is handed over when it is so large."""
@@ -29,27 +28,6 @@ _HEAD: Final = 24
 
 _HOUR_NS: Final = 3_600_000_000_000
 _NEW_LINE: Final = ord("\n")  # a number is found ten times as fast as bytes of length one
-_NOBODY: Final = b"-"
-_LONGEST_KEPT: Final = 64 << 10
-_MOST_KEPT: Final = 1 << 20
-
-
-@dataclass(slots=True)
-class _Loss:
-    """What was lost of one connection."""
-
-    begin: int
-    end: int
-    frames: int = 0
-    size: int = 0
-    streams: set[str] = field(default_factory=set)
-
-    def add(self, at: int, said: bytes, stream: str) -> None:
-        self.end = max(self.end, at)
-        self.frames += 1
-        self.size += len(said)
-        if stream:
-            self.streams.add(stream)
 
 
 class Recorder:
@@ -58,10 +36,10 @@ class Recorder:
     Attributes:
         connections: By short id: what a new recording says first of a connection that goes on in it, without time
             and id.
-        frames: Frames handed over since the start, dropped ones included.
+        frames: Frames handed over since the start, lost ones included.
         received: Bytes of the frames taken.
-        dropped: Frames dropped because the disk was too slow.
-        gaps: Gaps that were noted.
+        losses: What could not be written.
+        lost: Takes the names of the streams that lost frames, when writing goes on.
     """
 
     def __init__(self, writer: SegmentWriter, read: Callable[[bytes], Frame]) -> None:
@@ -69,12 +47,13 @@ class Recorder:
 
         Args:
             writer: Takes the blocks.
-            read: Tells what a frame is, so that a drop can be told by stream.
+            read: Tells what a frame is, so that a loss can be told by stream.
         """
-        self.frames = self.received = self.dropped = self.gaps = 0
+        self.frames = self.received = 0
         self.connections: dict[bytes, Callable[[], Iterable[bytes]]] = {}
         self._writer = writer
-        self._read = read
+        self.losses = Losses(read)
+        self.lost: Callable[[set[str]], object] = lambda _streams: None
         self._parts: list[bytes] = []
         self._size = 0
         self._count = 0
@@ -82,8 +61,7 @@ class Recorder:
         self._hour = -1
         self._begun = 0
         self._streams: set[str] = set()
-        self._losses: dict[bytes, _Loss] = {}
-        self._kept = bytearray()
+        self._begins_anew = False
 
     def frame(self, local: int, conn: bytes, message: bytes, *, is_text: bool = True) -> None:
         """Write a frame as it arrived; one that is not one line of UTF-8 is written as base64."""
@@ -119,7 +97,7 @@ class Recorder:
         """
         if not self._parts:
             self._first = local
-        line = _line(local, conn, word, body, before)
+        line = word_line(local, conn, word, body, before)
         self._parts.append(line)
         self._size += len(line)
         self._last = max(self._last, local)
@@ -132,90 +110,55 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand over what was collected."""
-        if not self._parts and not self._losses:
+        self._take_back()
+        if not self._parts and not self.losses:
             return
         lines, count = b"".join(self._parts), self._count
         first, last = self._first, self._last
         if not lines:  # only losses are to be told
-            first = last = max(loss.end for loss in self._losses.values())
+            first = last = self.losses.last or time.time_ns()
         self._parts, self._size, self._count, self._last = [], 0, 0, 0
         self.frames += count
-        told = bytes(self._kept) + gap_lines(self._losses, last, "dropped")
+        told = self.losses.tell(last) if self.losses else b""
         if not self._writer.has_room(len(lines) + len(told)):
-            self._lose(lines)
+            self.losses.add(lines, DISK_FULL if self._writer.is_full else DROPPED)
             return
-        self._losses, self._kept = {}, bytearray()
         hour = first // _HOUR_NS
-        is_new = hour != self._hour or (self._writer.segment_is_full and self._writer.begun == self._begun)
+        is_new = (
+            hour != self._hour
+            or self._begins_anew
+            or self.losses.overflowed
+            or (self._writer.segment_is_full and self._writer.begun == self._begun)
+        )
+        streams = self.losses.take()
         begins = b""
         if is_new:
             self._begun += 1
             if self._hour >= 0:
                 begins = self._beginning(first)
-            self._hour = hour
+            self._hour, self._begins_anew = hour, False
         self._writer.put(Block(told + lines, count, first, last, is_new, begins, tuple(self._streams)))
+        if streams:
+            self.lost(streams)
+
+    def owed(self) -> tuple[bytes, int]:
+        """Return the lines that say what is lost in the end, and their time, ns."""
+        self._take_back()
+        local = self.losses.last or time.time_ns()
+        return self.losses.tell(local), local
+
+    def _take_back(self) -> None:
+        """Count what was handed over and found the disk full."""
+        for block in self._writer.take_lost():
+            self.losses.add(block.lines, DISK_FULL)
+            if block.is_new:
+                self._begun -= 1
+                self._begins_anew = True
 
     def _beginning(self, local: int) -> bytes:
         return b"".join(
             b"%d %s %s\n" % (local, conn, said) for conn, tell in self.connections.items() for said in tell()
         )
-
-    def _lose(self, lines: bytes) -> None:
-        before = len(self._losses)
-        for line in lines.split(b"\n")[:-1]:
-            if _is_word(line):
-                if len(line) <= _LONGEST_KEPT and len(self._kept) < _MOST_KEPT:
-                    self._kept += line + b"\n"
-            else:
-                self.dropped += 1
-                add_loss(self._losses, line, self._read)
-        self.gaps += len(self._losses) - before
-
-    def lines_of_loss(self, blocks: list[Block]) -> bytes:
-        """Return the lines that say that these blocks are lost to a full disk."""
-        losses: dict[bytes, _Loss] = {}
-        for block in blocks:
-            for line in block.lines.split(b"\n")[:-1]:
-                if not _is_word(line):
-                    add_loss(losses, line, self._read)
-        return gap_lines(losses, blocks[-1].last, "disk_full")
-
-
-def add_loss(losses: dict[bytes, _Loss], line: bytes, read: Callable[[bytes], Frame]) -> None:
-    """Count the line of a frame among the losses of its connection."""
-    stamp, conn, said = line.split(b" ", 2)
-    at = int(stamp)
-    losses.setdefault(conn, _Loss(at, at)).add(at, said, read(said).name)
-
-
-def gap_lines(losses: dict[bytes, _Loss], local: int, cause: str) -> bytes:
-    """Return the lines that tell what was lost, a line a connection."""
-    return b"".join(
-        _line(
-            local,
-            conn,
-            "gap",
-            {
-                "from": loss.begin,
-                "to": loss.end,
-                "frames": loss.frames,
-                "bytes": loss.size,
-                "streams": sorted(loss.streams),
-                "cause": cause,
-            },
-        )
-        for conn, loss in losses.items()
-    )
-
-
-def _is_word(line: bytes) -> bool:
-    said = line.split(b" ", 2)[2]
-    return said.startswith(b"!") and not said.startswith(b"!b64 ")
-
-
-def _line(local: int, conn: bytes, word: str, body: Any, before: bytes = b"") -> bytes:  # noqa: ANN401
-    text = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    return b"%d %s !%s %s%s\n" % (local, conn or _NOBODY, word.encode(), before, text)
 
 
 def _is_utf8(message: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "RestClient", "Weight"]
 
+_MOST_WORDS: Final = 200
 _LONGEST_BODY: Final = 15 << 20
 _TIMEOUT_S: Final = 10.0
 _BANNED_S: Final = 120.0
@@ -112,6 +114,7 @@ class RestClient:
     Attributes:
         weight: What is used.
         asked: Requests sent.
+        answered: Answers that came, whatever they said.
         limited: Answers that said that it was too much.
     """
 
@@ -128,7 +131,7 @@ class RestClient:
             say: Takes what a person should know.
         """
         self.weight = weight
-        self.asked = self.limited = 0
+        self.asked = self.answered = self.limited = 0
         self._feed, self._hosts, self._recorder, self._say = feed, hosts, recorder, say
         self._host = 0
         self._client = httpx.AsyncClient(timeout=_TIMEOUT_S, follow_redirects=False)
@@ -153,10 +156,11 @@ class RestClient:
         try:
             status, headers, body = await self._fetch(url, request)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            self._say(f"{url.partition('?')[0]} does not answer: {type(error).__name__}")
+            self._say(f"{url.partition('?')[0]} does not answer: {_reason(error)}")
             self._next_host()
             return Answer(0, b"", asked, time.time_ns())
         local = time.time_ns()
+        self.answered += 1
         self.weight.told(self._feed.used_weight(headers))
         line = _one_line(body)
         if record and line:
@@ -208,6 +212,14 @@ class RestClient:
 
     def _next_host(self) -> None:
         self._host = (self._host + 1) % len(self._hosts)
+
+
+def _reason(error: Exception) -> str:
+    """Return in words why nothing came."""
+    if isinstance(error, httpx.TimeoutException):
+        return f"nothing came within {_TIMEOUT_S:.0f} s"
+    words = re.sub(r"^\[Errno -?\d+\] ", "", str(error).strip())
+    return words[:_MOST_WORDS] or type(error).__name__
 
 
 def _one_line(body: bytes) -> bytes:

@@ -1,7 +1,8 @@
 """From lines to files: blocks of lines are compressed and written by a thread of their own.
 
 The event loop appends lines to a block and hands the block over when it is large or a quarter of a second old. Each
-block becomes one zstd frame. What does not fit into the queue is dropped as a whole block, and said so in a line.
+block becomes one zstd frame. What does not fit into the queue is dropped as a whole block, and said so in a line. While
+the disk is full nothing is written; the writer gives back what it had, and goes on when there is room.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ __all__ = ["Block", "SegmentWriter", "in_words"]
 
 _SYNC_S: Final = 1.0
 _FLOOR_EVERY_S: Final = 5.0
+_ROOM_BYTES: Final = 64 << 20
+"""So much more than the floor must be free before writing goes on, or a hundredth of a smaller disk."""
+
 _LEVEL: Final = 1
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -71,6 +75,7 @@ class SegmentWriter:
         begun: Recordings that it has begun.
         total: Bytes written since the start, compressed.
         error: Why it ended; None while it works.
+        is_full: Whether the disk is full; what is handed over meanwhile is lost.
         sealed: Recordings that it has sealed.
         behind_ns: Time between the last line of a block and its being written, of the last block, ns.
     """
@@ -85,7 +90,7 @@ class SegmentWriter:
         queue_bytes: int,
         floor_bytes: int,
         failed: Callable[[], object] = lambda: None,
-        tell_loss: Callable[[list[Block]], bytes] = lambda _blocks: b"",
+        say: Callable[[str], object] = lambda _words: None,
     ) -> None:
         """Prepare; nothing is written before `start`.
 
@@ -97,14 +102,16 @@ class SegmentWriter:
             queue_bytes: Most bytes that wait.
             floor_bytes: Least bytes that must be free.
             failed: Called from the writer's thread when it ends because it must.
-            tell_loss: Returns the lines that say that blocks were lost to a full disk.
+            say: Called from the writer's thread with what a person should know.
         """
         self.queued = self.written = self.total = self.behind_ns = self.begun = 0
         self.error: Exception | None = None
         self.sealed = 0
         self._home, self._exchange, self._shard = home, exchange, shard
         self._segment_bytes, self._queue_bytes, self._floor_bytes = segment_bytes, queue_bytes, floor_bytes
-        self._failed, self._tell_loss = failed, tell_loss
+        self._failed, self._say = failed, say
+        self.is_full = False
+        self._lost: list[Block] = []
         self._blocks: deque[Block] = deque()
         self._ready = threading.Condition()
         self._ending = False
@@ -125,7 +132,15 @@ class SegmentWriter:
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes may be handed over."""
-        return self.error is None and self.queued + size <= self._queue_bytes
+        return self.error is None and not self.is_full and self.queued + size <= self._queue_bytes
+
+    def take_lost(self) -> list[Block]:
+        """Return the blocks that were handed over and could not be written, as the disk was full."""
+        if not self._lost:
+            return []
+        with self._ready:
+            lost, self._lost = self._lost, []
+        return lost
 
     @property
     def segment_is_full(self) -> bool:
@@ -147,32 +162,77 @@ class SegmentWriter:
         if self._thread.ident is not None:
             self._thread.join()
 
+    def finish_full(self, lines: bytes, local: int) -> None:
+        """After `finish`, where the disk is full: say at the end of the recording what was lost, if that fits, and seal it.
+
+        Args:
+            lines: What says so.
+            local: Its time, ns.
+
+        Raises:
+            OSError: There is no room; the next capture seals it.
+        """
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.append(lines, 0, local, local)
+            self._close(self._file)
+
     def _run(self) -> None:
-        block: Block | None = None
         try:
             while (block := self._next()) is not None:
-                self._write(block)
-                with self._ready:
-                    self.queued -= len(block.lines)
+                self._write_or_keep(block)
         except Exception as error:  # noqa: BLE001 - whatever it is must end the capture, and be told
             self.error = in_words(error, self._home)
-            self._note_loss(block)
         try:
-            if self._file is not None:
+            if self._file is not None and not self.is_full:
                 self._close(self._file)
         except Exception as error:  # noqa: BLE001
             self.error = self.error or in_words(error, self._home)
+        if self.is_full:
+            self.error = self.error or _disk_full(self._home, _free(self._home))
         if self.error is not None:
             self._failed()
 
-    def _note_loss(self, block: Block | None) -> None:
-        """Say in the recording what is lost, if there is room for that."""
+    def _write_or_keep(self, block: Block) -> None:
+        try:
+            if self.is_full:
+                raise _disk_full(self._home, 0)  # it was handed over a moment before
+            self._write(block)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self._give_back(block)
+        except DiskFullError:
+            self._give_back(block)
+        else:
+            with self._ready:
+                self.queued -= len(block.lines)
+            if self._file is not None:
+                self._file.sync_if_due()
+
+    def _give_back(self, block: Block) -> None:
+        """Keep for the one who counts losses what waits, and begin to wait for room."""
         with self._ready:
-            lost = [*([] if block is None else [block]), *self._blocks]
+            was_full, self.is_full = self.is_full, True
+            self._lost += [block, *self._blocks]
             self._blocks.clear()
-        if self._file is not None and lost:
-            with suppress(OSError):
-                self._file.append(self._tell_loss(lost), 0, lost[0].first, lost[-1].last)
+            self.queued = 0
+        self._checked = time.monotonic()
+        if not was_full:
+            free = _free(self._home) >> 20
+            self._say(
+                f"THE DISK IS FULL ({free:,} MiB free at {self._home}): nothing is recorded until there is room; "
+                "what was recorded is kept"
+            )
+
+    def _look_for_room(self) -> None:
+        if time.monotonic() - self._checked < _FLOOR_EVERY_S:
+            return
+        self._checked = time.monotonic()
+        usage = shutil.disk_usage(self._home)
+        if usage.free >= self._floor_bytes + min(_ROOM_BYTES, usage.total // 100):
+            self.is_full = False
+            self._say("there is room on the disk again: recording goes on")
 
     def _next(self) -> Block | None:
         """Return the next block; meanwhile see to it that what was written reaches the disk."""
@@ -184,7 +244,9 @@ class SegmentWriter:
                     return self._blocks.popleft()
                 if self._ending:
                     return None
-            if self._file is not None:
+            if self.is_full:
+                self._look_for_room()
+            elif self._file is not None:
                 self._file.sync_if_due()
 
     def _write(self, block: Block) -> None:
@@ -204,16 +266,15 @@ class SegmentWriter:
         self.total += self._file.size - size
         self.written = self._file.size
         self.behind_ns = max(0, time.time_ns() - block.last)
-        self._file.sync_if_due()
 
     def _close(self, file: _File) -> None:
-        self._file = None
         file.seal()
+        self._file = None
         self.sealed += 1
 
     def _check_floor(self) -> None:
         self._checked = time.monotonic()
-        free = shutil.disk_usage(self._home).free
+        free = _free(self._home)
         if free < self._floor_bytes:
             raise _disk_full(self._home, free)
 
@@ -240,6 +301,7 @@ class _File:
                 done += self._file.write(packed[done:])
         except OSError:
             self._file.truncate(self.size)  # no half block is left behind
+            self._file.seek(self.size)
             raise
         self._digest.update(packed)
         self.size += len(packed)
@@ -277,9 +339,13 @@ def in_words(error: E, home: Path) -> E | DiskFullError:
     return error
 
 
+def _free(home: Path) -> int:
+    return shutil.disk_usage(home).free
+
+
 def _disk_full(home: Path, free: int) -> DiskFullError:
     return DiskFullError(
         f"The disk of {str(home)!r} is full: {free / (1 << 20):,.0f} MiB are free.",
         code="disk_full",
-        hint="What was received is sealed. Free some space, or lower APERIODIC_CAPTURE_DISK_FLOOR_BYTES, then start again.",
+        hint="What was received before is kept. Free some space, or lower APERIODIC_CAPTURE_DISK_FLOOR_BYTES, then start again.",
     )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.capture.books import Books
@@ -19,7 +20,7 @@ from aperiodic.capture.polls import keep_polling
 from aperiodic.capture.recorder import FLUSH_S, Recorder
 from aperiodic.capture.rest import RestClient, Weight
 from aperiodic.capture.segments import SegmentWriter, in_words
-from aperiodic.capture.settings import addresses
+from aperiodic.capture.settings import addresses, check_addresses
 from aperiodic.lake.recordings import claim, recover
 from aperiodic.market import Stream
 from aperiodic.market.instrument import ListingStatus
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from aperiodic.capture.connection import Connection
-    from aperiodic.capture.segments import Block
     from aperiodic.capture.settings import CaptureSettings
     from aperiodic.market.instrument import Instrument
     from aperiodic.venues.feed import Channel, Feed, Subscription
@@ -38,6 +38,7 @@ __all__ = ["Session"]
 
 _DAY_S: Final = 86_400.0
 _MOST_SAID: Final = 100
+_SAID_AGAIN_S: Final = 60.0
 _TRADING: Final = ListingStatus.TRADING
 _ENDED: Final = frozenset({ListingStatus.SETTLING, ListingStatus.DELISTED})
 _TRIES: Final = 2
@@ -97,11 +98,13 @@ class Session:
         self.started = time.time()
         self._all = natives is None
         self._say = say
+        self._said_at: dict[str, tuple[float, int]] = {}
         self._names = 0
         self._tried: set[tuple[str, str]] = set()
         self._tasks: asyncio.TaskGroup | None = None
         self._keeping: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
+        check_addresses(feed)
         loop = asyncio.get_running_loop()
         self.writer = SegmentWriter(
             settings.home,
@@ -111,9 +114,10 @@ class Session:
             queue_bytes=settings.capture_queue_bytes,
             floor_bytes=settings.capture_disk_floor_bytes,
             failed=lambda: loop.call_soon_threadsafe(self._stop.set),
-            tell_loss=self._lines_of_loss,
+            say=lambda words: loop.call_soon_threadsafe(partial(self.say, words, always=True)),
         )
         self.recorder = Recorder(self.writer, feed.read)
+        self.recorder.lost = self._lost
         weight = Weight(feed.limits, settings.capture_weight_share)
         self.rest = RestClient(feed, addresses(feed, "rest"), self.recorder, weight, self.say)
         self.books = Books(feed, self.rest)
@@ -154,6 +158,9 @@ class Session:
             await self.rest.close()
             self.recorder.flush()
             await asyncio.to_thread(self.writer.finish)
+            if self.writer.is_full:
+                with suppress(OSError):
+                    await asyncio.to_thread(self.writer.finish_full, *self.recorder.owed())
             with suppress(OSError):
                 tell(self)
         if self.writer.error is not None:
@@ -182,10 +189,21 @@ class Session:
         self._names += 1
         return f"c{self._names}"
 
-    def say(self, words: str) -> None:
-        """Take what a person should know."""
-        self.said.append((time.time(), words))
-        self._say(words)
+    def say(self, words: str, *, always: bool = False) -> None:
+        """Take what a person should know; what is said again within a minute is only counted, unless `always`."""
+        now = time.monotonic()
+        before = self._said_at.get(words)
+        if before is not None and not always and now - before[0] < _SAID_AGAIN_S:
+            self._said_at[words] = before[0], before[1] + 1
+            return
+        if before is None and len(self._said_at) >= _MOST_SAID:
+            del self._said_at[next(iter(self._said_at))]
+        self._said_at[words] = now, 0
+        told = (
+            words if before is None or not before[1] else f"{words} ({before[1]:,} times more since it was said last)"
+        )
+        self.said.append((time.time(), told))
+        self._say(told)
 
     def watcher(self, keeper: Keeper) -> _Watcher:
         """Return the one that is told what a keeper's connections come upon."""
@@ -301,8 +319,14 @@ class Session:
         for recording, sidecar in await asyncio.to_thread(recover, self.settings.home, self.feed.exchange):
             self.say(f"sealed what an earlier capture left: {recording.path.name}, {sidecar.frames:,} frames")
 
-    def _lines_of_loss(self, blocks: list[Block]) -> bytes:
-        return self.recorder.lines_of_loss(blocks)
+    def _lost(self, streams: set[str]) -> None:
+        """Fetch the books anew of which frames were lost here: the venue's numbers have no hole, the recording has."""
+        connections = (each for keeper in self.keepers for each in (keeper.current, keeper.successor))
+        states = (
+            each.streams[name] for each in connections if each is not None for name in streams & set(each.streams)
+        )
+        for native in {each.subscription.native for each in states if Stream.BOOK in each.subscription.channel.streams}:
+            self.books.begin_again(native)
 
 
 def _first(error: BaseException) -> BaseException:

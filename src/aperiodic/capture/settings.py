@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
 from aperiodic.lake.settings import Settings
+from aperiodic.market import InvalidInputError
+from aperiodic.market.errors import nearest
+from aperiodic.venues import all_venues
 
 if TYPE_CHECKING:
     from aperiodic.venues.feed import Feed
 
-__all__ = ["CaptureSettings", "addresses", "setting_of"]
+__all__ = ["CaptureSettings", "addresses", "check_addresses", "setting_of"]
+
+_REST_SCHEMES: Final = ("https", "http")
+_SOCKET_SCHEMES: Final = ("wss", "ws")
+_PREFIXES: Final = ("APERIODIC_REST_", "APERIODIC_WS_")
 
 
 class CaptureSettings(Settings):
@@ -57,3 +65,39 @@ def addresses(feed: Feed, host: str) -> list[str]:
         and (endpoint.since is None or endpoint.since <= today)
         and (endpoint.until is None or today <= endpoint.until)
     ]
+
+
+def check_addresses(feed: Feed) -> None:
+    """Make sure that the settings that name other addresses are understood, so that no slip leads elsewhere unnoticed.
+
+    Raises:
+        InvalidInputError: `bad_setting`, naming the variable: one of this venue is no address, or it belongs to no venue.
+    """
+    feeds = [venue.feed for venue in all_venues() if venue.feed is not None]
+    known = {setting_of(each, endpoint.host): (each, endpoint.host) for each in feeds for endpoint in each.endpoints}
+    for name, address in os.environ.items():
+        if name in known:
+            of, host = known[name]
+            if of.exchange == feed.exchange and address.strip():
+                _check_address(name, address.strip(), _REST_SCHEMES if host == "rest" else _SOCKET_SCHEMES)
+        elif name.startswith(_PREFIXES):
+            guess = nearest(name, known)
+            raise InvalidInputError(
+                f"The setting {name} is not known: it would change nothing.",
+                code="bad_setting",
+                hint=f"{f'Did you mean {guess}? ' if guess else ''}Correct or unset this environment variable.",
+            )
+
+
+def _check_address(name: str, address: str, schemes: tuple[str, ...]) -> None:
+    try:
+        parts = urlsplit(address)
+        is_good = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise InvalidInputError(
+            f"The setting {name} is no address: {address[:100]!r}.",
+            code="bad_setting",
+            hint=f"It begins with {schemes[0]}:// and names a host, and where needed a port and a path.",
+        )

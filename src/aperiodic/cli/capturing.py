@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import tempfile
 import time
 from pathlib import Path
@@ -15,12 +16,12 @@ from rich.table import Table
 from aperiodic._version import __version__
 from aperiodic.capture.check import Report
 from aperiodic.capture.check import check as run_check
-from aperiodic.capture.errors import DiskFullError
+from aperiodic.capture.errors import CaptureError, DiskFullError
 from aperiodic.capture.run import capture as run_capture
 from aperiodic.capture.run import natives_of
 from aperiodic.capture.settings import CaptureSettings
 from aperiodic.cli.console import errors, out, print_line
-from aperiodic.cli.errors import DISK_FULL, FAILED, say_error
+from aperiodic.cli.errors import DISK_FULL, FAILED, NOT_LISTED, say_error
 from aperiodic.cli.installation import read_settings
 from aperiodic.cli.parameters import ExchangeName, SymbolList
 from aperiodic.market import InvalidInputError
@@ -72,9 +73,10 @@ def capture(
                 run_check(exchange, natives, trial, channels=channels or (), seconds=seconds, say=_say)
             )
         _print(report)
-        if not report.channels or any(not each.is_good for each in report.channels):
+        if not report.is_good:
             raise SystemExit(FAILED)
         return
+    _make_home(settings.home)
     try:
         asyncio.run(
             run_capture(
@@ -97,6 +99,26 @@ def capture(
     except DiskFullError as error:
         say_error(error)
         raise SystemExit(DISK_FULL) from None
+    except CaptureError as error:
+        if error.code != "not_listed":
+            raise
+        say_error(error)
+        raise SystemExit(NOT_LISTED) from None
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return  # said better where it matters
+        raise InvalidInputError(
+            f"Nothing can be written in {home}: {error.strerror}.",
+            code="home_unavailable",
+            hint="Set APERIODIC_HOME to a folder that you can write.",
+        ) from None
 
 
 def _say(words: str) -> None:
@@ -133,3 +155,5 @@ def _print(report: Report) -> None:
         print_line(f"clock: venue less here {report.clock_offset_ms:+.1f} ms (answer in {report.clock_rtt_ms:.0f} ms)")
     for words in report.said[-_MOST_SAID:]:
         print_line(f"- {words}")
+    if not report.is_reached:
+        print_line("No host of the venue answered. See whether this machine reaches any: aperiodic doctor")

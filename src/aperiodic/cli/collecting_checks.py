@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from aperiodic.capture.clock import FAR_US
 from aperiodic.capture.settings import addresses
 from aperiodic.cli.findings import Finding
 from aperiodic.lake.checkpoints import read_checkpoints
@@ -31,7 +32,6 @@ _CONNECT_S: Final = 3.0
 _AT_ONCE: Final = 16
 _PORTS: Final = {"wss": 443, "https": 443, "ws": 80, "http": 80}
 _FRESH_S: Final = 60.0
-_FAR_US: Final = 500_000
 _BEHIND_S: Final = 900.0
 _BUSY_S: Final = 5.0
 
@@ -111,6 +111,9 @@ def _capture(name: str, told: Mapping[str, Any]) -> Finding:
             f"told nothing for {age / 60:,.0f} minutes",
             "If it is to run, start it: aperiodic up",
         )
+    if told.get("disk_full"):
+        detail = "the disk is full: nothing is recorded"
+        return Finding(check, "problem", detail, "Free some space: it goes on by itself when there is room.")
     silent = [stream for each in told["connections"] for stream in each["silent"]]
     if silent:
         detail = f"{len(silent)} streams were acknowledged and bring nothing, for example {silent[0]}"
@@ -119,7 +122,7 @@ def _capture(name: str, told: Mapping[str, Any]) -> Finding:
         detail = f"{told['dropped_frames']:,} frames were dropped because the disk was too slow"
         return Finding(check, "warning", detail, "Use a faster disk, or record fewer instruments.")
     offset = told.get("clock_offset_us")
-    if offset is not None and abs(offset) > _FAR_US:
+    if offset is not None and abs(offset) > FAR_US:
         detail = f"the venue's clock and this one are {abs(offset) / 1e6:,.1f} s apart"
         return Finding(check, "warning", detail, "Set the clock (NTP).")
     return Finding(check, "ok", f"{told['frames']:,} frames")

@@ -5,7 +5,8 @@
 | 0 | done |
 | 1 | refused or failed, in whole or in part: what was wrong and what to do is on standard error |
 | 2 | the command line could not be understood |
-| 75 | `capture` stopped because the disk is full; what was received is sealed |
+| 69 | `capture` stopped because the venue lists none of the symbols |
+| 75 | `capture` could not begin, or was stopped, while the disk was full; what was received before is kept |
 | 130 | interrupted with Ctrl-C; what was finished is kept |
 | 141 | the reader of the output went away (as after `head`) |
 
@@ -25,9 +26,10 @@ from aperiodic.market import AperiodicDataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BROKEN_PIPE", "DISK_FULL", "FAILED", "INTERRUPTED", "run_command", "say_error", "translate"]
+__all__ = ["BROKEN_PIPE", "DISK_FULL", "FAILED", "INTERRUPTED", "NOT_LISTED", "run_command", "say_error", "translate"]
 
 FAILED: Final = 1
+NOT_LISTED: Final = 69
 DISK_FULL: Final = 75
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141

@@ -10,6 +10,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.cli.errors import FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -21,7 +23,7 @@ _LONGEST_WAIT_S: Final = 60.0
 _SETTLED_S: Final = 60.0
 """A part that has run for so long begins anew with the shortest wait."""
 
-_STARTING_S: Final = 10.0
+_STARTING_S: Final = 30.0
 """A part that fails within this time of its very first start cannot work: everything is stopped."""
 
 _PATIENCE_S: Final = 20.0
@@ -38,6 +40,7 @@ class Part:
         restarts: How often it was started again.
         exit_code: Of the last end that was not asked for; None before.
         killed: Whether it did not stop when it was asked to, and was killed.
+        is_left_out: Whether it had nothing to do and has ended for that.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Part:
         environment: Mapping[str, str] | None = None,
         state: Callable[[], str] | None = None,
         complain: Callable[[str, str], object] = lambda _name, _line: None,
+        nothing_to_do: int | None = None,
         program: Sequence[str] = (sys.executable, "-c", _CHILD),
     ) -> None:
         """Prepare; `start` does the rest.
@@ -58,6 +62,7 @@ class Part:
             environment: Variables to set.
             state: Tells how far it is, where its last line does not.
             complain: Takes its name and each line of its standard error.
+            nothing_to_do: Exit code by which it says that there is nothing to do for it: the others go on without it.
             program: What is run with these arguments.
         """
         self.name = name
@@ -65,6 +70,8 @@ class Part:
         self.restarts = 0
         self.exit_code: int | None = None
         self.killed = False
+        self.is_left_out = False
+        self._nothing_to_do = nothing_to_do
         self._arguments = [*program, *arguments]
         self._environment = dict(environment or {})
         self._state = state
@@ -85,7 +92,7 @@ class Part:
     @property
     def failed(self) -> bool:
         """Whether it has ended with an error, by itself or when it was asked to end."""
-        return self._process is not None and (self._process.poll() or 0) > 0
+        return self._process is not None and (self._process.poll() or 0) > 0 and not self.is_left_out
 
     @property
     def line(self) -> str:
@@ -96,7 +103,9 @@ class Part:
             return f"{told or 'starting'}{again}"
         if self._process is None:
             return "waits"
-        why = self._complaints[-1] if self._complaints else f"exit code {self._process.returncode}"
+        why = _told(self._complaints) or f"exit code {self._process.returncode}"
+        if self.is_left_out:
+            return f"left out: {why}"
         return f"failed: {why}; starts again in {max(self._again_at - time.monotonic(), 0):.0f} s"
 
     def start(self) -> None:
@@ -122,11 +131,17 @@ class Part:
     def look(self) -> bool:
         """Start it again if it has ended and its time has come; return whether it can never work."""
         process = self._process
+        if self.is_left_out:
+            return False
         if process is None or process.poll() is None:
             alive = time.monotonic() - self._started
             self._ever_settled |= process is not None and alive > _STARTING_S
             if alive > _SETTLED_S:
                 self._wait_s = _FIRST_WAIT_S
+            return False
+        if process.returncode == self._nothing_to_do:
+            self._join()
+            self.is_left_out = True
             return False
         if not self._again_at:
             self.exit_code = process.returncode
@@ -187,6 +202,12 @@ class Part:
                     self._complain(self.name, text)
 
 
+def _told(complaints: Sequence[str]) -> str:
+    """Return the last error that a part told of, without its hint; else the last line."""
+    told = [line for line in complaints if line.startswith("error:")] or list(complaints)
+    return told[-1].removeprefix("error: ") if told else ""
+
+
 class Supervisor:
     """Runs parts, in the order in which they are stopped.
 
@@ -231,12 +252,8 @@ class Supervisor:
                 if not over.is_set():
                     part.start()
             while not over.wait(every_s):
-                for part in self.parts:
-                    hopeless = part.look()
-                    if part.exit_code and not self.failed:
-                        self.failed = part.exit_code
-                    if hopeless:
-                        return self.failed
+                if self._cannot_go_on():
+                    return self.failed
                 tell(self.parts)
         finally:
             try:
@@ -247,6 +264,19 @@ class Supervisor:
                     part.kill()
                 raise
         return self.failed
+
+    def _cannot_go_on(self) -> bool:
+        """Look after all parts; return whether one can never work, or all of a group have nothing to do."""
+        for part in self.parts:
+            hopeless = part.look()
+            if part.exit_code and not self.failed:
+                self.failed = part.exit_code
+            if hopeless:
+                return True
+        if any(group and all(part.is_left_out for part in group) for group in self.groups):
+            self.failed = self.failed or FAILED
+            return True
+        return False
 
     def _stop(self) -> None:
         for group in self.groups:

@@ -16,12 +16,14 @@ from rich.table import Table
 
 from aperiodic.accounts.keys import list_keys
 from aperiodic.cli.console import errors, print_line
+from aperiodic.cli.errors import NOT_LISTED
 from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.keys import make_key
 from aperiodic.cli.parameters import ExchangeList, SymbolList
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.cli.supervisor import Part, Supervisor
 from aperiodic.market import AperiodicDataError, Exchange, InvalidInputError, Symbol
+from aperiodic.server import reserve_port
 from aperiodic.server.settings import ServerSettings
 from aperiodic.venues import all_venues, venue_of
 
@@ -55,12 +57,12 @@ def up(
         symbols: Instruments, on every venue that trades them; without them, each venue's majors.
         mock: Collect from a simulated market on this machine instead of from exchanges. Use an APERIODIC_HOME of its own.
         host: Address to serve on.
-        port: Port to serve on; by default APERIODIC_PORT, else 8000.
+        port: Port to serve on; by default APERIODIC_PORT, else 8000; 0 takes a free one.
         every: Seconds between two commits of new ticks.
     """
     settings = read_settings(ServerSettings)
     chosen = _chosen(exchange or [venue.exchange for venue in all_venues() if venue.feed is not None], symbols or [])
-    port = settings.port if port is None else port
+    port = reserve_port(host, settings.port if port is None else port)
     with open_lake(Begin.ANYWHERE) as lake:
         with lake.engine.connect() as connection:
             has_keys = bool(list_keys(connection))
@@ -156,6 +158,7 @@ def capture_part(home: Path, exchange: Exchange, symbols: Sequence[Symbol], envi
         environment=environment,
         state=lambda: _captured(told),
         complain=_complain,
+        nothing_to_do=NOT_LISTED,
     )
 
 
@@ -167,6 +170,8 @@ def _captured(path: Path) -> str:
         return "starting"
     if time.time() - told["time"] > _FRESH_S:
         return "starting"
+    if told.get("disk_full"):
+        return f"THE DISK IS FULL: nothing is recorded until there is room ({told['disk_full_frames']:,} frames lost)"
     connections = told["connections"]
     live = sum(each["stage"] == "live" for each in connections)
     silent = sum(len(each["silent"]) for each in connections)

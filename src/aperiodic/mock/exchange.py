@@ -7,6 +7,7 @@ what follows the exchange's name is the venue's own path.
 from __future__ import annotations
 
 import asyncio
+import os
 from itertools import count
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
@@ -90,8 +91,10 @@ class MockExchange:
             return await asyncio.get_running_loop().create_server(self._connect, host, port)
         except OSError as error:
             self.truth.close()
+            # asyncio puts the address into the words once more.
+            reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error
             raise InvalidInputError(
-                f"Cannot listen on {host}, port {port}: {error.strerror or error}.",
+                f"Cannot listen on {host}, port {port}: {reason}.",
                 code="cannot_listen",
                 hint="Choose another port with --port; 0 takes a free one.",
             ) from None

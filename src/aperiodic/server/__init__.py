@@ -2,6 +2,6 @@
 
 from aperiodic.server.app import create_app
 from aperiodic.server.auth.secret import Secrets
-from aperiodic.server.run import serve
+from aperiodic.server.run import reserve_port, serve
 
-__all__ = ["Secrets", "create_app", "serve"]
+__all__ = ["Secrets", "create_app", "reserve_port", "serve"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aperiodic.server.settings import ServerSettings
 
-__all__ = ["serve"]
+__all__ = ["reserve_port", "serve"]
 
 
 def serve(
@@ -50,6 +50,17 @@ def serve(
             serve_here(settings, listening, tell)
         else:
             serve_with_workers(settings, listening, tell, workers)
+
+
+def reserve_port(host: str, port: int) -> int:
+    """Return a port that can be listened on: the one that is asked for, or a free one for 0.
+
+    Raises:
+        LakeError: `address_unavailable`.
+    """
+    with closing(_listen(host, port)) as listening:
+        bound: int = listening.getsockname()[1]
+        return bound
 
 
 def _listen(host: str, port: int) -> socket.socket:
