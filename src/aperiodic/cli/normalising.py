@@ -45,6 +45,7 @@ def normalise(
             grace_s=grace,
             source=Source.SIMULATED if simulated else Source.RECORDING,
             committed=_tell if follow else None,
+            say=lambda words: errors.print(words, highlight=False, markup=False, soft_wrap=True),
         )
         if not follow:
             normaliser.run_once()

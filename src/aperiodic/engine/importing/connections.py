@@ -249,7 +249,7 @@ class Connections:
 
     def _restored(self, dumped: Mapping[str, Any]) -> _Connection:
         streams = {
-            name: _Stream(told, *state)
+            name: _Stream(told, *state[:4])
             for name, state in dumped["streams"].items()
             if (told := self._read_name(name)) is not None
         }

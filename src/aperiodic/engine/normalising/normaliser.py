@@ -64,6 +64,7 @@ class Normaliser:
         grace_s: How long after its end a day still waits for late ticks, seconds.
         source: What the ticks are: recorded, or simulated by a mock of the exchanges.
         committed: Called after every round of commits that made ticks.
+        say: Takes what a person should know.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Normaliser:
         grace_s: float = 3_600.0,
         source: Source = Source.RECORDING,
         committed: Callable[[Progress], object] | None = None,
+        say: Callable[[str], object] = lambda _words: None,
     ) -> None:
         self._lake = lake
         self._exchanges = frozenset(exchanges)
@@ -87,6 +89,7 @@ class Normaliser:
         self._source = source
         self._waits: str | None = None
         self._last_told: tuple[int, str | None] = (0, None)
+        self._say = say
         self._told = committed or (lambda _progress: None)
         with lake.engine.connect() as connection:
             self._checkpoints = read_checkpoints(connection)
@@ -102,7 +105,7 @@ class Normaliser:
         """Make ticks of everything that is there now, and commit it.
 
         Raises:
-            LakeError: A commit could not be made; what was committed stays.
+            LakeError: `checkpoint_newer` or `checkpoint_damaged`: it is not known where to go on. A commit could not be made; what was committed stays.
         """
         self._list()
         while True:
@@ -160,6 +163,11 @@ class Normaliser:
                 self._shards[key] = Shard(
                     self._lake, exchange, name, self._checkpoints.get(key), self._better[exchange], self._source
                 )
+                if self._shards[key].is_damaged:
+                    self._say(
+                        f"what was known of {exchange} {name} at the last commit cannot be read; it is learned again "
+                        "from the recording at work, and order books begin with their next snapshot"
+                    )
 
     def _read(self, key: tuple[Exchange, str], shard: Shard) -> int:
         return shard.read(self._recordings.get(key, []), _AT_ONCE)

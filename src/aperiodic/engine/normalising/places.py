@@ -96,7 +96,7 @@ class KeptPlaces:
         """Begin with what `dump` returned, or with an empty dict."""
         self._exchange = exchange
         self._at: int = state.get("kept_at", 0)
-        self._kept = [_Kept(Place(*place), books, *more or [{}]) for place, books, *more in state.get("kept", [])]
+        self._kept = [_Kept(Place(*place), books, *more[:1] or [{}]) for place, books, *more in state.get("kept", [])]
 
     def dump(self) -> dict[str, Any]:
         """Return everything as values of JSON."""

@@ -16,7 +16,9 @@ from aperiodic.engine.importing.lines import read_line
 from aperiodic.engine.importing.reading import FrameReader
 from aperiodic.engine.importing.sink import FollowingSink
 from aperiodic.engine.normalising.commits import growing_digest
+from aperiodic.engine.normalising.known import can_be_taken_up
 from aperiodic.engine.normalising.places import FileCounts, KeptPlaces, Place, order_of
+from aperiodic.lake.checkpoints import check_checkpoint
 from aperiodic.lake.recordings import MAX_LINE, read_sidecar, whole_blocks
 from aperiodic.market import Stream, Symbol
 from aperiodic.market.time import now_us
@@ -54,6 +56,8 @@ class RecordingsReader:
         kept: Places to begin again from.
         sink: What was read.
         is_warming: Whether what was committed before is read again.
+        is_damaged: Whether what was known at the last commit could not be read, but for the place: the recording at
+            work is read again from its beginning for what it tells.
         uncommitted: Bytes of lines that were read since the last commit.
     """
 
@@ -64,8 +68,14 @@ class RecordingsReader:
             lake: The installation.
             exchange: Venue.
             checkpoint: Where to go on; None: from the first recording.
+
+        Raises:
+            LakeError: `checkpoint_newer` or `checkpoint_damaged`.
         """
-        state: dict[str, Any] = {} if checkpoint is None else checkpoint.state
+        if checkpoint is not None:
+            check_checkpoint(checkpoint)
+        self.is_damaged = checkpoint is not None and not can_be_taken_up(checkpoint.state)
+        state: dict[str, Any] = {} if checkpoint is None or self.is_damaged else checkpoint.state
         self.received = 0
         self.began = 0
         self.place = Place()
@@ -90,6 +100,8 @@ class RecordingsReader:
             self.committed = Place(checkpoint.segment, checkpoint.offset)
             self.place = Place(checkpoint.warm_segment, checkpoint.warm_offset)
             self.received = checkpoint.last_received
+            if self.is_damaged:
+                self.place = Place(checkpoint.segment, 0)
             self.is_warming = self.place != self.committed
             if self.is_warming:
                 first = self.kept.first
@@ -259,10 +271,13 @@ class RecordingsReader:
     def _warmed(self) -> None:
         """Forget what was read again, and know what was known then."""
         self.is_warming = False
+        if self.is_damaged:
+            self.connections.take(self.received)
         self.sink.take(lambda _stream, _symbol: False)
         self.sink.take_unknown(self.received)
         self.sink.take_counts()
-        self._know(self._restored)
+        if not self.is_damaged:
+            self._know(self._restored)
         if "file" in self._restored:
             self.file = FileCounts.restore(self._restored["file"])
         self.began = self._restored.get("began", 0) or self.began

@@ -34,6 +34,7 @@ class Shard:
         name: Host and part of the venue.
         is_idle: Whether the last reading found nothing new.
         ticks: Ticks committed since the start.
+        is_damaged: Whether the checkpoint held nothing that can be read but the place.
     """
 
     def __init__(
@@ -54,6 +55,9 @@ class Shard:
             checkpoint: Where to go on; None: from the first recording.
             better: Series of the exchange that need nothing to stand in, in whatever shard they are; it is added to.
             source: What the ticks are: recorded, or simulated by a mock of the exchange.
+
+        Raises:
+            LakeError: `checkpoint_newer` or `checkpoint_damaged`.
         """
         self.exchange = exchange
         self.name = name
@@ -63,6 +67,7 @@ class Shard:
         self._better = better
         self._source = source
         self._reader = RecordingsReader(lake, exchange, checkpoint)
+        self.is_damaged = self._reader.is_damaged
         self._ready: Ready | None = None
 
     @property
