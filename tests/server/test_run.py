@@ -17,7 +17,7 @@ from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey
 from aperiodic.market import Clock, Exchange, Interval, Source
 from aperiodic.server import Secrets, serve
 from aperiodic.server.links.signing import make_link
-from aperiodic.server.run import _listen
+from aperiodic.server.run import listen
 from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_a_port_in_use_is_an_error_before_anything_is_served(server: RunningServ
 
 
 def test_answers_are_sent_at_once() -> None:
-    with closing(_listen("127.0.0.1", 0)) as listening:
+    with closing(listen("127.0.0.1", 0)) as listening:
         assert listening.proto == socket.IPPROTO_TCP  # by which asyncio knows where to set TCP_NODELAY
 
 

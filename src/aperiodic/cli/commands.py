@@ -28,6 +28,7 @@ SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "build": ("aperiodic.cli.building:build", "Compute the metrics that are out of date, and publish them."),
     "up": ("aperiodic.cli.up:up", "Collect, build and serve: everything at once, until Ctrl-C."),
     "serve": ("aperiodic.cli.serving:serve", "Serve the REST API and the files behind its links."),
+    "replay": ("aperiodic.cli.replaying:replay", "Serve a stretch of the past as the live stream."),
     "keys": ("aperiodic.cli.keys:app", "API keys: create, list, rotate, revoke, set-plan."),
     "plans": ("aperiodic.cli.plans:app", "Plans: what accounts may read, and how often."),
     "usage": ("aperiodic.cli.usage:usage", "Show what was issued to whom."),

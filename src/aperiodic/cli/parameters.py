@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from aperiodic.market import Exchange, InvalidInputError, Symbol
+from aperiodic.market import DAY_US, Exchange, InvalidInputError, Symbol
+from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,7 @@ __all__ = [
     "ExchangeList",
     "ExchangeName",
     "ExchangeNames",
+    "Moment",
     "SymbolList",
     "SymbolName",
     "SymbolNames",
@@ -76,6 +79,42 @@ ExchangeList = Annotated[
 ]
 """Likewise of venues."""
 Day = Annotated[date, Parameter(converter=_day)]
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A time or a day, in UTC.
+
+    Attributes:
+        text: As it was written.
+        first: The time, or the start of the day, µs since 1970.
+        last: The time, or the end of the day.
+    """
+
+    text: str
+    first: int
+    last: int
+
+
+def _moment(_type: Any, tokens: Sequence[Token]) -> Time:  # noqa: ANN401 - cyclopts' converter signature
+    text = tokens[0].value
+    try:
+        if len(text) == len("2025-05-01"):
+            first = day_start_us(date.fromisoformat(text))
+            return Time(text, first, first + DAY_US)
+        moment = datetime.fromisoformat(text)
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        at = (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        return Time(text, at, at)
+    except (ValueError, OverflowError):
+        raise InvalidInputError(
+            f"{text[:40]!r} is not a time.",
+            code="bad_time",
+            hint="Write a day (2025-05-01) or a time in UTC (2025-05-01T12:00).",
+        ) from None
+
+
+Moment = Annotated[Time, Parameter(converter=_moment, n_tokens=1, accepts_keys=False)]
 
 
 def check_range(start: date | None, end: date | None) -> None:

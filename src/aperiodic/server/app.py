@@ -80,6 +80,7 @@ def create_app(
     settings: ServerSettings,
     access_log: AccessLog | None = None,
     handlers: Sequence[HTTPRouteHandler] = HANDLERS,
+    live_rows: Fanout | None = None,
 ) -> Litestar:
     """Build the HTTP application of an installation.
 
@@ -88,6 +89,7 @@ def create_app(
         settings: Its settings.
         access_log: Watches the requests; given by whoever has to know when the last one has been answered.
         handlers: What it answers beside the pages of the site.
+        live_rows: What its stream tells; by default the rows that are made in the installation.
 
     Raises:
         LakeError: `weak_secret` or `secret_unavailable`.
@@ -95,7 +97,7 @@ def create_app(
     watch = access_log or AccessLog()
     endpoints = declared_endpoints(handlers)
     service = Service(lake, Secrets.load(settings), settings, watch.monitoring)
-    live_rows = Fanout(lake.home)
+    live_rows = live_rows or Fanout(lake.home)
     given = {
         "service": service,
         "live_rows": live_rows,

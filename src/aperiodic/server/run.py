@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aperiodic.server.settings import ServerSettings
 
-__all__ = ["reserve_port", "serve"]
+__all__ = ["listen", "reserve_port", "serve", "url_of"]
 
 
 def serve(
@@ -38,13 +38,11 @@ def serve(
     Raises:
         LakeError: The installation cannot be opened, `address_unavailable`, or `worker_failed`.
     """
-    with closing(_listen(host, port)) as listening:
-        bound = listening.getsockname()[1]
-        url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+    with closing(listen(host, port)) as listening:
 
         def tell() -> None:
             if ready is not None:
-                ready(url)
+                ready(url_of(listening, host))
 
         if workers == 1:
             serve_here(settings, listening, tell)
@@ -58,12 +56,18 @@ def reserve_port(host: str, port: int) -> int:
     Raises:
         LakeError: `address_unavailable`.
     """
-    with closing(_listen(host, port)) as listening:
+    with closing(listen(host, port)) as listening:
         bound: int = listening.getsockname()[1]
         return bound
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def url_of(listening: socket.socket, host: str) -> str:
+    """Return the address of a server that listens."""
+    bound = listening.getsockname()[1]
+    return f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
+
+
+def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens.
 
     Raises:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Sequence
 
+    from litestar import Litestar
     from litestar.types import ASGIApp
 
     from aperiodic.server.settings import ServerSettings
@@ -42,7 +43,12 @@ _TICK_S: Final = 0.5
 
 
 def serve_here(
-    settings: ServerSettings, listening: socket.socket, ready: Callable[[], None], *, interrupts: bool = True
+    settings: ServerSettings,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    *,
+    interrupts: bool = True,
+    make: Callable[[Lake, AccessLog], Litestar] | None = None,
 ) -> None:
     """Serve in this process until a signal, as `serve` does.
 
@@ -51,11 +57,12 @@ def serve_here(
         listening: The socket to take connections from; other processes may do the same.
         ready: Called once when requests are answered.
         interrupts: Whether SIGINT stops it as SIGTERM does.
+        make: Makes another application than the usual one.
     """
     numbers = (signal.SIGINT, signal.SIGTERM) if interrupts else (signal.SIGTERM,)
     with closing(Lake.open(settings, busy_s=SERVING_S)) as lake:
         access_log = AccessLog()
-        app = create_app(lake, settings, access_log)
+        app = make(lake, access_log) if make is not None else create_app(lake, settings, access_log)
         configure_logs(settings.log_format)
         per_address = settings.connections_per_address if settings.trusted_proxies == 0 else None
         connections: Connections[HttpConnection] = Connections(

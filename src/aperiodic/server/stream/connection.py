@@ -14,7 +14,7 @@ from websockets.server import ServerProtocol
 
 from aperiodic.server.stream.channels import MOST_CHANNELS, Channel, Rejection, names_of, read_channel
 from aperiodic.server.stream.fanout import framed, row_message
-from aperiodic.server.stream.replay import MOST_ROWS, missed_rows
+from aperiodic.server.stream.replay import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +37,8 @@ _OPEN_S: Final = 10.0
 _CLOSE_S: Final = 3.0
 
 SLOW: Final = 1013
+OVER: Final = 4000
+"""Close code: what is replayed has come to its end."""
 LAPSED: Final = 4001
 RATE: Final = 1008
 DRAIN: Final = 1001
@@ -216,8 +218,7 @@ class StreamConnection(asyncio.Protocol):
         replayed = True
         try:
             found = {
-                channel.name: await asyncio.to_thread(missed_rows, self._service.lake, channel, since)
-                for channel in channels
+                channel.name: await asyncio.to_thread(self._service.missed, channel, since) for channel in channels
             }
             replayed = all(len(rows) < MOST_ROWS for rows in found.values())
         except Exception:  # noqa: BLE001 - whatever the store says: new rows go on all the same

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aperiodic.lake import Lake, ObjectRecord
-    from aperiodic.server.stream.channels import Channel
+    from aperiodic.server.stream.channels import Channel, Series
 
-__all__ = ["MOST_ROWS", "missed_rows"]
+__all__ = ["MOST_ROWS", "missed_rows", "rows_of_file"]
 
 MOST_ROWS: Final = 200_000
 """Rows that are told again at most; who has missed more fetches files."""
@@ -28,18 +28,20 @@ MOST_ROWS: Final = 200_000
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def missed_rows(lake: Lake, channel: Channel, since: int) -> list[LiveRow]:
+def missed_rows(lake: Lake, channel: Channel, since: int, until: int | None = None) -> list[LiveRow]:
     """Return the bars of a channel that are in files and start at or after a time, µs, in order of time.
 
     Args:
         lake: What holds them.
         channel: Of which series and symbols.
         since: From when on.
+        until: Only bars that have closed by then, µs; None for all.
 
     Raises:
         LakeError: An object cannot be read.
     """
     dataset, exchange, interval, clock = channel.series
+    length = Interval(interval).microseconds
     first = day_at(since // DAY_US)
     found: list[tuple[str, pl.DataFrame]] = []
     for kind, least in ((ObjectKind.OPEN_BARS, first.isoformat()), (ObjectKind.BARS, f"{first:%Y-%m}")):
@@ -52,22 +54,36 @@ def missed_rows(lake: Lake, channel: Channel, since: int) -> list[LiveRow]:
                 break  # what is older would not be told
             for record in records[period]:
                 frame = lake.store.read_parquet(record.path)
-                found.append((record.key.symbol, frame.filter(pl.col(TIME_COLUMN).to_physical() >= since)))
+                begins = pl.col(TIME_COLUMN).to_physical()
+                wanted = begins >= since
+                if until is not None:
+                    wanted &= begins + length <= until
+                found.append((record.key.symbol, frame.filter(wanted)))
     times = pl.concat([frame[TIME_COLUMN] for _, frame in found]) if found else pl.Series(dtype=pl.Datetime("us"))
     if times.len() > MOST_ROWS:
         oldest = times.sort(descending=True)[MOST_ROWS - 1]
         found = [(symbol, frame.filter(pl.col(TIME_COLUMN) >= oldest)) for symbol, frame in found]
-    rows = [row for symbol, frame in found for row in _rows(channel, symbol, frame)]
+    rows = [row for symbol, frame in found for row in rows_of_file(channel.series, symbol, frame)]
     rows.sort(key=lambda row: row.time)
     return rows[-MOST_ROWS:]
 
 
-def _rows(channel: Channel, symbol: str, frame: pl.DataFrame) -> Iterator[LiveRow]:
-    dataset, exchange, interval, clock = channel.series
+def rows_of_file(series: Series, symbol: str, frame: pl.DataFrame, told_at: int = 0) -> Iterator[LiveRow]:
+    """Yield the bars of a published file as rows.
+
+    Args:
+        series: Of which dataset, venue, interval and clock.
+        symbol: Of which instrument.
+        frame: The bars.
+        told_at: When they are told, µs; 0 for not at all before.
+    """
+    dataset, exchange, interval, clock = series
     length = Interval(interval).microseconds
     for time, values in zip(
         frame[TIME_COLUMN].to_physical(), frame.drop(TIME_COLUMN).iter_rows(named=True), strict=True
     ):
         told = {"symbol": symbol, "interval": interval, "time": time}
         data = _encode(told | values)
-        yield LiveRow(dataset, exchange, interval, clock, symbol, time, time + length, 0, 0, complete=True, data=data)
+        yield LiveRow(
+            dataset, exchange, interval, clock, symbol, time, time + length, told_at, 0, complete=True, data=data
+        )

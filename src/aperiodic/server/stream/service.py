@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request
@@ -14,14 +15,17 @@ from aperiodic.server.auth.plan_checks import require_live
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, bare_answer, refuse
 from aperiodic.server.stream.connection import DRAIN, LAPSED, StreamConnection
+from aperiodic.server.stream.replay import missed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from litestar import Litestar
 
+    from aperiodic.engine.live import LiveRow
     from aperiodic.lake import Lake
     from aperiodic.server.service import Caller, Service
+    from aperiodic.server.stream.channels import Channel
     from aperiodic.server.stream.fanout import Fanout
 
 __all__ = ["STREAM_PATH", "StreamService"]
@@ -39,10 +43,12 @@ class StreamService:
     Attributes:
         lake: The installation.
         fanout: The rows.
+        missed: Returns the bars of a channel since a time, µs, that are in files.
     """
 
     def __init__(self, service: Service, app: Litestar, fanout: Fanout) -> None:
         self.lake: Lake = service.lake
+        self.missed: Callable[[Channel, int], list[LiveRow]] = partial(missed_rows, service.lake)
         self.fanout = fanout
         self._service = service
         self._app = app
@@ -60,10 +66,14 @@ class StreamService:
     def stop(self) -> None:
         """Say goodbye to all: they may connect again elsewhere."""
         self.fanout.stop()
-        for connection in list(self._open):
-            connection.close(DRAIN, "the server is shutting down")
+        self.close_all(DRAIN, "the server is shutting down")
         if self._ticking is not None:
             self._ticking.cancel()
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Close all connections."""
+        for connection in list(self._open):
+            connection.close(code, reason)
 
     def connect(self, peer: str, ended: Callable[[], object]) -> StreamConnection:
         """Return a connection for a client that asks to speak WebSocket.
