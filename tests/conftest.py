@@ -9,6 +9,7 @@ import pytest
 from tests.checked import CHECKED, table
 from tests.durations import Durations
 from tests.failures import FailuresAtOnce
+from tests.in_memory_files import use_memory
 from tests.postgres import PostgresServer, postgres_server
 from tests.s3 import ENVIRONMENT, S3Server, s3_server
 from tests.soak import load_profile, time_is_up
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 load_profile()
+use_memory()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import polars as pl
 from tests.oracle.contract import CLOCK_COLUMN, FIELDS, INTERVAL_SECONDS, bar_schema
-from tests.oracle.returns import simple_return
+from tests.oracle.returns import UNIT, simple_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -195,8 +195,8 @@ def _signed_notional(bar: list[Trade]) -> float:
 
 
 def _realised(bar: list[Trade]) -> float:
-    returns = (simple_return(before.price, after.price) for before, after in pairwise(bar))
-    return math.sqrt(sum((change * change for change in returns), Fraction(0)))
+    returns = (simple_units(before.price, after.price) for before, after in pairwise(bar))
+    return math.sqrt(Fraction(sum(change * change for change in returns), UNIT * UNIT))
 
 
 def _entropy(buy: float, sell: float) -> float:

@@ -7,25 +7,37 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 
+UNIT: Final = 10**80
+"""Returns are rounded to multiples of 1/UNIT, so that their sums and products are those of integers."""
+
 _DIGITS: Final = 60
-_UNIT: Final = 10**80
-"""Returns are rounded to a common unit, so that sums and products are of integers."""
 
 
-@lru_cache(1 << 18)
 def simple_return(before: float, after: float) -> Fraction:
     """(after - before) / before of the decimals that two prices are; of the doubles where they have no common step."""
-    ratio = _ratio(before, after)
-    return Fraction(round(ratio * _UNIT), _UNIT)
+    return Fraction(simple_units(before, after), UNIT)
+
+
+def log_return(before: float, after: float) -> Fraction:
+    """The logarithm of 1 + the simple return."""
+    return Fraction(log_units(before, after), UNIT)
 
 
 @lru_cache(1 << 18)
-def log_return(before: float, after: float) -> Fraction:
-    """The logarithm of 1 + the simple return."""
+def simple_units(before: float, after: float) -> int:
+    """How many units the simple return is."""
+    return round(_ratio(before, after) * UNIT)
+
+
+@lru_cache(1 << 18)
+def log_units(before: float, after: float) -> int:
+    """How many units the log return is."""
+    if before == after:
+        return 0
     with localcontext(prec=_DIGITS + 30):
         ratio = 1 + _ratio(before, after)
         logarithm = (Decimal(ratio.numerator) / Decimal(ratio.denominator)).ln()
-        return Fraction(int(logarithm * _UNIT), _UNIT)
+        return int(logarithm * UNIT)
 
 
 def _ratio(before: float, after: float) -> Fraction:

@@ -13,34 +13,13 @@ from tests.servers import Api, serving
 
 import aperiodic
 from aperiodic.engine.build import build
-from aperiodic.engine.importing import import_recordings, import_tardis
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.market import Clock, Exchange, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 BTC = "perpetual-BTC-USDT:USDT"
-
-
-@pytest.fixture(scope="module")
-def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Set A (2023-04-04/05) and the Tardis trades of 2020-02-22, imported and built."""
-    folder = tmp_path_factory.mktemp("home")
-    lake = Lake.open(Settings(home=folder))
-    recordings = [real_data / f"binance-usdm/ws_raw/btcusdt_2023040{day}.dat.gz" for day in (4, 5)]
-    import_recordings(lake, Exchange.BINANCE_FUTURES, recordings)
-    import_tardis(lake, [real_data / "tardis/binance-futures/trades_2020-02-22_BTCUSDT.csv"])
-    build(lake)
-    lake.close()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def api(home: Path) -> Iterator[Api]:
-    with serving(home) as running:
-        yield running
 
 
 def candles(api: Api, interval: str, first: date, last: date) -> pl.DataFrame:
@@ -49,8 +28,8 @@ def candles(api: Api, interval: str, first: date, last: date) -> pl.DataFrame:
     )
 
 
-def test_set_a_gives_the_facts_of_the_official_candles(api: Api) -> None:
-    frame = candles(api, "15m", date(2023, 4, 4), date(2023, 4, 5))
+def test_set_a_gives_the_facts_of_the_official_candles(recorded_api: Api) -> None:
+    frame = candles(recorded_api, "15m", date(2023, 4, 4), date(2023, 4, 5))
     assert frame["time"].to_list() == [datetime(2023, 4, 4, 23, 45), datetime(2023, 4, 5, 0, 0)]  # noqa: DTZ001
     assert frame["close"][0] == 28155.2
     assert frame["open"][1] == 28155.1
@@ -58,7 +37,7 @@ def test_set_a_gives_the_facts_of_the_official_candles(api: Api) -> None:
     assert frame["high"][1] == 28159.2
 
 
-def test_set_a_says_that_its_month_is_not_complete(api: Api) -> None:
+def test_set_a_says_that_its_month_is_not_complete(recorded_api: Api) -> None:
     whole_month: dict[str, Any] = {
         "symbol": BTC,
         "start_date": "2023-04-01",
@@ -66,21 +45,25 @@ def test_set_a_says_that_its_month_is_not_complete(api: Api) -> None:
         "show_progress": False,
     }
     with pytest.warns(aperiodic.IncompleteDataWarning, match="2023-04"):
-        aperiodic.get_ohlcv(api.key, interval="1h", exchange="binance-futures", base_url=api.url, **whole_month)
+        aperiodic.get_ohlcv(
+            recorded_api.key, interval="1h", exchange="binance-futures", base_url=recorded_api.url, **whole_month
+        )
 
 
 @pytest.mark.parametrize("clock", Clock)
 @pytest.mark.parametrize("day", [date(2023, 4, 5), date(2020, 2, 22)])
-def test_every_field_of_recorded_trades_agrees_with_plain_python(home: Path, api: Api, clock: Clock, day: date) -> None:
-    lake = Lake.open(Settings(home=home))
-    records = lake.current(ObjectKind.TICKS, dataset=Stream.TRADES)
+def test_every_field_of_recorded_trades_agrees_with_plain_python(
+    recorded: Path, recorded_api: Api, clock: Clock, day: date
+) -> None:
+    lake = Lake.open(Settings(home=recorded))
+    records = lake.current(ObjectKind.TICKS, dataset=Stream.TRADES, exchange=Exchange.BINANCE_FUTURES)
     month = [record for record in records if record.key.period[:7] == f"{day:%Y-%m}"]
     trades = pl.concat([lake.store.read_parquet(record.path) for record in month])
     lake.close()
     for interval in clock.intervals:
         expected = bars_python(trades, clock, interval)
         for dataset in FIELDS:
-            actual = api.metrics(
+            actual = recorded_api.metrics(
                 dataset,
                 timestamp=clock.value,
                 interval=interval.value,

@@ -12,33 +12,21 @@ import pytest
 from tests import oracle
 from tests.checked import compare
 from tests.lakes import published, put_ticks
-from tests.servers import Api, serving
 
 import aperiodic
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.build import build
-from aperiodic.engine.importing import import_recordings, import_tardis
+from aperiodic.engine.importing import import_tardis
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.market import Clock, Exchange, Interval, Stream
 from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.servers import Api
+
 PERPETUAL, SPOT = "perpetual-BTC-USDT:USDT", "spot-BTC-USDT"
-RECORDINGS = {
-    Exchange.BINANCE_FUTURES: [
-        "binance-usdm/ws_raw/btcusdt_20230404.dat.gz",
-        "binance-usdm/ws_raw/btcusdt_20230405.dat.gz",
-        "binance-usdm/ws_raw/btcusdt_20240808.gz",
-    ],
-    Exchange.BINANCE: [
-        "binance-spot/ws_raw/btcusdt_20230405.dat.gz",
-        "binance-spot/ws_raw/btcusdt_20240808.gz",
-        "binance-spot/ws_raw/btcusdt_20240809.gz",
-    ],
-}
 SERIES = [
     pytest.param(Exchange.BINANCE_FUTURES, PERPETUAL, date(2023, 4, 1), id="A-futures"),
     pytest.param(Exchange.BINANCE, SPOT, date(2023, 4, 1), id="A-spot"),
@@ -46,23 +34,6 @@ SERIES = [
     pytest.param(Exchange.BINANCE, SPOT, date(2024, 8, 1), id="B-spot"),
 ]
 Frames = dict[str, pl.DataFrame]
-
-
-@pytest.fixture(scope="module")
-def home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sets A and B, futures and spot, imported and built."""
-    folder = tmp_path_factory.mktemp("home")
-    with closing(Lake.open(Settings(home=folder))) as lake:
-        for exchange, names in RECORDINGS.items():
-            import_recordings(lake, exchange, [real_data / name for name in names])
-        build(lake)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def api(home: Path) -> Iterator[Api]:
-    with serving(home) as running:
-        yield running
 
 
 def ticks_of(home: Path, exchange: Exchange, month: date) -> dict[Stream, pl.DataFrame]:
@@ -95,13 +66,13 @@ def expected(ticks: dict[Stream, pl.DataFrame], exchange: Exchange, clock: Clock
 @pytest.mark.parametrize(("exchange", "symbol", "month"), SERIES)
 @pytest.mark.parametrize("clock", Clock)
 def test_every_dataset_that_the_streams_allow_agrees_with_the_oracles(
-    home: Path, api: Api, exchange: Exchange, symbol: str, month: date, clock: Clock
+    recorded: Path, recorded_api: Api, exchange: Exchange, symbol: str, month: date, clock: Clock
 ) -> None:
-    ticks = ticks_of(home, exchange, month)
+    ticks = ticks_of(recorded, exchange, month)
     for interval in clock.intervals:
         frames = expected(ticks, exchange, clock, interval)
         for dataset in DATASETS:
-            actual = fetch(api, dataset, clock, interval, exchange, symbol, month)
+            actual = fetch(recorded_api, dataset, clock, interval, exchange, symbol, month)
             if dataset not in frames:
                 assert actual.is_empty(), f"{dataset} has rows though its streams were not recorded"
                 continue
@@ -129,8 +100,10 @@ def fetch(
     return frame
 
 
-def test_funding_in_set_a_changes_at_the_funding_time(api: Api) -> None:
-    frame = fetch(api, "funding", Clock.EXCHANGE, Interval.M1, Exchange.BINANCE_FUTURES, PERPETUAL, date(2023, 4, 1))
+def test_funding_in_set_a_changes_at_the_funding_time(recorded_api: Api) -> None:
+    frame = fetch(
+        recorded_api, "funding", Clock.EXCHANGE, Interval.M1, Exchange.BINANCE_FUTURES, PERPETUAL, date(2023, 4, 1)
+    )
     midnight = frame.filter(pl.col("time").dt.hour() == 0).row(0, named=True)
     assert midnight["funding_rate"] == 0.0000276
 

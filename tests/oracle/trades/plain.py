@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from tests.oracle.contract import INTERVAL_SECONDS
 from tests.oracle.plain import SIDES, SIZES, Trade, Value, _bars, _over, _size
-from tests.oracle.returns import log_return, simple_return
+from tests.oracle.returns import UNIT, log_units, simple_units
 from tests.oracle.trades.contract import TRADE_FIELDS, trade_bar_schema
 from tests.oracle.trades.exact import correlation, deviation, kurtosis, regression, skewness, variance
 
@@ -83,7 +83,7 @@ def _impact(bar: list[Trade]) -> dict[str, Value]:
     prices = [trade.price for trade in bar]
     signed_amounts = [trade.amount if trade.side == "buy" else -trade.amount for trade in bar]
     returns = _simple_returns(bar)
-    whole = float(abs(simple_return(prices[0], prices[-1])))
+    whole = abs(simple_units(prices[0], prices[-1])) / UNIT
     # One rounding of the signed sum, so that it is zero when and only when the flow cancels.
     net = math.fsum(trade.notional if trade.side == "buy" else -trade.notional for trade in bar)
     large = _quantile([trade.amount for trade in bar], tenths=9)
@@ -93,11 +93,11 @@ def _impact(bar: list[Trade]) -> dict[str, Value]:
     )
     return {
         "amihud_like": whole / math.fsum(trade.notional for trade in bar),
-        "kyle_like_lambda": regression(returns, signed_amounts[1:], signed_amounts),
+        "kyle_like_lambda": regression(returns, signed_amounts[1:], signed_amounts, UNIT),
         "impact_per_notional": _over(whole, abs(net)),
         "large_trade_reversal": _rounded_mean(
             [
-                simple_return(trade.price, later)
+                simple_units(trade.price, later)
                 for trade, later in zip(bar[:-5], prices[5:], strict=True)
                 if trade.amount >= large
             ]
@@ -151,24 +151,23 @@ def _runs(bar: list[Trade]) -> dict[str, Value]:
 
 
 def _returns(bar: list[Trade]) -> dict[str, Value]:
-    returns = [log_return(before.price, after.price) for before, after in pairwise(bar)]
-    realised = sum((change * change for change in returns), Fraction(0))
-    bipower = _HALF_PI * sum((abs(before * after) for before, after in pairwise(returns)), Fraction(0))
+    returns = [log_units(before.price, after.price) for before, after in pairwise(bar)]
+    realised = Fraction(sum(change * change for change in returns), UNIT * UNIT)
+    bipower = _HALF_PI * Fraction(sum(abs(before * after) for before, after in pairwise(returns)), UNIT * UNIT)
+    whole = abs(log_units(bar[0].price, bar[-1].price))
     return {
-        "logret_var": variance(returns),
+        "logret_var": variance(returns, UNIT),
         "realized_vol": math.sqrt(realised),
         "bipower_variation": float(bipower),
         "jump_ratio": float((realised - bipower) / realised) if realised else None,
         "ret_autocorr_lag1": correlation(returns[1:], returns[:-1]),
-        "trendiness": float(abs(log_return(bar[0].price, bar[-1].price)) / sum(map(abs, returns)))
-        if realised
-        else None,
+        "trendiness": whole / sum(map(abs, returns)) if realised else None,
     }
 
 
-def _simple_returns(bar: list[Trade]) -> list[Fraction]:
-    """Simple returns of the second trade on."""
-    return [simple_return(before.price, after.price) for before, after in pairwise(bar)]
+def _simple_returns(bar: list[Trade]) -> list[int]:
+    """Simple returns of the second trade on, in units."""
+    return [simple_units(before.price, after.price) for before, after in pairwise(bar)]
 
 
 def _distribution(of: str, values: list[float]) -> dict[str, Value]:
@@ -196,10 +195,10 @@ def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def _exact_mean(values: Sequence[Fraction]) -> Fraction | None:
-    return sum(values, Fraction(0)) / len(values) if values else None
+def _exact_mean(units: Sequence[int]) -> Fraction | None:
+    return Fraction(sum(units), len(units) * UNIT) if units else None
 
 
-def _rounded_mean(values: Sequence[Fraction]) -> float | None:
-    mean = _exact_mean(values)
+def _rounded_mean(units: Sequence[int]) -> float | None:
+    mean = _exact_mean(units)
     return None if mean is None else float(mean)
