@@ -114,6 +114,27 @@ def test_missing_days_and_gaps_are_told_at_the_callers_line(fake: FakeApi) -> No
     assert fake.store.asked == []
 
 
+OPEN = {"period": "2025-01-03", "rows": 12_345, "covered_until": "2025-01-03T09:41:07.250000+00:00"}
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ([OPEN], r"\(the day is open: 12,345 ticks are held up to 2025-01-03T09:41:07 UTC, and become a file about an"),
+        ([{**OPEN, "covered_until": None}], r"\(the day is open: 12,345 ticks are held, and become a file"),
+        ([{"period": "2025-01-03"}], r"\. Silence"),
+        (["2025-01-03"], r"\. Silence"),
+        ({"x": 1}, r"\. Silence"),
+    ],
+)
+def test_a_day_that_is_open_is_told_with_how_far_it_is_covered(fake: FakeApi, days: object, words: str) -> None:
+    files = [fake.raw_file(day, parquet(trades(day))) for day in DAYS[:2]]
+    answer = {"dataset": "trades", "expires_in": 3600, "files": files, "missing_periods": DAYS[2:3], "open_days": days}
+    fake.api.on(ENDPOINT, json_reply(answer))
+    with pytest.warns(aperiodic.IncompleteDataWarning, match=r"No data for 2025-01-03 ?" + words):
+        assert aperiodic.get_raw(**fake.raw_request()).height == 96
+
+
 def test_the_preview_needs_no_key_and_tells_which_days_it_lacks(fake: FakeApi) -> None:
     files = [fake.raw_file(day, parquet(trades(day))) for day in (*DAYS[:2], "2025-01-09")]
     fake.api.on("/api/v1/data/raw/preview/trades", raw_reply(files, ["2025-01-10"]))

@@ -10,6 +10,8 @@ from litestar.enums import ScopeType
 from litestar.testing import TestClient
 
 from aperiodic.accounts.keys import SCOPES, create_key
+from aperiodic.completeness.recorded import Recorded, add_recorded
+from aperiodic.engine.parts import append_ticks
 from aperiodic.lake import Lake, NewObject, ObjectKey
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
@@ -67,6 +69,20 @@ def _as_servers_do(app: ASGIApp) -> ASGIApp:
         await app(scope, receive, send)
 
     return serve
+
+
+def put_open_ticks(lake: Lake, exchange: Exchange, symbol: Symbol, day: date, until: int) -> int:
+    """Append the trades of a day that is not over, which was recorded until a time (µs); return how many there are."""
+    frame = simulate_day(MarketSpec(exchange, symbol, 1, 50), day, [Stream.TRADES])[Stream.TRADES]
+    batch = lake.batch()
+    for part in (frame[: frame.height // 2], frame[frame.height // 2 :]):
+        append_ticks(lake, batch, Stream.TRADES, exchange, symbol, part, Source.RECORDING)
+        batch.commit()
+        batch = lake.batch()
+    heard = [Recorded(0, until, 0, until)]
+    batch.change(lambda connection: add_recorded(connection, exchange, {(str(symbol), Stream.TRADES): heard}))
+    batch.commit()
+    return frame.height
 
 
 def put_ticks(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from litestar.testing import TestClient
+from tests.server.in_process import application, put_open_ticks
 
 from aperiodic.catalog import DATASETS
 from aperiodic.completeness.gaps import Span, add_spans
@@ -51,6 +52,33 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
         add_spans(connection, VENUE, BTC, Stream.TRADES, stretches)
     yield opened
     opened.close()
+
+
+def test_an_open_day_says_up_to_when_it_is_covered(tmp_path: Path) -> None:
+    day = date(2025, 7, 1)
+    eth = replace(BTC, base="ETH")
+    with application(tmp_path) as app:
+        put(app.lake, ObjectKey.bars("ohlcv", Clock.TRUE, Interval.S1, VENUE, BTC, date(2025, 4, 1)))
+        ticks = put_open_ticks(app.lake, VENUE, BTC, day, us(day) + 90_000_000)
+        put_open_ticks(app.lake, VENUE, eth, day, us(day) + 30_000_000)
+        app.client.headers["X-API-KEY"] = "DEMO-KEY"
+        every, one, funding, alone = (
+            ask(app.client, **parameters)
+            for parameters in ({}, {"symbol": str(BTC)}, {"metric": "funding"}, {"symbol": str(eth)})
+        )
+    assert [each["symbol"] for each in every["open_days"]] == [str(BTC), str(eth)]
+    (told,) = one["open_days"]
+    assert told["covered_until"] >= "2025-07-01T00:01:30Z"
+    assert {**told, "covered_until": ""} == {
+        "symbol": str(BTC),
+        "stream": "trades",
+        "day": "2025-07-01",
+        "ticks": ticks,
+        "covered_until": "",
+    }
+    assert funding["open_days"] == []
+    assert alone["series"] == []
+    assert len(alone["open_days"]) == 1
 
 
 def put(

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from sqlalchemy import insert
 from tests.server.conftest import BTC
-from tests.server.in_process import App, application, put_ticks
+from tests.server.in_process import App, application, put_open_ticks, put_ticks
 
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake.ledger import begin_write
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 RAW = "/api/v1/data/raw/trades"
 FIRST, SECOND, FOURTH = date(2025, 6, 1), date(2025, 6, 2), date(2025, 6, 4)
+ETH = Symbol.parse("perpetual-ETH-USDT:USDT")
 HYPERLIQUID_BTC = Symbol.parse("perpetual-BTC-USDC:USDC")
 VENUE = Exchange.BINANCE_FUTURES
 
@@ -41,6 +42,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         put_ticks(made.lake, Stream.MARK_PRICE, Exchange.HYPERLIQUID_PERPS, HYPERLIQUID_BTC, FIRST)
         put_ticks(made.lake, Stream.FUNDING_RATE, Exchange.OKX_PERPS, BTC, FIRST)
         put_ticks(made.lake, Stream.FUNDING_RATE, Exchange.OKX_PERPS, BTC, SECOND)
+        put_ticks(made.lake, Stream.TRADES, VENUE, ETH, FIRST)
+        for day in (FIRST, SECOND):
+            put_open_ticks(made.lake, VENUE, ETH, day, us(SECOND) + DAY_US)
+        put_open_ticks(made.lake, Exchange.OKX_PERPS, ETH, SECOND, us(SECOND) + DAY_US)
         midnight = us(SECOND)
         stretches = [
             Span(0, 10, us(FIRST), midnight - 5, "not_recorded"),
@@ -87,6 +92,7 @@ def test_lists_a_file_for_every_day_that_is_held(app: App, raw_key: dict[str, st
         "schema_version": 2,
         "expires_in": 3600,
         "missing_periods": ["2025-06-03"],
+        "open_days": [],
         "source": "recording",
         "request_id": answer.headers["x-request-id"],
     }
@@ -94,6 +100,22 @@ def test_lists_a_file_for_every_day_that_is_held(app: App, raw_key: dict[str, st
     assert [file["gaps"] for file in files] == [1, 1, 0]
     assert {file["exchange_timestamp_kind"] for file in files} == {"matching_engine"}
     assert {(file["revision"], file["source"]) for file in files} == {(1, "recording")}
+
+
+@pytest.mark.parametrize(("exchange", "files"), [("binance-futures", 1), ("okx-perps", 0)])
+def test_a_day_that_is_open_is_told_with_how_far_it_is_covered(
+    app: App, raw_key: dict[str, str], exchange: str, files: int
+) -> None:
+    body = app.client.get(RAW, params=query(exchange=exchange, symbol=str(ETH)), headers=raw_key).json()
+    assert len(body["files"]) == files
+    assert "2025-06-02" in body["missing_periods"]
+    (day,) = body["open_days"]
+    assert (day["period"], day["covered_until"]) == ("2025-06-02", "2025-06-03T00:00:00+00:00")
+    assert day["rows"] > 10
+    later = app.client.get(
+        RAW, params=query(exchange=exchange, symbol=str(ETH), start_date="2025-06-03"), headers=raw_key
+    )
+    assert later.json()["open_days"] == []
 
 
 @pytest.mark.parametrize("stream", [Stream.TRADES, Stream.BOOK])

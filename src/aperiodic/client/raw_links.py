@@ -28,11 +28,13 @@ async def _ask(transport: Transport, request: RawRequest) -> Listing:
     """Ask in as many requests as the range takes."""
     files: dict[FileKey, FileLink] = {}
     missing: set[FileKey] = set()
+    growing: dict[FileKey, str] = {}
     told = not request.preview  # a preview knows nothing of the range
     for question in request.questions:
         body = await get_json(transport, request.url, params=question, api_key=request.account.api_key)
         # The file of a month may belong to two requests.
         files |= by_key([file_link(item, _key(item.get("period"))) for item in listed_files(body)])
+        growing |= _growing(body.get("open_days"))
         absent = body.get("missing_periods")
         if isinstance(absent, list):
             missing |= {_key(period) for period in absent}
@@ -42,7 +44,7 @@ async def _ask(transport: Transport, request: RawRequest) -> Listing:
     periods = {key for key in missing - files.keys() if _overlaps(request, key)}
     if not told:
         periods |= _uncovered(request, inside.keys() | periods)
-    return Listing(inside, tuple(_name(key) for key in sorted(periods)))
+    return Listing(inside, tuple(_name(key) + growing.get(key, "") for key in sorted(periods)))
 
 
 async def raw_links(transport: Transport, request: RawRequest) -> tuple[Links, Remarks]:
@@ -66,6 +68,19 @@ def _key(period: object) -> FileKey:
     except ValueError:
         pass
     raise bad_response("The answer names a period that is neither a month nor a day.")
+
+
+def _growing(days: object) -> dict[FileKey, str]:
+    """Return what to add to the names of days that are not over; a server may say nothing of them."""
+    told: dict[FileKey, str] = {}
+    for day in days if isinstance(days, list) else []:
+        if isinstance(day, dict) and isinstance(rows := day.get("rows"), int):
+            until = day.get("covered_until")
+            up_to = f" up to {until[:19]} UTC" if isinstance(until, str) else ""
+            told[_key(day.get("period"))] = (
+                f" (the day is open: {rows:,} ticks are held{up_to}, and become a file about an hour after its end)"
+            )
+    return told
 
 
 def _name(key: FileKey) -> str:

@@ -87,13 +87,22 @@ class PublishedSeries:
     numbered: tuple[int, int] | None
 
 
-def symbols_after(connection: Connection, exchange: Exchange, after: str, limit: int) -> list[str]:
+def symbols_after(
+    connection: Connection, exchange: Exchange, after: str, limit: int, kind: ObjectKind = ObjectKind.BARS
+) -> list[str]:
     """Return the first symbols after `after` that have published bars, at most `limit` (at least 1), ascending.
 
     Leaps through the index from one symbol to the next, since a symbol has thousands of objects.
+
+    Args:
+        connection: Open connection to the ledger.
+        exchange: Venue.
+        after: Where the page before ended; empty for the first page.
+        limit: How many at most.
+        kind: Another kind of object than published bars.
     """
     following = select(func.min(objects.c.symbol)).where(
-        objects.c.is_current, objects.c.kind == ObjectKind.BARS, objects.c.exchange == exchange
+        objects.c.is_current, objects.c.kind == kind, objects.c.exchange == exchange
     )
     first = following.where(objects.c.symbol > after).scalar_subquery()
     leap = select(first.label("symbol"), literal(1, Integer).label("place")).cte("leap", recursive=True)

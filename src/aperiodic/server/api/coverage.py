@@ -10,10 +10,11 @@ from litestar.di import NamedDependency
 
 from aperiodic.catalog import Dataset
 from aperiodic.completeness.known_gaps import KnownGap
+from aperiodic.completeness.open_ticks import OpenTicks, read_open_ticks
 from aperiodic.completeness.series import PublishedMonth, PublishedSeries, read_series, symbols_after
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.revisions import Publication
-from aperiodic.market import Exchange, InvalidInputError, Symbol
+from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 from aperiodic.market.time import time_at
 from aperiodic.server.api.data import overall_source
 from aperiodic.server.api.example_values import BTC, REQUEST_ID, VENUE
@@ -174,18 +175,40 @@ class SeriesEntry(msgspec.Struct):
     months: list[MonthEntry]
 
 
+class OpenDayEntry(msgspec.Struct):
+    """Ticks of a day that is not over, or of which the ticks are not one file yet.
+
+    Attributes:
+        symbol: Instrument.
+        stream: Tick stream.
+        day: The UTC day of exchange time.
+        ticks: How many are held.
+        covered_until: Until when, by arrival, everything that was received of the stream is among them; null where no
+            time of arrival is known.
+    """
+
+    symbol: str
+    stream: str
+    day: date
+    ticks: int
+    covered_until: datetime | None
+
+
 class CoverageAnswer(msgspec.Struct):
     """What is published of an exchange.
 
     Attributes:
         exchange: Venue.
         series: Ascending by symbol, then in catalog order; a symbol is never split between pages.
+        open_days: Ticks of days that are not over, of the streams behind what is asked for, ascending by symbol, stream
+            and day. Months and days above do not count them until the day is over.
         next: What to send as `after` for the next page; null on the last one.
         request_id: Names the request.
     """
 
     exchange: str
     series: list[SeriesEntry]
+    open_days: list[OpenDayEntry]
     next: str | None
     request_id: str
 
@@ -248,6 +271,15 @@ _EXAMPLE: Final = CoverageAnswer(
             ],
         )
     ],
+    open_days=[
+        OpenDayEntry(
+            symbol=BTC,
+            stream="trades",
+            day=date(2025, 6, 4),
+            ticks=1_204_311,
+            covered_until=datetime(2025, 6, 4, 8, 41, 7, 250_000, UTC),
+        )
+    ],
     next=None,
     request_id=REQUEST_ID,
 )
@@ -269,10 +301,14 @@ def _paging_problem(given: Given) -> list[InvalidInputError]:
         name="get_coverage",
         tag="metadata",
         summary="What is published",
-        description="First and last day, missing days, gaps, rows, bytes and revisions of every series of a venue. "
+        description="First and last day, missing days, gaps, rows, bytes and revisions of every series of a venue, "
+        "and up to when the ticks of open days are held. "
         "Without `symbol` the answer comes in pages: send the `next` of one as the `after` of the next.",
         parameters=(EXCHANGE, OF_SYMBOL, OF_METRIC, AFTER),
-        checks=(known_symbol(ObjectKind.BARS), Check(_paging_problem, (ErrorCode.CONFLICTING_PARAMETERS,))),
+        checks=(
+            known_symbol(ObjectKind.TICK_PARTS, ObjectKind.BARS),
+            Check(_paging_problem, (ErrorCode.CONFLICTING_PARAMETERS,)),
+        ),
         answers=(Answer("A page of series.", _EXAMPLE, headers=RATE),),
     ),
     sync_to_thread=True,
@@ -286,7 +322,10 @@ def get_coverage(request: Request[Any, Any, Any], service: NamedDependency[Servi
         following = None
         if query.symbol is None:
             most = _MOST_SYMBOLS_OF_A_METRIC if query.metric else _MOST_SYMBOLS
-            found = symbols_after(connection, query.exchange, str(query.after or ""), most + 1)
+            after = str(query.after or "")
+            kinds = (ObjectKind.BARS, ObjectKind.TICK_PARTS)
+            own = (symbols_after(connection, query.exchange, after, most + 1, kind) for kind in kinds)
+            found = sorted({symbol for symbols in own for symbol in symbols})[: most + 1]
             symbols = found[:most]
             following = symbols[-1] if len(found) > most else None
         else:
@@ -295,9 +334,12 @@ def get_coverage(request: Request[Any, Any, Any], service: NamedDependency[Servi
         of_one = query.symbol is not None and metric is not None
         most_gaps = _MOST_GAPS_OF_ONE if of_one else _MOST_GAPS_OF_MANY
         series = read_series(connection, query.exchange, symbols, metric, most_gaps)
+        open_ticks = read_open_ticks(connection, query.exchange, symbols)
     service.meter(caller, "metadata")
     entries = [_series(query.exchange, item) for item in series]
-    return CoverageAnswer(query.exchange, entries, following, request_id(request.scope))
+    streams = set(Stream) if query.metric is None else set(query.metric.streams)
+    open_days = [_open_day(item) for item in open_ticks if item.stream in streams]
+    return CoverageAnswer(query.exchange, entries, open_days, following, request_id(request.scope))
 
 
 def _series(exchange: str, series: PublishedSeries) -> SeriesEntry:
@@ -324,6 +366,11 @@ def _series(exchange: str, series: PublishedSeries) -> SeriesEntry:
         missing_months=series.months_missing,
         months=months,
     )
+
+
+def _open_day(item: OpenTicks) -> OpenDayEntry:
+    until = None if item.covered_until is None else time_at(item.covered_until)
+    return OpenDayEntry(item.symbol, item.stream, item.day, item.ticks, until)
 
 
 def _gap(gap: KnownGap) -> GapEntry:

@@ -15,12 +15,13 @@ from sqlalchemy import Connection, Text, bindparam, cast, select
 
 from aperiodic.catalog import LinkHost
 from aperiodic.completeness.judgement import Judgement
+from aperiodic.completeness.open_ticks import read_open_ticks
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import imports
 from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION
-from aperiodic.market.time import day_at, day_start_us
+from aperiodic.market.time import day_at, day_start_us, time_at
 from aperiodic.server.api.data import NO_STORE, overall_source
 from aperiodic.server.api.example_values import BTC, DIGEST, REQUEST_ID, SIGNATURE, VENUE
 from aperiodic.server.api.parameters import DATASET, DAYS, INSTRUMENT, SHORT_DATE_RANGE, known_symbol
@@ -91,6 +92,21 @@ class RawFileEntry(msgspec.Struct):
     complete: bool
 
 
+class RawOpenDay(msgspec.Struct):
+    """A day that has no file yet: it is not over, or its ticks are not one file yet, about an hour after its end.
+
+    Attributes:
+        period: The day, `YYYY-MM-DD`; it is among the missing ones.
+        rows: Number of ticks that are held.
+        covered_until: Until when, by arrival, everything that was received is among them, ISO 8601, UTC; null where no
+            time of arrival is known.
+    """
+
+    period: str
+    rows: int
+    covered_until: str | None
+
+
 class RawAnswer(msgspec.Struct):
     """Answer to a request for raw ticks.
 
@@ -102,6 +118,7 @@ class RawAnswer(msgspec.Struct):
         expires_in: Lifetime of the links, s.
         files: Days that are held, ascending.
         missing_periods: Days of the range that are not, up to today, `YYYY-MM-DD`.
+        open_days: Those of them of which ticks are held that are no file yet, ascending.
         source: `simulated` when any file is; else the files' source, `mixed` for several; null without files.
         request_id: Names the request.
     """
@@ -113,6 +130,7 @@ class RawAnswer(msgspec.Struct):
     expires_in: int
     files: list[RawFileEntry]
     missing_periods: list[str]
+    open_days: list[RawOpenDay]
     source: str | None
     request_id: str
 
@@ -139,6 +157,7 @@ EXAMPLE: Final = RawAnswer(
         )
     ],
     missing_periods=["2025-05-02"],
+    open_days=[RawOpenDay(period="2025-05-02", rows=1_204_311, covered_until="2025-05-02T08:41:07.250000+00:00")],
     source="recording",
     request_id=REQUEST_ID,
 )
@@ -152,7 +171,7 @@ EXAMPLE: Final = RawAnswer(
         summary="Links to raw ticks",
         description="One link for each UTC day that is held, of at most 366 days.",
         parameters=(DATASET, *INSTRUMENT, *DAYS),
-        checks=(known_symbol(ObjectKind.TICKS), SHORT_DATE_RANGE),
+        checks=(known_symbol(ObjectKind.TICK_PARTS, ObjectKind.TICKS), SHORT_DATE_RANGE),
         answers=(Answer("The days that are held.", EXAMPLE, headers=LISTED),),
         refusals=(ErrorCode.BAD_HOST, ErrorCode.RAW_NOT_IN_PLAN, ErrorCode.SCOPE_MISSING),
     ),
@@ -215,6 +234,15 @@ def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identit
             for record in records
         ],
         missing_periods=[day.isoformat() for day in days if day <= today and day.isoformat() not in held],
+        open_days=[
+            RawOpenDay(
+                item.day.isoformat(),
+                item.ticks,
+                None if item.covered_until is None else time_at(item.covered_until).isoformat(),
+            )
+            for item in read_open_ticks(connection, query.exchange, [symbol], query.dataset)
+            if days[0] <= item.day <= days[-1] and item.day.isoformat() not in held
+        ],
         source=overall_source({record.source for record in records}),
         request_id=identity,
     )
