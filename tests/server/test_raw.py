@@ -178,7 +178,8 @@ def test_a_range_has_at_most_366_days(app: App, raw_key: dict[str, str], start: 
     if status == 400:
         assert "366" in assert_refused(answer, 400, "range_too_long")["error"]
     else:
-        assert len(answer.json()["missing_periods"]) == 363
+        body = answer.json()
+        assert len(body["missing_periods"]) + len(body["files"]) == 366
 
 
 @pytest.mark.parametrize(
