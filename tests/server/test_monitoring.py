@@ -12,9 +12,11 @@ from tests.server.conftest import DATA, publish, query
 
 from aperiodic.accounts.keys import create_key
 from aperiodic.lake import Lake, LakeError
+from aperiodic.lake.delays import Delays
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.store import Store
 from aperiodic.server import Secrets, create_app
+from aperiodic.server.middleware import prometheus
 from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -82,6 +84,28 @@ async def test_requests_are_counted_by_route_and_never_by_what_they_name(lake: L
     assert any(name[0] == "process_resident_memory_bytes" for name in seen)
     for secret in (key, key.split("_")[2], "XYZ", "BTC", "BREW", "ap_live", link["sha256"][:16]):
         assert secret not in text
+
+
+async def test_how_late_ticks_and_bars_are_is_told_and_a_ledger_that_is_down_takes_no_counter_away(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with client(lake, tmp_path) as api:
+        assert "aperiodic_delay_seconds{" not in (await api.get("/metrics")).text
+        found = Delays(ticks=[0.5, 1.5, 2.5], bars=[])
+        monkeypatch.setattr(prometheus, "read_delays", lambda *_: found)
+        seen = counters((await api.get("/metrics")).text)
+        assert seen["aperiodic_delay_seconds", "ticks", "0.5"] == 1.5
+        assert seen["aperiodic_delay_seconds", "ticks", "0.99"] == 2.5
+        assert not any(name[1:2] == ("bars",) for name in seen)
+
+        def fail(*_: object) -> None:
+            raise LakeError("down", code="ledger_unavailable")
+
+        monkeypatch.setattr(prometheus, "read_delays", fail)
+        answer = await api.get("/metrics")
+    assert answer.status_code == 200
+    assert "aperiodic_requests_total" in answer.text
+    assert "aperiodic_delay_seconds" not in answer.text
 
 
 async def test_a_part_that_is_down_is_counted(

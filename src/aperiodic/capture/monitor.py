@@ -83,6 +83,7 @@ def status(session: Session) -> dict[str, Any]:
         "written_bytes": writer.total,
         "sealed": writer.sealed,
         "disk_lag_ms": round(writer.behind_ns / 1e6, 1),
+        "file_lag": {**writer.lags.facts(), "total_s": round(writer.lags.total_s, 6), "buckets": writer.lags.buckets()},
         "disk_free_bytes": shutil.disk_usage(session.settings.home).free,
         "said": [{"time": round(at, 3), "words": words} for at, words in list(session.said)[-_LATEST:]],
     }
@@ -128,6 +129,11 @@ def metrics(told: dict[str, Any]) -> str:
     for key, (name, words) in _GAUGES.items():
         add(name, words, "gauge", {labels: told[key]})
     add("disk_lag_seconds", "From receiving to writing.", "gauge", {labels: told["disk_lag_ms"] / 1e3})
+    lag = told["file_lag"]
+    name = "aperiodic_capture_file_lag_seconds"
+    lines.extend((f"# HELP {name} From receiving the oldest frame of a block to its file.", f"# TYPE {name} histogram"))
+    lines.extend(f'{name}_bucket{labels[:-1]},le="{bound}"}} {count}' for bound, count in lag["buckets"].items())
+    lines.extend((f"{name}_sum{labels} {lag['total_s']}", f"{name}_count{labels} {lag['count']}"))
     silent = sum(len(each["silent"]) for each in told["connections"])
     add("unproven_streams", "Streams that bring nothing.", "gauge", {labels: silent})
     if told["clock_offset_us"] is not None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 import zstandard
 
 from aperiodic.capture.errors import DiskFullError
+from aperiodic.capture.lags import Lags
 from aperiodic.lake.recordings import Sidecar, begin, new_recording, seal
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class SegmentWriter:
         is_full: Whether the disk is full; what is handed over meanwhile is lost.
         sealed: Recordings that it has sealed.
         behind_ns: Time between the last line of a block and its being written, of the last block, ns.
+        lags: From the arrival of the oldest frame of each block until the block was in the file.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class SegmentWriter:
             say: Called from the writer's thread with what a person should know.
         """
         self.queued = self.written = self.total = self.behind_ns = self.begun = 0
+        self.lags = Lags()
         self.error: Exception | None = None
         self.sealed = 0
         self._home, self._exchange, self._shard = home, exchange, shard
@@ -265,7 +268,9 @@ class SegmentWriter:
         self._file.append(block.lines, block.frames, block.first, block.last)
         self.total += self._file.size - size
         self.written = self._file.size
-        self.behind_ns = max(0, time.time_ns() - block.last)
+        now = time.time_ns()
+        self.behind_ns = max(0, now - block.last)
+        self.lags.add((now - block.first) / 1e9)
 
     def _close(self, file: _File) -> None:
         file.seal()

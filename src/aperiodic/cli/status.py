@@ -13,6 +13,7 @@ from rich.table import Table
 
 from aperiodic.cli.console import out, print_line
 from aperiodic.cli.installation import open_lake
+from aperiodic.cli.lags import lag_words, read_lags
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
 from aperiodic.lake import ObjectKind
@@ -46,10 +47,11 @@ def status(
         gaps = _gaps(lake, ticks, _GAPS_IN_JSON if as_json else _MOST_GAPS)
         with lake.engine.connect() as connection:
             imports = read_imports(connection, exchange)
+        lags = read_lags(lake)
     rows = _rows(ticks, bars, gaps)
     rejected = sum((Counter(record.rejected) for record in imports), Counter[str]())
     if as_json:
-        out.print_json(json.dumps(_facts(rows, gaps, rejected)))
+        out.print_json(json.dumps({**_facts(rows, gaps, rejected), "lags": lags}))
         return
     if not ticks:
         print_line("No ticks yet. Try: aperiodic import recording --exchange binance-futures FILE")
@@ -58,6 +60,8 @@ def status(
         _print_gaps(gaps)
     for code, count in sorted(rejected.items()):
         print_line(f"rejected: {code} {count:,} (aperiodic quarantine list)")
+    for words in lag_words(lags):
+        print_line(words)
 
 
 def _gaps(lake: Lake, ticks: list[ObjectRecord], most: int) -> dict[tuple[str, str, str], GapList]:

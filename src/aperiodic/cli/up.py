@@ -180,6 +180,8 @@ def _captured(path: Path) -> str:
         f"{live} of {len(connections)} connections live",
         f"{told['bytes'] / max(told['time'] - told['started'], 1) / 1_000:,.0f} KB/s",
     ]
+    if (late := told.get("file_lag", {}).get("p99_ms")) is not None:
+        words.append(f"in the file within {late:,.0f} ms (p99)")
     if silent:
         words.append(f"{silent} streams silent")
     if told["dropped_frames"]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.engine.merging import merge_frames
 from aperiodic.engine.parts import compact_day
 from aperiodic.lake import LakeError, NewObject, ObjectKey, ObjectKind, Scope
+from aperiodic.lake.delays import JOINED
 from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.objects import part_history
 from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from aperiodic.lake import Lake, ObjectRecord
 
 __all__ = ["JOINED", "close_days", "join_small_parts"]
-
-JOINED: Final = "parts joined"
-"""Reason of a part that holds what others held before."""
 
 _MANY: Final = 100
 _SMALL_ROWS: Final = 200_000

@@ -18,7 +18,9 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic._version import __version__
-from aperiodic.lake import LakeError
+from aperiodic.lake import Lake, LakeError
+from aperiodic.lake.delays import quantile_s, read_delays
+from aperiodic.market.time import now_us
 from aperiodic.server.endpoints import Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import refuse
@@ -31,6 +33,11 @@ OTHER: Final = "other"
 
 _FILES: Final = "/files/{path}"
 _REFUSALS: Final = frozenset({HTTP_401_UNAUTHORIZED, HTTP_403_FORBIDDEN, HTTP_429_TOO_MANY_REQUESTS})
+_SHARES: Final = (0.5, 0.99)
+_DELAY_HELP: Final = (
+    "# HELP aperiodic_delay_seconds Of the last ten minutes: from arrival to committed ticks, and from the end of a "
+    "minute to its bar in a file."
+)
 _BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -113,6 +120,24 @@ class Monitoring:
         return generate_latest(self._registry)
 
 
+def _delays(lake: Lake) -> bytes:
+    """Return how late ticks and bars have been in the last ten minutes; nothing where the ledger cannot be asked."""
+    try:
+        with lake.engine.connect() as connection:
+            found = read_delays(connection, now_us())
+    except (SQLAlchemyError, LakeError):
+        return b""
+    lines = [_DELAY_HELP, "# TYPE aperiodic_delay_seconds gauge"]
+    for of, delays in (("ticks", found.ticks), ("bars", found.bars)):
+        late = {share: quantile_s(delays, share) for share in _SHARES}
+        lines += (
+            f'aperiodic_delay_seconds{{of="{of}",quantile="{share}"}} {seconds}'
+            for share, seconds in late.items()
+            if seconds is not None
+        )
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def _part(error: BaseException | None) -> str | None:
     if isinstance(error, SQLAlchemyError) or (isinstance(error, LakeError) and error.code == "ledger_unavailable"):
         return "ledger"
@@ -147,7 +172,8 @@ def get_metrics(
 ) -> Response[bytes]:
     """Answer with the counters, to whoever holds the token, or to programs of this host where none is set."""
     _require_right_to_read(request, service)
-    return Response(monitoring.exposition(), media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"})
+    told = monitoring.exposition() + _delays(service.lake)
+    return Response(told, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"})
 
 
 def _require_right_to_read(request: Request[Any, Any, Any], service: Service) -> None:
