@@ -16,12 +16,15 @@ from aperiodic.cli.installation import open_lake
 from aperiodic.cli.lags import lag_words, read_lags
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
+from aperiodic.completeness.open_ticks import OpenTicks, read_open_ticks
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.imports import read_imports
 from aperiodic.market import Exchange
 from aperiodic.market.time import time_at
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from aperiodic.completeness.known_gaps import KnownGap
     from aperiodic.lake import Lake, ObjectRecord
 
@@ -47,21 +50,52 @@ def status(
         gaps = _gaps(lake, ticks, _GAPS_IN_JSON if as_json else _MOST_GAPS)
         with lake.engine.connect() as connection:
             imports = read_imports(connection, exchange)
+            open_days = _open_days(lake, connection, exchange)
         lags = read_lags(lake)
     rows = _rows(ticks, bars, gaps)
     rejected = sum((Counter(record.rejected) for record in imports), Counter[str]())
     if as_json:
-        out.print_json(json.dumps({**_facts(rows, gaps, rejected), "lags": lags}))
+        out.print_json(json.dumps({**_facts(rows, gaps, rejected), "open_days": _told(open_days), "lags": lags}))
         return
-    if not ticks:
+    if not ticks and not open_days:
         print_line("No ticks yet. Try: aperiodic import recording --exchange binance-futures FILE")
-    else:
+    elif ticks:
         out.print(_table(rows))
         _print_gaps(gaps)
+    for venue, found in groupby(open_days, key=lambda item: item[0]):
+        held = [item for _, item in found]
+        until = min((item.covered_until for item in held if item.covered_until is not None), default=None)
+        print_line(
+            f"open days of {venue}: {sum(item.ticks for item in held):,} ticks of {len(held)} streams"
+            + ("" if until is None else f", all of them up to {_time(until)}")
+        )
     for code, count in sorted(rejected.items()):
         print_line(f"rejected: {code} {count:,} (aperiodic quarantine list)")
     for words in lag_words(lags):
         print_line(words)
+
+
+def _open_days(lake: Lake, connection: Connection, exchange: Exchange | None) -> list[tuple[str, OpenTicks]]:
+    parts = {(part.key.exchange, part.key.symbol) for part in lake.current(ObjectKind.TICK_PARTS, exchange=exchange)}
+    return [
+        (venue, item)
+        for venue in sorted({venue for venue, _ in parts})
+        for item in read_open_ticks(connection, venue, {symbol for of, symbol in parts if of == venue})
+    ]
+
+
+def _told(open_days: list[tuple[str, OpenTicks]]) -> list[dict[str, object]]:
+    return [
+        {
+            "exchange": venue,
+            "symbol": item.symbol,
+            "stream": item.stream,
+            "day": str(item.day),
+            "ticks": item.ticks,
+            "covered_until": None if item.covered_until is None else time_at(item.covered_until).isoformat(),
+        }
+        for venue, item in open_days
+    ]
 
 
 def _gaps(lake: Lake, ticks: list[ObjectRecord], most: int) -> dict[tuple[str, str, str], GapList]:
