@@ -12,13 +12,17 @@ from aperiodic.engine.partials.kernel import DayTicks
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from aperiodic.catalog import Family
 
 
 def bars_in_memory(
-    family: Family, ticks: Mapping[Stream, pl.DataFrame], clock: Clock, exchange: Exchange = Exchange.BINANCE_FUTURES
+    family: Family,
+    ticks: Mapping[Stream, pl.DataFrame],
+    clock: Clock,
+    exchange: Exchange = Exchange.BINANCE_FUTURES,
+    only: Collection[str] | None = None,
 ) -> dict[Interval, dict[str, pl.DataFrame]]:
     """Compute the family's datasets on one clock, by interval.
 
@@ -27,6 +31,7 @@ def bars_in_memory(
         ticks: Frames in file order, of any number of days, of the streams that the family needs.
         clock: Which times count.
         exchange: Venue.
+        only: Names of datasets; None for all of the family.
     """
     kernel = KERNELS[family]
     time = pl.col(clock.column).to_physical().alias("time")
@@ -57,7 +62,18 @@ def bars_in_memory(
         )
         for interval, bars in kernel.bars(day).items():
             partials[interval].append(bars)
+    months = {interval: _months(pl.concat(frames)) for interval, frames in partials.items()}
     return {
-        interval: {dataset.id: dataset_frame(dataset, pl.concat(frames)) for dataset in datasets_of(family)}
-        for interval, frames in partials.items()
+        interval: {
+            dataset.id: pl.concat([dataset_frame(dataset, month) for month in frames])
+            for dataset in datasets_of(family)
+            if only is None or dataset.id in only
+        }
+        for interval, frames in months.items()
     }
+
+
+def _months(partials: pl.DataFrame) -> list[pl.DataFrame]:
+    """Split partials by the month of their bars, as files are; scores look back over their month."""
+    month = pl.from_epoch(pl.col("time").to_physical(), time_unit="us").dt.truncate("1mo").alias("month")
+    return partials.with_columns(month).partition_by("month", maintain_order=True, include_key=False) or [partials]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 from hypothesis import given, settings
+from tests.in_memory import bars_in_memory
 from tests.lakes import BTC, SOAK, built, published
 from tests.oracle import (
     FIELDS,
@@ -51,6 +52,17 @@ def test_oracle_covers_every_field_of_the_catalog() -> None:
 @settings(max_examples=12 * SOAK)
 @given(trades=trades_frames())
 def test_generated_edge_cases_agree_with_plain_python(trades: pl.DataFrame) -> None:
+    for clock in Clock:
+        bars = bars_in_memory(Family.TRADES, {Stream.TRADES: trades}, clock, only=FIELDS)
+        for interval in clock.intervals:
+            expected = bars_python(trades, clock, interval)
+            for dataset in FIELDS:
+                assert_bars_equal(bars[interval][dataset], expected[dataset])
+
+
+@settings(max_examples=2 * SOAK)
+@given(trades=trades_frames())
+def test_generated_edge_cases_that_are_published_agree_with_plain_python(trades: pl.DataFrame) -> None:
     with TemporaryDirectory() as folder:
         lake = Lake.open(Settings(home=Path(folder)))
         check(lake, trades, bars_python)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
@@ -45,25 +46,26 @@ def assert_bars_equal(
     """
     if actual.columns != expected.columns:
         raise AssertionError(f"columns differ:\n  actual   {actual.columns}\n  expected {expected.columns}")
+    given, wanted = actual.schema, expected.schema
     types: list[tuple[str, PolarsDataType, PolarsDataType]] = [
-        (name, actual.schema[name], expected.schema[name])
-        for name in actual.columns
-        if actual.schema[name] != expected.schema[name]
+        (name, given[name], wanted[name]) for name in given if given[name] != wanted[name]
     ]
     if types:
         raise AssertionError(
             "types differ: " + ", ".join(f"{name} is {got}, expected {want}" for name, got, want in types)
         )
     _assert_times_equal(actual["time"], expected["time"])
+    allowed = {
+        name: (_tolerance(rtol, name, DEFAULT_RTOL, _RTOL), _tolerance(atol, name, DEFAULT_ATOL, _ATOL))
+        for name in actual.columns
+    }
     failures = [
         failure
-        for name in actual.columns
-        if name != "time"
+        for name in _doubtful(actual.drop("time"), expected.drop("time"), allowed)
         for failure in _failures(
             pl.DataFrame({"time": actual["time"], "actual": actual[name], "expected": expected[name]}),
             name,
-            rtol=_tolerance(rtol, name, DEFAULT_RTOL, _RTOL),
-            atol=_tolerance(atol, name, DEFAULT_ATOL, _ATOL),
+            *allowed[name],
         )
     ]
     if failures:
@@ -82,7 +84,27 @@ def _assert_times_equal(actual: pl.Series, expected: pl.Series) -> None:
     )
 
 
-def _failures(pair: pl.DataFrame, name: str, *, rtol: float, atol: float) -> list[str]:
+def _doubtful(actual: pl.DataFrame, expected: pl.DataFrame, allowed: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Name the fields that may differ, all fields looked at at once; `_failures` says whether and where they do."""
+    floats = [name for name, kind in actual.schema.items() if kind.is_float()]
+    doubtful = {name for name in actual.columns if name not in floats and not actual[name].equals(expected[name])}
+    if floats and actual.height:
+        found, wanted = (frame.select(floats) for frame in (actual, expected))
+        got, want = found.to_numpy(), wanted.to_numpy()  # null is NaN here
+        rtol, atol = np.array([allowed[name] for name in floats]).T
+        with np.errstate(all="ignore"):
+            near = np.abs(got - want) <= np.maximum(rtol * np.abs(want), atol)
+        near &= np.isfinite(got) & np.isfinite(want)
+        nulls = np.isnan(got) & np.isnan(want)
+        for number, name in enumerate(floats):
+            missing = found[name].null_count(), wanted[name].null_count()
+            fine = near[:, number] | nulls[:, number]
+            if not fine.all() or missing != (nulls[:, number].sum(),) * 2:
+                doubtful.add(name)
+    return [name for name in actual.columns if name in doubtful]
+
+
+def _failures(pair: pl.DataFrame, name: str, rtol: float, atol: float) -> list[str]:
     """Describe the bars in which one field differs, at most a few and a count of the rest."""
     got, want = pl.col("actual"), pl.col("expected")
     wrong = got.is_null() != want.is_null()

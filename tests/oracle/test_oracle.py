@@ -310,6 +310,15 @@ def test_the_comparison_names_what_differs(flow: pl.DataFrame, change: pl.Expr, 
         assert_bars_equal(flow.with_columns(change), flow)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_the_comparison_allows_no_undefined_number_on_either_side(flow: pl.DataFrame, value: float) -> None:
+    undefined = flow.with_columns(pl.lit(value).alias("volume_delta"))
+    nothing = flow.with_columns(pl.lit(None, pl.Float64).alias("volume_delta"))
+    for actual, expected in ((undefined, undefined), (flow, undefined), (undefined, nothing), (nothing, undefined)):
+        with pytest.raises(AssertionError, match="volume_delta: and 21 more of 24 bars"):
+            assert_bars_equal(actual, expected)
+
+
 def test_the_comparison_notices_a_missing_bar(flow: pl.DataFrame) -> None:
     with pytest.raises(AssertionError, match=r"23 bars, expected 24; missing \['2024-03-14 05:00:00'"):
         assert_bars_equal(flow.filter(pl.col("time").dt.hour() != 5), flow)
