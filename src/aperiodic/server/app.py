@@ -26,7 +26,7 @@ from aperiodic.server.middleware.access_log import AccessLog
 from aperiodic.server.middleware.pages import Pages
 from aperiodic.server.middleware.prometheus import get_metrics
 from aperiodic.server.middleware.rate_limits import tell_standing
-from aperiodic.server.openapi import Documents, get_llms, get_llms_full, get_openapi
+from aperiodic.server.openapi import Documents, get_asyncapi, get_llms, get_llms_full, get_openapi
 from aperiodic.server.service import Service
 from aperiodic.server.site import error_page, site_router, wants_page
 from aperiodic.server.stream.fanout import Fanout
@@ -69,6 +69,7 @@ HANDLERS: Final = (
     get_readiness,
     get_metrics,
     get_openapi,
+    get_asyncapi,
     get_llms,
     get_llms_full,
 )

@@ -1,4 +1,4 @@
-"""The documents as routes: `/api/v1/openapi.json`, `/llms.txt`, `/llms-full.txt`."""
+"""The documents as routes: `/api/v1/openapi.json`, `/api/v1/asyncapi.json`, `/llms.txt`, `/llms-full.txt`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,12 @@ from aperiodic.server.api.parameters import IF_NONE_MATCH
 from aperiodic.server.endpoints import Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.middleware.conditional_requests import is_known, strong_tag
+from aperiodic.server.openapi.asyncapi import asyncapi_document
 from aperiodic.server.openapi.document import openapi_document
 from aperiodic.server.openapi.llms import llms_full_text, llms_text
 from aperiodic.server.settings import ServerSettings
 
-__all__ = ["Documents", "get_llms", "get_llms_full", "get_openapi"]
+__all__ = ["Documents", "get_asyncapi", "get_llms", "get_llms_full", "get_openapi"]
 
 _TEXT: Final = "text/plain"
 _KEPT: Final = "public, max-age=300"
@@ -64,6 +65,11 @@ class Documents:
         return Document.of(msgspec.json.encode(openapi_document(self._public_url, self.endpoints)))
 
     @cached_property
+    def asyncapi(self) -> Document:
+        """The AsyncAPI document."""
+        return Document.of(msgspec.json.encode(asyncapi_document(self._public_url)))
+
+    @cached_property
     def llms(self) -> Document:
         """The overview for language models."""
         return Document.of(llms_text(self._base).encode())
@@ -81,25 +87,38 @@ class Documents:
         return (self._public_url or "").rstrip("/")
 
 
-@serve(
-    Endpoint(
-        route="/api/v1/openapi.json",
-        name="get_openapi",
-        tag="service",
-        summary="This document",
-        description="All endpoints, parameters, answers and errors as OpenAPI 3.1.",
-        parameters=(IF_NONE_MATCH,),
-        answers=(
-            Answer("The document.", None, headers=_REVALIDATED),
-            Answer("The client has it already.", None, status=304, headers=_REVALIDATED),
-        ),
-        security=None,
+_OPENAPI: Final = Endpoint(
+    route="/api/v1/openapi.json",
+    name="get_openapi",
+    tag="service",
+    summary="This document",
+    description="All endpoints, parameters, answers and errors as OpenAPI 3.1.",
+    parameters=(IF_NONE_MATCH,),
+    answers=(
+        Answer("The document.", None, headers=_REVALIDATED),
+        Answer("The client has it already.", None, status=304, headers=_REVALIDATED),
     ),
-    sync_to_thread=True,
+    security=None,
 )
+_ASYNCAPI: Final = replace(
+    _OPENAPI,
+    route="/api/v1/asyncapi.json",
+    name="get_asyncapi",
+    summary="The live stream for programs",
+    description="The messages of `/v1/stream`, its refusals and its ends as AsyncAPI 3.0.",
+)
+
+
+@serve(_OPENAPI, sync_to_thread=True)
 def get_openapi(request: Request[Any, Any, Any], documents: NamedDependency[Documents]) -> Response[bytes]:
     """Answer with the OpenAPI document."""
     return _answer(request, documents.openapi, "application/json")
+
+
+@serve(_ASYNCAPI, sync_to_thread=True)
+def get_asyncapi(request: Request[Any, Any, Any], documents: NamedDependency[Documents]) -> Response[bytes]:
+    """Answer with the AsyncAPI document."""
+    return _answer(request, documents.asyncapi, "application/json")
 
 
 _LLMS: Final = Endpoint(

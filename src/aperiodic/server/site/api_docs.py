@@ -1,5 +1,6 @@
 """The API's documentation as a page: `/api-docs`, made from the same declarations as the OpenAPI document."""
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from aperiodic.server.openapi import Documents
 from aperiodic.server.openapi.document import struct_schemas
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
+from aperiodic.server.stream.messages import CLOSE_CODES, MESSAGES, REFUSALS, Message
 
 __all__ = ["AnswerField", "constraints", "curl_line", "get_api_docs"]
 
@@ -59,6 +61,12 @@ def get_api_docs(
         answer_fields=_fields,
         constraints=constraints,
         curl=lambda endpoint, origin: curl_line(endpoint, origin, key),
+        stream_messages=MESSAGES,
+        stream_words=_message_words,
+        stream_example=lambda message: json.dumps(message.fields, indent=2, ensure_ascii=False) + "\n",
+        stream_fields=_message_fields,
+        stream_refusals=REFUSALS,
+        close_codes=CLOSE_CODES,
         lifetimes=(LINK_LIFETIME_S, RAW_LINK_LIFETIME_S),
     )
 
@@ -124,6 +132,17 @@ def _fields(answer: Answer) -> tuple[AnswerField, ...]:
     return _fields_of(type(answer.example)) if isinstance(answer.example, msgspec.Struct) else ()
 
 
+def _message_words(message: Message) -> str:
+    """Return what a message of the stream means."""
+    return (inspect.getdoc(type(message.example)) or "").partition("\n\nAttributes:")[0]
+
+
+def _message_fields(message: Message) -> tuple[AnswerField, ...]:
+    """Return the fields of a message of the stream."""
+    kind: type[msgspec.Struct] = type(message.example)
+    return _fields_of(kind)
+
+
 @cache
 def _fields_of(kind: type[msgspec.Struct]) -> tuple[AnswerField, ...]:
     return tuple(_walk(struct_schemas([kind]), kind.__name__, "", 0))
@@ -143,12 +162,17 @@ def _type(schema: Mapping[str, Any]) -> tuple[str, str, str | None]:
         return "object", "", schema["$ref"].removeprefix(_SCHEMAS)
     if "anyOf" in schema:
         members = [member for member in schema["anyOf"] if member != {"type": "null"}]
-        words, suffix, nested = _type(members[0])
-        return f"{words} or null", suffix, nested
+        found = [_type(member) for member in members]
+        words = " or ".join(words for words, _, _ in found)
+        _, suffix, nested = max(found, key=lambda each: each[2] is not None)
+        return (words if len(members) == len(schema["anyOf"]) else f"{words} or null"), suffix, nested
+    if "enum" in schema:
+        return "string", "", None
     if schema["type"] == "array":
         words, suffix, nested = _type(schema["items"])
         return f"list of {words}s", f"[]{suffix}", nested
     if schema["type"] == "object" and isinstance(schema.get("additionalProperties"), Mapping):
         words, suffix, nested = _type(schema["additionalProperties"])
         return f"map to {words}", f".*{suffix}", nested
-    return schema.get("format", schema["type"]), "", None
+    kinds = schema["type"]
+    return schema.get("format", kinds if isinstance(kinds, str) else " or ".join(kinds)), "", None
