@@ -24,7 +24,7 @@ from aperiodic.lake.durability import sync_to_disk
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date
     from pathlib import Path
 
@@ -39,6 +39,7 @@ __all__ = [
     "list_recordings",
     "new_recording",
     "read_sidecar",
+    "recording_before",
     "recover",
     "seal",
     "whole_blocks",
@@ -60,6 +61,8 @@ _REPEATED_BYTE: Final = 1
 _CHECKSUM: Final = 4
 _MAX_HOST: Final = 60
 _NS: Final = 1_000_000_000
+_LATEST_S: Final = 4_102_444_800
+"""The year 2100."""
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +172,32 @@ def list_recordings(
         venue = Exchange(path.parts[-4])
         found.append(Recording(int(start), venue, host, shard, path, is_open=is_open is not None))
     return sorted(found)
+
+
+def recording_before(path: Path, others: Iterable[Path] = ()) -> Path | None:
+    """Return the sealed recording that the same writer made before another, by their names; None where it is not found.
+
+    Args:
+        path: The other.
+        others: Where it may be, besides the folders of the same hour and of the one before.
+    """
+    match = _NAME.fullmatch(path.name)
+    if match is None:
+        return None
+    writer, start = match.groups()[:2], int(match[3])
+    hour_before = datetime.fromtimestamp(min(max(start // _NS - 3_600, 0), _LATEST_S), UTC)
+    absolute = path.absolute()
+    folders = absolute.parent, absolute.parent.parent.parent / f"{hour_before:%Y-%m-%d}" / f"{hour_before:%H}"
+    found = [*others, *(each for folder in dict.fromkeys(folders) for each in folder.glob(f"*{_SEALED}"))]
+    earlier = [
+        (int(name[3]), each)
+        for each in found
+        if (name := _NAME.fullmatch(each.name)) is not None
+        and name.groups()[:2] == writer
+        and name[4] is None
+        and int(name[3]) < start
+    ]
+    return max(earlier)[1] if earlier else None
 
 
 def is_sidecar(path: Path) -> bool:

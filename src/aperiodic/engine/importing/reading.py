@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.importing.connections import Connections
+from aperiodic.engine.importing.lines import read_line
 from aperiodic.engine.importing.repeats import Repeats
 from aperiodic.engine.importing.stream_names import StreamNames
+from aperiodic.lake.recordings import whole_blocks
 from aperiodic.venues import RejectedFrameError, sender_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aperiodic.engine.importing.lines import Line
     from aperiodic.engine.importing.sink import RecordingSink
     from aperiodic.market.instrument import Instrument
@@ -47,17 +52,42 @@ class FrameReader:
             RejectedFrameError: It makes no tick.
             UnknownContractError: A size of contracts is needed that is not known.
         """
-        if line.connection and line.local is not None:
-            if line.told:
-                self.connections.tell(line.connection, line.local, line.told, line.frame)
-            elif line.frame and not line.url:
-                self.connections.see(line.connection, line.local)
-                if self.connections.shares:
-                    self.repeats.overlap(line.local)
-                if self.repeats.is_repeated(line.connection, line.local, line.frame):
-                    self._sink.count("ignored", "repeated_frame")
-                    return None
+        if self._is_repeated(line):
+            self._sink.count("ignored", "repeated_frame")
+            return None
         return self._read_frame(line)
+
+    def remember(self, path: Path | None) -> None:
+        """Know the frames at the end of the recording before, which another connection may bring again.
+
+        Args:
+            path: That recording, in blocks of lines; what cannot be read of it is not known. None: there is none.
+        """
+        if path is None:
+            return
+        with suppress(OSError), path.open("rb") as file:
+            for _, block in whole_blocks(file):
+                stamp = block.partition(b" ")[0]
+                is_over = stamp.isdigit() and int(stamp) // 1_000 > self.repeats.until
+                if is_over and not self.connections.shares and b" !" not in block:
+                    continue
+                for text in block.split(b"\n"):
+                    with suppress(RejectedFrameError):
+                        self._is_repeated(read_line(text))
+        self.forget_connections()
+
+    def _is_repeated(self, line: Line) -> bool:
+        if not line.connection or line.local is None:
+            return False
+        if line.told:
+            self.connections.tell(line.connection, line.local, line.told, line.frame)
+            return False
+        if not line.frame or line.url:
+            return False
+        self.connections.see(line.connection, line.local)
+        if self.connections.shares:
+            self.repeats.overlap(line.local)
+        return self.repeats.is_repeated(line.connection, line.local, line.frame)
 
     def _read_frame(self, line: Line) -> list[Instrument] | None:
         if line.ignored:

@@ -19,6 +19,7 @@ from aperiodic.engine.importing.refusals import Refusals
 from aperiodic.engine.importing.report import FileReport, Findings, commit, earlier_report, find_earlier
 from aperiodic.engine.importing.responses import Responses, read_responses
 from aperiodic.engine.importing.sink import RecordingSink
+from aperiodic.lake.recordings import recording_before
 from aperiodic.market import Exchange, Source, Symbol
 from aperiodic.venues import RejectedFrameError, UnknownContractError, venue_of
 
@@ -90,7 +91,10 @@ def import_recordings(
             continue
         with refusals.of(file.path):
             given = responses.with_known(known_instruments(lake, exchange, received)) if received else responses
-            reports.append(_import_one(lake, exchange, file, given, progress, assumed=assumed, again=again))
+            before = recording_before(file.path, paths)
+            reports.append(
+                _import_one(lake, exchange, file, given, progress, assumed=assumed, before=before, again=again)
+            )
             finished(reports[-1])
     return reports
 
@@ -102,6 +106,7 @@ def read_recording(
     *,
     responses: Responses | None = None,
     assumed: int | None = None,
+    before: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     on_book: Callable[[Symbol, int, Book], None] | None = None,
 ) -> Findings:
@@ -113,6 +118,7 @@ def read_recording(
         file: The recording.
         responses: REST responses from files beside it.
         assumed: Time, µs, of what the venue says of its instruments in lines without one; None: leave that out.
+        before: The recording before of the same recorder: what its last connection brought is not taken again.
         progress: Called with the bytes read.
         on_book: Called with symbol, update id and book after every update that was applied to a numbered book.
 
@@ -122,8 +128,9 @@ def read_recording(
     found = Findings(file, exchange, Source.RECORDING, Quarantine())
     sink = RecordingSink(BookStates(lake, exchange), file)
     given = responses or Responses()
-    venue, before = venue_of(exchange), TradesHeld(lake, exchange).before
-    reader = FrameReader(venue, venue.mapper(sink, given.instruments, recorded_before=before, on_book=on_book), sink)
+    venue, held = venue_of(exchange), TradesHeld(lake, exchange).before
+    reader = FrameReader(venue, venue.mapper(sink, given.instruments, recorded_before=held, on_book=on_book), sink)
+    reader.remember(before)
     waiting = list(reversed(given.snapshots))
     put_aside = found.quarantine.add
     arrivals = Arrivals()
@@ -179,13 +186,14 @@ def _import_one(
     progress: Callable[[Progress], None] | None,
     *,
     assumed: int | None,
+    before: Path | None,
     again: bool,
 ) -> FileReport:
     earlier = find_earlier(lake, Source.RECORDING, exchange, file)
     if earlier is not None and not again and not _can_know_more(lake, exchange, earlier):
         require_held(lake, earlier, file.name)
         return earlier_report(earlier, file.name)
-    found = read_recording(lake, exchange, file, responses=responses, assumed=assumed, progress=progress)
+    found = read_recording(lake, exchange, file, responses=responses, assumed=assumed, before=before, progress=progress)
     learn_instruments(lake, exchange, found.listed)
     report = commit(lake, found, replace_unusable=again)
     report.notes.extend(carry_on(lake, exchange, {symbol: number for symbol, (number, _) in found.books.items()}))
