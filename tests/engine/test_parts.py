@@ -33,7 +33,7 @@ def append(lake: Lake, rows: list[Row], stream: Stream = Stream.TRADES) -> int:
     batch = lake.batch()
     added = append_ticks(lake, batch, stream, VENUE, BTC, frame(stream, rows), Source.RECORDING)
     batch.commit()
-    return added
+    return len(added)
 
 
 def parts(lake: Lake) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,6 +12,7 @@ from aperiodic.cli.console import errors, print_line
 from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
+from aperiodic.engine.handover import TicksSender
 from aperiodic.engine.normalising import Normaliser, Progress
 from aperiodic.market import Source
 
@@ -38,16 +40,17 @@ def normalise(
         simulated: The recordings are of a mock exchange: their ticks are marked as simulated.
     """
     with open_lake(Begin.IN_A_FOLDER) as lake:
-        normaliser = Normaliser(
+        choose = partial(
+            Normaliser,
             lake,
             exchanges=exchange or (),
             every_s=every,
             grace_s=grace,
             source=Source.SIMULATED if simulated else Source.RECORDING,
-            committed=_tell if follow else None,
             say=lambda words: errors.print(words, highlight=False, markup=False, soft_wrap=True),
         )
         if not follow:
+            normaliser = choose()
             normaliser.run_once()
             done = normaliser.progress
             print_line(f"{done.ticks:,} ticks of the recordings of {_writers(done.shards)}.")
@@ -58,8 +61,8 @@ def normalise(
             markup=False,
             soft_wrap=True,
         )
-        with stop_signal() as over:
-            normaliser.follow(over.is_set, over.wait)
+        with stop_signal() as over, TicksSender(lake.home) as sender:
+            choose(committed=_tell, sender=sender).follow(over.is_set, over.wait)
 
 
 def _tell(progress: Progress) -> None:

@@ -29,7 +29,7 @@ _WAIT_S: Final = 10.0
 
 def append_ticks(
     lake: Lake, batch: Batch, stream: Stream, exchange: Exchange, symbol: Symbol, frame: pl.DataFrame, source: Source
-) -> int:
+) -> list[str]:
     """Add ticks to their UTC days (of exchange time) as a part each; nothing that is there is read or written.
 
     A part is only added once: the same ticks again change nothing, also after the day was compacted. Ticks that
@@ -46,7 +46,7 @@ def append_ticks(
         source: Where they come from.
 
     Returns:
-        The number of parts that were added.
+        The fingerprints of the parts that were added.
 
     Raises:
         ImportSourceError: `source_conflict` when the series holds simulated ticks and these are not, or the other way
@@ -54,7 +54,7 @@ def append_ticks(
     """
     require_source(lake, stream, exchange, symbol, source)
     days = frame["exchange_timestamp"].dt.date()
-    added = 0
+    added = []
     for day in days.unique().sort():
         ticks = merge_frames(stream, [frame.filter(days == day)])
         data = parquet_bytes(ticks)
@@ -66,7 +66,7 @@ def append_ticks(
             continue
         key = ObjectKey.tick_part(stream, exchange, symbol, day, max(history, default=0) + 1)
         batch.put(NewObject.of_ticks(key, ticks, source, digest, "appended"), data)
-        added += 1
+        added.append(digest)
     return added
 
 

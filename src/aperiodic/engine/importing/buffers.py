@@ -11,12 +11,12 @@ from aperiodic.completeness.gaps import RESTART, Span, merge_spans
 from aperiodic.market import tick_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aperiodic.market import Stream
     from aperiodic.venues import Row
 
-__all__ = ["Quarantine", "SpanBuilder", "TickBuffer"]
+__all__ = ["Quarantine", "SpanBuilder", "TickBuffer", "rows_frame"]
 
 _MAX_CELLS: Final = 2_000_000
 _MAX_SPANS: Final = 4_096
@@ -27,10 +27,24 @@ _LOCAL: Final = 1
 """Place of the arrival time in a row."""
 
 
+def rows_frame(schema: pl.Schema, rows: Sequence[Row]) -> pl.DataFrame:
+    """Return rows as columns; times are µs since 1970."""
+    columns = zip(*rows, strict=True)
+    return pl.DataFrame(
+        [_series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
+    )
+
+
 class TickBuffer:
-    """Ticks of one series: rows as they are read, packed into columns now and then."""
+    """Ticks of one series: rows as they are read, packed into columns now and then.
+
+    Attributes:
+        told: Rows since the last `drain` that `take_new` returned.
+    """
 
     def __init__(self, stream: Stream) -> None:
+        self.told = 0
+        self._new_from = 0
         self._schema = tick_schema(stream)
         self._rows: list[Row] = []
         self._chunks: list[pl.DataFrame] = []
@@ -41,16 +55,9 @@ class TickBuffer:
         """Turn waiting rows into columns if there are many, or in any case."""
         if not self._rows or (len(self._rows) < self._limit and not everything):
             return
-        columns = zip(*self._rows, strict=True)
-        self._chunks.append(
-            pl.DataFrame(
-                [
-                    _series(name, values, dtype)
-                    for (name, dtype), values in zip(self._schema.items(), columns, strict=True)
-                ]
-            )
-        )
+        self._chunks.append(rows_frame(self._schema, self._rows))
         self._rows.clear()
+        self._new_from = 0
 
     def frame(self) -> pl.DataFrame:
         """All ticks, in the order they were appended."""
@@ -77,10 +84,23 @@ class TickBuffer:
         """Whether so many rows wait that they are better turned into columns."""
         return len(self._rows) >= self._limit
 
+    def take_new(self) -> list[Row]:
+        """Return the rows that came since the last time; those that were turned into columns meanwhile are left out."""
+        new = self._rows[self._new_from :]
+        self._new_from = len(self._rows)
+        self.told += len(new)
+        return new
+
+    @property
+    def all_told(self) -> bool:
+        """Whether `take_new` has returned all rows since the last `drain`."""
+        return self.told == len(self._rows) + sum(chunk.height for chunk in self._chunks)
+
     def drain(self) -> pl.DataFrame:
         """Return all ticks, in the order they were appended, and begin anew."""
         drained = self.frame()
         self._chunks.clear()
+        self.told = 0
         return drained
 
 

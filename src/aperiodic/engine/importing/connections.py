@@ -230,8 +230,8 @@ class Connections:
         return {
             "open": {name: _dumped(connection) for name, connection in self._open.items()},
             "carried": {name: _dumped(connection) for name, connection in self._carried.items()},
-            "ended": self._ended,
-            "until": self._until,
+            "ended": dict(self._ended),
+            "until": dict(self._until),
         }
 
     def restore(self, dumped: Mapping[str, Any]) -> None:

@@ -180,9 +180,41 @@ class RecordingSink:
 class FollowingSink(RecordingSink):
     """Takes what a mapper reads out of a recording that grows, and hands it over piece by piece."""
 
+    def __init__(self, states: BookStates) -> None:
+        """Begin empty."""
+        super().__init__(states)
+        self._stood_in: set[tuple[Stream, Symbol]] = set()
+
     def wait(self, symbol: Symbol, after: int) -> None:
         """Keep no book updates: a recorder asks for a book that it does not know."""
         self._notes.add(f"book_awaits:{symbol}:{after}")
+
+    def take_new(
+        self, stand_ins: Callable[[Stream, Symbol], bool]
+    ) -> tuple[list[tuple[Stream, Symbol, list[Row]]], bool]:
+        """Return ticks that came since the last time by series, and whether these are all; `take` returns them too.
+
+        Args:
+            stand_ins: As of `take`; besides, stand-ins are returned once `take` has returned some of their series.
+        """
+        new: list[tuple[Stream, Symbol, list[Row]]] = []
+        is_whole = True
+        for (stream, symbol, stands_in), buffer in self._buffers.items():
+            if stands_in and ((stream, symbol, False) in self._buffers or not stand_ins(stream, symbol)):
+                continue
+            if not stands_in or (stream, symbol) in self._stood_in:
+                rows = buffer.take_new()
+                if rows:
+                    new.append((stream, symbol, rows))
+            is_whole = is_whole and buffer.all_told
+        return new, is_whole
+
+    def told(self) -> dict[tuple[Stream, Symbol], int]:
+        """Return how many ticks `take_new` has returned since the last `take`, of each series."""
+        counts: Counter[tuple[Stream, Symbol]] = Counter()
+        for (stream, symbol, _), buffer in self._buffers.items():
+            counts[stream, symbol] += buffer.told
+        return counts
 
     def better(self) -> set[tuple[Stream, Symbol]]:
         """Return the series for which nothing needs to stand in."""
@@ -207,6 +239,7 @@ class FollowingSink(RecordingSink):
                 self._counts["ignored"][_STAND_IN_KINDS[stream]] += frame.height
             elif frame.height:
                 frames[stream, symbol] = frame
+                self._stood_in.add((stream, symbol))
                 self._notes.add(_STAND_IN_NOTES[stream])
         for (stream, symbol, stands_in), runs in self._spans.items():
             found = runs.take()

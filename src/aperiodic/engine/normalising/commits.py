@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import add_spans
 from aperiodic.completeness.recorded import add_recorded
+from aperiodic.engine.importing.instruments import learn_instruments
 from aperiodic.engine.normalising.places import TO_GO_ON
 from aperiodic.engine.parts import append_ticks
 from aperiodic.lake import NewObject, ObjectKey, Scope
@@ -19,6 +20,8 @@ from aperiodic.lake.lake import parquet_bytes
 from aperiodic.market import Source, Stream, Symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
 
     from aperiodic.completeness.gaps import Span
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.checkpoints import Checkpoint
     from aperiodic.lake.imports import ImportRecord
     from aperiodic.market import Exchange
+    from aperiodic.market.instrument import Instrument
 
 __all__ = ["Ready", "growing_digest", "write"]
 
@@ -48,6 +52,9 @@ class Ready:
         checkpoint: Where to go on.
         books: Whole books to begin again from.
         dropped_books: Those that are of no use any more.
+        listed: Instruments that were listed, with the arrival of the list, µs.
+        handed_over: Series of which every tick was handed over.
+        announce: Takes the fingerprints of the files of these, just before they are committed.
     """
 
     frames: dict[tuple[Stream, Symbol], pl.DataFrame]
@@ -58,6 +65,9 @@ class Ready:
     checkpoint: Checkpoint
     books: list[tuple[NewObject, bytes]]
     dropped_books: list[ObjectKey]
+    listed: list[tuple[int, list[Instrument]]]
+    handed_over: set[tuple[Stream, Symbol]]
+    announce: Callable[[list[str]], object]
 
 
 def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready) -> None:
@@ -66,10 +76,11 @@ def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready) -> None:
     Raises:
         LakeError: `busy` when another program writes one of the series; others as of the store and the ledger.
     """
+    learn_instruments(lake, exchange, ready.listed)
     scopes = {Scope(exchange, str(symbol), "parts") for _, symbol in ready.frames}
     with lake.writing(*scopes, wait_s=_WAIT_S) if scopes else nullcontext():
         batch = lake.batch()
-        _fill(lake, batch, exchange, source, ready)
+        ready.announce(_fill(lake, batch, exchange, source, ready))
         batch.commit()
 
 
@@ -78,9 +89,13 @@ def growing_digest(name: str) -> str:
     return hashlib.sha256(f"growing {name}".encode()).hexdigest()
 
 
-def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: Ready) -> None:
+def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: Ready) -> list[str]:
+    """Return the fingerprints of files of which every tick was handed over."""
+    handed_over: list[str] = []
     for (stream, symbol), frame in sorted(ready.frames.items(), key=lambda item: item[0]):
-        append_ticks(lake, batch, stream, exchange, symbol, frame, source)
+        added = append_ticks(lake, batch, stream, exchange, symbol, frame, source)
+        if (stream, symbol) in ready.handed_over:
+            handed_over += added
     for key in ready.dropped_books:
         held = lake.find(key)
         if held is not None and held.reason == TO_GO_ON:  # others may be the end of a file that was imported
@@ -94,6 +109,7 @@ def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: R
         batch.change(partial(add_recorded, exchange=exchange, added=ready.recorded))
     _fill_file(lake, batch, exchange, ready)
     batch.change(partial(write_checkpoint, checkpoint=ready.checkpoint))
+    return handed_over
 
 
 def _fill_file(lake: Lake, batch: Batch, exchange: Exchange, ready: Ready) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.normalising.closing import close_days, join_small_parts
 from aperiodic.engine.normalising.shard import Shard
-from aperiodic.lake import LakeError
+from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.recordings import Recording, list_recordings
 from aperiodic.market import Source
@@ -19,7 +20,7 @@ from aperiodic.market.time import now_us
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from aperiodic.lake import Lake
+    from aperiodic.engine.handover import TicksSender
     from aperiodic.market import Exchange, Stream, Symbol
 
 __all__ = ["Normaliser", "Progress"]
@@ -33,6 +34,8 @@ _JOINED_EVERY_S: Final = 5.0
 _JOINED_SHARE: Final = 1 / 40
 """Of all days; so each has its turn before it has many parts again."""
 _PAUSE_S: Final = 0.25
+_SHORT_PAUSE_S: Final = 0.02
+"""The same where ticks are handed over at once."""
 _AGAIN: Final = frozenset({"busy", "lease_lost", "ledger_unavailable", "store_unavailable"})
 """Errors after which the same commit may succeed later."""
 
@@ -65,6 +68,7 @@ class Normaliser:
         source: What the ticks are: recorded, or simulated by a mock of the exchanges.
         committed: Called after every round of commits that made ticks.
         say: Takes what a person should know.
+        sender: Takes ticks before they are committed.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class Normaliser:
         source: Source = Source.RECORDING,
         committed: Callable[[Progress], object] | None = None,
         say: Callable[[str], object] = lambda _words: None,
+        sender: TicksSender | None = None,
     ) -> None:
         self._lake = lake
         self._exchanges = frozenset(exchanges)
@@ -88,6 +93,9 @@ class Normaliser:
         self._listed = self._tidied = self._joined = self._committed = -float("inf")
         self._source = source
         self._waits: str | None = None
+        self._sender = sender
+        # An object of its own for what is done aside, for it knows which leases its batches need.
+        self._aside = Lake(lake.store, lake.engine, lake.home)
         self._last_told: tuple[int, str | None] = (0, None)
         self._say = say
         self._told = committed or (lambda _progress: None)
@@ -126,30 +134,59 @@ class Normaliser:
         Raises:
             LakeError: The store or the ledger failed for good.
         """
-        while not is_over():
-            now = time.monotonic()
-            if now - self._listed >= _LISTED_EVERY_S:
-                self._list()
-                self._listed = now
-            read = sum(self._read(key, shard) for key, shard in self._shards.items() if not shard.is_full)
-            due = now - self._committed >= self._every_s
-            self._commit(all_of_them=due)
-            if due:
-                self._committed = now
-                self._tell()
-            if now - self._joined >= _JOINED_EVERY_S:
-                # A few at a time: ticks that come meanwhile have to wait for it.
-                self._try(partial(join_small_parts, self._lake, _JOINED_SHARE))
-                self._joined = now
-            if now - self._tidied >= _TIDIED_EVERY_S:
-                self._try(self._close_days)
-                self._tidied = now
-            if not read:
-                wait(_PAUSE_S)
+        with ThreadPoolExecutor(1, "commit") as aside:
+            work: Future[list[Shard]] | None = None
+            while not is_over():
+                if time.monotonic() - self._listed >= _LISTED_EVERY_S:
+                    self._list()
+                    self._listed = time.monotonic()
+                read = 0
+                for key, shard in self._shards.items():
+                    read += 0 if shard.is_full else self._read(key, shard)
+                    shard.hand_over()
+                if work is None or work.done():
+                    self._finish(work)
+                    todo = self._next()
+                    work = None if todo is None else aside.submit(todo)
+                if not read:
+                    wait(_PAUSE_S if self._sender is None or not self._sender.is_read else _SHORT_PAUSE_S)
+            self._finish(work)
         for key, shard in self._shards.items():
+            self._commit(shard)
             while not shard.is_full and self._read(key, shard):
                 pass
-        self._commit(all_of_them=True)
+            self._commit(shard)
+
+    def _next(self) -> Callable[[], list[Shard]] | None:
+        """Return what is to be done aside now, if anything; it returns the shards whose commits were made."""
+        now = time.monotonic()
+        due = now - self._committed >= self._every_s
+        shards = [shard for shard in self._shards.values() if (due or shard.is_full) and shard.prepare()]
+        if due:
+            self._committed = now
+        if shards:
+            return partial(self._write, shards)
+        if now - self._joined >= _JOINED_EVERY_S:
+            self._joined = now
+            return partial(self._tried, partial(join_small_parts, self._aside, _JOINED_SHARE))
+        if now - self._tidied >= _TIDIED_EVERY_S:
+            self._tidied = now
+            return partial(self._tried, self._close_days)
+        return None
+
+    def _write(self, shards: list[Shard]) -> list[Shard]:
+        return [shard for shard in shards if self._try(partial(shard.write, self._aside))]
+
+    def _tried(self, action: Callable[[], object]) -> list[Shard]:
+        self._try(action)
+        return []
+
+    def _finish(self, work: Future[list[Shard]] | None) -> None:
+        if work is None:
+            return
+        for shard in work.result():
+            shard.finish()
+        self._tell()
 
     def _list(self) -> None:
         found: defaultdict[tuple[Exchange, str], list[Recording]] = defaultdict(list)
@@ -161,7 +198,13 @@ class Normaliser:
             if key not in self._shards:
                 exchange, name = key
                 self._shards[key] = Shard(
-                    self._lake, exchange, name, self._checkpoints.get(key), self._better[exchange], self._source
+                    self._lake,
+                    exchange,
+                    name,
+                    self._checkpoints.get(key),
+                    self._better[exchange],
+                    self._source,
+                    self._sender,
                 )
                 if self._shards[key].is_damaged:
                     self._say(
@@ -172,10 +215,8 @@ class Normaliser:
     def _read(self, key: tuple[Exchange, str], shard: Shard) -> int:
         return shard.read(self._recordings.get(key, []), _AT_ONCE)
 
-    def _commit(self, *, all_of_them: bool) -> None:
-        for shard in self._shards.values():
-            if all_of_them or shard.is_full:
-                self._try(shard.commit)
+    def _commit(self, shard: Shard) -> None:
+        self._try(shard.commit)
 
     def _tell(self) -> None:
         progress = self.progress
@@ -183,15 +224,17 @@ class Normaliser:
             self._last_told = (progress.ticks, progress.waits)
             self._told(progress)
 
-    def _try(self, action: Callable[[], object]) -> None:
+    def _try(self, action: Callable[[], object]) -> bool:
+        """Return whether it could be done; if not, it is tried again later."""
         try:
             action()
         except LakeError as error:
             if error.code not in _AGAIN:
                 raise
             self._waits = error.message
-        else:
-            self._waits = None
+            return False
+        self._waits = None
+        return True
 
     def _tidy(self) -> None:
         """Join what came in small parts, and make one object of each closed day."""
@@ -202,4 +245,4 @@ class Normaliser:
         idle = {exchange for exchange, _ in self._shards} - {
             exchange for (exchange, _), shard in self._shards.items() if not shard.is_idle
         }
-        close_days(self._lake, now_us() - self._grace_us, idle)
+        close_days(self._aside, now_us() - self._grace_us, idle)

@@ -47,7 +47,7 @@ class RecordingsReader:
         received: Arrival of the last line read, µs; 0 before the first.
         began: Arrival of the first line ever, µs.
         place: Where reading is.
-        committed: Up to where what was read is committed; whoever commits sets it.
+        committed: Up to where what was read is committed, or about to be; whoever commits sets it.
         done: Name of the last recording that was read to its end.
         sealed_as: Digest of the recording at work when it was just read to its end; empty while it grows.
         file: What was found in the recording at work.

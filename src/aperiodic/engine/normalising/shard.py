@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from aperiodic.engine.handover import Announced, HandedOver
 from aperiodic.engine.importing.arrivals import explain_runs, recorded_by_connections
 from aperiodic.engine.importing.buffers import Quarantine
-from aperiodic.engine.importing.instruments import learn_instruments
 from aperiodic.engine.importing.report import IMPORTER_VERSION
 from aperiodic.engine.normalising.commits import Ready, growing_digest, write
 from aperiodic.engine.normalising.places import Place
@@ -19,6 +20,9 @@ from aperiodic.market.time import now_us
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
+
+    from aperiodic.engine.handover import TicksSender
     from aperiodic.lake import Lake
     from aperiodic.lake.recordings import Recording
     from aperiodic.market import Exchange
@@ -45,6 +49,7 @@ class Shard:
         checkpoint: Checkpoint | None,
         better: set[tuple[Stream, Symbol]],
         source: Source = Source.RECORDING,
+        sender: TicksSender | None = None,
     ) -> None:
         """Take up the work.
 
@@ -55,6 +60,7 @@ class Shard:
             checkpoint: Where to go on; None: from the first recording.
             better: Series of the exchange that need nothing to stand in, in whatever shard they are; it is added to.
             source: What the ticks are: recorded, or simulated by a mock of the exchange.
+            sender: Takes ticks before they are committed.
 
         Raises:
             LakeError: `checkpoint_newer` or `checkpoint_damaged`.
@@ -69,6 +75,9 @@ class Shard:
         self._reader = RecordingsReader(lake, exchange, checkpoint)
         self.is_damaged = self._reader.is_damaged
         self._ready: Ready | None = None
+        self._sender = sender
+        self._number = self._put_aside = self._committed = 0
+        self._told = (0, 0, 0)
 
     @property
     def received(self) -> int:
@@ -77,8 +86,8 @@ class Shard:
 
     @property
     def is_full(self) -> bool:
-        """Whether what was read must be committed before more is: so much, or the whole of a recording."""
-        return self._ready is not None or self._reader.is_full
+        """Whether what was read must be put aside before more is: so much, or the whole of a recording."""
+        return self._reader.is_full
 
     def read(self, recordings: Sequence[Recording], most: int) -> int:
         """Read what is there and not read yet, of one recording at most.
@@ -95,30 +104,70 @@ class Shard:
         self.is_idle = done == 0
         return done
 
+    def hand_over(self) -> None:
+        """Tell whoever wants ticks at once what was read since the last time."""
+        reader, sender = self._reader, self._sender
+        if sender is None or reader.is_warming or not sender.is_read:
+            return
+        new, is_whole = reader.sink.take_new(self._stands_in)
+        if not is_whole:
+            self._number += 1  # what is left out is read from files
+        state = (self._number, self._committed, reader.received)
+        if not new and state == self._told:
+            return
+        self._number += 1
+        self._told = (self._number, *state[1:])
+        series = [(str(stream), str(symbol), rows) for stream, symbol, rows in new]
+        sender.tell(HandedOver(self.exchange, self.name, sender.run, *self._told, series))
+
     def commit(self) -> int:
         """Make true what was read since the last time, in one transaction; return the number of ticks.
 
         Raises:
             LakeError: `busy` and others; what was read is kept, and the next call tries again.
         """
+        if not self.prepare():
+            return 0
+        self.write(self._lake)
+        return self.finish()
+
+    def prepare(self) -> bool:
+        """Put aside what was read since the last time, to be written while reading goes on; return whether there is any."""
         reader = self._reader
+        if self._ready is not None:
+            return True
+        if reader.is_warming or (reader.place == reader.committed and not reader.sealed_as):
+            return False
+        self._ready = self._prepare()
+        reader.committed = Place(self._ready.checkpoint.segment, self._ready.checkpoint.offset)
+        return True
+
+    def write(self, lake: Lake) -> None:
+        """Make true in one transaction what was put aside; it may be called from another thread.
+
+        Args:
+            lake: The installation, as an object of this thread's own.
+
+        Raises:
+            LakeError: `busy` and others; it stays put aside.
+        """
+        if self._ready is not None:
+            write(lake, self.exchange, self._source, self._ready)
+
+    def finish(self) -> int:
+        """Take leave of what was put aside and is written; return the number of ticks."""
         if self._ready is None:
-            if reader.is_warming or (reader.place == reader.committed and not reader.sealed_as):
-                return 0
-            self._ready = self._prepare()
-        ready = self._ready
-        learn_instruments(self._lake, self.exchange, reader.listed)
-        reader.listed.clear()
-        write(self._lake, self.exchange, self._source, ready)
-        self._ready = None
-        reader.committed = Place(ready.checkpoint.segment, ready.checkpoint.offset)
-        ticks = sum(frame.height for frame in ready.frames.values())
+            return 0
+        ticks = sum(frame.height for frame in self._ready.frames.values())
+        self._ready, self._committed = None, self._put_aside
         self.ticks += ticks
         return ticks
 
     def _prepare(self) -> Ready:
+        self.hand_over()
         reader, sink = self._reader, self._reader.sink
         told = reader.connections.take(reader.received)
+        first, handed = self._put_aside + 1, sink.told()
         frames, spans = sink.take(self._stands_in)
         frames = {series: frame for series, frame in frames.items() if frame.height}
         unknown = sink.take_unknown(reader.received)
@@ -129,10 +178,32 @@ class Shard:
             reader.file.ticks[stream] += frame.height
         reader.file.notes |= notes
         books, dropped = reader.keep_place()
-        record = self._record(reader.sealed_as or growing_digest(reader.file.name))
-        ready = Ready(frames, spans, recorded, reader.quarantine, record, self._checkpoint(), books, dropped)
+        whole = {series for series, frame in frames.items() if frame.height == handed.get(series, 0)}
+        if len(whole) < len(frames):
+            self._number += 1
+        self._put_aside = self._number
+        anew = [str(series[1]) for series, count in handed.items() if count > _height(frames.get(series))]
+        ready = Ready(
+            frames=frames,
+            spans=spans,
+            recorded=recorded,
+            quarantine=reader.quarantine,
+            file=self._record(reader.sealed_as or growing_digest(reader.file.name)),
+            checkpoint=self._checkpoint(),
+            books=books,
+            dropped_books=dropped,
+            listed=list(reader.listed),
+            handed_over=whole,
+            announce=partial(self._announce, first, self._number, anew),
+        )
+        reader.listed.clear()
         reader.quarantine, reader.uncommitted, reader.sealed_as = Quarantine(), 0, ""
         return ready
+
+    def _announce(self, first: int, last: int, anew: list[str], fingerprints: list[str]) -> None:
+        sender = self._sender
+        if sender is not None and sender.is_read and (fingerprints or anew):
+            sender.tell(Announced(self.exchange, self.name, sender.run, first, last, fingerprints, anew))
 
     def _stands_in(self, stream: Stream, symbol: Symbol) -> bool:
         """Whether what stands in is wanted of a series: nothing better comes, or was asked for."""
@@ -173,3 +244,7 @@ class Shard:
             notes=sorted(counts.notes),
             finished_at=now_us(),
         )
+
+
+def _height(frame: pl.DataFrame | None) -> int:
+    return 0 if frame is None else frame.height
