@@ -20,7 +20,7 @@ __all__ = ["BLOCK_BYTES", "FLUSH_S", "Recorder"]
 BLOCK_BYTES: Final = 128 << 10
 """A block is handed over when it is so large."""
 
-FLUSH_S: Final = 0.25
+FLUSH_S: Final = 0.05
 """It waits no longer than this for more lines, seconds."""
 
 _HEAD: Final = 24

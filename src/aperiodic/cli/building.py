@@ -8,13 +8,12 @@ from typing import Annotated, Final
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from aperiodic.cli.compiling import compile_once
 from aperiodic.cli.console import errors, out, print_line, steps
 from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.build import build as run_build
-from aperiodic.engine.compiling import compile_ahead
-from aperiodic.engine.live import LiveHub
 from aperiodic.engine.open_days import OpenDayBuilder, Round
 from aperiodic.engine.plan import Selection
 from aperiodic.market import InvalidInputError
@@ -69,20 +68,16 @@ def build(
 def _follow() -> None:
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Publishing bars as days grow (Ctrl-C stops)", highlight=False)
-        compile_ahead(
-            over.is_set,
-            lambda done, total: print_line(f"compiling ({done} of {total} done), once per installation"),
-        )
-        with LiveHub(lake.home) as hub:
-            builder = OpenDayBuilder(lake, workers=1, tell=hub.tell, seconds=lambda: hub.wants_seconds)
-            try:
-                while not over.is_set():
-                    done = builder.round()
-                    if done.files or done.days:
-                        print_line(_words(done))
-                    over.wait(_PAUSE_S)
-            finally:
-                builder.close()
+        compile_once(lake.home, over)
+        builder = OpenDayBuilder(lake, workers=1)
+        try:
+            while not over.is_set():
+                done = builder.round()
+                if done.files or done.days:
+                    print_line(_words(done))
+                over.wait(_PAUSE_S)
+        finally:
+            builder.close()
 
 
 def _words(done: Round) -> str:

@@ -26,6 +26,7 @@ SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "backfill": ("aperiodic.cli.backfilling:backfill", "Fetch days gone by from public archives into ticks."),
     "normalise": ("aperiodic.cli.normalising:normalise", "Make ticks of recordings, also while they grow."),
     "build": ("aperiodic.cli.building:build", "Compute the metrics that are out of date, and publish them."),
+    "live": ("aperiodic.cli.live:live", "Make rows of bars the moment they are over, for the stream."),
     "up": ("aperiodic.cli.up:up", "Collect, build and serve: everything at once, until Ctrl-C."),
     "serve": ("aperiodic.cli.serving:serve", "Serve the REST API and the files behind its links."),
     "replay": ("aperiodic.cli.replaying:replay", "Serve a stretch of the past as the live stream."),

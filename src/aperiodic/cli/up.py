@@ -80,7 +80,10 @@ def up(
         groups = [
             captures,
             [Part("normalise", ["normalise", "--follow", "--every", str(every), *simulated], complain=_complain)],
-            [Part("build", ["build", "--follow"], complain=_complain)],
+            [
+                Part("build", ["build", "--follow"], complain=_complain),
+                Part("live", ["live"], complain=_complain),
+            ],
             [
                 Part(
                     "serve",

@@ -14,7 +14,7 @@ from tests.lakes import BTC
 
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.build import build
-from aperiodic.engine.open_days import OpenDayBuilder
+from aperiodic.engine.live.maker import LiveMaker
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Clock, Interval, Stream
 
@@ -91,7 +91,7 @@ def test_rows_are_those_of_the_build_wherever_batches_end_and_the_engine_restart
     append(lake, rows(-100, 0))
     build(lake)
     reader, clock = Reader(), Clockwork(BEGIN)
-    builder = OpenDayBuilder(lake, clock, tell=reader, seconds=lambda: True)
+    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: True)
     append(lake, rows(0, 5))
     builder.round()  # what is there at the start is not told
     second = 5
@@ -117,7 +117,7 @@ def is_before(tick: tuple[object, ...], second: int) -> bool:
 
 def test_bars_that_late_ticks_change_are_told_again(lake: Lake) -> None:
     reader, clock = Reader(), Clockwork(BEGIN + 200 * SECOND)
-    builder = OpenDayBuilder(lake, clock, tell=reader, seconds=lambda: True)
+    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: True)
     builder.round()
     ticks = rows(0, 400)
     late: dict[Stream, list[tuple[object, ...]]] = {

@@ -84,6 +84,20 @@ class DayState:
         if len(waiting) >= _MOST_WAITING:
             self._pending[stream] = [merge_frames(stream, waiting)]
 
+    def recent(self) -> Iterator[tuple[Stream, pl.DataFrame]]:
+        """Yield the ticks that wait, and those of the last half minute that are in the bars."""
+        for stream in self._pending.keys() | self._tail.keys():
+            tail = self._tail.get(stream)
+            yield stream, pl.concat([*([] if tail is None else [tail]), *self._pending.get(stream, [])])
+
+    def latest(self, stream: Stream, kernel: FamilyKernel) -> pl.DataFrame:
+        """Return the latest usable event of a stream in the last half minute, `time` and the kernel's columns; or none."""
+        tail = self._tail.get(stream)
+        time = pl.col(self._clock.column).to_physical().alias("time")
+        usable = kernel.usable.get(stream, pl.lit(value=True))
+        events = pl.DataFrame(schema=tick_schema(stream)) if tail is None else tail.filter(usable)
+        return events.select(time, *kernel.columns[stream]).sort("time", maintain_order=True).tail(1)
+
     def fold(self, horizon: int, *, seconds: bool = False) -> None:
         """Put the ticks of the minutes that are over into the bars.
 

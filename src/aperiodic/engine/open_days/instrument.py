@@ -17,14 +17,15 @@ from aperiodic.market import DAY_US, Clock, Source, Stream
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from aperiodic.engine.partials.kernel import FamilyKernel
     from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.market import Exchange, Symbol
 
-__all__ = ["OpenInstrument"]
+__all__ = ["HOLD_US", "OpenInstrument"]
 
-_HOLD_US: Final = 1_000_000
+HOLD_US: Final = 1_000_000
 """So long events of the exchange clock wait for others that come later, µs."""
 
 _PATIENT_HOLD_US: Final = 60_000_000
@@ -43,7 +44,7 @@ class OpenInstrument:
         over: Numbers of days that are published with their month.
     """
 
-    def __init__(self, lake: Lake, exchange: Exchange, symbol: Symbol, first_day: int) -> None:
+    def __init__(self, lake: Lake, exchange: Exchange, symbol: Symbol, first_day: int, hold_us: int = HOLD_US) -> None:
         """Begin without ticks; `reload` takes those that are there.
 
         Args:
@@ -51,6 +52,7 @@ class OpenInstrument:
             exchange: Venue.
             symbol: Instrument.
             first_day: Number of the first day that is not over.
+            hold_us: So long events of the exchange clock wait for others that come later, µs.
         """
         self.states: dict[tuple[Clock, int], DayState] = {}
         self.seen = self.received = 0
@@ -60,6 +62,7 @@ class OpenInstrument:
         self._exchange = exchange
         self._symbol = symbol
         self._first_day = first_day
+        self._hold_us = hold_us
         self._patient = False
 
     @property
@@ -73,11 +76,12 @@ class OpenInstrument:
         return sum(state.late for state in self.states.values())
 
     def reload(self) -> None:
-        """Forget everything, and read the ticks of the open days anew.
+        """Forget everything but the last half minute, and read the ticks of the open days anew.
 
         Raises:
             LakeError: `object_missing` or `object_damaged`.
         """
+        recent = [(*key, *ticks) for key, state in self.states.items() for ticks in state.recent()]
         self.states.clear()
         held = [
             record
@@ -91,6 +95,8 @@ class OpenInstrument:
             self._take(record)
             self.fold(self.received if following is None else following.first_local or 0)
         self._patient = False
+        for clock, begin, stream, ticks in recent:  # files may not hold all of them yet
+            self._state(clock, begin).add(stream, ticks)
 
     def take(self, records: Iterable[ObjectRecord]) -> bool:
         """Take objects of ticks that are new; return whether the days have to be read anew because of them."""
@@ -120,7 +126,7 @@ class OpenInstrument:
             seconds: Whether bars below a minute are wanted at once.
             seen: Latest event of the venue, µs of the exchange clock; its instruments are not all equally lively.
         """
-        hold = _PATIENT_HOLD_US if self._patient else _HOLD_US
+        hold = _PATIENT_HOLD_US if self._patient else self._hold_us
         horizons = {Clock.EXCHANGE: min(max(self.seen, seen), received) - hold, Clock.TRUE: received}
         for (clock, _), state in self.states.items():
             state.fold(horizons[clock], seconds=seconds)
@@ -146,9 +152,19 @@ class OpenInstrument:
         else:
             ticks = self._lake.store.read_parquet(record.path)
         self._sources.add(record.source)
-        self.seen = max(self.seen, record.last_exchange or 0)
-        self.received = max(self.received, record.last_local or 0)
-        stream = Stream(record.key.dataset)
+        self.add(Stream(record.key.dataset), ticks, record.last_exchange or 0, record.last_local or 0)
+
+    def add(self, stream: Stream, ticks: pl.DataFrame, last_exchange: int, last_local: int) -> None:
+        """Take ticks of any days; those that came before are left out.
+
+        Args:
+            stream: Which.
+            ticks: With the columns of `tick_schema(stream)`.
+            last_exchange: Latest event, µs of the exchange clock.
+            last_local: Latest arrival, µs.
+        """
+        self.seen = max(self.seen, last_exchange)
+        self.received = max(self.received, last_local)
         for clock in Clock:
             times = ticks[clock.column].to_physical()
             days = times // DAY_US
@@ -163,6 +179,15 @@ class OpenInstrument:
     def _state(self, clock: Clock, begin: int) -> DayState:
         state = self.states.get((clock, begin))
         if state is None:
-            before = partial(latest_before, self._lake, self._exchange, self._symbol, clock, begin)
+            before = partial(self._before, clock, begin)
             state = self.states[clock, begin] = DayState(self._exchange, clock, begin, before)
         return state
+
+    def _before(self, clock: Clock, begin: int, kernel: FamilyKernel) -> Mapping[Stream, pl.DataFrame]:
+        """Return the latest usable event before a day for each stream that a kernel looks back on."""
+        day_before = self.states.get((clock, begin - DAY_US))
+        recent = {} if day_before is None else {name: day_before.latest(name, kernel) for name in kernel.looks_back}
+        if recent and all(event.height for event in recent.values()):
+            return recent
+        found = latest_before(self._lake, self._exchange, self._symbol, clock, begin, kernel)
+        return {**found, **{stream: event for stream, event in recent.items() if event.height}}

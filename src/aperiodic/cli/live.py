@@ -1,0 +1,64 @@
+"""`aperiodic live`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.cli.compiling import compile_once
+from aperiodic.cli.console import errors, print_line
+from aperiodic.cli.installation import Begin, open_lake, read_settings
+from aperiodic.cli.stopping import stop_signal
+from aperiodic.engine.handover import TicksReceiver
+from aperiodic.engine.live import LiveHub
+from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.settings import LiveSettings
+from aperiodic.market.time import now_us, time_at
+
+if TYPE_CHECKING:
+    import threading
+
+    from aperiodic.lake import Lake
+
+__all__ = ["live"]
+
+_WAIT_S: Final = 0.25
+_TOLD_EVERY_US: Final = 10_000_000
+
+
+def live() -> None:
+    """Make rows of bars the moment they are over, for those who read `/v1/stream` of the server, until Ctrl-C.
+
+    Ticks come from `aperiodic normalise --follow` before they are files. Bars of the exchange's clock wait
+    APERIODIC_LIVE_HOLD_MS milliseconds for ticks that come late (250).
+    """
+    settings = read_settings(LiveSettings)
+    with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
+        errors.print("Making live rows (Ctrl-C stops)", highlight=False)
+        compile_once(lake.home, over)
+        _make(lake, settings.live_hold_ms * 1_000, over)
+
+
+def _make(lake: Lake, hold_us: int, over: threading.Event) -> None:
+    receiver = TicksReceiver(lake.home)
+    try:
+        with LiveHub(lake.home) as hub:
+            maker = LiveMaker(lake, hub.tell, seconds=lambda: hub.wants_seconds, track=receiver.track, hold_us=hold_us)
+            told = 0
+            while not over.is_set():
+                receiver.wait(_WAIT_S)
+                maker.round(receiver.take())
+                if now_us() - told >= _TOLD_EVERY_US:
+                    told = now_us()
+                    print_line(_words(maker, hub))
+    finally:
+        receiver.close()
+
+
+def _words(maker: LiveMaker, hub: LiveHub) -> str:
+    words = [f"{maker.bars:,} rows told"]
+    if maker.until is not None:
+        words.append(f"bars until {time_at(maker.until):%H:%M:%S}")
+    words.append(f"{hub.readers} servers")
+    if maker.waits:
+        words.append(f"waits: {maker.waits}")
+    return ", ".join(words)

@@ -1,0 +1,190 @@
+"""The open days of all instruments, brought up to date from the ledger."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from aperiodic.engine.open_days.instrument import HOLD_US, OpenInstrument
+from aperiodic.lake import LakeError, ObjectKind
+from aperiodic.lake.checkpoints import read_checkpoints
+from aperiodic.lake.errors import UNUSABLE
+from aperiodic.lake.objects import last_row, objects_after
+from aperiodic.market import DAY_US, Exchange, Symbol
+from aperiodic.market.time import day_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aperiodic.engine.open_days.day_state import DayState
+    from aperiodic.lake import Lake, ObjectRecord
+    from aperiodic.market import Clock
+
+__all__ = ["Instrument", "OpenDays", "instrument_of"]
+
+_ACTIVE_US: Final = 120_000_000
+
+Instrument = tuple[Exchange, Symbol]
+Writer = tuple[str, str]
+"""Venue and name of a recorder."""
+
+
+class OpenDays:
+    """Keeps the bars of open days in memory.
+
+    Attributes:
+        instruments: By venue and symbol.
+        read_at: When each was read anew, µs.
+        late: Ticks that came late to each until then.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        now: Callable[[], int],
+        *,
+        hold_us: int = HOLD_US,
+        read_anew: Callable[[Instrument, Mapping[tuple[Clock, int], DayState]], object] = lambda _key, _states: None,
+        found: Callable[[ObjectRecord], object] = lambda _record: None,
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            lake: The installation.
+            now: Tells the time, µs.
+            hold_us: So long events of the exchange clock wait for others that come later, µs.
+            read_anew: Takes an instrument that was read anew, and its states before.
+            found: Takes every object of ticks that is new, and at the start those of days that are over.
+        """
+        self.instruments: dict[Instrument, OpenInstrument] = {}
+        self.read_at: dict[Instrument, int] = {}
+        self.late: dict[Instrument, int] = {}
+        self._lake = lake
+        self._now = now
+        self._hold_us = hold_us
+        self._read_anew = read_anew
+        self._found = found
+        self._received: dict[Writer, int] = {}
+        self._row = 0
+        self._begun = False
+
+    @property
+    def today(self) -> int:
+        """Number of the day."""
+        return self._now() // DAY_US
+
+    def received(self, exchange: Exchange) -> int:
+        """Return until when files hold everything that arrived of a venue, µs; 0 where nobody records it."""
+        return min((time for (venue, _), time in self._received.items() if venue == exchange), default=0)
+
+    def read_ledger(self, is_known: Callable[[str], bool] = lambda _fingerprint: False) -> None:
+        """Take in the ticks that are new.
+
+        Args:
+            is_known: Tells of the fingerprint of an object whether its ticks have been taken already.
+
+        Raises:
+            LakeError: An object cannot be read, or the ledger failed.
+        """
+        # Asked before the ticks are: what is committed in between must not count as read.
+        with self._lake.engine.connect() as connection:
+            received = {key: each.last_received for key, each in read_checkpoints(connection).items()}
+        if not self._begun:
+            self._begin()
+        else:
+            with self._lake.engine.connect() as connection:
+                records, row = objects_after(connection, (ObjectKind.TICKS, ObjectKind.TICK_PARTS), self._row)
+            self._take([record for record in records if not is_known(record.fingerprint)])
+            self._row = row
+        self._received = received
+
+    def fold(self, handed_over: Mapping[Writer, int] | None = None, *, seconds: bool = False) -> None:
+        """Put into the bars what is certain.
+
+        Args:
+            handed_over: Everything that arrived at writers until then is here, though not in the ledger yet, µs.
+            seconds: Whether bars below a minute are wanted at once.
+        """
+        received = self._received_by_venue(handed_over or {})
+        seen: defaultdict[Exchange, int] = defaultdict(int)
+        for (exchange, _), instrument in self.instruments.items():
+            seen[exchange] = max(seen[exchange], instrument.seen)
+        for (exchange, _), instrument in self.instruments.items():
+            instrument.forget_days_over()
+            instrument.fold(received.get(exchange, instrument.received), seen[exchange], seconds=seconds)
+
+    def _received_by_venue(self, handed_over: Mapping[Writer, int]) -> dict[Exchange, int]:
+        """Return until when everything that arrived has become ticks, by venue, µs."""
+        received: defaultdict[Exchange, list[int]] = defaultdict(list)
+        for writer in self._received.keys() | handed_over.keys():
+            time = max(self._received.get(writer, 0), handed_over.get(writer, 0))
+            received[Exchange(writer[0])].append(time)
+        return {
+            exchange: min(time for time in times if time > max(times) - _ACTIVE_US)
+            for exchange, times in received.items()
+        }
+
+    def _begin(self) -> None:
+        """Read the ticks of open days."""
+        with self._lake.engine.connect() as connection:
+            self._row = last_row(connection)
+        first = day_at(self.today - 1).isoformat()
+        for record in self._lake.current(ObjectKind.TICK_PARTS):
+            if record.key.period >= first:
+                self.find(instrument_of(record))
+        for record in self._lake.current(ObjectKind.TICKS):
+            self._found(record)
+        self._begun = True
+
+    def _take(self, records: Sequence[ObjectRecord]) -> None:
+        of_instrument: defaultdict[Instrument, list[ObjectRecord]] = defaultdict(list)
+        first = day_at(self.today - 1).isoformat()
+        for record in records:
+            self._found(record)
+            key = instrument_of(record)
+            if record.key.period[:10] >= first and (
+                record.key.kind is ObjectKind.TICK_PARTS or key in self.instruments
+            ):
+                of_instrument[key].append(record)
+        for key, new in of_instrument.items():
+            if key not in self.instruments:
+                self.find(key)
+            elif self.instruments[key].take(new):
+                self.reload(key)
+
+    def find(self, key: Instrument) -> OpenInstrument:
+        """Return an instrument; one that is new is read from the ledger.
+
+        Raises:
+            LakeError: An object cannot be read.
+        """
+        if key not in self.instruments:
+            yesterday = day_at(self.today - 1).isoformat()
+            held = self._lake.current(ObjectKind.TICK_PARTS, exchange=key[0], symbol=str(key[1]))
+            is_open = any(part.key.period.startswith(yesterday) for part in held)
+            self.instruments[key] = OpenInstrument(self._lake, *key, self.today - is_open, self._hold_us)
+            self.reload(key)
+        return self.instruments[key]
+
+    def reload(self, key: Instrument) -> None:
+        """Read an instrument anew.
+
+        Raises:
+            LakeError: An object cannot be read.
+        """
+        instrument = self.instruments[key]
+        before = dict(instrument.states)
+        try:
+            instrument.reload()
+        except LakeError as error:
+            if error.code not in UNUSABLE:
+                raise
+            # An object gave way to another while it was read.
+            instrument.reload()
+        self.read_at[key], self.late[key] = self._now(), instrument.late
+        self._read_anew(key, before)
+
+
+def instrument_of(record: ObjectRecord) -> Instrument:
+    """Return what an object is of."""
+    return Exchange(record.key.exchange), Symbol.parse(record.key.symbol)
