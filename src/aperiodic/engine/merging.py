@@ -16,15 +16,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
-from aperiodic.engine.numbering import counts_of
+from aperiodic.engine.numbering import counts_of, may_count_anew
 from aperiodic.market import Stream, tick_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["STATES", "changes", "complete", "merge_frames", "merge_rows"]
+    from numpy.typing import NDArray
+
+__all__ = ["STATES", "changes", "complete", "merge_frames", "merge_pieces", "merge_rows", "times_of"]
 
 STATES: Final = frozenset({Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST})
 """Streams that tell a state, of which any two messages may be equal."""
@@ -61,6 +64,39 @@ def merge_frames(
             repeated = named & ~pl.col("id").is_first_distinct()
             merged = merged.filter(~repeated)
     return merged.select(schema.names()).rechunk()
+
+
+def times_of(ticks: pl.DataFrame, column: str) -> NDArray[np.int64]:
+    """Return a column of times as µs; a time that is missing is the least of all numbers."""
+    return ticks.get_column(column).to_numpy().astype("datetime64[us]", copy=False).view(np.int64)
+
+
+def merge_pieces(stream: Stream, pieces: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return what `merge_frames` does, sooner where pieces follow one another as they were recorded, without an event twice.
+
+    Args:
+        stream: Which ticks.
+        pieces: Frames with the columns of `tick_schema(stream)`.
+    """
+    together = pl.concat(pieces)
+    return together.rechunk() if _follow_one_another(stream, pieces, together) else merge_frames(stream, pieces)
+
+
+def _follow_one_another(stream: Stream, pieces: Sequence[pl.DataFrame], together: pl.DataFrame) -> bool:
+    if together.height <= 1:
+        return True
+    steps = np.diff(times_of(together, "local_timestamp"))
+    if steps.min() < 0:
+        return False
+    edges = np.cumsum([piece.height for piece in pieces])[:-1] - 1
+    if len(edges) and (edges[0] < 0 or steps[edges[edges < len(steps)]].min(initial=1) <= 0):
+        return False  # events of the same microsecond may be the same event
+    numbers = together["sequence"]
+    if numbers.null_count() == 0:
+        return bool((np.diff(numbers.to_numpy()) > 0).all()) and not may_count_anew(together)
+    return stream is not Stream.TRADES or (
+        together["id"].null_count() == 0 and together["id"].n_unique() == together.height
+    )
 
 
 def complete(stream: Stream, ticks: pl.DataFrame) -> pl.DataFrame:

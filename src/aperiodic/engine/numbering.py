@@ -19,7 +19,7 @@ from aperiodic.venues import RESTART_SLACK_US
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["counts_of", "runs_of"]
+__all__ = ["counts_of", "may_count_anew", "runs_of"]
 
 _MODELLED_SLACK_US: Final = 60_000_000
 """Arrival times that stand in for exchange times may be this far apart between two recorders."""
@@ -45,6 +45,16 @@ def counts_of(ticks: pl.DataFrame) -> pl.Series:
         by_time = np.lexsort((numbers, times))
         counts[by_time] = _walk(numbers[by_time], times[by_time], slack)
     return pl.Series("count", counts)
+
+
+def may_count_anew(ticks: pl.DataFrame) -> bool:
+    """Whether numbers that only grow may belong to several counts all the same: times fall behind.
+
+    Args:
+        ticks: Events with ascending `sequence`, and `exchange_timestamp`.
+    """
+    times = ticks["exchange_timestamp"].to_numpy().astype("datetime64[us]", copy=False).view(np.int64)
+    return bool((np.maximum.accumulate(times) - times > min(_MODELLED_SLACK_US, RESTART_SLACK_US)).any())
 
 
 def runs_of(events: pl.DataFrame, broken: str = "sequence_break") -> list[Span]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import polars as pl
 
-__all__ = ["FILE", "Announced", "HandedOver", "Message", "decode", "encode"]
+from aperiodic.market import tick_schema
+
+if TYPE_CHECKING:
+    from aperiodic.market import Stream
+
+__all__ = ["FILE", "Announced", "HandedOver", "Message", "decode", "encode", "ticks_of"]
 
 FILE: Final = "ticks.json"
 """File of the installation that tells where ticks are handed over."""
@@ -54,6 +60,19 @@ class Announced(msgspec.Struct, frozen=True, array_like=True, tag="files"):
     last: int
     fingerprints: list[str]
     anew: list[str]
+
+
+def ticks_of(stream: Stream, rows: list[Any]) -> pl.DataFrame:
+    """Return rows that were handed over as a frame with the columns of `tick_schema(stream)`."""
+    schema = tick_schema(stream)
+    times = {place: dtype for place, dtype in enumerate(schema.values()) if isinstance(dtype, pl.Datetime)}
+    plain = pl.Schema(
+        {name: pl.Int64() if place in times else dtype for place, (name, dtype) in enumerate(schema.items())}
+    )
+    frame = pl.DataFrame(rows, schema=plain, orient="row")
+    for place, dtype in times.items():
+        frame.replace_column(place, frame.to_series(place).cast(dtype))
+    return frame
 
 
 Message = HandedOver | Announced

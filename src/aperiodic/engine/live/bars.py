@@ -11,6 +11,7 @@ from aperiodic.catalog import TIME_COLUMN, MonthProduct
 from aperiodic.engine.families import datasets_of
 from aperiodic.engine.fields import dataset_frame, dataset_frames, new_month_of, partials_of
 from aperiodic.engine.live.rows import FIRST, LiveRow, rows_of
+from aperiodic.engine.merging import times_of
 from aperiodic.market import DAY_US, Interval
 from aperiodic.market.time import day_at
 
@@ -71,15 +72,25 @@ class LiveBars:
         Raises:
             LakeError: `object_missing` or `object_damaged` when a day of the month cannot be read.
         """
-        found: defaultdict[_Kind, list[tuple[_Owner, pl.DataFrame]]] = defaultdict(list)
+        found: defaultdict[Family, defaultdict[_Kind, list[tuple[_Owner, pl.DataFrame]]]]
+        found = defaultdict(lambda: defaultdict(list))
         for owner, states in instruments.items():
             for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
                 for family, interval, bars in state.take_closed(seconds=seconds):
-                    found[clock, interval, family].append((owner, bars))
-        for kind, parts in sorted(found.items(), key=lambda item: item[0][1].microseconds):
-            whole = pl.concat([bars for _, bars in parts], rechunk=True)
-            for dataset in datasets_of(kind[2]):
-                yield from self._rows(dataset, kind, parts, whole, instruments)
+                    found[family][clock, interval, family].append((owner, bars))
+        for family, kinds in found.items():
+            whole = pl.concat([bars for parts in kinds.values() for _, bars in parts], rechunk=True)
+            for dataset in datasets_of(family):
+                if _looks_back(dataset):
+                    for kind, parts in kinds.items():
+                        yield from self._rows(dataset, kind, parts, self._of_months(dataset, kind, parts, instruments))
+                    continue
+                # Fields are expressions of their own row, whatever its length and clock.
+                frame, place = dataset_frame(dataset, whole), 0
+                for kind, parts in kinds.items():
+                    count = sum(bars.height for _, bars in parts)
+                    yield from self._rows(dataset, kind, parts, frame.slice(place, count))
+                    place += count
 
     def corrected(self, owner: _Owner, old: States, new: States) -> Iterator[LiveRow]:
         """Yield the rows of bars that were told from `old`, and are others since the ticks were read anew.
@@ -140,37 +151,40 @@ class LiveBars:
             for time in wanted[TIME_COLUMN].to_physical():
                 key = (owner, clock, interval, dataset.id, time)
                 self._revisions[key] = self._revisions.get(key, FIRST) + 1
-            yield from self._rows(dataset, kind, [(owner, wanted)], wanted, {owner: states}, again=True)
+            parts = [(owner, wanted)]
+            if _looks_back(dataset):
+                frame = self._of_months(dataset, kind, parts, {owner: states}, again=True)
+            else:
+                frame = dataset_frame(dataset, wanted)
+            yield from self._rows(dataset, kind, parts, frame)
 
     def _rows(
-        self,
-        dataset: Dataset,
-        kind: _Kind,
-        parts: list[tuple[_Owner, pl.DataFrame]],
-        whole: pl.DataFrame,
-        instruments: Mapping[_Owner, States],
-        *,
-        again: bool = False,
+        self, dataset: Dataset, kind: _Kind, parts: list[tuple[_Owner, pl.DataFrame]], frame: pl.DataFrame
     ) -> Iterator[LiveRow]:
         clock, interval, _ = kind
         owners = [owner for owner, bars in parts for _ in range(bars.height)]
-        if _looks_back(dataset):
-            frame = pl.concat(
-                [
-                    self._looking_back(dataset, kind, owner, bars, instruments[owner], again=again)
-                    for owner, bars in parts
-                ]
-            )
-        else:
-            frame = dataset_frame(dataset, whole)
         verdicts = [
             (
                 self._revisions.get((owner, clock, interval, dataset.id, start), FIRST),
                 self._gaps.is_complete(owner, dataset.streams, start, start + interval.microseconds),
             )
-            for owner, start in zip(owners, whole[TIME_COLUMN].to_physical(), strict=True)
+            for owner, start in zip(owners, times_of(frame, TIME_COLUMN).tolist(), strict=True)
         ]
         yield from rows_of(dataset, clock, interval, owners, frame, verdicts, self._now())
+
+    def _of_months(
+        self,
+        dataset: Dataset,
+        kind: _Kind,
+        parts: list[tuple[_Owner, pl.DataFrame]],
+        instruments: Mapping[_Owner, States],
+        *,
+        again: bool = False,
+    ) -> pl.DataFrame:
+        """Compute rows of a dataset with fields that look back over the month, of one instrument after the other."""
+        return pl.concat(
+            [self._looking_back(dataset, kind, owner, bars, instruments[owner], again=again) for owner, bars in parts]
+        )
 
     def _looking_back(
         self, dataset: Dataset, kind: _Kind, owner: _Owner, bars: pl.DataFrame, states: States, *, again: bool

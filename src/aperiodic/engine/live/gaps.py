@@ -66,6 +66,11 @@ class KnownGaps:
             first < end and last >= begin for stream in streams for first, last in self._known.get((owner, stream), ())
         )
 
+    @property
+    def new(self) -> list[_Owner]:
+        """Instruments of which gaps have become known that `take_new` has not returned."""
+        return list(self._new)
+
     def take_new(self, owner: _Owner) -> list[tuple[str, int, int]]:
         """Return stream, begin and end, µs, of what has become known since the last time."""
         return self._new.pop(owner, [])

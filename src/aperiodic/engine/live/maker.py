@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from aperiodic.engine.handover import HandedOver
-from aperiodic.engine.importing.buffers import rows_frame
+from aperiodic.engine.handover import HandedOver, ticks_of
 from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.gaps import KnownGaps
 from aperiodic.engine.open_days.days import OpenDays
@@ -14,11 +13,11 @@ from aperiodic.engine.open_days.instrument import HOLD_US
 from aperiodic.engine.open_days.publishing import MonthsBefore
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.market import DAY_US, Exchange, Stream, Symbol, tick_schema
+from aperiodic.market import DAY_US, Exchange, Interval, Stream, Symbol
 from aperiodic.market.time import day_at, now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from aperiodic.engine.handover import Announced
     from aperiodic.engine.handover.receiver import Track
@@ -38,7 +37,8 @@ _FORGET_EVERY_US: Final = 60_000_000
 _COMMITTED_WITHIN_US: Final = 20_000_000
 """A day is read anew only where files hold all but the ticks of this time: so long ago they are remembered."""
 _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *UNUSABLE})
-_TIMES: Final = ("exchange_timestamp", "local_timestamp")
+_STEP_US: Final = 5_000_000
+"""So often ticks go into bars while nobody reads those below a minute."""
 
 
 class LiveMaker:
@@ -78,7 +78,11 @@ class LiveMaker:
         self._days = OpenDays(lake, now, hold_us=hold_us, read_anew=self._correct)
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(MonthsBefore(lake), self._gaps, now)
-        self._new: defaultdict[Instrument, defaultdict[Stream, list[Any]]] = defaultdict(lambda: defaultdict(list))
+        self._new: defaultdict[tuple[Exchange, str], defaultdict[str, list[Any]]]
+        self._new = defaultdict(lambda: defaultdict(list))
+        self._seen: defaultdict[Exchange, int] = defaultdict(int)
+        self._edges: dict[Exchange, tuple[int, int]] = {}
+        self._hold_us = hold_us
         self._anew: dict[Instrument, int] = {}
         self._ledger_at = self._forgotten = self._anew_after = 0
         self._begun = False
@@ -100,12 +104,7 @@ class LiveMaker:
         """
         self.waits = None
         for message in messages:
-            if isinstance(message, HandedOver):
-                for stream, symbol, rows in message.series:
-                    self._new[Exchange(message.exchange), Symbol.parse(symbol)][Stream(stream)] += rows
-            else:
-                for symbol in message.anew:
-                    self._anew[Exchange(message.exchange), Symbol.parse(symbol)] = self._now()
+            self._hear(message)
         try:
             self._read_ledger()
             self._read_anew()
@@ -114,10 +113,35 @@ class LiveMaker:
                 raise
             self.waits = error.message
         if self._begun:
-            self._take()
             seconds = self._seconds()
-            self._days.fold({} if self._track is None else self._track.received, seconds=seconds)
-            self._tell(seconds=seconds)
+            if due := self._due(seconds=seconds):
+                self._take(due)
+                self._days.fold(due, seconds=True)
+                self._tell(seconds=seconds)
+            self._tell_gaps()
+
+    def _hear(self, message: HandedOver | Announced) -> None:
+        exchange = Exchange(message.exchange)
+        if isinstance(message, HandedOver):
+            for stream, symbol, rows in message.series:
+                self._new[exchange, symbol][stream].extend(rows)
+                self._seen[exchange] = max(self._seen[exchange], *(row[0] or 0 for row in rows))
+        else:
+            for symbol in message.anew:
+                self._anew[exchange, Symbol.parse(symbol)] = self._now()
+
+    def _due(self, *, seconds: bool) -> dict[Exchange, int]:
+        """Return the venues of which something is over that was not the last time, each with what is received, µs."""
+        step = Interval.S1.microseconds if seconds else _STEP_US
+        received = self._days.received_by_venue({} if self._track is None else self._track.received)
+        seen = self._days.seen_by_venue()
+        due = {}
+        for exchange, until in received.items():
+            latest = min(max(self._seen[exchange], seen[exchange]), until)
+            edges = (until // step, (latest - self._hold_us) // Interval.M1.microseconds)
+            if self._edges.get(exchange) != edges:
+                self._edges[exchange], due[exchange] = edges, until
+        return due
 
     def _read_ledger(self) -> None:
         if self._track is not None and self._now() - self._ledger_at < _LEDGER_EVERY_US:
@@ -133,23 +157,23 @@ class LiveMaker:
         self._gaps.refresh(self._days.instruments)
         self._forget()
 
-    def _take(self) -> None:
-        """Let the open days have what was handed over."""
-        for key, streams in self._new.items():
-            instrument = self._days.find(key)
-            for stream, rows in streams.items():
-                ticks = rows_frame(tick_schema(stream), rows)
-                latest: list[Any] = [ticks[name].to_physical().max() for name in _TIMES]
-                instrument.add(stream, ticks, *(time or 0 for time in latest))
-        self._new.clear()
+    def _take(self, exchanges: Collection[Exchange]) -> None:
+        """Let the open days of some venues have what was handed over."""
+        for exchange, symbol in [key for key in self._new if key[0] in exchanges]:
+            instrument = self._days.find((exchange, Symbol.parse(symbol)))
+            for name, rows in self._new.pop((exchange, symbol)).items():
+                stream = Stream(name)
+                latest = (max(row[place] or 0 for row in rows) for place in (0, 1))
+                instrument.add(stream, ticks_of(stream, rows), *latest)
 
     def _tell(self, *, seconds: bool) -> None:
-        if not self._days.instruments:
-            return
         states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
-        rows = [row for owner, held in states.items() for row in self._live.touched(owner, held)]
-        self._hand_out(rows)
         self._hand_out(list(self._live.take(states, seconds=seconds)))
+
+    def _tell_gaps(self) -> None:
+        """Tell the rows again of bars that overlap gaps that have become known."""
+        for owner in self._gaps.new:
+            self._hand_out(list(self._live.touched(owner, self._days.instruments[owner].states)))
 
     def _hand_out(self, rows: list[LiveRow]) -> None:
         if rows:
@@ -169,7 +193,7 @@ class LiveMaker:
             is_late = instrument.late > days.late.get(key, 0) and began - days.read_at[key] > _READ_ANEW_EVERY_US
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)
-                self._take()
+                self._take([key[0]])
                 days.reload(key)
                 self._anew_after = self._now() + (self._now() - began) * _READ_ANEW_SHARE
                 return

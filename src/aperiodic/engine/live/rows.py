@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from aperiodic.catalog import TIME_COLUMN
+from aperiodic.engine.merging import times_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def rows_of(
         verdicts: Revision, and whether it is complete, of each row.
         now: The time, µs.
     """
-    times = frame[TIME_COLUMN].to_physical().to_list()
+    times = times_of(frame, TIME_COLUMN).tolist()
     fields = frame.drop(TIME_COLUMN).to_dicts()
     for (exchange, symbol), time, values, (revision, complete) in zip(owners, times, fields, verdicts, strict=True):
         # JSON knows no infinity; msgspec writes null for it, as for what is not a number.

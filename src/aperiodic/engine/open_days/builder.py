@@ -91,7 +91,7 @@ class OpenDayBuilder:
         """
         waits, files = None, 0
         self._days.read_ledger()
-        self._days.fold()
+        self._days.fold(self._days.received_by_venue())
         # Bars of a minute and more first: the files of shorter ones are large.
         for sub_minute in (False, True):
             for (exchange, symbol), instrument in list(self._days.instruments.items()):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from aperiodic.engine.families import KERNELS
-from aperiodic.engine.merging import merge_frames
+from aperiodic.engine.merging import merge_frames, merge_pieces, times_of
 from aperiodic.engine.partials.kernel import DayTicks
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, tick_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from aperiodic.catalog import Family
     from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay
@@ -59,7 +64,7 @@ class DayState:
         self._clock = clock
         self._before = before
         self._pending: dict[Stream, list[pl.DataFrame]] = {}
-        self._tail: dict[Stream, pl.DataFrame] = {}
+        self._tail: dict[Stream, deque[tuple[int, pl.DataFrame]]] = {}
         self._days: dict[Family, OpenDay] = {}
         self._last: dict[Family, int] = {}
         self._published: dict[tuple[Family, Interval], int] = {}
@@ -67,32 +72,33 @@ class DayState:
 
     def add(self, stream: Stream, ticks: pl.DataFrame) -> None:
         """Take ticks of this day, in any order; those that came before are left out."""
-        time = pl.col(self._clock.column).to_physical()
-        late = ticks.filter(time < self.folded_to)
-        if late.height:
-            held = self._tail.get(stream)
+        if ticks.height and times_of(ticks, self._clock.column).min() < self.folded_to:
+            times = ticks[self._clock.column].to_physical()
+            late = ticks.filter(times < self.folded_to)
+            held = self._recent(stream)
             if held is not None:
-                known = merge_frames(stream, [held, late]).height - held.height
-                self.late += max(known, 0)
+                self.late += max(merge_frames(stream, [held, late]).height - held.height, 0)
             else:
                 self.late += late.height
-            ticks = ticks.filter(time >= self.folded_to)
+            ticks = ticks.filter(times >= self.folded_to)
         if ticks.is_empty():
             return
         waiting = self._pending.setdefault(stream, [])
         waiting.append(ticks)
         if len(waiting) >= _MOST_WAITING:
-            self._pending[stream] = [merge_frames(stream, waiting)]
+            self._pending[stream] = [merge_pieces(stream, waiting)]
 
     def recent(self) -> Iterator[tuple[Stream, pl.DataFrame]]:
         """Yield the ticks that wait, and those of the last half minute that are in the bars."""
         for stream in self._pending.keys() | self._tail.keys():
-            tail = self._tail.get(stream)
-            yield stream, pl.concat([*([] if tail is None else [tail]), *self._pending.get(stream, [])])
+            yield (
+                stream,
+                pl.concat([*(ticks for _, ticks in self._tail.get(stream, ())), *self._pending.get(stream, [])]),
+            )
 
     def latest(self, stream: Stream, kernel: FamilyKernel) -> pl.DataFrame:
         """Return the latest usable event of a stream in the last half minute, `time` and the kernel's columns; or none."""
-        tail = self._tail.get(stream)
+        tail = self._recent(stream)
         time = pl.col(self._clock.column).to_physical().alias("time")
         usable = kernel.usable.get(stream, pl.lit(value=True))
         events = pl.DataFrame(schema=tick_schema(stream)) if tail is None else tail.filter(usable)
@@ -103,9 +109,9 @@ class DayState:
 
         Args:
             horizon: All ticks before this time are there, µs.
-            seconds: Whether those of the seconds that are over are wanted too, on a clock that has such bars.
+            seconds: Whether those of the seconds that are over are wanted too.
         """
-        grain = self._clock.intervals[0] if seconds else Interval.M1
+        grain = Interval.S1 if seconds else Interval.M1
         horizon = min(horizon - horizon % grain.microseconds, self.begin + DAY_US)
         if horizon <= self.folded_to:
             return
@@ -145,7 +151,7 @@ class DayState:
             ]
             for interval, bars in day.finish(wanted).items() if wanted else ():
                 self._published[family, interval] = edges[interval]
-                over = bars.filter(pl.col("time").to_physical() < edges[interval])
+                over = _before(bars, edges[interval])
                 if over.height:
                     yield family, interval, over
 
@@ -165,7 +171,7 @@ class DayState:
                 if self._last.get(family, -1) < since or (interval.sub_minute and not seconds):
                     continue
                 bars = day.finish([interval], since)[interval]
-                over = bars.filter(pl.col("time").to_physical() < edge)
+                over = _before(bars, edge)
                 if over.height:
                     yield family, interval, over
 
@@ -194,30 +200,56 @@ class DayState:
         day = self._days.get(family)
         if day is None:
             return None
-        bars = day.finish([interval], since)[interval].filter(pl.col("time").to_physical() < edge)
+        bars = _before(day.finish([interval], since)[interval], edge)
         return bars if bars.height else None
 
+    def _recent(self, stream: Stream) -> pl.DataFrame | None:
+        """Return the ticks of the last half minute that are in the bars; None where there are none."""
+        tail = self._tail.get(stream)
+        return pl.concat([ticks for _, ticks in tail]) if tail else None
+
     def _ready(self, stream: Stream, horizon: int) -> pl.DataFrame:
-        time = pl.col(self._clock.column).to_physical()
-        waiting = merge_frames(stream, self._pending[stream])
-        ready, later = waiting.filter(time < horizon), waiting.filter(time >= horizon)
-        self._pending[stream] = [later]
-        if later.is_empty():
-            del self._pending[stream]
+        """Take the ticks before a time, in order of time; the others wait on."""
+        waiting = merge_pieces(stream, self._pending.pop(stream))
+        times = times_of(waiting, self._clock.column)
+        if _is_sorted(times):
+            place = int(np.searchsorted(times, horizon))
+            ready, later = waiting.slice(0, place), waiting.slice(place)
+        else:
+            before = pl.Series(times < horizon)
+            ready, later = waiting.filter(before), waiting.filter(~before)
+        if later.height:
+            self._pending[stream] = [later]
         if ready.is_empty():
             return ready
-        tail = [ready] if stream not in self._tail else [self._tail[stream], ready]
-        self._tail[stream] = pl.concat(tail).filter(time >= horizon - _TAIL_US)
-        return ready.with_columns(time.alias("time")).sort("time", maintain_order=True)
+        times = times_of(ready, self._clock.column)
+        tail = self._tail.setdefault(stream, deque())
+        tail.append((int(times.max()), ready))
+        while tail and tail[0][0] < horizon - _TAIL_US:
+            tail.popleft()
+        timed = ready.clone().insert_column(0, pl.Series("time", times))
+        return timed if _is_sorted(times) else timed.sort("time", maintain_order=True)
+
+
+def _is_sorted(times: NDArray[np.int64]) -> bool:
+    return bool((times[1:] >= times[:-1]).all())
+
+
+def _before(bars: pl.DataFrame, edge: int) -> pl.DataFrame:
+    """Return the bars that start before a time, µs."""
+    return bars.slice(0, int(np.searchsorted(times_of(bars, "time"), edge)))
 
 
 def _length(interval: Interval) -> int:
     return interval.microseconds
 
 
+@cache
+def _nothing(stream: Stream, columns: tuple[str, ...]) -> pl.DataFrame:
+    empty = pl.DataFrame(schema=tick_schema(stream))
+    return empty.select(pl.col("exchange_timestamp").to_physical().alias("time"), *columns)
+
+
 def _columns(events: Mapping[Stream, pl.DataFrame], stream: Stream, columns: tuple[str, ...]) -> pl.DataFrame:
     found = events.get(stream)
-    if found is None:
-        empty = pl.DataFrame(schema=tick_schema(stream))
-        return empty.select(pl.col("exchange_timestamp").to_physical().alias("time"), *columns)
-    return found.select("time", *columns)
+    return _nothing(stream, columns) if found is None else found[["time", *columns]]

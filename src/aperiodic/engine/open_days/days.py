@@ -98,31 +98,46 @@ class OpenDays:
             self._row = row
         self._received = received
 
-    def fold(self, handed_over: Mapping[Writer, int] | None = None, *, seconds: bool = False) -> None:
+    def fold(self, received: Mapping[Exchange, int], *, seconds: bool = False) -> None:
         """Put into the bars what is certain.
 
         Args:
-            handed_over: Everything that arrived at writers until then is here, though not in the ledger yet, µs.
-            seconds: Whether bars below a minute are wanted at once.
+            received: Everything that arrived of a venue until then is here, µs; see `received_by_venue`. Venues that are
+                not named have to wait.
+            seconds: Whether what is over is put there by the second, not by the minute.
         """
-        received = self._received_by_venue(handed_over or {})
+        seen = self.seen_by_venue()
+        for (exchange, _), instrument in self.instruments.items():
+            instrument.forget_days_over()
+            if exchange in received:
+                instrument.fold(received[exchange], seen[exchange], seconds=seconds)
+
+    def seen_by_venue(self) -> defaultdict[Exchange, int]:
+        """Return the latest event of each venue, µs of its clock; 0 where there is none."""
         seen: defaultdict[Exchange, int] = defaultdict(int)
         for (exchange, _), instrument in self.instruments.items():
             seen[exchange] = max(seen[exchange], instrument.seen)
-        for (exchange, _), instrument in self.instruments.items():
-            instrument.forget_days_over()
-            instrument.fold(received.get(exchange, instrument.received), seen[exchange], seconds=seconds)
+        return seen
 
-    def _received_by_venue(self, handed_over: Mapping[Writer, int]) -> dict[Exchange, int]:
-        """Return until when everything that arrived has become ticks, by venue, µs."""
+    def received_by_venue(self, handed_over: Mapping[Writer, int] | None = None) -> dict[Exchange, int]:
+        """Return until when everything that arrived is here, by venue, µs.
+
+        Args:
+            handed_over: Everything that arrived at writers until then is here, though not in the ledger yet, µs.
+        """
+        handed_over = handed_over or {}
         received: defaultdict[Exchange, list[int]] = defaultdict(list)
         for writer in self._received.keys() | handed_over.keys():
             time = max(self._received.get(writer, 0), handed_over.get(writer, 0))
             received[Exchange(writer[0])].append(time)
-        return {
+        found = {
             exchange: min(time for time in times if time > max(times) - _ACTIVE_US)
             for exchange, times in received.items()
         }
+        for (exchange, _), instrument in self.instruments.items():
+            if exchange not in received:  # nobody records it: its ticks were imported
+                found[exchange] = max(found.get(exchange, 0), instrument.received)
+        return found
 
     def _begin(self) -> None:
         """Read the ticks of open days."""

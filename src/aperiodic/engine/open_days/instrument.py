@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from aperiodic.engine.merging import times_of
 from aperiodic.engine.normalising.closing import JOINED
 from aperiodic.engine.open_days.before import latest_before
 from aperiodic.engine.open_days.day_state import DayState
 from aperiodic.engine.parts import COMPACTED
 from aperiodic.lake import LakeError, ObjectKind, ObjectReader
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.market import DAY_US, Clock, Source, Stream
+from aperiodic.market import DAY_US, Clock, Interval, Source, Stream
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ HOLD_US: Final = 1_000_000
 
 _PATIENT_HOLD_US: Final = 60_000_000
 """The same while a day is read anew: what came late the first time takes its place."""
+
+_OPEN_US: Final = 10_000_000
+"""What is older goes into bars of the exchange clock though their minute is not over, so that little is left to do then."""
 
 _ROWS_AT_ONCE: Final = 200_000
 
@@ -91,7 +96,7 @@ class OpenInstrument:
         ]
         self._patient = True
         held.sort(key=lambda each: (each.first_local or 0, each.key.period))
-        for record, following in zip(held, [*held[1:], None], strict=True):
+        for record, following in zip_longest(held, held[1:]):
             self._take(record)
             self.fold(self.received if following is None else following.first_local or 0)
         self._patient = False
@@ -127,7 +132,12 @@ class OpenInstrument:
             seen: Latest event of the venue, µs of the exchange clock; its instruments are not all equally lively.
         """
         hold = _PATIENT_HOLD_US if self._patient else self._hold_us
-        horizons = {Clock.EXCHANGE: min(max(self.seen, seen), received) - hold, Clock.TRUE: received}
+        latest = min(max(self.seen, seen), received)
+        certain = latest - hold
+        if seconds:
+            # Within a minute nothing is told yet: it is left open for late events, but for what is old.
+            certain = max(certain - certain % Interval.M1.microseconds, latest - _OPEN_US)
+        horizons = {Clock.EXCHANGE: certain, Clock.TRUE: received}
         for (clock, _), state in self.states.items():
             state.fold(horizons[clock], seconds=seconds)
 
@@ -166,6 +176,12 @@ class OpenInstrument:
         self.seen = max(self.seen, last_exchange)
         self.received = max(self.received, last_local)
         for clock in Clock:
+            known = times_of(ticks, clock.column)
+            if ticks.height and (day := int(known.min()) // DAY_US) == int(known.max()) // DAY_US:
+                if day >= self._first_day:
+                    for part in ticks.iter_slices(_ROWS_AT_ONCE):
+                        self._state(clock, day * DAY_US).add(stream, part)
+                continue
             times = ticks[clock.column].to_physical()
             days = times // DAY_US
             for day in days.drop_nulls().unique().sort():
