@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from aperiodic.capture.segments import SegmentWriter
     from aperiodic.venues.feed import Frame
 
-__all__ = ["BLOCK_BYTES", "FLUSH_S", "Recorder"]
+__all__ = ["BLOCK_BYTES", "FLUSHED_AT_MS", "Recorder", "until_flush_s"]
 
 BLOCK_BYTES: Final = 128 << 10
 """A block is handed over when it is so large."""
 
-FLUSH_S: Final = 0.05
-"""It waits no longer than this for more lines, seconds."""
+FLUSHED_AT_MS: Final = (40, 150, 320, 420, 600, 800)
+"""So long after each second of the clock what there is is handed over: soon after bars end, and after those that wait
+for a quarter of a second. Blocks that are handed over more often are larger on disk."""
 
 _HEAD: Final = 24
 """Bytes before a frame and behind it, about."""
@@ -167,3 +168,9 @@ def _is_utf8(message: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def until_flush_s(now_ms: float) -> float:
+    """Return how long to wait for the next time of `FLUSHED_AT_MS`, seconds."""
+    passed = now_ms % 1_000
+    return (next((at for at in FLUSHED_AT_MS if at > passed), FLUSHED_AT_MS[0] + 1_000) - passed) / 1_000

@@ -17,7 +17,7 @@ from aperiodic.capture.keeper import Keeper
 from aperiodic.capture.monitor import keep_telling, status_path, tell
 from aperiodic.capture.plan import Planned, plan_connections
 from aperiodic.capture.polls import keep_polling
-from aperiodic.capture.recorder import FLUSH_S, Recorder
+from aperiodic.capture.recorder import Recorder, until_flush_s
 from aperiodic.capture.rest import RestClient, Weight
 from aperiodic.capture.segments import SegmentWriter, in_words
 from aperiodic.capture.settings import addresses, check_addresses
@@ -311,7 +311,7 @@ class Session:
 
     async def _flush(self) -> None:
         while True:
-            await asyncio.sleep(FLUSH_S)
+            await asyncio.sleep(until_flush_s(time.time() * 1_000))
             self.recorder.flush()
 
     async def _recover(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.cli.compiling import compile_once
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["live"]
 
+_READERS_COME_S: Final = 10.0
 _WAIT_S: Final = 0.25
 _TOLD_EVERY_US: Final = 10_000_000
 
@@ -42,8 +44,13 @@ def _make(lake: Lake, hold_us: int, over: threading.Event) -> None:
     receiver = TicksReceiver(lake.home)
     try:
         with LiveHub(lake.home) as hub:
-            maker = LiveMaker(lake, hub.tell, seconds=lambda: hub.wants_seconds, track=receiver.track, hold_us=hold_us)
-            told = 0
+            told, begun = 0, time.monotonic()
+
+            def seconds() -> bool:
+                # At the start those who read are not here yet, and must miss nothing.
+                return hub.wants_seconds or time.monotonic() - begun < _READERS_COME_S
+
+            maker = LiveMaker(lake, hub.tell, seconds=seconds, track=receiver.track, hold_us=hold_us)
             while not over.is_set():
                 receiver.wait(_WAIT_S)
                 maker.round(receiver.take())

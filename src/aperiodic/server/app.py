@@ -98,7 +98,7 @@ def create_app(
     watch = access_log or AccessLog()
     endpoints = declared_endpoints(handlers)
     service = Service(lake, Secrets.load(settings), settings, watch.monitoring)
-    live_rows = live_rows or Fanout(lake.home)
+    live_rows = live_rows or Fanout(lake, watch.monitoring)
     given = {
         "service": service,
         "live_rows": live_rows,
@@ -120,7 +120,7 @@ def create_app(
         on_shutdown=[service.metering.stop, pages.close],
         openapi_config=None,
     )
-    app.state.stream = StreamService(service, app, live_rows)
+    app.state.stream = StreamService(service, app, live_rows, watch.monitoring)
     app.asgi_handler = watch.around(pages.around(app.asgi_handler))
     return app
 

@@ -230,3 +230,21 @@ def test_a_key_that_is_revoked_ends_its_connections(home: Path, api: Api) -> Non
             read_to_the_end(client)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 4001
+
+
+def counted(api: Api, name: str) -> float:
+    """Return the sum of the samples of a metric."""
+    lines = httpx.get(api.url.removesuffix("/api/v1") + "/metrics").text.splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+def test_what_is_read_live_is_counted(api: Api, hub: LiveHub) -> None:
+    before = counted(api, "aperiodic_live_delay_seconds_count")
+    with opened(api) as client:
+        ask(client, op="subscribe", id="s1", channels=["ohlcv.binance-futures.1m"])
+        hub.tell([row(60), row(61), row(60, dataset="vtwap")])
+        while received(client)["data"]["time"] < T + 61 * MINUTE:
+            pass
+        assert counted(api, "aperiodic_live_connections") >= 1
+        assert counted(api, "aperiodic_live_delay_seconds_count") - before == 2  # of rows that somebody reads
+        assert counted(api, "aperiodic_live_queued_bytes") >= counted(api, "aperiodic_live_longest_queue_bytes") >= 0

@@ -38,6 +38,7 @@ _DELAY_HELP: Final = (
     "# HELP aperiodic_delay_seconds Of the last ten minutes: from arrival to committed ticks, and from the end of a "
     "minute to its bar in a file."
 )
+_DELAYS_S: Final = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1, 2.5, 5, 10, 30, 60)
 _BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -70,6 +71,14 @@ class Monitoring:
         self._file_bytes = Counter(
             "aperiodic_file_bytes", "Bytes of files sent through this server.", registry=registry
         )
+        self._live_delay = Histogram(
+            "aperiodic_live_delay_seconds",
+            "Time from the end of a bar until its row was handed to the connections that read it.",
+            ["interval", "clock"],
+            buckets=_DELAYS_S,
+            registry=registry,
+        )
+        self._live_cut = Counter("aperiodic_live_cut", "Live connections let go.", ["why"], registry=registry)
         build = Gauge("aperiodic_build_info", "Version of this server.", ["version", "python"], registry=registry)
         build.labels(__version__, platform.python_version()).set(1)
         ProcessCollector(registry=registry)
@@ -114,6 +123,23 @@ class Monitoring:
     def count_links(self, endpoint: str, links: int) -> None:
         """Count links that were issued by an endpoint."""
         self._links.labels(endpoint).inc(links)
+
+    def count_live_rows(self, interval: str, clock: str, seconds: float) -> None:
+        """Count a live row that readers were given so long after the end of its bar."""
+        self._live_delay.labels(interval, clock).observe(seconds)
+
+    def count_cut(self, why: str) -> None:
+        """Count a live connection that was let go: `slow`, `hole`, `lapsed` or `rate`."""
+        self._live_cut.labels(why).inc()
+
+    def watch_live(self, connections: Callable[[], int], queued: Callable[[], int], longest: Callable[[], int]) -> None:
+        """Show what live connections there are, and the bytes that wait for all and for the slowest of them."""
+        for name, words, tell in (
+            ("connections", "Live connections.", connections),
+            ("queued_bytes", "Bytes that live connections have not read yet.", queued),
+            ("longest_queue_bytes", "Bytes that the slowest live connection has not read yet.", longest),
+        ):
+            Gauge(f"aperiodic_live_{name}", words, registry=self._registry).set_function(tell)
 
     def exposition(self) -> bytes:
         """Return everything in the Prometheus text format."""

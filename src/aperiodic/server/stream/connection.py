@@ -40,8 +40,11 @@ SLOW: Final = 1013
 OVER: Final = 4000
 """Close code: what is replayed has come to its end."""
 LAPSED: Final = 4001
+RESTART: Final = 1012
 RATE: Final = 1008
 DRAIN: Final = 1001
+
+_CUT: Final = {SLOW: "slow", LAPSED: "lapsed", RATE: "rate", RESTART: "hole"}
 
 _HEARTBEAT: Final = framed(b'{"op":"heartbeat"}')
 _encode: Final = msgspec.json.Encoder().encode
@@ -112,6 +115,15 @@ class StreamConnection(asyncio.Protocol):
         transport.write(frames)
         self._sent_at = time.monotonic()
 
+    @property
+    def queued(self) -> int:
+        """Bytes that the client has not read yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def lose(self) -> None:
+        """Let the client go because rows cannot be told to it: it begins again, and asks for them or knows of the gap."""
+        self.close(RESTART, "rows were missed")
+
     def tick(self, now: float) -> None:
         """Send a heartbeat when it is due, and end what takes too long."""
         if self._protocol.state is State.OPEN and not self._closing:
@@ -124,6 +136,8 @@ class StreamConnection(asyncio.Protocol):
         """Say goodbye."""
         if self._closing:
             return
+        if code in _CUT:
+            self._service.monitoring.count_cut(_CUT[code])
         self._closing = True
         self.close_by = time.monotonic() + _CLOSE_S
         if self._protocol.state is State.OPEN:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict, deque
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from websockets.frames import Frame, Opcode
@@ -12,12 +13,15 @@ from websockets.frames import Frame, Opcode
 from aperiodic.engine.live import LiveRow, follow_hub
 from aperiodic.market import Interval
 from aperiodic.market.time import now_us
+from aperiodic.server.stream.channels import Channel
+from aperiodic.server.stream.replay import MOST_ROWS, missed_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from aperiodic.server.stream.channels import Channel, Series
+    from aperiodic.lake import Lake
+    from aperiodic.server.middleware.prometheus import Monitoring
+    from aperiodic.server.stream.channels import Series
 
 __all__ = ["Fanout", "Reader", "framed", "row_message"]
 
@@ -28,6 +32,9 @@ _MOST_KEPT: Final = 200_000
 
 class Reader(Protocol):
     """Who reads: a connection."""
+
+    def lose(self) -> None:
+        """Let the client go: it has missed rows that cannot be told any more."""
 
     def send(self, frames: bytes) -> None:
         """Write frames, unless the client does not read."""
@@ -48,11 +55,13 @@ class Fanout:
     """The rows of this process and who reads them; everything but `_follow` happens in the event loop.
 
     Args:
-        home: Folder of the installation, where rows are announced.
+        lake: The installation, where rows are announced, and in whose files those are that were missed.
+        monitoring: Counts rows; None where that tells nothing.
     """
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, lake: Lake, monitoring: Monitoring | None = None) -> None:
+        self._lake = lake
+        self._monitoring = monitoring
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -61,6 +70,7 @@ class Fanout:
         self._kept: deque[LiveRow] = deque()
         self._began = now_us()
         self._wants_seconds = False
+        self._waiting: deque[LiveRow] | None = None
 
     def start(self) -> None:
         """Begin to receive rows; call it in the event loop."""
@@ -101,39 +111,99 @@ class Fanout:
             ):
                 yield row
 
-    def deliver(self, rows: Iterable[LiveRow]) -> None:
-        """Write rows to those who asked for them."""
+    def deliver(self, rows: Iterable[LiveRow], *, missed: bool = False) -> None:
+        """Write rows to those who asked for them.
+
+        Args:
+            rows: In the order in which they were made.
+            missed: Whether others can be missing before them; those who read get them from files first.
+        """
+        if self._waiting is not None:
+            self._waiting.extend(rows)
+            if len(self._waiting) > _MOST_KEPT:
+                self._lose(list(self._readers))
+                self._waiting.clear()
+        elif missed and (since := self._since()):
+            self._waiting = deque(rows)
+            asyncio.get_running_loop().create_task(self._make_up(since))
+        else:
+            self._deliver(rows)
+
+    def _since(self) -> dict[Series, int]:
+        """Return after which time rows can be missing of each series that is read, µs."""
+        return {
+            series: min(row.time for row in self._newest[series].values()) + 1
+            for series, readers in self._readers.items()
+            if readers and self._newest[series]
+        }
+
+    async def _make_up(self, since: Mapping[Series, int]) -> None:
+        """Deliver what can be missing, then what has come meanwhile; who cannot be told begins again."""
+        rows: list[LiveRow] = []
+        lost: list[Series] = []
+        for series, time in since.items():
+            try:
+                found = await asyncio.to_thread(missed_rows, self._lake, Channel("", series, None), time)
+            except Exception:  # noqa: BLE001 - whatever the store says
+                lost.append(series)
+            else:
+                if len(found) >= MOST_ROWS:
+                    lost.append(series)
+                rows += found
+        self._lose(lost)
+        waiting, self._waiting = self._waiting or (), None
+        self._deliver(sorted(rows, key=lambda row: row.time), from_files=True)
+        self._deliver(waiting)
+
+    def _lose(self, lost: Iterable[Series]) -> None:
+        for series in lost:
+            for reader, _ in list(self._readers[series]):
+                reader.lose()
+
+    def _deliver(self, rows: Iterable[LiveRow], *, from_files: bool = False) -> None:
         outgoing: defaultdict[Reader, list[bytes]] = defaultdict(list)
-        now = 0
+        told: list[LiveRow] = []
         for row in rows:
-            series = _series_of(row)
-            newest = self._newest[series].get(row.symbol)
-            if newest is not None and row.revision == 0 and row.time <= newest.time:
-                continue  # told before: whoever makes them has begun again
-            if newest is None or row.time >= newest.time:
-                self._newest[series][row.symbol] = row
-            self._kept.append(row)
-            now = row.told_at
-            if row.told_at < self._began:
-                continue  # this process was not there: who reads now has it from another, or asks for it
+            if self._is_told(row, from_files=from_files):
+                continue
             frames: dict[str, bytes] = {}
-            for (reader, _), channel in self._readers[series].items():
+            for (reader, _), channel in self._readers[_series_of(row)].items():
                 if channel.symbols is not None and row.symbol not in channel.symbols:
                     continue
                 if channel.name not in frames:
                     frames[channel.name] = framed(row_message(channel.name, row))
                 outgoing[reader].append(frames[channel.name])
-        while self._kept and (len(self._kept) > _MOST_KEPT or self._kept[0].told_at < now - _KEPT_US):
-            self._kept.popleft()
+            if frames and row.revision == 0 and not from_files:
+                told.append(row)
         for reader, some in outgoing.items():
             reader.send(b"".join(some))
+        if self._monitoring is not None:
+            sent = now_us()
+            for row in told:
+                self._monitoring.count_live_rows(row.interval, row.clock, (sent - row.end) / 1_000_000)
+
+    def _is_told(self, row: LiveRow, *, from_files: bool) -> bool:
+        """Keep a row; return whether those who read need not be told of it."""
+        newest = self._newest[_series_of(row)]
+        before = newest.get(row.symbol)
+        if before is not None and row.revision == 0 and row.time <= before.time:
+            return True  # whoever makes them has begun again
+        if before is None or row.time >= before.time:
+            newest[row.symbol] = row
+        if from_files:
+            return False
+        self._kept.append(row)
+        while len(self._kept) > _MOST_KEPT or self._kept[0].told_at < row.told_at - _KEPT_US:
+            self._kept.popleft()
+        # If this process was not there, who reads now has it from another, or asks for it.
+        return row.told_at < self._began
 
     def _follow(self) -> None:
-        follow_hub(self._home, self._receive, self._over.is_set, self._over.wait, lambda: self._wants_seconds)
+        follow_hub(self._lake.home, self._receive, self._over.is_set, self._over.wait, lambda: self._wants_seconds)
 
-    def _receive(self, rows: list[LiveRow], _missed: bool) -> None:
+    def _receive(self, rows: list[LiveRow], missed: bool) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.deliver, rows)
+            self._loop.call_soon_threadsafe(partial(self.deliver, rows, missed=missed))
 
 
 def _series_of(row: LiveRow) -> Series:

@@ -119,8 +119,7 @@ class PastFanout(Fanout):
         over: Callable[[], object],
         failed: Callable[[BaseException], object],
     ) -> None:
-        super().__init__(lake.home)
-        self._lake = lake
+        super().__init__(lake)
         self._bars = bars
         self._begin, self._end, self._speed = begin, end, speed
         self._tell_over, self._tell_failed = over, failed

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from aperiodic.engine.live import LiveRow
     from aperiodic.lake import Lake
+    from aperiodic.server.middleware.prometheus import Monitoring
     from aperiodic.server.service import Caller, Service
     from aperiodic.server.stream.channels import Channel
     from aperiodic.server.stream.fanout import Fanout
@@ -44,11 +45,13 @@ class StreamService:
         lake: The installation.
         fanout: The rows.
         missed: Returns the bars of a channel since a time, µs, that are in files.
+        monitoring: Counters.
     """
 
-    def __init__(self, service: Service, app: Litestar, fanout: Fanout) -> None:
+    def __init__(self, service: Service, app: Litestar, fanout: Fanout, monitoring: Monitoring) -> None:
         self.lake: Lake = service.lake
         self.missed: Callable[[Channel, int], list[LiveRow]] = partial(missed_rows, service.lake)
+        self.monitoring = monitoring
         self.fanout = fanout
         self._service = service
         self._app = app
@@ -57,6 +60,11 @@ class StreamService:
         self._counted: dict[StreamConnection, str] = {}
         self._keys: dict[StreamConnection, list[tuple[str, str]]] = {}
         self._ticking: asyncio.Task[None] | None = None
+        monitoring.watch_live(
+            lambda: len(self._open),
+            lambda: sum(connection.queued for connection in list(self._open)),
+            lambda: max((connection.queued for connection in list(self._open)), default=0),
+        )
 
     def start(self) -> None:
         """Begin; call it in the event loop."""
