@@ -23,7 +23,7 @@ _LONGEST_WAIT_S: Final = 60.0
 _SETTLED_S: Final = 60.0
 """A part that has run for so long begins anew with the shortest wait."""
 
-_STARTING_S: Final = 30.0
+_STARTING_S: Final = 10.0
 """A part that fails within this time of its very first start cannot work: everything is stopped."""
 
 _PATIENCE_S: Final = 20.0
