@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from websockets.asyncio.client import connect
 
 from aperiodic.capture.connection import Connection
-from aperiodic.capture.recorder import FLUSH_S, Recorder
+from aperiodic.capture.recorder import Recorder, until_flush_s
 from aperiodic.capture.segments import SegmentWriter
 from aperiodic.market import Exchange
 from aperiodic.venues import feed_of
@@ -94,7 +94,7 @@ async def _capture(url: str, frames: int, home: Path) -> None:
     writer.start()
     task = asyncio.create_task(connection.run())
     while connection.data < frames:
-        await asyncio.sleep(FLUSH_S)
+        await asyncio.sleep(until_flush_s(time.time() * 1_000))
         recorder.flush()
     await connection.close("done")
     await task
