@@ -303,3 +303,45 @@ def test_everything_works_by_keyboard_alone(open_visit: OpenVisit, width: int) -
     with page.expect_download() as csv:
         page.keyboard.press("Enter")
     assert content(csv.value).startswith(b"time,")
+
+
+def told(minute: int) -> dict[str, object]:
+    begin = 1_795_000_020_000_000
+    rows = [
+        {
+            "time": begin + number * 60_000_000,
+            **dict.fromkeys(("open", "high", "low", "volume"), 1.0),
+            "close": 103_249.5 + number,
+            "volume_notional": 1_000_000.0,
+            "complete": True,
+        }
+        for number in range(minute)
+    ]
+    instruments = [{"exchange": "binance-futures", "symbol": str(BTC), "rows": rows}] if rows else []
+    return {"metric": "ohlcv", "now": begin + minute * 60_000_000 + 7_000_000, "instruments": instruments}
+
+
+@pytest.mark.parametrize("address", ["/", "/catalog/ohlcv"])
+def test_a_live_board_shows_the_newest_bars(open_visit: OpenVisit, each_width: int, address: str) -> None:
+    seen = open_visit(width=each_width)
+    page = seen.page
+    page.route("**/site/live?metric=ohlcv", lambda route: route.fulfill(json=told(10)))
+    seen.open(address)
+    board = page.locator("[data-live]")
+    board.locator("tbody tr").first.wait_for()
+    assert board.is_visible()
+    assert "103258.5" in board.inner_text()
+    assert "7 s ago" in board.locator("[data-told]").inner_text()
+    if address == "/":
+        assert "+0.01 %" in board.inner_text()
+        assert "9,000,000" in board.inner_text()
+    else:
+        assert board.locator("tbody tr").count() == 6
+    assert seen.overflow() <= 0
+
+
+def test_without_capture_there_is_no_live_board(open_visit: OpenVisit) -> None:
+    seen = open_visit()
+    for address in ("/", "/catalog/ohlcv"):
+        seen.open(address)
+        assert seen.page.locator("[data-live]").is_hidden()

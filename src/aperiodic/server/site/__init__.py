@@ -20,6 +20,7 @@ from aperiodic.server.site.families import get_family
 from aperiodic.server.site.feed import get_feed
 from aperiodic.server.site.home import get_home
 from aperiodic.server.site.incidents import Incidents
+from aperiodic.server.site.live import LiveBoard, get_live
 from aperiodic.server.site.notebooks.pages import get_notebook, get_notebooks
 from aperiodic.server.site.plans import get_plans
 from aperiodic.server.site.preview_bars import PreviewBars
@@ -35,6 +36,7 @@ __all__ = ["error_page", "site_router", "wants_page"]
 def site_router(service: Service) -> Router:
     """Return the pages of the site as routes."""
     preview_bars = PreviewBars(service.lake, service.settings)
+    live_board = LiveBoard(service)
     incidents = Incidents(service.lake.engine)
     return Router(
         "/",
@@ -59,9 +61,11 @@ def site_router(service: Service) -> Router:
             get_client_wheel,
             get_series,
             get_open_requests,
+            get_live,
         ],
         dependencies={
             "preview_bars": Provide(lambda: preview_bars, sync_to_thread=False),
+            "live_board": Provide(lambda: live_board, sync_to_thread=False),
             "incidents": Provide(lambda: incidents, sync_to_thread=False),
         },
         include_in_schema=False,
