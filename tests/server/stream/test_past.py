@@ -91,8 +91,7 @@ def replaying(home: Path) -> Iterator[Api]:
         assert "ws://" in line, line + process.stderr.read()
         address = next(word for word in line.split() if word.startswith("ws://"))
         yield Api(address.rstrip(";"), make_key(home, "prime"))
-        process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0  # it ends with the stretch
         assert process.stderr.read() == "The replay is over.\n"
 
 
