@@ -39,9 +39,9 @@ class Shell:
     home: Path
     env: Mapping[str, str] = field(default_factory=dict)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, program: Path = COMMAND) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [COMMAND, *arguments],
+            [program, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -50,11 +50,18 @@ class Shell:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         if arguments[0] in SERVES:
-            process = self.start(*arguments)
-            output, errors = process.communicate(timeout=300)
-            return subprocess.CompletedProcess(arguments, process.returncode, output, errors)
+            return self._ended(self.start(*arguments))
         done = self.run_here(*arguments)
         return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
+
+    def run_python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run Python with the environment of the command."""
+        return self._ended(self.start(*arguments, program=Path(sys.executable)))
+
+    @staticmethod
+    def _ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+        output, errors = process.communicate(timeout=300)
+        return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
     def run_here(self, *arguments: str | Path) -> Done:
         """Run a command in this process, whichever it is."""

@@ -16,6 +16,17 @@ from aperiodic.server.settings import ServerSettings
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
 
+DEMO = """
+import sys
+from datetime import date
+from aperiodic.cli import main
+import aperiodic.cli.demo
+sys.modules["aperiodic.cli.demo"]._LAST = date(2025, 5, 4)
+if __name__ == "__main__":
+    main()
+"""
+"""The command, but for a market of four days instead of a month."""
+
 
 def test_serve_says_where_and_ends_in_peace_at_ctrl_c(shell: Shell) -> None:
     process = shell.start("serve", "--port", "0")
@@ -40,10 +51,10 @@ def test_a_port_in_use_is_said_in_plain_words(shell: Shell) -> None:
 
 
 def test_the_demo_shows_a_frame_that_went_the_whole_way(shell: Shell) -> None:
-    done = replace(shell, env={"APERIODIC_PORT": "0"}).run("demo", "--once")
+    done = replace(shell, env={"APERIODIC_PORT": "0"}).run_python("-c", DEMO, "demo", "--once")
     assert done.returncode == 0, done.stderr
     assert "Simulated data: flow of perpetual-BTC-USDT:USDT on binance-futures" in done.stdout
-    assert "shape: (744, 37)" in done.stdout
+    assert "shape: (96, 37)" in done.stdout
     assert re.search(r"export APERIODIC_API_URL=http://127\.0\.0\.1:\d+/api/v1 APERIODIC_API_KEY=ap_live_", done.stdout)
     assert 'curl -H "X-API-KEY: DEMO-KEY" "$APERIODIC_API_URL/data/preview/l2_imbalance?$preview"' in done.stdout
     with closing(Lake.open(Settings(home=shell.home))) as lake:

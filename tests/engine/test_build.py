@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import closing
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 import pytest
@@ -16,6 +18,7 @@ from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.market import Clock, Exchange, Symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ETH = Symbol.parse("perpetual-ETH-USDT:USDT")
@@ -24,34 +27,54 @@ DATASETS_OF_TRADES = 9
 INTERVALS = 7 + 10  # none below a minute on the exchange clock
 
 
-@pytest.fixture
-def trades() -> pl.DataFrame:
+class Built(NamedTuple):
+    """An installation, and what its build said."""
+
+    home: Path
+    report: BuildReport
+
+
+def days_of_trades() -> pl.DataFrame:
     return random_trades(1, 4_000, date(2025, 4, 29), days=DAYS)
 
 
-def lakes(tmp_path: Path, count: int) -> list[Lake]:
-    return [Lake.open(Settings(home=tmp_path / str(number))) for number in range(count)]
+@pytest.fixture
+def trades() -> pl.DataFrame:
+    return days_of_trades()
 
 
-def test_two_workers_and_none_write_the_same_bytes(tmp_path: Path, trades: pl.DataFrame) -> None:
-    first, second = lakes(tmp_path, 2)
-    for lake, workers in ((first, None), (second, 2)):
-        put_trades(lake, trades)
-        build(lake, workers=workers)
-    assert hashes(first) == hashes(second)
-    assert len(hashes(first, ObjectKind.BARS)) == 2 * DATASETS_OF_TRADES * INTERVALS
+@pytest.fixture(scope="module")
+def at_once(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """All days put and built at once, in a folder that tests copy."""
+    home = tmp_path_factory.mktemp("built") / "home"
+    with closing(Lake.open(Settings(home=home))) as lake:
+        put_trades(lake, days_of_trades())
+        return Built(home, build(lake))
+
+
+@pytest.fixture
+def built(at_once: Built, tmp_path: Path) -> Iterator[Lake]:
+    """A copy of what was built at once."""
+    shutil.copytree(at_once.home, tmp_path / "built")
+    with closing(Lake.open(Settings(home=tmp_path / "built"))) as lake:
+        yield lake
+
+
+def test_two_workers_and_none_write_the_same_bytes(lake: Lake, built: Lake, trades: pl.DataFrame) -> None:
+    put_trades(lake, trades)
+    build(lake, workers=2)
+    assert hashes(lake) == hashes(built)
+    assert len(hashes(lake, ObjectKind.BARS)) == 2 * DATASETS_OF_TRADES * INTERVALS
 
 
 def test_bars_below_a_minute_are_neither_stored_nor_published_on_the_exchange_clock(
-    lake: Lake, trades: pl.DataFrame
+    built: Lake,
 ) -> None:
-    put_trades(lake, trades)
-    build(lake)
-    kinds = {(record.key.clock, record.key.interval) for record in lake.current(ObjectKind.BARS)}
+    kinds = {(record.key.clock, record.key.interval) for record in built.current(ObjectKind.BARS)}
     assert kinds == {(clock, interval) for clock in Clock for interval in clock.intervals}
     assert ("exchange", "30s") not in kinds
     stored = pl.concat(
-        [lake.store.read_parquet(record.path, ["clock", "interval"]) for record in lake.current(ObjectKind.DAY_BARS)]
+        [built.store.read_parquet(record.path, ["clock", "interval"]) for record in built.current(ObjectKind.DAY_BARS)]
     )
     shortest = stored.group_by("clock").agg(pl.col("interval").min()).sort("clock")
     assert shortest["interval"].to_list() == [60, 1]
@@ -68,25 +91,22 @@ def test_a_build_says_how_many_prices_have_no_decimal_step(lake: Lake) -> None:
     assert build(lake).notes == ()
 
 
-def test_a_second_build_does_nothing(lake: Lake, trades: pl.DataFrame) -> None:
-    put_trades(lake, trades)
-    assert build(lake) == BuildReport(days=DAYS, months=2, files=2 * DATASETS_OF_TRADES * INTERVALS)
-    before = hashes(lake)
-    assert build(lake) == BuildReport(days=0, months=0, files=0)
-    assert hashes(lake) == before
+def test_a_second_build_does_nothing(at_once: Built, built: Lake) -> None:
+    assert at_once.report == BuildReport(days=DAYS, months=2, files=2 * DATASETS_OF_TRADES * INTERVALS)
+    before = hashes(built)
+    assert build(built) == BuildReport(days=0, months=0, files=0)
+    assert hashes(built) == before
 
 
-def test_files_rebuilt_from_nothing_but_ticks_are_the_same(lake: Lake, trades: pl.DataFrame) -> None:
-    put_trades(lake, trades)
-    build(lake)
-    before = hashes(lake)
-    batch = lake.batch()
+def test_files_rebuilt_from_nothing_but_ticks_are_the_same(built: Lake) -> None:
+    before = hashes(built)
+    batch = built.batch()
     for kind in (ObjectKind.DAY_BARS, ObjectKind.BARS):
-        for record in lake.current(kind):
+        for record in built.current(kind):
             batch.retire(record.key)
     batch.commit()
-    build(lake)
-    assert hashes(lake) == before
+    build(built)
+    assert hashes(built) == before
 
 
 def test_a_new_day_rebuilds_its_neighbours_and_months_only(lake: Lake, trades: pl.DataFrame) -> None:
@@ -102,15 +122,12 @@ def test_a_new_day_rebuilds_its_neighbours_and_months_only(lake: Lake, trades: p
     assert build(lake).files == 0
 
 
-def test_building_in_steps_ends_where_building_at_once_does(tmp_path: Path, trades: pl.DataFrame) -> None:
-    stepwise, at_once = lakes(tmp_path, 2)
+def test_building_in_steps_ends_where_building_at_once_does(lake: Lake, built: Lake, trades: pl.DataFrame) -> None:
     days = trades["exchange_timestamp"].dt.date()
     for day in days.unique().sort(descending=True):
-        put_trades(stepwise, trades.filter(days == day))
-        build(stepwise)
-    put_trades(at_once, trades)
-    build(at_once)
-    assert hashes(stepwise) == hashes(at_once)
+        put_trades(lake, trades.filter(days == day))
+        build(lake)
+    assert hashes(lake) == hashes(built)
 
 
 def test_only_the_selection_is_built(lake: Lake, trades: pl.DataFrame) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from contextlib import closing
 from datetime import date
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ HOUR_US = 3_600_000_000
 Ticks = dict[Stream, pl.DataFrame]
 
 
+@cache
 def market(seed: int) -> Ticks:
     """Two days of all streams, with arrivals delayed and shuffled far more than the simulator does by itself."""
     spec = MarketSpec(Exchange.BINANCE_FUTURES, BTC, seed=seed, trades_per_day=1500)
@@ -54,6 +56,12 @@ def bars(ticks: Mapping[Stream, pl.DataFrame]) -> dict[Family, pl.DataFrame]:
         for task in plan_days(lake, Selection()).tasks:
             made.setdefault(task.family, []).append(compute_day(lake.store, task))
         return {family: pl.concat(days) for family, days in made.items()}
+
+
+@cache
+def bars_of_market(seed: int) -> dict[Family, pl.DataFrame]:
+    """Day bars of a market as it was."""
+    return bars(market(seed))
 
 
 def without(ticks: Ticks, clock: Clock, cut: int) -> Ticks:
@@ -90,7 +98,7 @@ def test_bars_do_not_change_with_what_comes_after_them(clock: Clock, change: typ
     ticks = market(seed)
     begin = int(ticks[Stream.TRADES]["exchange_timestamp"].to_physical()[0])
     cut = begin + random.Random(seed).randrange(20 * HOUR_US, 46 * HOUR_US)  # noqa: S311 - where to cut
-    full, changed = bars(ticks), bars(change(ticks, clock, cut))
+    full, changed = bars_of_market(seed), bars(change(ticks, clock, cut))
     seen = 0
     for family, frame in full.items():
         for interval in clock.intervals:
