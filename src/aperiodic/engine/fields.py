@@ -62,6 +62,8 @@ def dataset_frames(
         alone = rows == 1
         if alone:  # so a row on its own is told twice: it has to be the same wherever it is computed
             partials = pl.concat([partials, partials], rechunk=True)
+        # Of frames of one row each Polars makes columns of one value where they are equal, with the same effect.
+        partials = pl.DataFrame(partials.get_columns())
         columns = [pl.col(TIME_COLUMN)]
         for field in dataset.fields:
             if isinstance(field.value, MonthProduct):

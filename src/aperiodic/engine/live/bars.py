@@ -72,6 +72,8 @@ class LiveBars:
         Raises:
             LakeError: `object_missing` or `object_damaged` when a day of the month cannot be read.
         """
+        if not seconds:  # bars below a minute that nobody wants are left out, so what is known of their month ends
+            self._months = {key: known for key, known in self._months.items() if not key[2].sub_minute}
         found: defaultdict[Family, defaultdict[_Kind, list[tuple[_Owner, pl.DataFrame]]]]
         found = defaultdict(lambda: defaultdict(list))
         for owner, states in instruments.items():
@@ -104,7 +106,8 @@ class LiveBars:
         for (clock, begin), state in new.items():
             told = old.get((clock, begin))
             if told is None:
-                state.skip_closed(state.folded_to - _TOLD_AT_START_US)
+                latest = max(other.folded_to for (of, _), other in new.items() if of is clock)
+                state.skip_closed(latest - _TOLD_AT_START_US)  # not that of its own day: nothing in between is left out
                 continue
             state.fold(told.folded_to, seconds=True)  # all its events are here
             for family, interval, edge in state.go_on_from(told):

@@ -78,7 +78,8 @@ class LiveMaker:
         self._days = OpenDays(lake, now, hold_us=hold_us, read_anew=self._correct)
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(MonthsBefore(lake), self._gaps, now)
-        self._new: defaultdict[tuple[Exchange, str], defaultdict[str, list[Any]]]
+        # Apart for each reading of recordings: the same events may come of two of them.
+        self._new: defaultdict[tuple[Exchange, str], defaultdict[tuple[str, str, str], list[Any]]]
         self._new = defaultdict(lambda: defaultdict(list))
         self._seen: defaultdict[Exchange, int] = defaultdict(int)
         self._edges: dict[Exchange, tuple[int, int]] = {}
@@ -124,7 +125,7 @@ class LiveMaker:
         exchange = Exchange(message.exchange)
         if isinstance(message, HandedOver):
             for stream, symbol, rows in message.series:
-                self._new[exchange, symbol][stream].extend(rows)
+                self._new[exchange, symbol][stream, message.shard, message.run].extend(rows)
                 self._seen[exchange] = max(self._seen[exchange], *(row[0] or 0 for row in rows))
         else:
             for symbol in message.anew:
@@ -161,7 +162,7 @@ class LiveMaker:
         """Let the open days of some venues have what was handed over."""
         for exchange, symbol in [key for key in self._new if key[0] in exchanges]:
             instrument = self._days.find((exchange, Symbol.parse(symbol)))
-            for name, rows in self._new.pop((exchange, symbol)).items():
+            for (name, _, _), rows in self._new.pop((exchange, symbol)).items():
                 stream = Stream(name)
                 latest = (max(row[place] or 0 for row in rows) for place in (0, 1))
                 instrument.add(stream, ticks_of(stream, rows), *latest)
