@@ -71,6 +71,7 @@ class Fanout:
         self._began = now_us()
         self._wants_seconds = False
         self._waiting: deque[LiveRow] | None = None
+        self._making_up: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to receive rows; call it in the event loop."""
@@ -125,7 +126,7 @@ class Fanout:
                 self._waiting.clear()
         elif missed and (since := self._since()):
             self._waiting = deque(rows)
-            asyncio.get_running_loop().create_task(self._make_up(since))
+            self._making_up = asyncio.get_running_loop().create_task(self._make_up(since))
         else:
             self._deliver(rows)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from aperiodic.server.api.example_values import BTC
 from aperiodic.server.error_codes import ErrorCode
-from aperiodic.server.stream.connection import DRAIN, LAPSED, OVER, RATE, SLOW
+from aperiodic.server.stream.connection import DRAIN, LAPSED, OVER, RATE, RESTART, SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -231,6 +231,7 @@ CLOSE_CODES: Final[Mapping[int, str]] = {
     DRAIN: "The server stops: connect again.",
     RATE: "More than 120 messages in a minute: do not connect again.",
     1009: "A message was longer than 256 KiB.",
+    RESTART: "Rows were missed that the server cannot tell any more: connect again, and fetch what is missing.",
     SLOW: "Rows were not read fast enough: connect again, with `since`.",
     OVER: "A replay is over.",
     LAPSED: "The key or its plan no longer includes live data: do not connect again.",
