@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.cli.console import print_line
@@ -25,6 +24,8 @@ def compile_once(home: Path, over: threading.Event) -> None:
         home: Folder of the installation.
         over: Set when the program is to end.
     """
+    import fcntl  # noqa: PLC0415 - who only imports this may be on a system without it
+
     with (home / _FILE).open("wb") as file:
         while not over.is_set():
             try:

@@ -100,6 +100,7 @@ _EXAMPLE: Final = LatestAnswer(
             ErrorCode.METRIC_NOT_IN_PLAN,
             ErrorCode.INTERVAL_NOT_IN_PLAN,
             ErrorCode.SCOPE_MISSING,
+            ErrorCode.OBJECT_MISSING,
         ),
     ),
     sync_to_thread=True,
