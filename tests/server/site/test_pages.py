@@ -46,7 +46,7 @@ def test_pages_without_data_say_so(tmp_path: Path) -> None:
         for path in ("/", "/catalog", "/charts", "/status", *(f"/catalog/{metric}" for metric in DATASETS)):
             answer = app.client.get(path)
             assert answer.status_code == 200, path
-        assert "No data yet" in app.client.get("/").text
+        assert "No preview yet" in app.client.get("/").text
         assert "Nothing of this dataset is published here yet" in app.client.get("/catalog/flow").text
 
 

@@ -56,7 +56,7 @@ async function show(board) {
   const age = Math.max(0, Math.round((now - instruments[0].rows.at(-1).time - MINUTE) / 1e6));
   told.textContent = fields
     ? `${instruments[0].symbol} on ${instruments[0].exchange}, bars of a minute; the newest closed ${age} s ago.`
-    : `The newest bar closed ${age} s ago. Change and notional are of the last hour, ${instruments[0].rows.length - 1} minutes of it so far.`;
+    : `The newest bar closed ${age} s ago. Change and notional are of the last ${instruments[0].rows.length - 1} min.`;
 }
 
 for (const board of document.querySelectorAll("[data-live]")) {
