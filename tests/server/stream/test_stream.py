@@ -179,8 +179,9 @@ def test_a_plan_has_so_many_connections_and_no_more(api: Api, home: Path) -> Non
 
 def test_too_many_messages_end_the_connection_for_good(api: Api) -> None:
     with opened(api) as client:
-        for _ in range(125):
-            client.send('{"op":"ping"}')
+        with suppress(ConnectionClosed):  # it may end before the last of them is sent
+            for _ in range(125):
+                client.send('{"op":"ping"}')
         with pytest.raises(ConnectionClosed) as caught:
             read_to_the_end(client)
     assert caught.value.rcvd is not None
