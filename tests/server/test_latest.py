@@ -79,9 +79,10 @@ def test_what_was_told_since_is_newer_than_the_files(held: Lake) -> None:
 def test_instruments_come_one_after_the_other(held: Lake) -> None:
     other = Symbol.parse(ETH)
     told = [row(7, ETH, first=BEGIN), row(6, ETH, first=BEGIN)]
-    found = newest_bars(held, asked(2), [other, BTC], told, NOW)
+    told += [row(4, first=BEGIN)]
+    found = newest_bars(held, asked(2), [other, BTC], iter(told), NOW)
     assert found["symbol"].to_list() == [ETH, ETH, str(BTC), str(BTC)]
-    assert minutes(found) == [6, 7, 2, 3]
+    assert minutes(found) == [6, 7, 3, 4]
 
 
 def test_bars_know_whether_ticks_are_missing(held: Lake) -> None:

@@ -87,15 +87,7 @@ class Recorder:
             self.flush()
 
     def word(self, local: int, conn: bytes, word: str, body: Any, *, before: bytes = b"") -> None:  # noqa: ANN401
-        """Write a line of our own: `<local> <conn> !<word> <before><body>`.
-
-        Args:
-            local: Time, ns.
-            conn: Short id of the connection; empty for none.
-            word: What it says.
-            body: JSON as bytes, or what is to be encoded.
-            before: What stands before the body.
-        """
+        """Write a line of our own; what it is made of is told at `word_line`."""
         if not self._parts:
             self._first = local
         line = word_line(local, conn, word, body, before)

@@ -92,7 +92,7 @@ def _told(open_days: list[tuple[str, OpenTicks]]) -> list[dict[str, object]]:
             "stream": item.stream,
             "day": str(item.day),
             "ticks": item.ticks,
-            "covered_until": None if item.covered_until is None else time_at(item.covered_until).isoformat(),
+            "covered_until": item.covered_text,
         }
         for venue, item in open_days
     ]

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from aperiodic.lake.layout import ObjectKind
 from aperiodic.lake.schema import objects, recorded
+from aperiodic.market.time import time_at
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,6 +38,11 @@ class OpenTicks:
     day: date
     ticks: int
     covered_until: int | None
+
+    @property
+    def covered_text(self) -> str | None:
+        """`covered_until` in ISO 8601, UTC."""
+        return None if self.covered_until is None else time_at(self.covered_until).isoformat()
 
 
 def read_open_ticks(

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from aperiodic.lake.layout import ObjectKind
+from aperiodic.lake.objects import last_row
 from aperiodic.lake.schema import objects
 from aperiodic.market import Interval
 
@@ -24,6 +25,9 @@ JOINED: Final = "parts joined"
 
 _MOST: Final = 5_000
 _RECENT_US: Final = 600_000_000
+_LOOKED_AT: Final = 200_000
+"""Rows of the ledger that can be of the last ten minutes."""
+
 _SERIES: Final = "ohlcv"
 
 
@@ -58,7 +62,8 @@ def read_delays(connection: Connection, now: int) -> Delays:
         objects.c.last_exchange.is_not(None),
     )
     newest = objects.c.id.desc()
-    since = objects.c.created_at > now - _RECENT_US
+    # By number first: an old ledger is not searched for rows that are not there.
+    since = and_(objects.c.id > last_row(connection) - _LOOKED_AT, objects.c.created_at > now - _RECENT_US)
     ticks = [
         max(made - first, 0) / 1e6
         for made, first in connection.execute(parts.where(since).order_by(newest).limit(_MOST))

@@ -84,7 +84,6 @@ def replay(settings: ServerSettings, stretch: Stretch, host: str, port: int, rea
         fanout = PastFanout(lake, bars, stretch.begin, stretch.end, stretch.speed, over, failed)
         app = create_app(lake, settings, access_log, _HANDLERS, fanout)
         stream = app.state.stream
-        stream.missed = fanout.missed
         return app
 
     with closing(listen(host, port)) as listening:

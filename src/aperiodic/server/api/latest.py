@@ -23,7 +23,6 @@ from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import request_id
 from aperiodic.server.queries.newest import NewestBars, newest_bars
 from aperiodic.server.service import Service
-from aperiodic.server.stream.channels import Channel
 from aperiodic.server.stream.fanout import Fanout
 
 __all__ = ["ARROW", "LatestAnswer", "get_latest"]
@@ -115,11 +114,9 @@ def get_latest(
         require_live(caller)
         require_bars(caller, query)
         service.admit(request, caller)
-    names = [str(symbol) for symbol in query.symbol]
-    series = (query.metric.id, str(query.exchange), str(query.interval), str(query.timestamp))
     asked = NewestBars(query.metric, query.exchange, query.interval, query.timestamp, query.n)
     now = now_us()
-    told = live_rows.kept(Channel("", series, frozenset(names)), since=0)
+    told = live_rows.kept(asked.channel(query.symbol), since=0)
     frame = newest_bars(service.lake, asked, query.symbol, told, now)
     if ARROW in request.headers.get("accept", ""):
         body = BytesIO()
@@ -135,7 +132,7 @@ def get_latest(
         interval=query.interval,
         exchange=query.exchange,
         rows=rows,
-        missing=[name for name in names if name not in present],
+        missing=[name for name in map(str, query.symbol) if name not in present],
         answered_at=time_at(now).isoformat(),
         request_id=request_id(request.scope),
     )

@@ -21,7 +21,7 @@ from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.schema import imports
 from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
 from aperiodic.market.ticks import TICK_SCHEMA_VERSION
-from aperiodic.market.time import day_at, day_start_us, time_at
+from aperiodic.market.time import day_at, day_start_us
 from aperiodic.server.api.data import NO_STORE, overall_source
 from aperiodic.server.api.example_values import BTC, DIGEST, REQUEST_ID, SIGNATURE, VENUE
 from aperiodic.server.api.parameters import DATASET, DAYS, INSTRUMENT, SHORT_DATE_RANGE, known_symbol
@@ -238,7 +238,7 @@ def list_days(connection: Connection, query: RawQuery, links: LinkMaker, identit
             RawOpenDay(
                 item.day.isoformat(),
                 item.ticks,
-                None if item.covered_until is None else time_at(item.covered_until).isoformat(),
+                item.covered_text,
             )
             for item in read_open_ticks(connection, query.exchange, [symbol], query.dataset)
             if days[0] <= item.day <= days[-1] and item.day.isoformat() not in held

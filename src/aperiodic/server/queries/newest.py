@@ -15,6 +15,7 @@ from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.reader import ObjectReader
 from aperiodic.market import DAY_US, Stream
 from aperiodic.market.time import day_at
+from aperiodic.server.stream.channels import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -59,6 +60,11 @@ class NewestBars:
         columns = {"symbol": pl.String(), **self.dataset.schema, "complete": pl.Boolean()}
         return pl.Schema(columns)
 
+    def channel(self, symbols: Iterable[Symbol]) -> Channel:
+        """Return the channel of the live stream that tells these bars of some instruments."""
+        series = (self.dataset.id, str(self.exchange), str(self.interval), str(self.clock))
+        return Channel("", series, frozenset(map(str, symbols)))
+
 
 def newest_bars(
     lake: Lake, asked: NewestBars, symbols: Sequence[Symbol], told: Iterable[LiveRow], now: int
@@ -69,7 +75,7 @@ def newest_bars(
         lake: What holds the files.
         asked: Which bars.
         symbols: Of which instruments.
-        told: Live rows of these bars, in the order in which they were told; they are newer than those in files.
+        told: Live rows of these bars and instruments, as `NewestBars.channel` names them, in the order in which they were told; they are newer than those in files.
         now: The time, µs.
 
     Returns:
@@ -79,7 +85,9 @@ def newest_bars(
     Raises:
         LakeError: The ledger or an object cannot be read.
     """
-    rows = {str(symbol): {row.time: row for row in told if row.symbol == str(symbol)} for symbol in symbols}
+    rows: dict[str, dict[int, LiveRow]] = {str(symbol): {} for symbol in symbols}
+    for row in told:
+        rows[row.symbol][row.time] = row  # a correction takes the place of what was told before
     with lake.engine.connect() as connection, ObjectReader(lake.store) as reader:
         stored = {
             str(symbol): _stored(connection, reader, asked, str(symbol), len(rows[str(symbol)]), now)

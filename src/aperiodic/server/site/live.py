@@ -17,7 +17,6 @@ from aperiodic.server.errors import RequestError
 from aperiodic.server.queries.newest import NewestBars, newest_bars
 from aperiodic.server.service import Service
 from aperiodic.server.site.query import query_values
-from aperiodic.server.stream.channels import Channel
 from aperiodic.server.stream.fanout import Fanout
 
 __all__ = ["LiveBoard", "get_live"]
@@ -83,9 +82,9 @@ class LiveBoard:
         instruments = []
         for exchange, symbol in self._instruments:
             asked = NewestBars(declared, exchange, Interval.M1, Clock.EXCHANGE, _BARS)
-            series = (declared.id, str(exchange), str(Interval.M1), str(Clock.EXCHANGE))
-            told = live_rows.kept(Channel("", series, frozenset({symbol})), since=0)
-            frame = newest_bars(self._service.lake, asked, [Symbol.parse(symbol)], told, now)
+            symbols = [Symbol.parse(symbol)]
+            told = live_rows.kept(asked.channel(symbols), since=0)
+            frame = newest_bars(self._service.lake, asked, symbols, told, now)
             rows = frame.with_columns(pl.col(TIME_COLUMN).to_physical()).drop("symbol").to_dicts()
             if rows and rows[-1][TIME_COLUMN] + Interval.M1.microseconds > now - _FRESH_US:
                 instruments.append(LiveInstrument(exchange, symbol, rows))

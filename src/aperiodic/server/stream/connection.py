@@ -232,7 +232,8 @@ class StreamConnection(asyncio.Protocol):
         replayed = True
         try:
             found = {
-                channel.name: await asyncio.to_thread(self._service.missed, channel, since) for channel in channels
+                channel.name: await asyncio.to_thread(self._service.fanout.missed, channel, since)
+                for channel in channels
             }
             replayed = all(len(rows) < MOST_ROWS for rows in found.values())
         except Exception:  # noqa: BLE001 - whatever the store says: new rows go on all the same

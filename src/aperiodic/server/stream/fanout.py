@@ -112,6 +112,14 @@ class Fanout:
             ):
                 yield row
 
+    def missed(self, channel: Channel, since: int) -> list[LiveRow]:
+        """Return the bars of a channel since a time, µs, that are in files; a thread may ask.
+
+        Raises:
+            LakeError: An object cannot be read.
+        """
+        return missed_rows(self._lake, channel, since)
+
     def deliver(self, rows: Iterable[LiveRow], *, missed: bool = False) -> None:
         """Write rows to those who asked for them.
 
@@ -144,7 +152,7 @@ class Fanout:
         lost: list[Series] = []
         for series, time in since.items():
             try:
-                found = await asyncio.to_thread(missed_rows, self._lake, Channel("", series, None), time)
+                found = await asyncio.to_thread(self.missed, Channel("", series, None), time)
             except Exception:  # noqa: BLE001 - whatever the store says
                 lost.append(series)
             else:

@@ -82,11 +82,10 @@ class PastBars:
         seen: set[str] = set()
         with ObjectReader(self._lake.store) as reader:
             for kind, period in ((ObjectKind.BARS, f"{day:%Y-%m}"), (ObjectKind.OPEN_BARS, day.isoformat())):
-                for record in self._lake.current(
-                    kind, dataset=dataset, exchange=exchange, clock=clock, interval=interval
-                ):
+                of = {"dataset": dataset, "exchange": exchange, "clock": clock, "interval": interval}
+                for record in self._lake.current(kind, period=period, **of):
                     symbol = record.key.symbol
-                    if record.key.period != period or symbol in seen:
+                    if symbol in seen:
                         continue
                     if self._symbols is not None and symbol not in self._symbols:
                         continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request
@@ -15,18 +14,15 @@ from aperiodic.server.auth.plan_checks import require_live
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, bare_answer, refuse
 from aperiodic.server.stream.connection import DRAIN, LAPSED, StreamConnection
-from aperiodic.server.stream.replay import missed_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from litestar import Litestar
 
-    from aperiodic.engine.live import LiveRow
     from aperiodic.lake import Lake
     from aperiodic.server.middleware.prometheus import Monitoring
     from aperiodic.server.service import Caller, Service
-    from aperiodic.server.stream.channels import Channel
     from aperiodic.server.stream.fanout import Fanout
 
 __all__ = ["STREAM_PATH", "StreamService"]
@@ -44,13 +40,11 @@ class StreamService:
     Attributes:
         lake: The installation.
         fanout: The rows.
-        missed: Returns the bars of a channel since a time, µs, that are in files.
         monitoring: Counters.
     """
 
     def __init__(self, service: Service, app: Litestar, fanout: Fanout, monitoring: Monitoring) -> None:
         self.lake: Lake = service.lake
-        self.missed: Callable[[Channel, int], list[LiveRow]] = partial(missed_rows, service.lake)
         self.monitoring = monitoring
         self.fanout = fanout
         self._service = service
