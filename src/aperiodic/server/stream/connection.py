@@ -34,7 +34,7 @@ _QUEUED_BYTES: Final = 4 << 20
 _HEARTBEAT_S: Final = 20.0
 _LATEST: Final = 1 << 52
 _OPEN_S: Final = 10.0
-_CLOSE_S: Final = 3.0
+_CLOSE_S: Final = 10.0
 
 SLOW: Final = 1013
 OVER: Final = 4000
@@ -91,7 +91,7 @@ class StreamConnection(asyncio.Protocol):
         self._flush()
 
     def eof_received(self) -> None:
-        """The client has ended."""
+        """The client has ended, and so does the connection."""
         self._protocol.receive_eof()
         self._flush()
 
@@ -283,6 +283,11 @@ class StreamConnection(asyncio.Protocol):
         task.add_done_callback(self._tasks.discard)
 
     def _flush(self) -> None:
+        """Write what is to be written.
+
+        Behind the last of it only the end is written, and the client is read until it ends too: a connection that is
+        closed over unread messages is reset, and the client loses the close code.
+        """
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -291,11 +296,9 @@ class StreamConnection(asyncio.Protocol):
                 transport.write(data)
             elif transport.can_write_eof():
                 transport.write_eof()
-        if self._protocol.close_expected():
-            if not self._closing:
-                self._closing = True
-                self.close_by = time.monotonic() + _CLOSE_S
-            transport.close()
+        if self._protocol.close_expected() and not self._closing:
+            self._closing = True
+            self.close_by = time.monotonic() + _CLOSE_S
 
 
 def _problem_of(message: dict[str, Any]) -> tuple[str, str] | None:
