@@ -52,6 +52,8 @@ HANDED_OVER: Final = (
     else [("C", 10.0), ("D 2021", 10.0), ("D 2022", 4.0), ("E", 10.0)]
 )
 KILLED: Final = [("A", 10.0), ("C", 1.0), ("D 2021", 1.0), ("E", 1.0)] if IS_LONG else [("C", 6.0)]
+AWAY_S: Final = {"D 2021": 5.0, "E": 5.0}
+"""For how many seconds of a quiet recording nothing is captured after the kill: a restart alone may lose nothing of it."""
 
 OF_THE_MONTH: Final = ("flow_toxicity_score",)
 """Fields that measure a bar against the others of its month: a gap changes them in bars that it does not touch."""
@@ -148,6 +150,7 @@ async def test_a_killed_capture_lacks_what_its_gaps_say_and_nothing_else(
         await asyncio.sleep(told.seconds / speed / 3)
         capture.kill()
         await capture.wait()
+        await asyncio.sleep(AWAY_S.get(name, 0.0) / speed)
         begin(following)
         await mock.finished()
         await asyncio.sleep(1.0)

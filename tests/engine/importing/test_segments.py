@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.engine.importing.frames import depth, mark, quote, snapshot, trade
-from tests.engine.importing.segments import T, closed, compressed, live, opened, over, rest, told
+from tests.engine.importing.segments import T, Writer, closed, compressed, live, opened, over, rest, told
 from tests.lakes import BTC, VENUE
 
 from aperiodic.completeness.recorded import read_recorded
 from aperiodic.engine.importing import import_recordings
 from aperiodic.engine.importing.lines import Line, read_line
+from aperiodic.engine.normalising import Normaliser
 from aperiodic.lake import ObjectKind
+from aperiodic.market import Exchange
 from aperiodic.venues import RejectedFrameError
 
 if TYPE_CHECKING:
@@ -281,3 +284,32 @@ def test_a_stream_that_was_never_proven_was_not_lost_when_its_connection_broke(l
     import_recordings(lake, VENUE, [segment(tmp_path / "s.zst", *lines)])
     assert [item[2:] for item in recorded(lake, "quotes")] == [("", "")]
     assert [item[2:] for item in recorded(lake, "mark_price")] == [("", "disconnect"), ("disconnect", "")]
+
+
+@pytest.mark.parametrize("follows", [False, True], ids=["imported", "normalised"])
+def test_quotes_that_are_made_from_a_book_are_recorded_when_it_is(lake: Lake, *, follows: bool) -> None:
+    venue, name = Exchange.HYPERLIQUID_PERPS, "l2Book:BTC"
+    writer = Writer(lake.home, venue)
+    writer.block(opened(0, "a1", name), *(whole_book("a1", ms) for ms in (100, 600, 1_100)))
+    writer.seal(recovered=True)  # its recorder was killed
+    writer.block(opened(5_000, "b1", name), *(whole_book("b1", ms) for ms in (5_100, 5_600, 6_100)))
+    sealed = writer.seal()
+    if follows:
+        Normaliser(lake).run_once()
+    else:
+        import_recordings(lake, venue, sorted(sealed.path.parent.glob("*.zst")))
+    with lake.engine.connect() as connection:
+        found = read_recorded(connection, venue, ["perpetual-BTC-USDC:USDC"], 0, 1 << 60)
+    for stream in ("book", "quotes"):
+        pieces = found["perpetual-BTC-USDC:USDC", stream]
+        assert [(item.first_time / 1_000 - T, item.last_time / 1_000 - T) for item in pieces] == [
+            (100, 1_100),
+            (5_100, 6_100),
+        ]
+
+
+def whole_book(connection: str, ms: float) -> bytes:
+    """A book as Hyperliquid sends it, whose best amounts change."""
+    levels = [[{"px": price, "sz": str(ms), "n": 1}] for price in ("99", "101")]
+    frame = {"channel": "l2Book", "data": {"coin": "BTC", "time": T + ms, "levels": levels}}
+    return f"{round((T + ms) * 1_000_000)} {connection} {json.dumps(frame)}\n".encode()

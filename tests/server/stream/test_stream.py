@@ -177,12 +177,16 @@ def test_a_plan_has_so_many_connections_and_no_more(api: Api, home: Path) -> Non
     pytest.fail("the place of a connection that ended is not free")
 
 
+def ping_often(client: ClientConnection) -> None:
+    """Read each answer before the next is asked for: nothing is under way at the end."""
+    for _ in range(125):
+        client.send('{"op":"ping"}')
+        client.recv(timeout=60)
+
+
 def test_too_many_messages_end_the_connection_for_good(api: Api) -> None:
-    with opened(api) as client:
-        with pytest.raises(ConnectionClosed) as caught:
-            for _ in range(125):  # each answer is read before the next is asked for: nothing is under way at the end
-                client.send('{"op":"ping"}')
-                client.recv(timeout=60)
+    with opened(api) as client, pytest.raises(ConnectionClosed) as caught:
+        ping_often(client)
     assert caught.value.rcvd is not None
     assert caught.value.rcvd.code == 1008
 

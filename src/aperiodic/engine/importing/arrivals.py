@@ -105,7 +105,10 @@ def recorded_in(
 
 
 def recorded_by_connections(
-    told: dict[tuple[str, str], list[Recorded]], unknown: dict[tuple[Stream, str], list[Unknown]], begin: int
+    told: dict[tuple[str, str], list[Recorded]],
+    unknown: dict[tuple[Stream, str], list[Unknown]],
+    begin: int,
+    quotes_of_books: Iterable[Symbol],
 ) -> dict[tuple[str, str], list[Recorded]]:
     """Return when each series was recorded, as connections tell, without the times in which its book was unknown.
 
@@ -114,8 +117,12 @@ def recorded_by_connections(
         unknown: When the order book behind a series was unknown, by stream and symbol.
         begin: When the recording began, µs: a book that waits for its first snapshot then lacks nothing that numbers
             do not tell.
+        quotes_of_books: Instruments whose quotes are made from their books: they are recorded when these are.
     """
     result = dict(told)
+    for symbol in map(str, quotes_of_books):
+        if (symbol, Stream.BOOK) in told:
+            result[symbol, Stream.QUOTES] = [replace(item, quiet=DAY_US) for item in told[symbol, Stream.BOOK]]
     for (stream, symbol), intervals in unknown.items():
         if (symbol, stream) in result:
             late = [item for item in intervals if not _is_soon(item, begin)]

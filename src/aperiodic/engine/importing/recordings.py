@@ -172,7 +172,9 @@ def read_recording(
         found.recorded = recorded_in(found, arrivals, without_book)
         told = reader.connections
         told.close_all("", pad_us=0 if lines.damage is not None else _PAD_US)
-        told_of = recorded_by_connections(told.take(arrivals.last), without_book, arrivals.first)
+        told_of = recorded_by_connections(
+            told.take(arrivals.last), without_book, arrivals.first, sink.quotes_of_books()
+        )
         found.recorded |= told_of
         found.spans = explain_runs(found.spans, told_of)
     return found

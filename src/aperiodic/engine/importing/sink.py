@@ -138,6 +138,16 @@ class RecordingSink:
         """Return the instruments of which a stream has come."""
         return {symbol for kind, symbol, _ in self._buffers if kind is stream}
 
+    def quotes_of_books(self) -> set[Symbol]:
+        """Return the instruments whose quotes are made from their books, as no others have come."""
+        quoted = {
+            is_own: {
+                symbol for stream, symbol, stands_in in self._buffers if stream is Stream.QUOTES and stands_in != is_own
+            }
+            for is_own in (False, True)
+        }
+        return quoted[False] - quoted[True]
+
     def pack(self) -> None:
         """Turn rows into columns where many have come together."""
         for buffer in self._buffers.values():
@@ -215,6 +225,10 @@ class FollowingSink(RecordingSink):
         for (stream, symbol, _), buffer in self._buffers.items():
             counts[stream, symbol] += buffer.told
         return counts
+
+    def quotes_of_books(self) -> set[Symbol]:
+        """Return the instruments whose quotes are made from their books, so far as `take` has returned any."""
+        return {symbol for stream, symbol in self._stood_in if stream is Stream.QUOTES} & super().quotes_of_books()
 
     def better(self) -> set[tuple[Stream, Symbol]]:
         """Return the series for which nothing needs to stand in."""

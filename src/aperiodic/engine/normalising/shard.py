@@ -172,7 +172,7 @@ class Shard:
         frames = {series: frame for series, frame in frames.items() if frame.height}
         unknown = sink.take_unknown(reader.received)
         _, notes = sink.take_counts()
-        recorded = recorded_by_connections(told, unknown, reader.began)
+        recorded = recorded_by_connections(told, unknown, reader.began, sink.quotes_of_books())
         spans = explain_runs(spans, recorded)
         for (stream, _), frame in frames.items():
             reader.file.ticks[stream] += frame.height
