@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 load_profile()
 use_memory()
+# A file that one test fetched must not spare another one its request; tests of the cache have folders of their own.
+os.environ.setdefault("APERIODIC_CACHE", "0")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from datetime import date, timedelta
@@ -137,11 +138,11 @@ def test_a_long_list_of_missing_months_is_shortened(fake: FakeApi) -> None:
         aperiodic.get_ohlcv(**fake.request(start_date="2020-01-01", end_date="2022-06-30"))
 
 
-def test_the_progress_bar_counts_files(fake: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_bar_counts_bytes(fake: FakeApi, capsys: pytest.CaptureFixture[str]) -> None:
     fake.publish("2025-01", "2025-02")
     aperiodic.get_ohlcv(**fake.request(end_date="2025-02-28", show_progress=True))
     assert "ohlcv perpetual-BTC-USDT:USDT: 100%" in (shown := capsys.readouterr().err)
-    assert "2/2" in shown
+    assert re.search(r"(\d+\.\d+k)/\1 .*B/s", shown)
     aperiodic.get_ohlcv(**fake.request(end_date="2025-02-28"))
     assert capsys.readouterr().err == ""
 

@@ -30,7 +30,14 @@ SHARED = [
     ("show_progress", True),
     ("max_concurrent", 10),
 ]
-KEYWORD_ONLY = [("output", "polars"), ("preview", False), ("on_incomplete", "warn")]
+KEYWORD_ONLY = [
+    ("output", "polars"),
+    ("preview", False),
+    ("on_incomplete", "warn"),
+    ("columns", None),
+    ("shape", "long"),
+    ("cache", None),
+]
 SERIES = [("api_key", None), *SHARED]
 METRIC = [("api_key", None), ("metric", "<required>"), *SHARED]
 

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from tests.client.mock_api import Reply, json_reply, parquet, raw_reply, trades
 
 import aperiodic
-from aperiodic.client import raw_download
+from aperiodic.client import raw_download, saving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +102,7 @@ def test_a_server_that_tells_only_the_size_is_believed(fake: FakeApi, tmp_path: 
 
 
 def test_a_broken_download_is_continued(fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_download, "_BLOCK", 1000)
+    monkeypatch.setattr(saving, "_BLOCK", 1000)
     publish_one(fake)
     etag = f'"{hashlib.sha256(BODY).hexdigest()}"'
     whole = Reply(body=BODY, etag=etag)

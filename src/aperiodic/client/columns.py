@@ -23,6 +23,7 @@ class Columns:
         known: Columns that are known here; none for a dataset that is not.
         ask: Asks the server for its columns; None is its answer when it does not say.
         optional: Columns that a file may lack.
+        chosen: Columns that were asked for; None for all.
     """
 
     def __init__(
@@ -30,8 +31,10 @@ class Columns:
         known: pl.Schema,
         ask: Callable[[], Awaitable[pl.Schema | None]],
         optional: Collection[str] = (),
+        chosen: Collection[str] | None = None,
     ) -> None:
-        self._known = known
+        self._chosen = chosen
+        self._known = self._of_chosen(known)
         self._ask = ask
         self._optional = optional
 
@@ -44,7 +47,7 @@ class Columns:
         faults = self._faults(found, self._known)
         if not self._known or faults:
             declared = await self._ask()
-            faults = faults if declared is None else self._faults(found, declared)
+            faults = faults if declared is None else self._faults(found, self._of_chosen(declared))
         if faults:
             raise link.failed(unexpected_columns(faults))
 
@@ -55,10 +58,16 @@ class Columns:
         declared = await self._ask()
         if declared is None:
             return self._known
+        declared = self._of_chosen(declared)
         kept = {name: dtype for name, dtype in self._known.items() if name in declared or name in self._optional}
         return pl.Schema(
             kept | {name: dtype for name, dtype in declared.items() if dtype != pl.Unknown() or name not in kept}
         )
+
+    def _of_chosen(self, schema: pl.Schema) -> pl.Schema:
+        if self._chosen is None:
+            return schema
+        return pl.Schema({name: dtype for name, dtype in schema.items() if name in self._chosen})
 
     def _faults(self, found: pl.Schema, expected: pl.Schema) -> list[str]:
         return column_faults(found, {name: dtype for name, dtype in expected.items() if name not in self._optional})

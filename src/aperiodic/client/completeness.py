@@ -23,6 +23,7 @@ HOW_TO_SILENCE: Final = ' Silence this with on_incomplete="ignore".'
 """End of an `IncompleteDataWarning`, for who writes Python."""
 
 _LISTED: Final = 24
+_SERIES_SHOWN: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,13 @@ class Shortfall:
         series: The dataset and the instrument.
         missing: Months (or days) without a file.
         incomplete: Files that lack part of their period, with the number of gaps where it is known.
+        each: What single series lack, where it is about several.
     """
 
     series: str
     missing: tuple[str, ...]
     incomplete: tuple[str, ...]
+    each: tuple[Shortfall, ...] = ()
 
     @classmethod
     def of(cls, series: str, files: Sequence[FileLink], missing: Sequence[str]) -> Shortfall | None:
@@ -64,11 +67,20 @@ class Shortfall:
 
     def __str__(self) -> str:
         sentences = [f"The data is not complete: {self.series}."]
+        sentences += self.sentences()
+        shown = [f"{one.series}: {' '.join(one.sentences())}" for one in self.each[:_SERIES_SHOWN]]
+        if len(self.each) > len(shown):
+            shown.append(f"And {len(self.each) - len(shown)} series more.")
+        return " ".join(sentences + shown)
+
+    def sentences(self) -> list[str]:
+        """Say what is missing, without what of."""
+        sentences = []
         if self.missing:
             sentences.append(f"No data for {_listing(self.missing)}.")
         if self.incomplete:
             sentences.append(f"Incomplete: {_listing(self.incomplete)}.")
-        return " ".join(sentences)
+        return sentences
 
     def error(self) -> IncompleteDataError:
         """Return the error for a caller who does not accept it."""
@@ -107,6 +119,22 @@ class Remarks:
         if shortfall is not None and on_incomplete == "raise":
             raise shortfall.error()
         return cls(series, shortfall, any(link.source == "simulated" for link in files), on_incomplete)
+
+    @classmethod
+    def of_all(cls, requests: Sequence[DataRequest], listed: Sequence[Links], on_incomplete: OnIncomplete) -> Remarks:
+        """Return the one verdict on several series.
+
+        Raises:
+            IncompleteDataError: As `of`.
+        """
+        files = [link for links in listed for link in links.files()]
+        found = [Shortfall.of_bars(request, links) for request, links in zip(requests, listed, strict=True)]
+        lacking = [shortfall for shortfall in found if shortfall is not None]
+        if len(requests) == 1 or not lacking:
+            series = requests[0].series if len(requests) == 1 else f"{len(requests)} series"
+            return cls.of(series, files, lacking[0] if lacking else None, on_incomplete)
+        whole = Shortfall(f"{len(lacking)} of {len(requests)} series", (), (), tuple(lacking))
+        return cls.of(f"{len(requests)} series", files, whole, on_incomplete)
 
     def warnings(self) -> Iterator[tuple[str, type[Warning]]]:
         """Yield what to warn of, and the kind of warning."""

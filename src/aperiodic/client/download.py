@@ -15,12 +15,20 @@ from aperiodic.client.transport import BodyTooLargeError, Opened, Transport, Tra
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
     from aperiodic.client.errors import DownloadError
     from aperiodic.client.links import FileLink, Links
 
-__all__ = ["AS_STORED", "CorruptFileError", "download_all", "download_frame", "fetch_renewing", "refuse_status"]
+__all__ = [
+    "AS_STORED",
+    "CorruptFileError",
+    "all_of",
+    "download_all",
+    "download_frame",
+    "fetch_renewing",
+    "refuse_status",
+]
 
 _MAX_BYTES: Final = 2 * 1024**3
 _MAX_ERROR_BYTES: Final = 64 * 1024
@@ -66,7 +74,12 @@ async def download_all(
         async with free_slots:
             return await fetch(links.current(link.key))
 
-    tasks = [asyncio.create_task(take_turn(link)) for link in links.files()]
+    return await all_of(take_turn(link) for link in links.files())
+
+
+async def all_of(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do several works at the same time and return what they return; the first failure ends the others."""
+    tasks = [asyncio.create_task(work) for work in works]
     try:
         return await asyncio.gather(*tasks)
     finally:

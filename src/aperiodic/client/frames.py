@@ -12,7 +12,8 @@ from aperiodic.client.forks import note_use
 from aperiodic.market import AperiodicDataError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
 __all__ = ["UnreadableFileError", "column_faults", "join", "read_frame", "unexpected_columns", "unique_times"]
 
@@ -23,14 +24,17 @@ class UnreadableFileError(AperiodicDataError):
     """The bytes are not a parquet file."""
 
 
-def read_frame(body: bytes, column: str, start: datetime, days: timedelta) -> pl.DataFrame:
+def read_frame(
+    source: bytes | Path, column: str, start: datetime, days: timedelta, columns: Collection[str] | None = None
+) -> pl.DataFrame:
     """Read a file and cut it to whole days; columns that are not known here are kept.
 
     Args:
-        body: The file.
+        source: The file, or where it lies.
         column: The one that holds the times.
         start: Midnight of the first day, with or without a zone as the column has it.
         days: From there to the midnight of the last day, which is included.
+        columns: Columns to read, those that the file has of them; None for all.
 
     Raises:
         UnreadableFileError: The bytes are not a parquet file.
@@ -38,7 +42,8 @@ def read_frame(body: bytes, column: str, start: datetime, days: timedelta) -> pl
     """
     note_use()
     try:
-        frame = pl.read_parquet(body)
+        there = None if columns is None else [name for name in pl.read_parquet_schema(source) if name in columns]
+        frame = pl.read_parquet(source, columns=there)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise UnreadableFileError(
             "It is not a readable parquet file.",

@@ -97,20 +97,25 @@ _FUNCTIONS: Final = (
 
 _BEFORE: Final = (
     ("interval", "Interval | str"),
-    ("exchange", "Exchange | str"),
-    ("symbol", "str"),
+    ("exchange", "Exchange | str | Sequence[Exchange | str]"),
+    ("symbol", "str | Sequence[str]"),
     ("start_date", "Day"),
     ("end_date", "Day"),
 )
 _OPTIONAL: Final = ("base_url: str | None = None", "show_progress: bool = True", "max_concurrent: int = 10")
+_OURS: Final = (
+    "columns: Sequence[str] | None = None",
+    'shape: Shape = "long"',
+    "cache: bool | str | PathLike[str] | None = None",
+)
 _LIBRARIES: Final = (('Literal["polars"] = "polars"', "pl.DataFrame"), ('Literal["pandas"]', "pd.DataFrame"))
 
 _KEY_WORDS: Final = "api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True."
 _PARAMETER_WORDS: Final = (
     'timestamp: Clock: "exchange" for the venue\'s event time, "true" for the arrival time at the capture host.',
     'interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".',
-    'exchange: Venue, for example "binance-futures".',
-    'symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".',
+    'exchange: Venue, for example "binance-futures", or several.',
+    'symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.',
     "start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.",
     "end_date: Last day, included.",
     "base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.",
@@ -121,6 +126,18 @@ _PARAMETER_WORDS: Final = (
     (
         'on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise" '
         '(IncompleteDataError, before any download) or "ignore".'
+    ),
+    (
+        "columns: Names of the columns to fetch beside the time; by default all. Only their bytes are transferred, where "
+        "the server allows it. `flow.volume` is that of one dataset."
+    ),
+    (
+        'shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol` '
+        'for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.'
+    ),
+    (
+        "cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's "
+        "cache folder. False: none."
     ),
 )
 _ROW_WORDS: Final = (
@@ -218,16 +235,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
-from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.bars_request import BarsRequest
+from aperiodic.client.cache import Cache
+from aperiodic.client.fetch import fetch_once
 from aperiodic.client.request import REQUIRED
 from aperiodic.client.sync import run_blocking
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
     import polars as pl
 
     from aperiodic.client.known import {", ".join(types)}
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat
+    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["{function.name}", "{function.name}_async"]
 '''
@@ -243,7 +265,7 @@ def _definitions(function: _Function, *, asynchronous: bool) -> Iterator[str]:
     for parameters in _forms(function):
         for output, frame in _LIBRARIES:
             yield f"@overload\n{_signature(define, [*parameters, *_keywords(output)], frame)}: ...\n"
-    asked = [] if function.dataset else [("metric", function.metric_type)]
+    asked = [] if function.dataset else [("metric", _metric_type(function))]
     optional = ["api_key: str | None = None", *(f"{name}: {kind} = REQUIRED" for name, kind in asked)]
     optional += ['timestamp: TimestampType = "exchange"', *(f"{name}: {kind} = REQUIRED" for name, kind in _BEFORE)]
     optional += [*_OPTIONAL, "*", *_keywords('OutputFormat = "polars"')]
@@ -254,7 +276,7 @@ def _definitions(function: _Function, *, asynchronous: bool) -> Iterator[str]:
 def _forms(function: _Function) -> Iterator[list[str]]:
     """Yield the ways to pass the required parameters, of which `*` begins those that go by name only."""
     required = [f"{name}: {kind}" for name, kind in _BEFORE]
-    metric = [] if function.dataset else [f"metric: {function.metric_type}"]
+    metric = [] if function.dataset else [f"metric: {_metric_type(function)}"]
     clock = 'timestamp: TimestampType = "exchange"'
     yield [
         "api_key: str | None = None",
@@ -269,8 +291,12 @@ def _forms(function: _Function) -> Iterator[list[str]]:
     yield ["api_key: str | None", *metric, "timestamp: TimestampType", *required, *_OPTIONAL]
 
 
+def _metric_type(function: _Function) -> str:
+    return f"{function.metric_type} | Sequence[{function.metric_type}]"
+
+
 def _keywords(output: str) -> list[str]:
-    return [f"output: {output}", "preview: bool = False", 'on_incomplete: OnIncomplete = "warn"']
+    return [f"output: {output}", "preview: bool = False", 'on_incomplete: OnIncomplete = "warn"', *_OURS]
 
 
 def _signature(define: str, parameters: Sequence[str], returns: str) -> str:
@@ -291,13 +317,15 @@ def _body(function: _Function, *, asynchronous: bool) -> str:
         first = ["metric,"]
     else:
         first = ["metric,", f"family={_literal_tuple(function.streams)},"]
-    arguments = "\n".join([*first, *(f"{name}={name}," for name in names)])
+    names += [item.partition(":")[0] for item in _OURS if not item.startswith("cache")]
+    arguments = textwrap.indent("\n".join([*first, *(f"{name}={name}," for name in names)]), " " * 8)
+    lines = [f"request = BarsRequest.parse(\n{arguments}\n    )"]
+    work = "fetch_once(request, Cache.parse(cache))"
     if asynchronous:
-        return f"    delivery = await fetch_bars(\n{textwrap.indent(arguments, ' ' * 8)}\n    )\n    return delivery.hand_over(stacklevel=2)\n"
-    return (
-        f"    work = fetch_bars(\n{textwrap.indent(arguments, ' ' * 8)}\n    )\n"
-        "    return run_blocking(work).hand_over(stacklevel=2)\n"
-    )
+        lines += [f"delivery = await {work}", "return delivery.hand_over(stacklevel=2)"]
+    else:
+        lines += [f"return run_blocking({work}).hand_over(stacklevel=2)"]
+    return "\n".join(f"    {line}" for line in lines) + "\n"
 
 
 def _literal_tuple(values: Iterable[str]) -> str:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from aperiodic.catalog import DATASETS, TIME_COLUMN
+from aperiodic.client.bars_request import columns_by_dataset
 from aperiodic.client.rest import get_json
 from aperiodic.market import AperiodicDataError, Exchange, Interval, InvalidInputError, Stream, tick_schema
 from aperiodic.market.errors import unknown_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from aperiodic.client.transport import Transport
 
@@ -106,6 +107,19 @@ class ServerNames:
     async def metric_columns(self, metric: str) -> pl.Schema | None:
         """Return the columns that the server declares for a dataset; None when it does not say."""
         return await self._columns(_CATALOG, lambda catalog: catalog.metrics.get(metric))
+
+    async def find_columns(self, columns: Sequence[str], datasets: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return which of some columns each dataset has; the server is asked for those that are not known here.
+
+        Raises:
+            InvalidInputError: `unknown_column`.
+        """
+        known = {name: tuple(DATASETS[name].schema) if name in DATASETS else () for name in datasets}
+        try:
+            return columns_by_dataset(columns, known)
+        except InvalidInputError:
+            declared = {name: tuple(await self.metric_columns(name) or ()) for name in datasets}
+            return columns_by_dataset(columns, {name: (*known[name], *declared[name]) for name in datasets})
 
     async def tick_columns(self, dataset: str) -> pl.Schema | None:
         """Return the columns that the server declares for a kind of ticks; None when it does not say."""

@@ -483,7 +483,11 @@ async def get_raw_coverage_async(*, base_url: str | None = None) -> dict[str, An
     Raises:
         As `get_raw_coverage`.
     """
-    return await fetch_coverage(parse_base_url(base_url))
+    from aperiodic.client.transport import open_transport  # noqa: PLC0415 (brings the HTTP library, see `fetch_bars`)
+
+    address = parse_base_url(base_url)
+    async with open_transport(max_connections=1) as transport:
+        return await fetch_coverage(transport, address)
 
 
 async def _deliver_frame(
@@ -501,22 +505,24 @@ async def _deliver_frame(
     preview: bool,
     on_incomplete: OnIncomplete,
 ) -> Delivery:
-    return await fetch_raw(
-        RawRequest.parse(
-            api_key=api_key,
-            dataset=dataset,
-            exchange=exchange,
-            symbol=symbol,
-            start_date=start_date,
-            end_date=end_date,
-            base_url=base_url,
-            show_progress=show_progress,
-            max_concurrent=max_concurrent,
-            output=output,
-            preview=preview,
-            on_incomplete=on_incomplete,
-        )
+    from aperiodic.client.transport import open_transport  # noqa: PLC0415 (as above)
+
+    request = RawRequest.parse(
+        api_key=api_key,
+        dataset=dataset,
+        exchange=exchange,
+        symbol=symbol,
+        start_date=start_date,
+        end_date=end_date,
+        base_url=base_url,
+        show_progress=show_progress,
+        max_concurrent=max_concurrent,
+        output=output,
+        preview=preview,
+        on_incomplete=on_incomplete,
     )
+    async with open_transport(request.max_concurrent) as transport:
+        return await fetch_raw(transport, request)
 
 
 async def _deliver_files(
@@ -535,7 +541,8 @@ async def _deliver_files(
     preview: bool,
     on_incomplete: OnIncomplete,
 ) -> _SavedFiles:
-    from aperiodic.client.raw_download import save_raw  # noqa: PLC0415 (brings the HTTP library, see `fetch_bars`)
+    from aperiodic.client.raw_download import save_raw  # noqa: PLC0415 (as above)
+    from aperiodic.client.transport import open_transport  # noqa: PLC0415
 
     request = RawRequest.parse(
         api_key=api_key,
@@ -553,7 +560,8 @@ async def _deliver_files(
     )
     if output_dir is REQUIRED or not output_dir:
         raise InvalidInputError("output_dir was not given.", code="missing_output_dir", hint="Pass output_dir=….")
-    paths, remarks = await save_raw(request, Path(output_dir), overwrite=overwrite)
+    async with open_transport(request.max_concurrent) as transport:
+        paths, remarks = await save_raw(transport, request, Path(output_dir), overwrite=overwrite)
     return _SavedFiles(paths, remarks)
 
 

@@ -19,6 +19,7 @@ from aperiodic.market import Stream, tick_schema
 if TYPE_CHECKING:
     from aperiodic.client.links import FileLink
     from aperiodic.client.raw_request import RawRequest
+    from aperiodic.client.transport import Transport
 
 __all__ = ["fetch_coverage", "fetch_raw"]
 
@@ -28,7 +29,7 @@ _GIB: Final = 1024**3
 _LARGE_BYTES: Final = 2 * _GIB
 
 
-async def fetch_raw(request: RawRequest) -> Delivery:
+async def fetch_raw(transport: Transport, request: RawRequest) -> Delivery:
     """Ask for the links, download the files and join them.
 
     Raises:
@@ -41,42 +42,40 @@ async def fetch_raw(request: RawRequest) -> Delivery:
     from aperiodic.client.download import download_all, download_frame, fetch_renewing  # noqa: PLC0415
     from aperiodic.client.names import ServerNames  # noqa: PLC0415
     from aperiodic.client.raw_links import raw_links  # noqa: PLC0415
-    from aperiodic.client.transport import open_transport  # noqa: PLC0415
 
     refuse_after_fork()
     midnight = datetime.combine(request.start, time.min, UTC)
     read = partial(read_frame, column=_TIME, start=midnight, days=request.end - request.start)
-    async with open_transport(request.max_concurrent) as transport:
-        names = ServerNames(transport, request.account.base_url)
-        await names.check_ticks(request.dataset)
-        await names.check_exchange(request.exchange)
-        columns = Columns(
-            tick_schema(Stream(request.dataset)) if request.dataset in list(Stream) else pl.Schema(),
-            partial(names.tick_columns, request.dataset),
-            optional=_OPTIONAL,
+    names = ServerNames(transport, request.account.base_url)
+    await names.check_ticks(request.dataset)
+    await names.check_exchange(request.exchange)
+    columns = Columns(
+        tick_schema(Stream(request.dataset)) if request.dataset in list(Stream) else pl.Schema(),
+        partial(names.tick_columns, request.dataset),
+        optional=_OPTIONAL,
+    )
+    links, remarks = await raw_links(transport, request)
+    total = sum(link.size or 0 for link in links.files())
+    if total > _LARGE_BYTES:
+        warnings.warn(
+            f"The ticks of this range are {total / _GIB:.1f} GiB of files, and several times that in memory. "
+            "download_raw() keeps them on disk.",
+            stacklevel=1,
         )
-        links, remarks = await raw_links(transport, request)
-        total = sum(link.size or 0 for link in links.files())
-        if total > _LARGE_BYTES:
-            warnings.warn(
-                f"The ticks of this range are {total / _GIB:.1f} GiB of files, and several times that in memory. "
-                "download_raw() keeps them on disk.",
-                stacklevel=1,
-            )
-        with progress(request.title, total, "B", shown=request.show_progress and total > 0) as advance:
+    with progress(request.title, total, "B", shown=request.show_progress and total > 0) as advance:
 
-            async def fetch(link: FileLink) -> pl.DataFrame:
-                frame = await fetch_renewing(links, link, partial(download_frame, transport, read))
-                await columns.check(frame.schema, link)
-                advance(link.size or 0)
-                return frame
+        async def fetch(link: FileLink) -> pl.DataFrame:
+            frame = await fetch_renewing(links, link, partial(download_frame, transport, read))
+            await columns.check(frame.schema, link)
+            advance(link.size or 0)
+            return frame
 
-            frames = await download_all(links, request.max_concurrent, fetch)
-        frame = join(frames, await columns.of(frames))
+        frames = await download_all(links, request.max_concurrent, fetch)
+    frame = join(frames, await columns.of(frames))
     return Delivery(frame, remarks, request.output)
 
 
-async def fetch_coverage(base_url: str) -> dict[str, Any]:
+async def fetch_coverage(transport: Transport, base_url: str) -> dict[str, Any]:
     """Ask which raw ticks there are.
 
     Raises:
@@ -84,7 +83,5 @@ async def fetch_coverage(base_url: str) -> dict[str, Any]:
         AperiodicDataError: `server_unreachable`.
     """
     from aperiodic.client.rest import get_json  # noqa: PLC0415 (as above)
-    from aperiodic.client.transport import open_transport  # noqa: PLC0415
 
-    async with open_transport(max_connections=1) as transport:
-        return await get_json(transport, f"{base_url}/metadata/raw", params={}, api_key=None)
+    return await get_json(transport, f"{base_url}/metadata/raw", params={}, api_key=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from collections.abc import Iterable as IterableABC
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
@@ -29,6 +30,7 @@ __all__ = [
     "parse_delivery",
     "parse_name",
     "parse_text",
+    "parse_texts",
 ]
 
 DEFAULT_BASE_URL: Final = "https://aperiodic.io/api/v1"
@@ -101,6 +103,7 @@ class DataRequest:
         max_concurrent: Downloads at the same time.
         output: Library of the returned frame.
         on_incomplete: What to do when data is missing.
+        columns: Columns to fetch beside the time; None for all.
     """
 
     account: Account
@@ -117,6 +120,7 @@ class DataRequest:
     max_concurrent: int
     output: OutputFormat
     on_incomplete: OnIncomplete
+    columns: tuple[str, ...] | None = None
 
     @property
     def series(self) -> str:
@@ -128,7 +132,7 @@ class DataRequest:
         cls,
         metric: str,
         *,
-        family: tuple[str, ...] | None,
+        family: tuple[str, ...] | None = None,
         api_key: str | None,
         timestamp: str,
         interval: str,
@@ -142,6 +146,7 @@ class DataRequest:
         output: OutputFormat,
         preview: bool,
         on_incomplete: OnIncomplete,
+        columns: Iterable[str] | None = None,
     ) -> Self:
         """Check every value; only the server can tell of a name that is not known here (`names.py`).
 
@@ -166,6 +171,7 @@ class DataRequest:
             max_concurrent=max_concurrent,
             output=output,
             on_incomplete=on_incomplete,
+            columns=None if columns is None else parse_texts("columns", columns),
         )
 
     @property
@@ -251,6 +257,19 @@ def parse_text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise InvalidInputError(f"{name} has to be text, not {type(value).__name__}.", code=f"bad_{name}")
     return value
+
+
+def parse_texts(name: str, value: object) -> tuple[str, ...]:
+    """Return one or several texts, each once, in the order given.
+
+    Raises:
+        InvalidInputError: As `parse_text`; `bad_<name>` when there is none.
+    """
+    _require(name, value)
+    given = [value] if isinstance(value, str) or not isinstance(value, IterableABC) else list(value)
+    if not given:
+        raise InvalidInputError(f"{name} is empty.", code=f"bad_{name}", hint=f"Name at least one in {name}=[…].")
+    return tuple(dict.fromkeys(parse_text(name, item) for item in given))
 
 
 def parse_name(name: str, value: object, known: Iterable[str]) -> str:

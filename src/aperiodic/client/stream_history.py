@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 import polars as pl
 
 from aperiodic.catalog import TIME_COLUMN
-from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.bars_request import BarsRequest
+from aperiodic.client.cache import Cache
+from aperiodic.client.fetch import fetch_once
 from aperiodic.client.request import DataRequest
 from aperiodic.client.stream_channels import channel_of, parse_since, parse_symbols
 from aperiodic.client.stream_messages import StreamMessage
@@ -91,19 +93,22 @@ class History:
         named = {"dataset": metric, "exchange": exchange, "interval": interval}
         name = ".".join([*named.values(), *([] if timestamp is None else [timestamp])])
         channel = channel_of(named, symbols, timestamp)
-        return cls(symbols, channel, name, start_us, checked.account.api_key, {"metric": metric, **request})
+        return cls(
+            symbols, channel, name, start_us, checked.account.api_key, {"metric": metric, "family": None, **request}
+        )
 
     async def events(self, session: Session) -> Iterator[Event]:
         """Fetch the past; what is yielded is noted in the session, which asks for the rows after it.
 
         Raises:
-            APIError: As `fetch_bars`, like the others.
+            APIError: As `fetch_once`, like the others.
         """
         today = time_at(now_us()).date()
         start = time_at(self.start_us)
         frames, remarks = [], []
         for symbol in self.symbols if start.date() <= today else ():
-            fetched = await fetch_bars(**self.request, symbol=symbol, start_date=start.date(), end_date=today)
+            asked = BarsRequest.parse(**self.request, symbol=symbol, start_date=start.date(), end_date=today)
+            fetched = await fetch_once(asked, Cache.parse(None))
             remarks += [Remark(*told) for told in fetched.remarks.warnings()]
             frame = fetched.frame.filter(pl.col(TIME_COLUMN) >= start.replace(tzinfo=None))
             frames.append(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, overload
 
 from aperiodic.client.fetch import fetch_symbols
-from aperiodic.client.request import REQUIRED
+from aperiodic.client.request import REQUIRED, Account, parse_name
 from aperiodic.client.sync import run_blocking
+from aperiodic.market import Exchange as Venue
 
 if TYPE_CHECKING:
     from aperiodic.client.types import Exchange
@@ -41,7 +42,7 @@ def get_symbols(
         APIError: The server answered with an error.
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    return run_blocking(fetch_symbols(api_key, exchange, base_url))
+    return run_blocking(get_symbols_async(api_key, exchange, base_url))
 
 
 @overload
@@ -72,4 +73,9 @@ async def get_symbols_async(
     Raises:
         As `get_symbols`.
     """
-    return await fetch_symbols(api_key, exchange, base_url)
+    from aperiodic.client.transport import open_transport  # noqa: PLC0415 (brings the HTTP library, see `fetch_bars`)
+
+    parse_name("exchange", exchange, Venue)
+    account = Account.parse(api_key, base_url)
+    async with open_transport(max_connections=1) as transport:
+        return await fetch_symbols(transport, account, exchange)

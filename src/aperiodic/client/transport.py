@@ -35,7 +35,7 @@ __all__ = [
     "system_reason",
 ]
 
-_TIMEOUT: Final = httpx.Timeout(60.0, connect=15.0, pool=None)
+_READ_S: Final = 60.0
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 
@@ -111,22 +111,31 @@ class Transport(Protocol):
 
 
 @asynccontextmanager
-async def open_transport(max_connections: int) -> AsyncIterator[Transport]:
+async def open_transport(
+    max_connections: int, *, silence_s: float = _READ_S, proxy: str | None = None
+) -> AsyncIterator[Transport]:
     """Open a pool of at most `max_connections` connections and close it at the end.
+
+    Args:
+        max_connections: How many.
+        silence_s: For how long a server may send nothing, seconds; connecting may take a quarter of it.
+        proxy: Address of a proxy; by default those of the environment.
 
     Raises:
         AperiodicDataError: `missing_package`, `bad_proxy` or `bad_certificates`: the environment asks for what cannot
             be done.
     """
-    async with _client(max_connections) as client:
+    times = httpx.Timeout(silence_s, connect=silence_s / 4, pool=None)
+    async with _client(max_connections, times, proxy) as client:
         yield _HttpxTransport(client)
 
 
-def _client(max_connections: int) -> httpx.AsyncClient:
+def _client(max_connections: int, timeout: httpx.Timeout, proxy: str | None) -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(
             headers={"User-Agent": f"aperiodic/{__version__}"},
-            timeout=_TIMEOUT,
+            timeout=timeout,
+            proxy=proxy,
             verify=_certificates(),
             limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
         )
@@ -138,9 +147,9 @@ def _client(max_connections: int) -> httpx.AsyncClient:
         ) from None
     except (ValueError, httpx.InvalidURL) as error:
         raise AperiodicDataError(
-            f"The environment names a proxy that cannot be used: {error}.",
+            f"The proxy cannot be used: {error}.",
             code="bad_proxy",
-            hint="Correct or unset ALL_PROXY, HTTPS_PROXY and HTTP_PROXY.",
+            hint="Correct proxy=…, or correct or unset ALL_PROXY, HTTPS_PROXY and HTTP_PROXY.",
         ) from error
 
 
@@ -157,7 +166,7 @@ class _HttpxTransport:
             async with self._client.stream("GET", url, params=params, headers=headers) as answer:
                 yield Opened(answer.status_code, answer.headers, answer.aiter_bytes())
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TransportError(_reason(error, url)) from error
+            raise TransportError(_reason(error, url, self._client.timeout)) from error
         finally:
             _fetching.set(False)
 
@@ -216,16 +225,16 @@ def system_reason(error: BaseException | None, place: str, name: str | None) -> 
     return None
 
 
-def _reason(error: Exception, url: str) -> str:
+def _reason(error: Exception, url: str, timeout: httpx.Timeout) -> str:
     """Say in plain words why there is no answer."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     if (found := system_reason(error, place, parts.hostname)) is not None:
         return found
     if isinstance(error, httpx.ConnectTimeout):
-        return f"{place} did not answer within {_TIMEOUT.connect:.0f} s."
+        return f"{place} did not answer within {timeout.connect:g} s."
     if isinstance(error, httpx.TimeoutException):
-        return f"{place} sent nothing for {_TIMEOUT.read:.0f} s."
+        return f"{place} sent nothing for {timeout.read:g} s."
     if isinstance(error, httpx.ProxyError):
         return f"the proxy does not lead to {place} ({error})."
     return f"the connection to {place} broke ({str(error) or type(error).__name__})."

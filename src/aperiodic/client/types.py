@@ -28,6 +28,7 @@ __all__ = [
     "OnIncomplete",
     "OutputFormat",
     "RawDataset",
+    "Shape",
     "TimestampType",
     "TradeMetric",
 ]
@@ -37,6 +38,9 @@ OutputFormat = Literal["polars", "pandas"]
 
 OnIncomplete = Literal["warn", "raise", "ignore"]
 """What to do when part of the requested data does not exist."""
+
+Shape = Literal["long", "wide"]
+"""How several series become one frame: below each other with key columns, or beside each other, joined on the time."""
 
 Day = date | datetime | str
 """A UTC day: a date, a datetime (an aware one is converted to UTC first) or an ISO 8601 string."""

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
-from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.bars_request import BarsRequest
+from aperiodic.client.cache import Cache
+from aperiodic.client.fetch import fetch_once
 from aperiodic.client.request import REQUIRED
 from aperiodic.client.sync import run_blocking
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
     import polars as pl
 
     from aperiodic.client.known import Exchange, Interval, L1Metric, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat
+    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_l1_metrics", "get_l1_metrics_async"]
 
@@ -22,11 +27,11 @@ __all__ = ["get_l1_metrics", "get_l1_metrics_async"]
 def get_l1_metrics(
     api_key: str | None = None,
     *,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -35,6 +40,9 @@ def get_l1_metrics(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -42,11 +50,11 @@ def get_l1_metrics(
 def get_l1_metrics(
     api_key: str | None = None,
     *,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -55,18 +63,21 @@ def get_l1_metrics(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 def get_l1_metrics(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -75,18 +86,21 @@ def get_l1_metrics(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 def get_l1_metrics(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -95,17 +109,20 @@ def get_l1_metrics(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 def get_l1_metrics(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -115,17 +132,20 @@ def get_l1_metrics(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 def get_l1_metrics(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -135,16 +155,19 @@ def get_l1_metrics(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 def get_l1_metrics(
     api_key: str | None = None,
-    metric: L1Metric = REQUIRED,
+    metric: L1Metric | Sequence[L1Metric] = REQUIRED,
     timestamp: TimestampType = "exchange",
     interval: Interval | str = REQUIRED,
-    exchange: Exchange | str = REQUIRED,
-    symbol: str = REQUIRED,
+    exchange: Exchange | str | Sequence[Exchange | str] = REQUIRED,
+    symbol: str | Sequence[str] = REQUIRED,
     start_date: Day = REQUIRED,
     end_date: Day = REQUIRED,
     base_url: str | None = None,
@@ -154,6 +177,9 @@ def get_l1_metrics(
     output: OutputFormat = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from best quotes.
 
@@ -180,8 +206,8 @@ def get_l1_metrics(
                 units).
         timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
         interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
-        exchange: Venue, for example "binance-futures".
-        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        exchange: Venue, for example "binance-futures", or several.
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
         base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
@@ -191,6 +217,12 @@ def get_l1_metrics(
         preview: Ask for the free sample.
         on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
             (IncompleteDataError, before any download) or "ignore".
+        columns: Names of the columns to fetch beside the time; by default all. Only their bytes are transferred, where
+            the server allows it. `flow.volume` is that of one dataset.
+        shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
+            for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
+            cache folder. False: none.
 
     Returns:
         A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
@@ -204,7 +236,7 @@ def get_l1_metrics(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    work = fetch_bars(
+    request = BarsRequest.parse(
         metric,
         family=("quotes",),
         api_key=api_key,
@@ -220,19 +252,21 @@ def get_l1_metrics(
         output=output,
         preview=preview,
         on_incomplete=on_incomplete,
+        columns=columns,
+        shape=shape,
     )
-    return run_blocking(work).hand_over(stacklevel=2)
+    return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
 
 @overload
 async def get_l1_metrics_async(
     api_key: str | None = None,
     *,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -241,6 +275,9 @@ async def get_l1_metrics_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -248,11 +285,11 @@ async def get_l1_metrics_async(
 async def get_l1_metrics_async(
     api_key: str | None = None,
     *,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -261,18 +298,21 @@ async def get_l1_metrics_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 async def get_l1_metrics_async(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -281,18 +321,21 @@ async def get_l1_metrics_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 async def get_l1_metrics_async(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -301,17 +344,20 @@ async def get_l1_metrics_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 async def get_l1_metrics_async(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -321,17 +367,20 @@ async def get_l1_metrics_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 async def get_l1_metrics_async(
     api_key: str | None,
-    metric: L1Metric,
+    metric: L1Metric | Sequence[L1Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -341,16 +390,19 @@ async def get_l1_metrics_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 async def get_l1_metrics_async(
     api_key: str | None = None,
-    metric: L1Metric = REQUIRED,
+    metric: L1Metric | Sequence[L1Metric] = REQUIRED,
     timestamp: TimestampType = "exchange",
     interval: Interval | str = REQUIRED,
-    exchange: Exchange | str = REQUIRED,
-    symbol: str = REQUIRED,
+    exchange: Exchange | str | Sequence[Exchange | str] = REQUIRED,
+    symbol: str | Sequence[str] = REQUIRED,
     start_date: Day = REQUIRED,
     end_date: Day = REQUIRED,
     base_url: str | None = None,
@@ -360,6 +412,9 @@ async def get_l1_metrics_async(
     output: OutputFormat = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from best quotes.
 
@@ -370,8 +425,8 @@ async def get_l1_metrics_async(
         metric: l1_price, l1_imbalance, l1_liquidity.
         timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
         interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
-        exchange: Venue, for example "binance-futures".
-        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        exchange: Venue, for example "binance-futures", or several.
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
         base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
@@ -381,6 +436,12 @@ async def get_l1_metrics_async(
         preview: Ask for the free sample.
         on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
             (IncompleteDataError, before any download) or "ignore".
+        columns: Names of the columns to fetch beside the time; by default all. Only their bytes are transferred, where
+            the server allows it. `flow.volume` is that of one dataset.
+        shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
+            for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
+            cache folder. False: none.
 
     Returns:
         A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
@@ -394,7 +455,7 @@ async def get_l1_metrics_async(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    delivery = await fetch_bars(
+    request = BarsRequest.parse(
         metric,
         family=("quotes",),
         api_key=api_key,
@@ -410,5 +471,8 @@ async def get_l1_metrics_async(
         output=output,
         preview=preview,
         on_incomplete=on_incomplete,
+        columns=columns,
+        shape=shape,
     )
+    delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

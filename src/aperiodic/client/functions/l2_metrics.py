@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
-from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.bars_request import BarsRequest
+from aperiodic.client.cache import Cache
+from aperiodic.client.fetch import fetch_once
 from aperiodic.client.request import REQUIRED
 from aperiodic.client.sync import run_blocking
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
     import polars as pl
 
     from aperiodic.client.known import Exchange, Interval, L2Metric, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat
+    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_l2_metrics", "get_l2_metrics_async"]
 
@@ -22,11 +27,11 @@ __all__ = ["get_l2_metrics", "get_l2_metrics_async"]
 def get_l2_metrics(
     api_key: str | None = None,
     *,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -35,6 +40,9 @@ def get_l2_metrics(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -42,11 +50,11 @@ def get_l2_metrics(
 def get_l2_metrics(
     api_key: str | None = None,
     *,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -55,18 +63,21 @@ def get_l2_metrics(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 def get_l2_metrics(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -75,18 +86,21 @@ def get_l2_metrics(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 def get_l2_metrics(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -95,17 +109,20 @@ def get_l2_metrics(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 def get_l2_metrics(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -115,17 +132,20 @@ def get_l2_metrics(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 def get_l2_metrics(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -135,16 +155,19 @@ def get_l2_metrics(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 def get_l2_metrics(
     api_key: str | None = None,
-    metric: L2Metric = REQUIRED,
+    metric: L2Metric | Sequence[L2Metric] = REQUIRED,
     timestamp: TimestampType = "exchange",
     interval: Interval | str = REQUIRED,
-    exchange: Exchange | str = REQUIRED,
-    symbol: str = REQUIRED,
+    exchange: Exchange | str | Sequence[Exchange | str] = REQUIRED,
+    symbol: str | Sequence[str] = REQUIRED,
     start_date: Day = REQUIRED,
     end_date: Day = REQUIRED,
     base_url: str | None = None,
@@ -154,6 +177,9 @@ def get_l2_metrics(
     output: OutputFormat = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from order book snapshots.
 
@@ -200,8 +226,8 @@ def get_l2_metrics(
                 (base units; null: no bids in the book at every snapshot of the interval).
         timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
         interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
-        exchange: Venue, for example "binance-futures".
-        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        exchange: Venue, for example "binance-futures", or several.
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
         base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
@@ -211,6 +237,12 @@ def get_l2_metrics(
         preview: Ask for the free sample.
         on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
             (IncompleteDataError, before any download) or "ignore".
+        columns: Names of the columns to fetch beside the time; by default all. Only their bytes are transferred, where
+            the server allows it. `flow.volume` is that of one dataset.
+        shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
+            for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
+            cache folder. False: none.
 
     Returns:
         A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
@@ -224,7 +256,7 @@ def get_l2_metrics(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    work = fetch_bars(
+    request = BarsRequest.parse(
         metric,
         family=("book",),
         api_key=api_key,
@@ -240,19 +272,21 @@ def get_l2_metrics(
         output=output,
         preview=preview,
         on_incomplete=on_incomplete,
+        columns=columns,
+        shape=shape,
     )
-    return run_blocking(work).hand_over(stacklevel=2)
+    return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
 
 @overload
 async def get_l2_metrics_async(
     api_key: str | None = None,
     *,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -261,6 +295,9 @@ async def get_l2_metrics_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -268,11 +305,11 @@ async def get_l2_metrics_async(
 async def get_l2_metrics_async(
     api_key: str | None = None,
     *,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -281,18 +318,21 @@ async def get_l2_metrics_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 async def get_l2_metrics_async(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -301,18 +341,21 @@ async def get_l2_metrics_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 async def get_l2_metrics_async(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -321,17 +364,20 @@ async def get_l2_metrics_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 @overload
 async def get_l2_metrics_async(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -341,17 +387,20 @@ async def get_l2_metrics_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
 @overload
 async def get_l2_metrics_async(
     api_key: str | None,
-    metric: L2Metric,
+    metric: L2Metric | Sequence[L2Metric],
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -361,16 +410,19 @@ async def get_l2_metrics_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
 async def get_l2_metrics_async(
     api_key: str | None = None,
-    metric: L2Metric = REQUIRED,
+    metric: L2Metric | Sequence[L2Metric] = REQUIRED,
     timestamp: TimestampType = "exchange",
     interval: Interval | str = REQUIRED,
-    exchange: Exchange | str = REQUIRED,
-    symbol: str = REQUIRED,
+    exchange: Exchange | str | Sequence[Exchange | str] = REQUIRED,
+    symbol: str | Sequence[str] = REQUIRED,
     start_date: Day = REQUIRED,
     end_date: Day = REQUIRED,
     base_url: str | None = None,
@@ -380,6 +432,9 @@ async def get_l2_metrics_async(
     output: OutputFormat = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from order book snapshots.
 
@@ -390,8 +445,8 @@ async def get_l2_metrics_async(
         metric: l2_imbalance, l2_liquidity.
         timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
         interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
-        exchange: Venue, for example "binance-futures".
-        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        exchange: Venue, for example "binance-futures", or several.
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
         base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
@@ -401,6 +456,12 @@ async def get_l2_metrics_async(
         preview: Ask for the free sample.
         on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
             (IncompleteDataError, before any download) or "ignore".
+        columns: Names of the columns to fetch beside the time; by default all. Only their bytes are transferred, where
+            the server allows it. `flow.volume` is that of one dataset.
+        shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
+            for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
+            cache folder. False: none.
 
     Returns:
         A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
@@ -414,7 +475,7 @@ async def get_l2_metrics_async(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    delivery = await fetch_bars(
+    request = BarsRequest.parse(
         metric,
         family=("book",),
         api_key=api_key,
@@ -430,5 +491,8 @@ async def get_l2_metrics_async(
         output=output,
         preview=preview,
         on_incomplete=on_incomplete,
+        columns=columns,
+        shape=shape,
     )
+    delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

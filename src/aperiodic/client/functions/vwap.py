@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, overload
 
-from aperiodic.client.fetch import fetch_bars
+from aperiodic.client.bars_request import BarsRequest
+from aperiodic.client.cache import Cache
+from aperiodic.client.fetch import fetch_once
 from aperiodic.client.request import REQUIRED
 from aperiodic.client.sync import run_blocking
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from os import PathLike
+
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
     import polars as pl
 
     from aperiodic.client.known import Exchange, Interval, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat
+    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_vwap", "get_vwap_async"]
 
@@ -24,8 +29,8 @@ def get_vwap(
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -34,6 +39,9 @@ def get_vwap(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -43,8 +51,8 @@ def get_vwap(
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -53,6 +61,9 @@ def get_vwap(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
@@ -61,8 +72,8 @@ def get_vwap(
     api_key: str | None,
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -72,6 +83,9 @@ def get_vwap(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -80,8 +94,8 @@ def get_vwap(
     api_key: str | None,
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -91,6 +105,9 @@ def get_vwap(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
@@ -98,8 +115,8 @@ def get_vwap(
     api_key: str | None = None,
     timestamp: TimestampType = "exchange",
     interval: Interval | str = REQUIRED,
-    exchange: Exchange | str = REQUIRED,
-    symbol: str = REQUIRED,
+    exchange: Exchange | str | Sequence[Exchange | str] = REQUIRED,
+    symbol: str | Sequence[str] = REQUIRED,
     start_date: Day = REQUIRED,
     end_date: Day = REQUIRED,
     base_url: str | None = None,
@@ -109,6 +126,9 @@ def get_vwap(
     output: OutputFormat = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch volume-weighted average prices; the frame holds the plain average as well.
 
@@ -116,8 +136,8 @@ def get_vwap(
         api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
         timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
         interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
-        exchange: Venue, for example "binance-futures".
-        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        exchange: Venue, for example "binance-futures", or several.
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
         base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
@@ -127,6 +147,12 @@ def get_vwap(
         preview: Ask for the free sample.
         on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
             (IncompleteDataError, before any download) or "ignore".
+        columns: Names of the columns to fetch beside the time; by default all. Only their bytes are transferred, where
+            the server allows it. `flow.volume` is that of one dataset.
+        shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
+            for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
+            cache folder. False: none.
 
     Returns:
         A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
@@ -147,7 +173,7 @@ def get_vwap(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    work = fetch_bars(
+    request = BarsRequest.parse(
         "vtwap",
         api_key=api_key,
         timestamp=timestamp,
@@ -162,8 +188,10 @@ def get_vwap(
         output=output,
         preview=preview,
         on_incomplete=on_incomplete,
+        columns=columns,
+        shape=shape,
     )
-    return run_blocking(work).hand_over(stacklevel=2)
+    return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
 
 @overload
@@ -172,8 +200,8 @@ async def get_vwap_async(
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -182,6 +210,9 @@ async def get_vwap_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -191,8 +222,8 @@ async def get_vwap_async(
     timestamp: TimestampType = "exchange",
     *,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -201,6 +232,9 @@ async def get_vwap_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
@@ -209,8 +243,8 @@ async def get_vwap_async(
     api_key: str | None,
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -220,6 +254,9 @@ async def get_vwap_async(
     output: Literal["polars"] = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
 
@@ -228,8 +265,8 @@ async def get_vwap_async(
     api_key: str | None,
     timestamp: TimestampType,
     interval: Interval | str,
-    exchange: Exchange | str,
-    symbol: str,
+    exchange: Exchange | str | Sequence[Exchange | str],
+    symbol: str | Sequence[str],
     start_date: Day,
     end_date: Day,
     base_url: str | None = None,
@@ -239,6 +276,9 @@ async def get_vwap_async(
     output: Literal["pandas"],
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
 
@@ -246,8 +286,8 @@ async def get_vwap_async(
     api_key: str | None = None,
     timestamp: TimestampType = "exchange",
     interval: Interval | str = REQUIRED,
-    exchange: Exchange | str = REQUIRED,
-    symbol: str = REQUIRED,
+    exchange: Exchange | str | Sequence[Exchange | str] = REQUIRED,
+    symbol: str | Sequence[str] = REQUIRED,
     start_date: Day = REQUIRED,
     end_date: Day = REQUIRED,
     base_url: str | None = None,
@@ -257,6 +297,9 @@ async def get_vwap_async(
     output: OutputFormat = "polars",
     preview: bool = False,
     on_incomplete: OnIncomplete = "warn",
+    columns: Sequence[str] | None = None,
+    shape: Shape = "long",
+    cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch volume-weighted average prices; the frame holds the plain average as well.
 
@@ -266,8 +309,8 @@ async def get_vwap_async(
         api_key: Your key; by default APERIODIC_API_KEY, or the public demo key with preview=True.
         timestamp: Clock: "exchange" for the venue's event time, "true" for the arrival time at the capture host.
         interval: Bar length, "1s" to "1d". Those below a minute need the Prime plan and timestamp="true".
-        exchange: Venue, for example "binance-futures".
-        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
+        exchange: Venue, for example "binance-futures", or several.
+        symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
         base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
@@ -277,6 +320,12 @@ async def get_vwap_async(
         preview: Ask for the free sample.
         on_incomplete: What to do when part of the data does not exist: "warn" (IncompleteDataWarning), "raise"
             (IncompleteDataError, before any download) or "ignore".
+        columns: Names of the columns to fetch beside the time; by default all. Only their bytes are transferred, where
+            the server allows it. `flow.volume` is that of one dataset.
+        shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
+            for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
+            cache folder. False: none.
 
     Returns:
         A frame with one row per interval in which something happened: `time` (start of the interval, timezone-naive
@@ -290,7 +339,7 @@ async def get_vwap_async(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    delivery = await fetch_bars(
+    request = BarsRequest.parse(
         "vtwap",
         api_key=api_key,
         timestamp=timestamp,
@@ -305,5 +354,8 @@ async def get_vwap_async(
         output=output,
         preview=preview,
         on_incomplete=on_incomplete,
+        columns=columns,
+        shape=shape,
     )
+    delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

@@ -1,0 +1,132 @@
+"""A request for bars of one series or of several: which series, and how they become one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self, get_args
+
+from aperiodic.catalog import TIME_COLUMN
+from aperiodic.client.request import DataRequest, parse_choice, parse_texts
+from aperiodic.client.types import Shape
+from aperiodic.market import InvalidInputError
+from aperiodic.market.errors import unknown_value
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+__all__ = ["BarsRequest", "columns_by_dataset"]
+
+_MOST_SERIES: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class BarsRequest:
+    """Some series over the same days, and the frame that they become.
+
+    Attributes:
+        each: One request for each series: instrument by instrument, and of each its datasets.
+        keys: Columns that tell the series apart in a long frame: `exchange`, `symbol`, or none.
+        shape: `long` or `wide`.
+        columns: Columns to fetch, as the caller named them; None for all.
+    """
+
+    each: tuple[DataRequest, ...]
+    keys: tuple[str, ...]
+    shape: Shape
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def first(self) -> DataRequest:
+        """The first one; apart from the names of the series all are alike."""
+        return self.each[0]
+
+    @property
+    def title(self) -> str:
+        """What is asked for, before a progress bar."""
+        request = self.first
+        return f"{request.metric} {request.symbol}" if len(self.each) == 1 else f"{len(self.each)} series"
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets, each once."""
+        return tuple(dict.fromkeys(request.metric for request in self.each))
+
+    def narrowed(self, columns: Mapping[str, tuple[str, ...]]) -> Self:
+        """Return a request for these columns of each dataset; one of which none is wanted is left out.
+
+        Args:
+            columns: Of each dataset, without the time; where all are empty, only the times are wanted.
+        """
+        wanted = {name for name, fields in columns.items() if fields} or set(columns)
+        each = (replace(request, columns=columns[request.metric]) for request in self.each if request.metric in wanted)
+        return replace(self, each=tuple(each))
+
+    @classmethod
+    def parse(
+        cls,
+        metric: object,
+        *,
+        exchange: object,
+        symbol: object,
+        columns: Iterable[str] | None = None,
+        shape: Shape = "long",
+        **options: Any,  # noqa: ANN401 (checked by DataRequest)
+    ) -> Self:
+        """Check every value.
+
+        Args:
+            metric: One dataset or several.
+            exchange: One venue or several.
+            symbol: One instrument or several.
+            columns: Columns to fetch; `flow.volume` is that of one dataset.
+            shape: How several series become one frame.
+            options: As of `DataRequest.parse`.
+
+        Raises:
+            InvalidInputError: A value is missing or not valid; its `code` says which and how.
+        """
+        names = {
+            "metric": parse_texts("metric", metric),
+            "exchange": parse_texts("exchange", exchange),
+            "symbol": parse_texts("symbol", symbol),
+        }
+        parse_choice("shape", shape, get_args(Shape))
+        chosen = None if columns is None else parse_texts("columns", columns)
+        count = len(names["metric"]) * len(names["exchange"]) * len(names["symbol"])
+        if count > _MOST_SERIES:
+            raise InvalidInputError(
+                f"These are {count:,} series.",
+                code="too_many_series",
+                hint=f"Ask for at most {_MOST_SERIES:,} at once.",
+            )
+        each = tuple(
+            DataRequest.parse(dataset, exchange=venue, symbol=instrument, **options)
+            for venue in names["exchange"]
+            for instrument in names["symbol"]
+            for dataset in names["metric"]
+        )
+        given = {"exchange": exchange, "symbol": symbol}
+        keys = tuple(name for name, value in given.items() if not isinstance(value, str))
+        return cls(each, keys, shape, chosen)
+
+
+def columns_by_dataset(columns: Sequence[str], known: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
+    """Return which of some columns each dataset has; the time is not among them, for every frame has it.
+
+    Args:
+        columns: Names as the caller gave them: `flow.volume` is that of one dataset.
+        known: Names of the columns of each dataset.
+
+    Raises:
+        InvalidInputError: `unknown_column` for one that none of them has.
+    """
+    found: dict[str, list[str]] = {name: [] for name in known}
+    for column in columns:
+        dataset, dot, name = column.rpartition(".")
+        holders = [each for each, fields in known.items() if (not dot or each == dataset) and name in fields]
+        if not holders:
+            raise unknown_value("column", column, dict.fromkeys(field for fields in known.values() for field in fields))
+        for each in holders:
+            if name != TIME_COLUMN and name not in found[each]:
+                found[each].append(name)
+    return {name: tuple(fields) for name, fields in found.items()}
