@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aperiodic._version import __version__
 
 if TYPE_CHECKING:
+    from aperiodic.client.client import AsyncClient, Client
     from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning, SimulatedDataWarning
     from aperiodic.client.functions import (
         get_derivative_metrics,
@@ -64,7 +65,9 @@ if TYPE_CHECKING:
 __all__ = [
     "APIError",
     "AperiodicDataError",
+    "AsyncClient",
     "ChannelRejection",
+    "Client",
     "DerivativeMetric",
     "DownloadError",
     "Exchange",
@@ -126,6 +129,7 @@ _MODULES: Final = {
         *("DerivativeMetric", "Exchange", "Interval", "L1Metric", "L2Metric", "Metric", "OnIncomplete"),
         *("OutputFormat", "RawDataset", "TimestampType", "TradeMetric"),
     ),
+    "aperiodic.client.client": ("AsyncClient", "Client"),
     "aperiodic.client.stream": ("Stream", "follow", "stream"),
     "aperiodic.client.stream_messages": (
         *("ChannelRejection", "StreamChannel", "StreamClosedError", "StreamMessage", "StreamSubscription"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -34,9 +36,15 @@ class Reply:
     truncate: bool = False
     wait: threading.Event | threading.Barrier | None = None
     etag: str | None = None
+    ranges: bool = False
 
     def part(self, headers: Mapping[str, str]) -> Reply:
-        """The rest of the body when the client has its beginning, of this very file."""
+        """The rest of the body when the client has its beginning, of this very file, or the bytes that were asked for."""
+        between = re.fullmatch(r"bytes=(\d+)-(\d+)", headers.get("range", ""))
+        if self.ranges and between and self.status == HTTPStatus.OK:
+            first, last = int(between[1]), min(int(between[2]), len(self.body) - 1)
+            content_range = {"Content-Range": f"bytes {first}-{last}/{len(self.body)}"}
+            return replace(self, status=206, body=self.body[first : last + 1], headers=content_range, ranges=False)
         begin = headers.get("range", "").removeprefix("bytes=").removesuffix("-")
         if self.etag is None or not begin.isdigit() or headers.get("if-range") != self.etag:
             return self
@@ -59,6 +67,8 @@ class MockServer:
         self.asked: list[Asked] = []
         self.most_at_once = 0
         self.at_once = 0
+        self.bytes_sent = 0
+        self._functions: dict[str, Callable[[Asked], Reply]] = {}
         self._replies: dict[str, list[Reply | Callable[[], Reply]]] = defaultdict(list)
         self._lock = threading.Lock()
         self._http = _QuietServer(("127.0.0.1", 0), _handler(self))
@@ -82,12 +92,19 @@ class MockServer:
     def on(self, path: str, *replies: Reply | Callable[[], Reply]) -> None:
         self._replies[path] = list(replies)
 
+    def on_each(self, path: str, function: Callable[[Asked], Reply]) -> None:
+        """Answer each request for a path by what it asks."""
+        self._functions[path] = function
+
     def count(self, path: str) -> int:
         return sum(asked.path == path for asked in self.asked)
 
     def answer(self, asked: Asked) -> Reply:
         with self._lock:
             self.asked.append(asked)
+            function = self._functions.get(asked.path)
+            if function is not None:
+                return function(asked)
             replies = self._replies[asked.path]
             if not replies:
                 return Reply(404)
@@ -129,6 +146,7 @@ def _handler(server: MockServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
+            server.bytes_sent += len(reply.body)
             self.wfile.write(reply.body[: len(reply.body) // 2] if reply.truncate else reply.body)
             self.close_connection = self.close_connection or reply.truncate
 

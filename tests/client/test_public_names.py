@@ -46,7 +46,9 @@ def test_the_package_exports_exactly_these_names() -> None:
     assert sorted(aperiodic.__all__) == [
         "APIError",
         "AperiodicDataError",
+        "AsyncClient",
         "ChannelRejection",
+        "Client",
         "DerivativeMetric",
         "DownloadError",
         "Exchange",

@@ -121,7 +121,10 @@ class Footer:
         Raises:
             ThriftError: A place cannot be.
         """
-        return [_part(_column(self._groups[number], place)) for number in groups for place in self._places(columns)]
+        try:
+            return [_part(_column(self._groups[number], place)) for number in groups for place in self._places(columns)]
+        except (KeyError, AttributeError, TypeError, IndexError) as error:
+            raise ThriftError("A column has no place.") from error
 
     def keep(self, columns: Collection[str], groups: Sequence[int], read: Callable[[Part], bytes]) -> bytes:
         """Return a file of these columns in these groups of rows.

@@ -26,9 +26,11 @@ __all__ = [
     "DataRequest",
     "parse_base_url",
     "parse_choice",
+    "parse_concurrent",
     "parse_days",
     "parse_delivery",
     "parse_name",
+    "parse_seconds",
     "parse_text",
     "parse_texts",
 ]
@@ -36,6 +38,7 @@ __all__ = [
 DEFAULT_BASE_URL: Final = "https://aperiodic.io/api/v1"
 DEMO_KEY: Final = "DEMO-KEY"
 _CONCURRENT: Final = range(1, 101)
+_LONGEST_S: Final = 86_400.0
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")  # it becomes part of an address
 _PRINTABLE: Final = re.compile(r"[!-~]{1,500}")
 
@@ -214,16 +217,39 @@ def parse_delivery(max_concurrent: int, output: str, on_incomplete: str) -> None
     Raises:
         InvalidInputError: `bad_max_concurrent`, `unknown_output`, `unknown_on_incomplete` or `missing_package`.
     """
+    parse_concurrent(max_concurrent)
+    parse_choice("output", output, get_args(OutputFormat))
+    parse_choice("on_incomplete", on_incomplete, get_args(OnIncomplete))
+    if output == "pandas":
+        _require_pandas()
+
+
+def parse_concurrent(max_concurrent: int) -> int:
+    """Return how many downloads run at the same time.
+
+    Raises:
+        InvalidInputError: `bad_max_concurrent`.
+    """
     if max_concurrent not in _CONCURRENT:
         raise InvalidInputError(
             f"max_concurrent is {max_concurrent!r}.",
             code="bad_max_concurrent",
             hint=f"Give a whole number from 1 to {_CONCURRENT[-1]}.",
         )
-    parse_choice("output", output, get_args(OutputFormat))
-    parse_choice("on_incomplete", on_incomplete, get_args(OnIncomplete))
-    if output == "pandas":
-        _require_pandas()
+    return max_concurrent
+
+
+def parse_seconds(name: str, value: object) -> float:
+    """Return a number of seconds.
+
+    Raises:
+        InvalidInputError: `bad_<name>`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LONGEST_S:
+        raise InvalidInputError(
+            f"{name} is {value!r}.", code=f"bad_{name}", hint="Give a number of seconds, such as 60."
+        )
+    return float(value)
 
 
 def parse_base_url(text: str | None) -> str:
