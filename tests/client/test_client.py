@@ -17,6 +17,8 @@ from aperiodic.client.portal import Portal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import polars as pl
+
 
 def options(fake: FakeApi, **changes: Any) -> dict[str, Any]:
     """A request without what the client knows itself."""
@@ -49,8 +51,8 @@ async def test_an_async_client_gives_the_same_with_and_without_shared_connection
 def test_several_threads_use_one_client(fake: FakeApi) -> None:
     fake.publish("2025-01")
     with client_of(fake, max_concurrent=2) as client, ThreadPoolExecutor(6) as pool:
-        works = [pool.submit(client.get_metrics, "ohlcv", **options(fake)) for _ in range(12)]
-        assert {work.result().height for work in works} == {31 * 24}
+        works = [pool.submit(_height, client, options(fake)) for _ in range(12)]
+        assert {work.result() for work in works} == {31 * 24}
     assert fake.store.most_at_once <= 2
 
 
@@ -132,7 +134,8 @@ def test_bad_settings_are_refused_at_once(setting: dict[str, Any], code: str) ->
 
 
 def _height(client: aperiodic.Client, asked: dict[str, Any]) -> int:
-    return client.get_metrics("ohlcv", **asked).height
+    frame: pl.DataFrame = client.get_metrics("ohlcv", **asked)
+    return frame.height
 
 
 def test_a_copy_in_another_process_works(fake: FakeApi, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def second_bars() -> pl.DataFrame:
     chance = np.random.default_rng(5)
     schema = DATASETS["flow"].schema
     values = {name: chance.random(ROWS) for name in schema if name != "time"}
-    return pl.DataFrame({"time": times, **values}).cast(dict(schema))
+    return pl.DataFrame({"time": times, **values}).cast(schema)
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ def test_a_metric_that_is_left_out_or_of_another_family_is_named(
     with pytest.raises(
         aperiodic.InvalidInputError, match="Valid values: l1_price, l1_imbalance, l1_liquidity"
     ) as caught:
-        aperiodic.get_l1_metrics(metric="flow", **fake.request())  # type: ignore[call-overload]
+        aperiodic.get_l1_metrics(metric="flow", **fake.request())  # type: ignore[arg-type]
     assert caught.value.code == "unknown_metric"
     assert fake.api.asked == []
 

@@ -81,7 +81,7 @@ def test_the_columns_of_an_added_metric_are_checked_against_the_catalog(fake: Fa
 def test_the_family_of_an_added_metric_is_heeded(fake: FakeApi) -> None:
     declare(fake, sweep={"sweeps": "Int64"})
     with pytest.raises(aperiodic.InvalidInputError, match="Unknown metric 'sweep'"):
-        aperiodic.get_l2_metrics(metric="sweep", **fake.request())  # type: ignore[call-overload]
+        aperiodic.get_l2_metrics(metric="sweep", **fake.request())  # type: ignore[arg-type]
 
 
 def test_a_column_that_the_server_dropped_or_changed_is_as_it_declares(fake: FakeApi) -> None:

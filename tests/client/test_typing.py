@@ -60,8 +60,13 @@ async def calls_that_lack_something() -> None:
     aperiodic.get_raw(KEY)  # type: ignore[call-overload]
     aperiodic.download_raw(KEY)  # type: ignore[call-overload]
     await aperiodic.get_twap_async()  # type: ignore[call-overload]
-    aperiodic.get_l2_metrics(  # type: ignore[call-overload]
-        metric="flow", interval="1h", exchange="binance", symbol="s", start_date="d", end_date="d"
+    aperiodic.get_l2_metrics(
+        metric="flow",  # type: ignore[arg-type]
+        interval="1h",
+        exchange="binance",
+        symbol="s",
+        start_date="d",
+        end_date="d",
     )
     takes_pandas(  # a frame of the other library
         aperiodic.get_vwap(  # type: ignore[arg-type]
