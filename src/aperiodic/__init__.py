@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         get_vwap,
         get_vwap_async,
     )
+    from aperiodic.client.large import download_metrics, download_metrics_async, scan_metrics
     from aperiodic.client.raw import (
         download_raw,
         download_raw_async,
@@ -92,6 +93,8 @@ __all__ = [
     "TimestampType",
     "TradeMetric",
     "__version__",
+    "download_metrics",
+    "download_metrics_async",
     "download_raw",
     "download_raw_async",
     "follow",
@@ -117,6 +120,7 @@ __all__ = [
     "get_twap_async",
     "get_vwap",
     "get_vwap_async",
+    "scan_metrics",
     "stream",
 ]
 
@@ -130,6 +134,7 @@ _MODULES: Final = {
         *("OutputFormat", "RawDataset", "TimestampType", "TradeMetric"),
     ),
     "aperiodic.client.client": ("AsyncClient", "Client"),
+    "aperiodic.client.large": ("download_metrics", "download_metrics_async", "scan_metrics"),
     "aperiodic.client.stream": ("Stream", "follow", "stream"),
     "aperiodic.client.stream_messages": (
         *("ChannelRejection", "StreamChannel", "StreamClosedError", "StreamMessage", "StreamSubscription"),

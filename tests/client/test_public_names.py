@@ -73,6 +73,8 @@ def test_the_package_exports_exactly_these_names() -> None:
         "TimestampType",
         "TradeMetric",
         "__version__",
+        "download_metrics",
+        "download_metrics_async",
         "download_raw",
         "download_raw_async",
         "follow",
@@ -98,6 +100,7 @@ def test_the_package_exports_exactly_these_names() -> None:
         "get_twap_async",
         "get_vwap",
         "get_vwap_async",
+        "scan_metrics",
         "stream",
     ]
     assert all(hasattr(aperiodic, name) for name in aperiodic.__all__)

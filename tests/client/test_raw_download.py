@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 from tests.client.mock_api import Reply, json_reply, parquet, raw_reply, trades
 
 import aperiodic
-from aperiodic.client import raw_download, saving
+from aperiodic.client import saving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,7 @@ def test_the_file_of_a_month_has_no_day(fake: FakeApi, tmp_path: Path) -> None:
 
 def test_windows_gets_names_without_colons(fake: FakeApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_one(fake)
-    monkeypatch.setattr(raw_download, "_COLON", "%3A")
+    monkeypatch.setattr(saving, "_COLON", "%3A")
     (path,) = one_day(fake, tmp_path)
     assert "symbol=perpetual-BTC-USDT%3AUSDT" in path.parts
 

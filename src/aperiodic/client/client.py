@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import weakref
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from aperiodic.client.core import Core, Settings
 from aperiodic.client.portal import Portal
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
+    from concurrent.futures import Future
     from os import PathLike
     from types import TracebackType
     from typing import TypeVar, Unpack
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.client.options import BarsOptions, PandasOptions, PandasRawOptions, RawOptions
+    from aperiodic.client.session import Session
     from aperiodic.client.types import Exchange, Metric, RawDataset
 
     T = TypeVar("T")
@@ -116,6 +119,14 @@ class AsyncClient:
     async def get_raw_coverage(self) -> dict[str, Any]:
         """Tell which raw ticks there are, as `aperiodic.get_raw_coverage` does."""
         return await self._core.raw_coverage()
+
+    async def download_metrics(
+        self, metric: Metric | str | Sequence[Metric | str], *, to: str | PathLike[str], **options: Unpack[BarsOptions]
+    ) -> list[Path]:
+        """Fetch the files of bars into a folder; the same as `Client.download_metrics`."""
+        paths, remarks = await self._core.save(self._core.request(metric, options), Path(to))
+        remarks.tell(stacklevel=2)
+        return paths
 
     async def get_symbols(self, exchange: Exchange | str) -> list[str]:
         """List the instruments of a venue, as `aperiodic.get_symbols` does."""
@@ -229,6 +240,54 @@ class Client:
         """Tell which raw ticks there are, as `aperiodic.get_raw_coverage` does."""
         return self._run(self._core.raw_coverage())
 
+    def scan_metrics(self, metric: Metric | str, **options: Unpack[BarsOptions]) -> pl.LazyFrame:
+        """Return bars as a lazy frame: files are fetched when it is collected, and only what the query needs.
+
+        Columns that are not needed and days that a filter on `time` leaves out are not transferred; files come one
+        after the other, so that a range may be larger than memory (`sink_parquet`).
+
+        Args:
+            metric: Dataset.
+            options: As of `get_metrics`; `symbol` and `exchange` may be lists.
+
+        Returns:
+            A lazy frame: `exchange` and `symbol` (categories) for what was given as a list, `time`, then the columns;
+            instrument by instrument, each ascending in time.
+
+        Raises:
+            InvalidInputError: A value is missing or not valid.
+            APIError: The server answered with an error; when collecting, like what follows.
+            DownloadError: A file could not be fetched or is not what it should be.
+            IncompleteDataError: Data is missing and on_incomplete is "raise".
+        """
+        from aperiodic.client.scan import scan  # noqa: PLC0415 (brings the HTTP library)
+
+        return scan(self, self._core.request(metric, options))
+
+    def download_metrics(
+        self, metric: Metric | str | Sequence[Metric | str], *, to: str | PathLike[str], **options: Unpack[BarsOptions]
+    ) -> list[Path]:
+        """Fetch the files of bars into a folder, with a manifest of what they are.
+
+        Files that are there stay, and what an earlier call left unfinished is continued from the byte. They are those
+        of the server: whole months, also where the range begins or ends within one.
+
+        Args:
+            metric: Dataset, or several.
+            to: Folder; below it lie Hive partitions and `manifest.json` (size, SHA-256, completeness and gaps of each
+                file, and the months that are missing).
+            options: As of `get_metrics`, without `columns` and `shape`.
+
+        Returns:
+            The files, in the order of the request.
+
+        Raises:
+            As `get_metrics`, and AperiodicDataError: `manifest_unwritable`.
+        """
+        paths, remarks = self._run(self._core.save(self._core.request(metric, options), Path(to)))
+        remarks.tell(stacklevel=2)
+        return paths
+
     def get_symbols(self, exchange: Exchange | str) -> list[str]:
         """List the instruments of a venue, as `aperiodic.get_symbols` does."""
         return self._run(self._core.symbols(exchange))
@@ -239,11 +298,24 @@ class Client:
         self._opening = threading.Lock()
         weakref.finalize(self, _close, self._core, self._portal)
 
+    def submit(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Begin work with the client's connections, from any thread."""
+
+        async def with_session() -> T:
+            async with self._core.session() as session:
+                return await work(session)
+
+        self._open()
+        return self._portal.submit(with_session())
+
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        self._open()
+        return self._portal.run(work)
+
+    def _open(self) -> None:
         with self._opening:
             if not self._portal.is_running:
                 self._portal.run(self._core.open())
-        return self._portal.run(work)
 
 
 def _close(core: Core, portal: Portal) -> None:

@@ -121,12 +121,13 @@ class Remarks:
         return cls(series, shortfall, any(link.source == "simulated" for link in files), on_incomplete)
 
     @classmethod
-    def of_all(cls, requests: Sequence[DataRequest], listed: Sequence[Links], on_incomplete: OnIncomplete) -> Remarks:
+    def of_all(cls, requests: Sequence[DataRequest], listed: Sequence[Links]) -> Remarks:
         """Return the one verdict on several series.
 
         Raises:
             IncompleteDataError: As `of`.
         """
+        on_incomplete = requests[0].on_incomplete
         files = [link for links in listed for link in links.files()]
         found = [Shortfall.of_bars(request, links) for request, links in zip(requests, listed, strict=True)]
         lacking = [shortfall for shortfall in found if shortfall is not None]

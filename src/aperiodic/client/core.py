@@ -18,7 +18,9 @@ from aperiodic.market import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
 
+    from aperiodic.client.completeness import Remarks
     from aperiodic.client.session import Session
 
 __all__ = ["Core", "Settings"]
@@ -141,6 +143,13 @@ class Core:
         """Fetch bars; raises as `fetch_bars`."""
         async with self.session() as session:
             return await fetch_bars(session, request)
+
+    async def save(self, request: BarsRequest, folder: Path) -> tuple[list[Path], Remarks]:
+        """Fetch files of bars into a folder; raises as `save_bars`."""
+        from aperiodic.client.metrics_download import save_bars  # noqa: PLC0415 (brings the HTTP library)
+
+        async with self.session() as session:
+            return await save_bars(session, request, folder)
 
     def raw_request(self, dataset: str, options: Mapping[str, Any]) -> RawRequest:
         """Return the request for ticks, likewise.

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-import polars as pl
-
-from aperiodic.catalog import DATASETS, TIME_COLUMN
-from aperiodic.client.columns import Columns
 from aperiodic.client.completeness import Remarks
-from aperiodic.client.forks import refuse_after_fork
-from aperiodic.client.frames import join, unique_times
 from aperiodic.client.progress import progress
 from aperiodic.client.request import parse_name
 from aperiodic.client.shapes import combine
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     import pandas as pd  # type: ignore[import-not-found,import-untyped,unused-ignore]  # need not be installed
+    import polars as pl
 
     from aperiodic.client.bars_request import BarsRequest
     from aperiodic.client.cache import Cache
-    from aperiodic.client.files import Meter
-    from aperiodic.client.links import FileLink, Links
-    from aperiodic.client.names import ServerNames
-    from aperiodic.client.request import Account, DataRequest
+    from aperiodic.client.request import Account
+    from aperiodic.client.series import Series
     from aperiodic.client.session import Session
     from aperiodic.client.transport import Transport
     from aperiodic.client.types import OutputFormat
 
-__all__ = ["Delivery", "fetch_bars", "fetch_once", "fetch_symbols"]
+__all__ = ["Delivery", "fetch_bars", "fetch_once", "fetch_symbols", "remarks_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,62 +66,28 @@ async def fetch_bars(session: Session, request: BarsRequest) -> Delivery:
     """
     # The HTTP library takes as long to import as the rest of the package; nothing needs it before the first request.
     from aperiodic.client.download import all_of  # noqa: PLC0415
-    from aperiodic.client.files import Meter  # noqa: PLC0415
-    from aperiodic.client.names import ServerNames  # noqa: PLC0415
+    from aperiodic.client.files import Meters  # noqa: PLC0415
+    from aperiodic.client.series import find_series  # noqa: PLC0415
 
-    refuse_after_fork()
-    names = ServerNames(session.transport, request.first.account.base_url)
-    await _check_names(names, request)
-    if request.columns is not None:
-        request = request.narrowed(await names.find_columns(request.columns, request.datasets))
-    listed = await all_of(session.links(one) for one in request.each)
-    verdict = Remarks.of_all(request.each, listed, request.first.on_incomplete)
-    files = [link for links in listed for link in links.files()]
-    sizes = [link.size for link in files if link.size is not None]
-    known = len(sizes) == len(files)
-    total = sum(sizes) if known else len(files)
+    found = await find_series(session, request)
+    remarks = remarks_of(found)
+    meters = Meters([link for one in found for link in one.links.files()])
     with progress(
-        request.title, total, "B" if known else "file", shown=request.first.show_progress and bool(files)
+        request.title, meters.total, meters.unit, shown=request.first.show_progress and bool(meters)
     ) as advance:
-
-        def meter(link: FileLink) -> Meter:
-            return Meter(advance, link.size or 0 if known else 1)
-
-        frames = await all_of(
-            _series(session, one, links, names, meter) for one, links in zip(request.each, listed, strict=True)
-        )
-    frame = combine(request.each, frames, request.keys, wide=request.shape == "wide")
-    return Delivery(frame, verdict, request.first.output)
+        meters.advance = advance
+        frames = await all_of(one.frame(meters) for one in found)
+    frame = combine([one.request for one in found], frames, request.keys, wide=request.shape == "wide")
+    return Delivery(frame, remarks, request.first.output)
 
 
-async def _check_names(names: ServerNames, request: BarsRequest) -> None:
-    for metric in request.datasets:
-        await names.check_metric(metric, request.first.family)
-    await names.check_interval(request.first.interval)
-    for exchange in dict.fromkeys(one.exchange for one in request.each):
-        await names.check_exchange(exchange)
+def remarks_of(found: Sequence[Series]) -> Remarks:
+    """Return what to know of some series.
 
-
-async def _series(
-    session: Session, request: DataRequest, links: Links, names: ServerNames, meter: Callable[[FileLink], Meter]
-) -> pl.DataFrame:
-    """Return the bars of one series."""
-    from aperiodic.client.download import all_of  # noqa: PLC0415 (as above)
-    from aperiodic.client.files import Wanted  # noqa: PLC0415
-
-    chosen = None if request.columns is None else (TIME_COLUMN, *request.columns)
-    wanted = Wanted(TIME_COLUMN, request.start, request.end, chosen)
-    known = DATASETS[request.metric].schema if request.metric in DATASETS else pl.Schema()
-    columns = Columns(known, partial(names.metric_columns, request.metric), chosen=chosen)
-
-    async def fetch(link: FileLink) -> pl.DataFrame:
-        async with session.slots:
-            frame = await session.files.frame(links, links.current(link.key), wanted, meter(link))
-        await columns.check(frame.schema, link)
-        return frame
-
-    frames = await all_of(fetch(link) for link in links.files())
-    return unique_times(join(frames, await columns.of(frames)))
+    Raises:
+        IncompleteDataError: They lack something, and the caller does not accept that.
+    """
+    return Remarks.of_all([one.request for one in found], [one.links for one in found])
 
 
 async def fetch_symbols(transport: Transport, account: Account, exchange: str) -> list[str]:

@@ -7,7 +7,7 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from aperiodic.client.download import download_frame, fetch_renewing
 from aperiodic.client.errors import DownloadError
@@ -18,7 +18,7 @@ from aperiodic.market import AperiodicDataError
 from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aperiodic.client.links import FileLink, Links
     from aperiodic.client.transport import Transport
 
-__all__ = ["Files", "Meter", "Wanted"]
+__all__ = ["Files", "Meter", "Meters", "Wanted"]
 
 _SMALL_BYTES: Final = 256 * 1024
 """Of a smaller file parts are not worth their requests."""
@@ -67,6 +67,30 @@ class Wanted:
         if (last - first + timedelta(days=1)) / (end - begin + timedelta(days=1)) > _MOST_OF_PERIOD:
             return None
         return day_start_us(first), day_start_us(last + timedelta(days=1)) - 1
+
+
+class Meters:
+    """Tells the progress of all files of a request: in bytes, where the sizes of all are known.
+
+    Attributes:
+        total: Units at the end.
+        unit: What is counted.
+        advance: Takes how many units more (or fewer) are done with.
+    """
+
+    def __init__(self, links: Sequence[FileLink], advance: Callable[[int], object] | None = None) -> None:
+        sizes = [link.size for link in links if link.size is not None]
+        self._in_bytes = len(sizes) == len(links)
+        self.total = sum(sizes) if self._in_bytes else len(links)
+        self.unit: Literal["file", "B"] = "B" if self._in_bytes else "file"
+        self.advance: Callable[[int], object] = advance or (lambda _: None)
+
+    def __bool__(self) -> bool:
+        return self.total > 0
+
+    def of(self, link: FileLink) -> Meter:
+        """Return the meter of one file."""
+        return Meter(self.advance, (link.size or 0) if self._in_bytes else 1)
 
 
 class Meter:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from concurrent.futures import Future
 
 __all__ = ["Portal"]
 
@@ -28,7 +29,7 @@ class Portal:
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return the coroutine's result, blocking the calling thread; Ctrl-C cancels it."""
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
+        future = self.submit(coroutine)
         try:
             while True:
                 try:
@@ -40,6 +41,10 @@ class Portal:
         except BaseException:
             future.cancel()
             raise
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Begin a coroutine."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._started())
 
     @property
     def is_running(self) -> bool:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aperiodic.client.download import download_all, fetch_renewing
 from aperiodic.client.files import Meter
 from aperiodic.client.names import ServerNames
 from aperiodic.client.progress import progress
 from aperiodic.client.raw_links import raw_links
-from aperiodic.client.saving import Saving, is_whole
+from aperiodic.client.saving import Saving, is_whole, path_part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from aperiodic.client.transport import Transport
 
 __all__ = ["save_raw"]
-
-# Windows does not allow colons in names; readers of Hive partitions decode them back.
-_COLON: Final = "%3A" if os.name == "nt" else ":"
 
 
 async def save_raw(
@@ -69,7 +65,7 @@ async def save_raw(
 
 def _path(folder: Path, request: RawRequest, link: FileLink) -> Path:
     """Where a file lies: Hive partitions, as in the server's store."""
-    symbol = str(request.symbol).replace(":", _COLON)
+    symbol = path_part(str(request.symbol))
     year, month, day = link.key
     parts = [request.dataset, f"exchange={request.exchange}", f"symbol={symbol}", f"year={year}", f"month={month:02d}"]
     return folder.joinpath(*parts, *([f"day={day:02d}"] if day else []), "data.parquet")

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
     from aperiodic.client.links import FileLink
 
-__all__ = ["Saving", "is_whole", "part_of"]
+__all__ = ["Saving", "is_whole", "part_of", "path_part"]
 
 _BLOCK: Final = 64 * 1024
 """Bytes that are lost at most of what came, when the process is killed."""
+
+
+# Windows does not allow colons in names; readers of Hive partitions decode them back.
+_COLON: Final = "%3A" if os.name == "nt" else ":"
 
 
 @dataclass(slots=True)
@@ -73,6 +77,11 @@ class Saving:
                             raise CorruptFileError(f"It has more than {link.size:,} bytes.", code="size_mismatch")
                         await asyncio.to_thread(file.write, block)
                         self.reach(held)
+
+
+def path_part(text: str) -> str:
+    """Return a text as it may stand in the name of a folder."""
+    return text.replace(":", _COLON)
 
 
 def part_of(path: Path) -> Path:
