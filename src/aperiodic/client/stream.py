@@ -378,4 +378,5 @@ def follow(
         reconnect=reconnect,
         since=history.start_us,
     )
+    session.past = history
     return Stream(session, history)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 import polars as pl
@@ -12,16 +13,17 @@ from aperiodic.client.bars_request import BarsRequest
 from aperiodic.client.cache import Cache
 from aperiodic.client.fetch import fetch_once
 from aperiodic.client.request import DataRequest
-from aperiodic.client.stream_channels import channel_of, parse_since, parse_symbols
+from aperiodic.client.stream_channels import channel_of, interval_us, parse_since, parse_symbols
 from aperiodic.client.stream_messages import StreamMessage
-from aperiodic.client.stream_session import Remark
-from aperiodic.market import Clock, Interval
+from aperiodic.client.stream_session import MadeUp, Remark
+from aperiodic.market import AperiodicDataError, Clock, Interval
 from aperiodic.market.errors import InvalidInputError
 from aperiodic.market.interval import DAY_US
 from aperiodic.market.time import now_us, time_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
 
     from aperiodic.client.stream_session import Event, Session
     from aperiodic.client.types import Day, OnIncomplete
@@ -31,7 +33,7 @@ __all__ = ["History"]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What to fetch before a stream begins.
+    """What to fetch before a stream begins, and where the stream has a hole.
 
     Attributes:
         symbols: Instruments.
@@ -103,10 +105,33 @@ class History:
         Raises:
             APIError: As `fetch_once`, like the others.
         """
-        today = time_at(now_us()).date()
-        start = time_at(self.start_us)
+        frames, remarks = await self._published(self.symbols, self.start_us)
+        return self._beginning(session, frames, remarks)
+
+    async def make_up(self, session: Session, since: int) -> MadeUp:
+        """Fetch the rows since a time, µs, that the stream does not tell; what is yielded is noted in the session.
+
+        New ones are to wait in the stream already, so that none falls between them and these.
+
+        Raises:
+            AperiodicDataError: As `fetch_once`.
+        """
+        newest, early = await self._newest(since)
+        frames, remarks = await self._published(early, since)
+        until = None
+        if newest is None:  # files of a server that cannot be asked for the newest rows end some time ago
+            length = interval_us(self.name)
+            until = min((_last(frame) + length if frame.height else since for frame in frames), default=since)
+        channels = session.subscription.channels if session.subscription is not None else ()
+        name = channels[0] if len(channels) == 1 else self.name
+        messages = chain(self._messages(name, frames), self._told(name, newest or ()))
+        return MadeUp(chain(remarks, _take(session, messages)), until)
+
+    async def _published(self, symbols: Iterable[str], since: int) -> tuple[list[pl.DataFrame], list[Remark]]:
+        """Fetch what files have of some instruments since a time, µs."""
+        start, today = time_at(since), time_at(now_us()).date()
         frames, remarks = [], []
-        for symbol in self.symbols if start.date() <= today else ():
+        for symbol in symbols if start.date() <= today else ():
             asked = BarsRequest.parse(**self.request, symbol=symbol, start_date=start.date(), end_date=today)
             fetched = await fetch_once(asked, Cache.parse(None))
             remarks += [Remark(*told) for told in fetched.remarks.warnings()]
@@ -114,20 +139,55 @@ class History:
             frames.append(
                 frame.insert_column(0, pl.Series("symbol", [symbol], pl.String).new_from_index(0, frame.height))
             )
-        return self._rows(session, frames, remarks)
+        return frames, remarks
 
-    def _rows(self, session: Session, frames: list[pl.DataFrame], remarks: list[Remark]) -> Iterator[Event]:
+    async def _newest(self, since: int) -> tuple[list[dict[str, Any]] | None, tuple[str, ...]]:
+        """Ask for the newest rows, of so long a time that one from before `since`, µs, is among them.
+
+        Returns:
+            The rows, None where the server does not answer that; and the instruments of which there are more.
+        """
+        # The HTTP library takes as long to import as the rest of the package.
+        from aperiodic.client.newest import MOST_BARS, newest_bars  # noqa: PLC0415
+        from aperiodic.client.transport import open_transport  # noqa: PLC0415
+
+        now, length = now_us(), interval_us(self.name)
+        n = min(max(now - since, 0) // length + 2, MOST_BARS) if length else MOST_BARS
+        rows: list[dict[str, Any]] = []
+        early: list[str] = []
+        try:
+            async with open_transport(max_connections=1) as transport:
+                for symbol in self.symbols:
+                    some = await newest_bars(transport, self._asked(symbol, time_at(now).date()), n)
+                    rows += [row for row in some if row[TIME_COLUMN] >= since]
+                    if len(some) >= n and some[0][TIME_COLUMN] >= since:
+                        early.append(symbol)
+        except AperiodicDataError:
+            return None, self.symbols
+        rows.sort(key=lambda row: row[TIME_COLUMN])
+        return rows, tuple(early)
+
+    def _asked(self, symbol: str, day: date) -> DataRequest:
+        return DataRequest.parse(**self.request, family=None, symbol=symbol, start_date=day, end_date=day)
+
+    def _beginning(self, session: Session, frames: list[pl.DataFrame], remarks: list[Remark]) -> Iterator[Event]:
         yield from remarks
         session.history = self.name
-        interval = self.channel["interval"]
-        if frames:
-            rows = pl.concat(frames, how="diagonal").sort(TIME_COLUMN, maintain_order=True)
-            for row in rows.with_columns(pl.col(TIME_COLUMN).dt.epoch("us")).iter_rows(named=True):
-                symbol, time = row.pop("symbol"), row.pop(TIME_COLUMN)
-                message = StreamMessage(self.name, {"symbol": symbol, "interval": interval, TIME_COLUMN: time, **row})
-                if session.marks.take(message, new_only=True):
-                    yield message
+        yield from _take(session, self._messages(self.name, frames))
         session.since = self._asked_from(session, frames)
+
+    def _messages(self, channel: str, frames: list[pl.DataFrame]) -> Iterator[StreamMessage]:
+        if not frames:
+            return
+        interval = self.channel["interval"]
+        rows = pl.concat(frames, how="diagonal").sort(TIME_COLUMN, maintain_order=True)
+        for row in rows.with_columns(pl.col(TIME_COLUMN).dt.epoch("us")).iter_rows(named=True):
+            symbol, time = row.pop("symbol"), row.pop(TIME_COLUMN)
+            yield StreamMessage(channel, {"symbol": symbol, "interval": interval, TIME_COLUMN: time, **row})
+
+    def _told(self, channel: str, rows: Iterable[dict[str, Any]]) -> Iterator[StreamMessage]:
+        for row in rows:
+            yield StreamMessage(channel, {"symbol": row.get("symbol"), "interval": self.channel["interval"], **row})
 
     def _asked_from(self, session: Session, frames: list[pl.DataFrame]) -> int | None:
         """From when on to ask the stream: after the last row, and where a symbol has none, for all of today."""
@@ -139,6 +199,16 @@ class History:
         if newest is None:
             return self.start_us
         return newest if all(frame.height for frame in frames) else min(newest, whole_day)
+
+
+def _take(session: Session, messages: Iterable[StreamMessage]) -> Iterator[StreamMessage]:
+    """Yield what did not come before, and note it."""
+    return (message for message in messages if session.marks.take(message, new_only=True))
+
+
+def _last(frame: pl.DataFrame) -> int:
+    """Return the time of the last row, µs."""
+    return int(frame[TIME_COLUMN].dt.epoch("us").max())  # type: ignore[arg-type]
 
 
 def _default_clock(interval: str) -> str:

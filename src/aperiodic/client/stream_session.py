@@ -10,7 +10,7 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aperiodic.client.errors import APIError
 from aperiodic.client.stream_marks import Marks
@@ -23,11 +23,12 @@ from aperiodic.client.stream_messages import (
     StreamWarning,
 )
 from aperiodic.client.stream_socket import OPEN_SECONDS, StreamSilentError, open_socket
+from aperiodic.market import AperiodicDataError, IncompleteDataError
 from aperiodic.market.time import now_us, time_at
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from aperiodic.client.stream_socket import Socket
 
@@ -62,6 +63,30 @@ class Remark:
 Event = StreamMessage | Remark
 
 
+@dataclass(frozen=True, slots=True)
+class MadeUp:
+    """What was fetched in place of what a stream did not tell.
+
+    Attributes:
+        events: The rows, in order of time for each symbol; those that came before are not among them.
+        until: Where they end, µs since the epoch; None where nothing is missing up to now.
+    """
+
+    events: Iterable[Event]
+    until: int | None
+
+
+class Past(Protocol):
+    """Where rows can be had that a stream does not tell."""
+
+    async def make_up(self, session: Session, since: int) -> MadeUp:
+        """Fetch the rows since a time, µs since the epoch.
+
+        Raises:
+            AperiodicDataError: They cannot be fetched, or too little of them is there.
+        """
+
+
 class _NotUnderstoodError(Exception):
     """The server cannot read the subscription.
 
@@ -84,6 +109,7 @@ class Session:
         since: From when on rows are asked for at first, µs since the epoch; None for new ones only.
         history: Name of the channel under which older rows were delivered already; None without such.
         new_only: Whether rows may come a second time, which are left out.
+        past: Where rows can be had that the server does not tell; None for nowhere.
     """
 
     def __init__(
@@ -99,6 +125,7 @@ class Session:
         self.reconnect = reconnect
         self.since = since
         self.history: str | None = None
+        self.past: Past | None = None
         self.new_only = since is not None
         self.drops = 0
         self._ids = count(1)
@@ -236,9 +263,12 @@ class Conversation:
         try:
             if self._closed.is_set():
                 return
-            events = await self._subscribe(socket)
+            since, events = await self._subscribe(socket)
             if self._closed.is_set():
                 return
+            async with aclosing(self._bridge(since)) as bridge:
+                async for event in bridge:
+                    yield event
             for event in events:
                 if self._is_new(event):
                     yield event
@@ -250,8 +280,8 @@ class Conversation:
             self._socket = None
             await socket.close()
 
-    async def _subscribe(self, socket: Socket) -> list[Event]:
-        """Subscribe; return what there is to tell: rows may come before the answer."""
+    async def _subscribe(self, socket: Socket) -> tuple[int | None, list[Event]]:
+        """Subscribe; return since when rows were asked for, and what there is to tell: rows may come before the answer."""
         session = self._session
         since = session.marks.since() if self._subscribed else session.since
         events: list[Event] = []
@@ -261,9 +291,8 @@ class Conversation:
             if since is None or not self._subscribed:
                 raise refused.error from None
             await self._ask(socket, None, events)  # a server that knows nothing of `since` streams nevertheless
-        events += self._bridge(None if self._subscribed else since)
         self._subscribed, self._subscribed_at = True, time.monotonic()
-        return events
+        return since, events
 
     async def _ask(self, socket: Socket, since: int | None, events: list[Event]) -> None:
         name, question = self._session.question(since)
@@ -302,20 +331,37 @@ class Conversation:
     def _is_new(self, event: Event) -> bool:
         return isinstance(event, Remark) or self._session.marks.take(event, new_only=self._session.new_only)
 
-    def _bridge(self, since: int | None) -> list[Event]:
-        """Note the gap that was not filled: the outage before this connection, or what was asked for from before it."""
-        now, lost = datetime.now(UTC), self._lost
-        self._lost = None
-        if self._session.subscription is not None and self._session.subscription.replayed:
-            return []
-        if lost is not None:
-            self._session.gaps.append((lost, now))
-        if since is None or (asked := time_at(since)) >= now:
-            return []
-        self._session.gaps.append((asked, now))
-        return [
-            Remark(f"The server does not send the rows since {asked:%Y-%m-%d %H:%M:%S} UTC: Stream.gaps has a gap.")
-        ]
+    async def _bridge(self, since: int | None) -> AsyncGenerator[Event]:
+        """Fetch what the server did not make up for: the outage before this connection, or what was asked for from before it.
+
+        What cannot be fetched is noted as a gap.
+        """
+        session, now = self._session, datetime.now(UTC)
+        lost, self._lost = self._lost, None
+        asked = None if since is None else time_at(since)
+        begin = asked if lost is None else lost
+        if (session.subscription is not None and session.subscription.replayed) or begin is None or begin >= now:
+            return
+        failure = ""
+        if session.past is not None and since is not None:
+            try:
+                made_up = await session.past.make_up(session, since)
+            except IncompleteDataError:
+                raise
+            except AperiodicDataError as error:
+                failure = f", and they cannot be fetched: {error}"
+            else:
+                for event in made_up.events:
+                    if self._closed.is_set():
+                        return
+                    yield event
+                if made_up.until is None:
+                    return
+                begin = max(begin, min(time_at(made_up.until), now))
+        session.gaps.append((begin, now))
+        if lost is None or failure:
+            told = f"The server does not send the rows since {begin:%Y-%m-%d %H:%M:%S} UTC{failure}"
+            yield Remark(f"{told.rstrip('.')}: Stream.gaps has a gap.")
 
     def _was_healthy(self) -> bool:
         """Whether the last connection streamed for long."""

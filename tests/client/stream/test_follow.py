@@ -7,10 +7,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.client.mock_api import API_KEY, FakeApi, MockServer, bars, json_reply, parquet
+from tests.client.mock_api import API_KEY, FakeApi, MockServer, Reply, bars, json_reply, parquet
 from tests.client.stream.stream_server import BTC, ETH, StreamServer, Talk
 
 import aperiodic
+from aperiodic.client import newest as newest_rows
 from aperiodic.client import stream_history
 
 if TYPE_CHECKING:
@@ -151,6 +152,151 @@ def test_rows_that_the_server_cannot_replay_are_a_gap(
         with pytest.warns(aperiodic.StreamWarning, match="does not send the rows since 2025-01-03 00:00:00"):
             assert hours([next(rows)]) == [51]
     assert [begin for begin, _ in stream.gaps] == [datetime(2025, 1, 3, 0, 0, 0, 1, tzinfo=UTC)]
+
+
+LATEST = "/api/v1/data/latest/ohlcv"
+
+
+def newest(*some: int) -> Reply:
+    rows = [{"symbol": BTC, "time": FIRST + hour * HOUR, "close": float(hour), "complete": True} for hour in some]
+    return json_reply({"rows": rows, "missing": []})
+
+
+def forgetting(*some: int) -> Callable[[Talk], None]:
+    """Answers as a server that knows nothing of before, and tells the rows of some hours."""
+
+    def script(talk: Talk) -> None:
+        talk.subscribed(channels=[CHANNEL], replayed=False)
+        talk.send(*(live(hour) for hour in some))
+
+    return script
+
+
+def until_1012(talk: Talk) -> None:
+    talk.subscribed(channels=[CHANNEL], replayed=True)
+    talk.send(live(49), live(50))
+    talk.close(1012, "rows were missed")
+
+
+def test_rows_that_a_server_forgot_are_fetched(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream]
+) -> None:
+    server.on(until_1012, forgetting(53, 54))
+    fake.api.on(LATEST, newest(*range(49, 54)))  # the row that is told has got there too
+    with followed() as stream:
+        rows = iter(stream)
+        first = list(islice(rows, 51))
+        with pytest.warns(aperiodic.StreamWarning, match="connection was lost"):
+            rest = list(islice(rows, 4))
+        frame = stream.frame()
+    assert hours([*first, *rest]) == list(range(55))
+    assert {(message.channel, message.data["interval"]) for message in rest} == {(CHANNEL, "1h")}
+    assert [message.complete for message in rest] == [True] * 4
+    assert [asked["since"] for asked in server.heard] == [FIRST + 48 * HOUR + 1, FIRST + 50 * HOUR + 1]
+    (asked,) = (asked for asked in fake.api.asked if asked.path == LATEST)
+    wanted = {"timestamp": "exchange", "interval": "1h", "exchange": "binance-futures", "symbol": BTC}
+    assert {name: asked.query[name] for name in wanted} == wanted
+    assert stream.gaps == []
+    assert frame["close"][-5:].to_list() == [50.0, 51.0, 52.0, 53.0, 54.0]
+
+
+def test_a_long_outage_is_fetched_from_files_and_from_the_newest_rows(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest rows do not reach back to the outage; files do, and end before the newest rows do."""
+    monkeypatch.setattr(newest_rows, "MOST_BARS", 3)
+    server.on(until_1012, forgetting(75))
+    fake.api.on(LATEST, newest(72, 73, 74))
+    with followed() as stream:
+        rows = iter(stream)
+        list(islice(rows, 51))
+        files = [fake.store_file(day, parquet(bars(day))) for day in ("2025-01-03", "2025-01-04")]
+        fake.reply(json_reply({"files": files[:1], "missing": []}))
+        monkeypatch.setattr(stream_history, "now_us", lambda: NOW + 25 * HOUR)
+        with pytest.warns(aperiodic.StreamWarning, match="connection was lost"):
+            assert hours(islice(rows, 25)) == list(range(51, 76))
+    assert stream.gaps == []
+    asked = [asked.query for asked in fake.api.asked if asked.path.endswith("/data/ohlcv")][-1]
+    assert (asked["start_date"], asked["end_date"]) == ("2025-01-03", "2025-01-04")
+
+
+def test_the_past_and_the_stream_meet_where_the_server_replays_nothing(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream]
+) -> None:
+    server.on(forgetting(51))
+    fake.api.on(LATEST, newest(46, 47, 48, 49, 50))
+    with followed() as stream:
+        assert hours(islice(stream, 52)) == list(range(52))
+    assert stream.gaps == []
+
+
+def test_where_the_newest_rows_cannot_be_had_the_gap_begins_behind_the_files(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream]
+) -> None:
+    """As at a server that knows neither `since` nor that request: it answers 404."""
+    server.on(until_1012, forgetting(55))
+    with followed() as stream:
+        rows = iter(stream)
+        list(islice(rows, 51))
+        fake.reply(json_reply({"files": [fake.store_file("2025-01-03", parquet(bars("2025-01-03").head(5)))]}))
+        with pytest.warns(aperiodic.StreamWarning, match="connection was lost"):
+            assert hours(islice(rows, 3)) == [51, 52, 55]
+    ((begin, end),) = stream.gaps
+    assert begin <= end
+
+
+def test_rows_that_cannot_be_fetched_are_a_gap_with_a_reason(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream]
+) -> None:
+    server.on(until_1012, forgetting(55))
+    with followed() as stream:
+        rows = iter(stream)
+        list(islice(rows, 51))
+        fake.reply(json_reply({"error": "No more today.", "code": "quota"}, status=403))
+        with pytest.warns(aperiodic.StreamWarning) as told:
+            assert hours(islice(rows, 1)) == [55]
+    assert "cannot be fetched: " in str(told[-1].message)
+    assert "No more today." in str(told[-1].message)
+    assert len(stream.gaps) == 1
+
+
+def test_who_wants_no_holes_gets_an_error(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream]
+) -> None:
+    server.on(until_1012, forgetting(55))
+    with followed(on_incomplete="raise") as stream:
+        rows = iter(stream)
+        list(islice(rows, 51))
+        fake.reply(json_reply({"files": [], "missing": ["2025-01"]}))
+        with pytest.warns(aperiodic.StreamWarning), pytest.raises(aperiodic.IncompleteDataError):
+            next(rows)
+
+
+async def test_rows_are_fetched_in_an_event_loop(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream]
+) -> None:
+    server.on(until_1012, forgetting(53))
+    fake.api.on(LATEST, newest(49, 50, 51, 52))
+    stream = followed()
+    with pytest.warns(aperiodic.StreamWarning, match="connection was lost"):
+        frame = await stream.frame_async(54)
+    await stream.close_async()
+    assert frame["close"][-4:].to_list() == [50.0, 51.0, 52.0, 53.0]
+    assert stream.gaps == []
+
+
+@pytest.mark.parametrize("answer", [{"rows": "none"}, {"rows": [{"symbol": BTC}]}, {}])
+def test_an_answer_without_rows_is_not_believed(
+    server: StreamServer, fake: FakeApi, followed: Callable[..., aperiodic.Stream], answer: dict[str, Any]
+) -> None:
+    server.on(forgetting(51))
+    fake.api.on(LATEST, json_reply(answer))
+    with followed() as stream:
+        rows = iter(stream)
+        list(islice(rows, 49))
+        with pytest.warns(aperiodic.StreamWarning, match="does not send the rows since"):
+            assert hours([next(rows)]) == [51]
+    assert len(stream.gaps) == 1
 
 
 def test_a_name_of_the_channel_that_the_server_chose(
