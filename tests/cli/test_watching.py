@@ -13,6 +13,7 @@ from tests.client.stream.stream_server import BTC, CHANNEL, ETH, StreamServer, T
 
 import aperiodic
 from aperiodic.cli.watching import LiveTable
+from aperiodic.market.time import now_us, time_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +77,7 @@ def test_errors_are_told_in_plain_words(server: StreamServer, shell: Shell) -> N
 
 
 def test_the_table_has_the_newest_row_of_each_symbol() -> None:
-    table = LiveTable("ohlcv", None, lambda: 20)
+    table = LiveTable("ohlcv", None, lambda: (200, 20))
     for frame in (row(1), row(2, ETH, complete=False), row(0, revision=1)):
         table.add(aperiodic.StreamMessage(frame["channel"], frame["data"]))
     shown = printed(table)
@@ -90,7 +91,7 @@ def test_the_table_has_the_newest_row_of_each_symbol() -> None:
 
 
 def test_the_table_fits_and_shows_the_fields_that_were_asked_for() -> None:
-    table = LiveTable("ohlcv", ["close", "none"], lambda: 1)
+    table = LiveTable("ohlcv", ["close", "none"], lambda: (20, 1))
     for frame in (row(1), row(2, ETH)):
         table.add(aperiodic.StreamMessage(frame["channel"], frame["data"]))
     shown = printed(table)
@@ -99,7 +100,36 @@ def test_the_table_fits_and_shows_the_fields_that_were_asked_for() -> None:
     assert "-" in shown
 
 
-def printed(table: LiveTable) -> str:
+def test_as_many_fields_are_shown_as_can_be_read() -> None:
+    table = LiveTable("ohlcv", None, lambda: (80, 20))
+    assert "waiting for a bar to end" in printed(table, 80)
+    for frame in (row(1), row(2, ETH, complete=False, open=1234567.25)):
+        table.add(aperiodic.StreamMessage(frame["channel"], frame["data"]))
+    shown = printed(table, 80)
+    assert "…" not in shown
+    assert BTC in shown
+    assert "2026-11-18 11:08:00" in shown
+    assert "1,234,567.2" in shown
+    assert "volume_notional" not in shown
+    assert "volume_notional" in printed(LiveTable("ohlcv", ["volume_notional"], lambda: (80, 20)), 80)
+
+
+def test_bars_of_today_have_their_time_alone() -> None:
+    table = LiveTable("ohlcv", None, lambda: (80, 20))
+    start = now_us() // 60_000_000 * 60_000_000
+    table.add(aperiodic.StreamMessage(CHANNEL, {**row(0)["data"], "time": start}))
+    shown = printed(table, 80)
+    assert f"{time_at(start):%H:%M:00}" in shown
+    assert f"{time_at(start):%Y}" not in shown.replace(CHANNEL, "")
+
+
+def test_a_field_that_is_none_is_refused(shell: Shell) -> None:
+    done = shell.run("watch", "ohlcv", *SERIES, "--fields", "clos")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "close" in done.stderr
+
+
+def printed(table: LiveTable, width: int = 200) -> str:
     output = StringIO()
-    Console(file=output, width=200).print(table.table())
+    Console(file=output, width=width).print(table.table())
     return output.getvalue()

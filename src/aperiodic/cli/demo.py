@@ -100,7 +100,11 @@ class _Visitor:
         try:
             _show(_fetch(self._key, api))
             self._show_live(api)
-            _print(_NEXT.format(key=self._key, preview_key=self._preview_key, api=api, symbol=_BTC))
+            _print(
+                _NEXT.format(
+                    key=self._key, preview_key=self._preview_key, api=api, symbol=_BTC, live_exchange=LIVE_EXCHANGE
+                )
+            )
         except AperiodicDataError as error:
             self._error = error
         if self._once or self._error is not None:
@@ -183,4 +187,5 @@ print(aperiodic.get_ohlcv(interval="15s", timestamp="true", exchange="binance-fu
   preview="$preview&timestamp=exchange&interval=5m&start_date=2025-05-01&end_date=2025-05-31"
   curl -H "X-API-KEY: {preview_key}" "$APERIODIC_API_URL/data/preview/l2_imbalance?$preview"
   .venv/bin/aperiodic status
+  .venv/bin/aperiodic watch ohlcv --exchange {live_exchange} --interval 1s
 """

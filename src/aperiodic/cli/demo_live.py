@@ -54,8 +54,9 @@ class LiveMarket:
             part.stop()
 
     def build(self) -> None:
-        """Begin to make bars of what is collected."""
+        """Begin to make bars of what is collected, and live rows."""
         self._run(self._build)
+        self._run(self._make_rows)
 
     def _run(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._guard, args=(work,))
@@ -82,6 +83,13 @@ class LiveMarket:
                 return
             self._parts.append(part)
             part.start()
+
+    def _make_rows(self) -> None:
+        if self._over.is_set():
+            return
+        part = Part("live", ["live"], environment={"POLARS_MAX_THREADS": "1"})
+        self._parts.append(part)
+        part.start()
 
     def _build(self) -> None:
         with open_lake() as lake:

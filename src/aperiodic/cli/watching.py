@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import sys
+import threading
+import warnings
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.cli.plain_warnings import warnings_in_plain_words
+from aperiodic.market.errors import nearest, unknown_value
+from aperiodic.market.time import now_us, time_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,6 +43,7 @@ def watch(words: Sequence[str]) -> None:
         SystemExit: With 2 when the words cannot be understood.
     """
     asked = _parser().parse_args(words)
+    _check_fields(asked)
     import aperiodic  # noqa: PLC0415 (not for --help)
 
     stream = aperiodic.stream(
@@ -51,11 +57,47 @@ def watch(words: Sequence[str]) -> None:
     )
     showing = _table(asked) if not asked.json and sys.stdout.isatty() and _has_rich() else _lines()
     with warnings_in_plain_words(), stream, showing as show:
+        if _names_one_server(asked):
+            threading.Thread(target=_tell_unknown_symbols, args=(asked.exchange, asked.symbols), daemon=True).start()
         try:
             for message in islice(stream, asked.count):
                 show(message)
         except KeyboardInterrupt:
             pass  # that is how one stops to watch
+
+
+def _check_fields(asked: argparse.Namespace) -> None:
+    """Refuse columns that the dataset does not have, as far as it is known here."""
+    from aperiodic.catalog import DATASETS  # noqa: PLC0415 (not for --help)
+
+    if asked.metric not in DATASETS:
+        return
+    known = [name for name in DATASETS[asked.metric].schema.names() if name not in _NOT_FIELDS]
+    for name in asked.fields or ():
+        if name not in known:
+            raise unknown_value("field", name, known)
+
+
+def _names_one_server(asked: argparse.Namespace) -> bool:
+    """Whether symbols were named, and the API that knows them is surely that of the stream."""
+    beside = os.environ.get("APERIODIC_API_URL") and not os.environ.get("APERIODIC_STREAM_URL")
+    return bool(asked.symbols and beside and asked.url is None)
+
+
+def _tell_unknown_symbols(exchange: str, symbols: Sequence[str]) -> None:
+    """Warn of symbols of which the server has nothing; the stream waits for them, for they may come."""
+    import aperiodic  # noqa: PLC0415 (as above)
+
+    try:
+        known = aperiodic.get_symbols(exchange=exchange)
+    except aperiodic.AperiodicDataError:
+        return  # the stream tells what is wrong, and a replay has no list
+    for symbol in symbols:
+        if symbol not in known:
+            guess = nearest(symbol, known)
+            meant = f" Did you mean {guess}?" if guess else ""
+            told = f"The server has nothing of {symbol} on {exchange} up to now.{meant}"
+            warnings.warn(told, aperiodic.StreamWarning, stacklevel=1)
 
 
 class LiveTable:
@@ -64,13 +106,13 @@ class LiveTable:
     Args:
         title: What is watched.
         fields: Columns to show; None for the first ones of the dataset.
-        height: Rows that fit on the terminal.
+        size: Characters that fit side by side on the terminal, and rows that fit below one another.
     """
 
-    def __init__(self, title: str, fields: Sequence[str] | None, height: Callable[[], int]) -> None:
+    def __init__(self, title: str, fields: Sequence[str] | None, size: Callable[[], tuple[int, int]]) -> None:
         self._title = title
         self._fields = fields
-        self._height = height
+        self._size = size
         self._newest: dict[str, aperiodic.StreamMessage] = {}
         self._count = 0
 
@@ -86,27 +128,44 @@ class LiveTable:
         """Return the table as it is now."""
         from rich.table import Table  # noqa: PLC0415 (the client alone comes without it)
 
-        chosen = self._fields or self._first_fields()
-        table = Table("time (UTC)", "symbol", title=self._title, caption=self._caption())
-        for name in chosen:
+        width, height = self._size()
+        shown = [self._newest[symbol] for symbol in sorted(self._newest)[: max(height, 1)]]
+        times, remarks = self._times(shown), [_remark(message) for message in shown]
+        symbols = [message.symbol or "" for message in shown]
+        table = Table(title=self._title, caption=self._caption(len(shown)))
+        for title in ("time (UTC)", "symbol"):
+            table.add_column(title, no_wrap=True)
+        columns = []
+        room = width - 1 - sum(_width(column) for column in (["time (UTC)", *times], ["symbol", *symbols], remarks))
+        for name in self._fields or self._first_fields():
+            values = [_shown(message.data.get(name)) for message in shown]
+            room -= _width([name, *values])
+            if room < 0 and columns and self._fields is None:
+                break  # what is cut off cannot be read
             table.add_column(name, justify="right")
-        table.add_column("")
-        shown = sorted(self._newest)[: max(self._height(), 1)]
-        for symbol in shown:
-            message = self._newest[symbol]
-            time = "-" if message.time is None else f"{message.time:%Y-%m-%d %H:%M:%S}"
-            values = [_shown(message.data.get(name)) for name in chosen]
-            table.add_row(time, symbol, *values, _remark(message))
+            columns.append(values)
+        table.add_column("", no_wrap=True)
+        for row in zip(times, symbols, *columns, remarks, strict=True):
+            table.add_row(*row)
         return table
+
+    @staticmethod
+    def _times(shown: Sequence[aperiodic.StreamMessage]) -> list[str]:
+        """Return the starts of bars; the day is left out where it is today's."""
+        today = time_at(now_us()).date()
+        of_today = all(message.time is not None and message.time.date() == today for message in shown)
+        form = "%H:%M:%S" if of_today else "%Y-%m-%d %H:%M:%S"
+        return ["-" if message.time is None else message.time.strftime(form) for message in shown]
 
     def _first_fields(self) -> list[str]:
         names = dict.fromkeys(name for message in self._newest.values() for name in message.data)
         return [name for name in names if name not in _NOT_FIELDS][:_MOST_FIELDS]
 
-    def _caption(self) -> str:
-        hidden = len(self._newest) - max(self._height(), 1)
+    def _caption(self, shown: int) -> str:
+        hidden = len(self._newest) - shown
         more = f", {hidden} symbols more than fit here" if hidden > 0 else ""
-        return f"{self._count:,} rows{more}; Ctrl-C ends"
+        told = f"{self._count:,} rows{more}" if self._count else "waiting for a bar to end"
+        return f"{told}; Ctrl-C ends"
 
 
 @contextmanager
@@ -126,13 +185,18 @@ def _table(asked: argparse.Namespace) -> Iterator[Callable[[aperiodic.StreamMess
 
     console: Console = Console()
     title = ".".join(filter(None, (asked.metric, asked.exchange, asked.interval, asked.timestamp)))
-    rows = LiveTable(title, asked.fields, lambda: console.height - 6)
+    rows = LiveTable(title, asked.fields, lambda: (console.width, console.height - 6))
     with Live(get_renderable=rows.table, console=console, refresh_per_second=_REFRESHES):
         yield rows.add
 
 
 def _has_rich() -> bool:
     return importlib.util.find_spec("rich") is not None
+
+
+def _width(column: Sequence[str]) -> int:
+    """Return how wide a column is, with its edge."""
+    return max(map(len, column), default=0) + 3
 
 
 def _remark(message: aperiodic.StreamMessage) -> str:

@@ -326,8 +326,9 @@ def follow(
 ) -> Stream:
     """Stream a dataset from a time in the past on: published rows, then those of today, then live ones, each once.
 
-    Rows up to now are fetched as `get_metrics` does; the stream is asked for all rows since the last of these. A row that
-    was corrected after it had been yielded comes once more, with `revision` > 0.
+    Rows up to now are fetched as `get_metrics` does; the stream is asked for all rows since the last of these, and after an
+    outage for those of meanwhile. What the server cannot tell is fetched too. A row that was corrected after it had been
+    yielded comes once more, with `revision` > 0.
 
     Args:
         api_key: Your key, of a plan with live data; by default APERIODIC_API_KEY.
@@ -347,7 +348,7 @@ def follow(
 
     Returns:
         Rows to iterate over, each a `StreamMessage`: those of the past ascending in time, with `time` in µs as in live ones.
-        Where the server cannot send all rows between the past and now, `Stream.gaps` says so.
+        Where rows can be had nowhere, `Stream.gaps` says so.
 
     Raises:
         InvalidInputError: A value is missing or not valid, or the package websockets is not installed. What follows is

@@ -266,11 +266,14 @@ class Conversation:
             since, events = await self._subscribe(socket)
             if self._closed.is_set():
                 return
+            for remark in events:
+                if isinstance(remark, Remark):
+                    yield remark
             async with aclosing(self._bridge(since)) as bridge:
                 async for event in bridge:
                     yield event
             for event in events:
-                if self._is_new(event):
+                if isinstance(event, StreamMessage) and self._is_new(event):
                     yield event
             while not self._closed.is_set():  # also where frames that came before are still to be read
                 received = await self._receive(socket, IDLE_SECONDS)

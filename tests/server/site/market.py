@@ -31,10 +31,11 @@ _TAG: Final = re.compile(r"<[^>]+>")
 
 @dataclass(frozen=True)
 class Market:
-    """A running server, and a key that opens all of it."""
+    """A running server, a key that opens all of it, and where its data lies."""
 
     url: str
     key: str
+    home: Path
 
     def page(self, path: str) -> str:
         return httpx.get(f"{self.url}{path}", timeout=30).raise_for_status().text
@@ -63,4 +64,4 @@ def running_market(home: Path) -> Iterator[Market]:
     """Serve what `build_market` made."""
     settings = ServerSettings(home=home)
     with serving(settings) as api:
-        yield Market(api.url.removesuffix("/api/v1"), make_key(settings, "prime-raw"))
+        yield Market(api.url.removesuffix("/api/v1"), make_key(settings, "prime-raw"), home)

@@ -3,10 +3,12 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.server.in_process import App, application
+from tests.server.site.live_rows import BTC, live_rows
 
 from aperiodic import IncompleteDataWarning
 from aperiodic.server.site.notebooks.model import NOTEBOOKS, SOURCES, Cell, Output, notebook, parse_cells
@@ -34,13 +36,20 @@ def source(name: str) -> bytes:
     return (SOURCES / f"{name.replace('-', '_')}.py").read_bytes()
 
 
+def of_the_small_market(text: bytes) -> bytes:
+    """The market of tests has one venue."""
+    text = text.replace(b"hyperliquid-perps", b"binance-futures")
+    return text.replace(b"perpetual-BTC-USDC:USDC", BTC.encode())
+
+
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_a_notebook_runs(market: Market, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv("APERIODIC_API_URL", f"{market.url}/api/v1")
     monkeypatch.setenv("APERIODIC_API_KEY", market.key)
-    with warnings.catch_warnings():
+    lives = live_rows(market.home, seconds=400) if name == "live" else nullcontext()
+    with lives, warnings.catch_warnings():
         warnings.simplefilter("ignore", IncompleteDataWarning)  # the small market has one day of the month
-        run = run_source(source(name))
+        run = run_source(of_the_small_market(source(name)))
     assert shape(run.outputs) == shape(notebook(name).run.outputs)
 
 

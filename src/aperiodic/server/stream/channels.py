@@ -99,7 +99,7 @@ def _find(name: str, parts: list[str]) -> tuple[Dataset, Exchange, Interval, Clo
         kind, values = known[place]
         if part not in values:
             guess = nearest(part, values)
-            meant = f" Did you mean {guess!r}?" if guess else ""
+            meant = f" Did you mean {str(guess)!r}?" if guess else ""
             return Rejection(name, "unknown_channel", f"There is no {kind} {part[:60]!r}.{meant}")
     interval = Interval(parts[2])
     clock = Clock(parts[3]) if len(parts) > _PARTS else (Clock.TRUE if interval.sub_minute else Clock.EXCHANGE)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTEBOOKS", "SOURCES", "Cell", "Notebook", "Output", "Run", "as_ipynb", "notebook", "parse_cells"]
 
-NOTEBOOKS: Final = ("first-frame", "order-flow", "depth-and-gaps", "own-bars")
+NOTEBOOKS: Final = ("first-frame", "order-flow", "depth-and-gaps", "own-bars", "live")
 """Names, in the order to read them."""
 
 SOURCES: Final[Traversable] = files("aperiodic.server.site.notebooks") / "sources"

@@ -1,7 +1,7 @@
 """Running the notebooks against a server and keeping what they showed: `python -m aperiodic.server.site.notebooks.run`.
 
-They read address and key from `APERIODIC_API_URL` and `APERIODIC_API_KEY`, as any program does. A server runs none
-of this: it shows the outputs that were kept.
+They read address and key from `APERIODIC_API_URL` and `APERIODIC_API_KEY`, as any program does. Names of notebooks behind
+the command run only these. A server runs none of this: it shows the outputs that were kept.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _show(code: str, namespace: dict[str, Any]) -> Output:
 
 
 def _main() -> None:
-    for name in NOTEBOOKS:
+    for name in sys.argv[1:] or NOTEBOOKS:
         stem = name.replace("-", "_")
         run = run_source((SOURCES / f"{stem}.py").read_bytes())
         with as_file(SOURCES) as folder:
