@@ -135,7 +135,7 @@ class LiveTable:
         table = Table(title=self._title, caption=self._caption(len(shown)))
         for title in ("time (UTC)", "symbol"):
             table.add_column(title, no_wrap=True)
-        columns = []
+        columns: list[list[str]] = []
         room = width - 1 - sum(_width(column) for column in (["time (UTC)", *times], ["symbol", *symbols], remarks))
         for name in self._fields or self._first_fields():
             values = [_shown(message.data.get(name)) for message in shown]

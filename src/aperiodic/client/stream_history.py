@@ -168,7 +168,7 @@ class History:
         return rows, tuple(early)
 
     def _asked(self, symbol: str, day: date) -> DataRequest:
-        return DataRequest.parse(**self.request, family=None, symbol=symbol, start_date=day, end_date=day)
+        return DataRequest.parse(**self.request, symbol=symbol, start_date=day, end_date=day)
 
     def _beginning(self, session: Session, frames: list[pl.DataFrame], remarks: list[Remark]) -> Iterator[Event]:
         yield from remarks

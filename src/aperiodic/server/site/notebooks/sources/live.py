@@ -8,9 +8,9 @@
 # is simulated. Live rows need the package websockets: `pip install "websockets>=15"`.
 
 # %%
+import time
 import warnings
 from collections import deque
-from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import polars as pl
@@ -19,23 +19,32 @@ import aperiodic
 
 warnings.simplefilter("ignore", aperiodic.SimulatedDataWarning)  # we know
 
-bars = {"exchange": "hyperliquid-perps", "interval": "1s"}
+exchange, interval, seconds = "hyperliquid-perps", "1s", 1
 symbol = "perpetual-BTC-USDC:USDC"
-with aperiodic.stream(dataset="ohlcv", symbols=[symbol], snapshot=False, **bars) as stream:
-    seconds = stream.frame(5)
-seconds.select("time", "close", "volume", "complete", "revision")
+with aperiodic.stream(
+    dataset="ohlcv", exchange=exchange, interval=interval, symbols=[symbol], snapshot=False
+) as stream:
+    candles = stream.frame(5)
+candles.select("time", "close", "volume", "complete", "revision")
 
 # %% [markdown]
-# `frame(5)` waits for five rows. `complete` tells whether anything is known to be missing from the ticks behind a row.
-# A `revision` above 0 takes the place of a row that came before.
+# `frame(5)` waits for five rows; a second without a trade has none. `complete` tells whether anything is known to be
+# missing from the ticks behind a row. A `revision` above 0 takes the place of a row that came before.
 #
 # `time` is the start of a bar, so a row of a second cannot come earlier than a second after it. How much later do they
 # come?
 
+
 # %%
-with aperiodic.stream(dataset="flow", symbols=[symbol], snapshot=False, **bars) as stream:
-    late = [datetime.now(UTC) - (message.time + timedelta(seconds=1)) for message in islice(stream, 5)]
-print(f"{min(late).total_seconds():.2f} to {max(late).total_seconds():.2f} s after the end of the bar")
+def age(message: aperiodic.StreamMessage) -> float:
+    """Seconds since the bar ended; its start is in the row in microseconds."""
+    end: float = message.data["time"] / 1_000_000 + seconds
+    return time.time() - end
+
+
+with aperiodic.stream(dataset="flow", exchange=exchange, interval=interval, symbols=[symbol], snapshot=False) as stream:
+    late = [age(message) for message in islice(stream, 5)]
+print(f"{min(late):.2f} to {max(late):.2f} s after the end of the bar")
 
 # %% [markdown]
 # ## A strategy: history, then live
@@ -46,24 +55,24 @@ print(f"{min(late).total_seconds():.2f} to {max(late).total_seconds():.2f} s aft
 
 # %%
 window: deque[float] = deque(maxlen=20)
-past = 0
-decisions, wanted = [], 5
+past, decisions, wanted, too_old = 0, [], 5, 8.0
 with aperiodic.follow(
     metric="flow",
+    exchange=exchange,
+    interval=interval,
     symbol=symbol,
-    start=datetime.now(UTC) - timedelta(minutes=5),
+    start=int((time.time() - 300) * 1_000_000),
     on_incomplete="ignore",
-    **bars,
 ) as rows:
     for message in rows:
         if message.corrected:
             continue  # it is in the window already, a little off
         window.append(message.data["volume_delta_notional"] or 0.0)
-        if datetime.now(UTC) - message.time > timedelta(seconds=10):
+        if age(message) > too_old:
             past += 1
             continue
         side = "long" if sum(window) > 0 else "short"
-        decisions.append({"bar": message.time, "net_notional": sum(window), "side": side, "sure": message.complete})
+        decisions.append({"bar": message.time, "net_notional": sum(window), "side": side, "whole": message.complete})
         if len(decisions) == wanted:
             break
 print(f"{past} rows of the past; gaps: {rows.gaps}")
@@ -72,17 +81,14 @@ pl.DataFrame(decisions)
 # %% [markdown]
 # `rows.gaps` lists the times of which rows could be had nowhere. Stop a strategy there, or fetch them later.
 #
-# ## The newest bars without a stream
+# ## Going on where a program ended
 #
-# A program that runs once a minute needs no connection that stays open. `follow` ends when the loop is left, and begins
-# the next time where it is told to:
+# A program that was stopped begins again where it was: `follow` from the last row that it has.
 
 # %%
-begin = int(decisions[0]["bar"].timestamp() * 1_000_000)
-seen = []
-with aperiodic.follow(metric="flow", symbol=symbol, start=begin, on_incomplete="ignore", **bars) as rows:
-    for message in rows:
-        seen.append(message.time)
-        if message.time >= decisions[-1]["bar"]:
-            break
-print(f"the same bars again: {seen[: len(decisions)] == [each['bar'] for each in decisions]}")
+bars = pl.DataFrame(decisions)["bar"].to_list()
+with aperiodic.follow(
+    metric="flow", exchange=exchange, interval=interval, symbol=symbol, start=bars[0], on_incomplete="ignore"
+) as rows:
+    again = [message.time for message in islice(rows, len(bars))]
+print(f"the same bars again: {again == bars}")
