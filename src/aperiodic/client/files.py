@@ -145,10 +145,20 @@ class Files:
         if (wanted.columns is None and bounds is None) or link.size is None or link.size < _SMALL_BYTES:
             return None
         attempt = partial(
-            fetch_part, self._transport, self._cache, columns=wanted.columns, time=wanted.time, bounds=bounds
+            fetch_part,
+            self._transport,
+            self._cache,
+            columns=wanted.columns,
+            time=wanted.time,
+            bounds=bounds,
+            read=wanted.read,
         )
-        body = await fetch_renewing(links, link, attempt)
-        return None if body is None else await _read(link, wanted, body)
+        try:
+            return await fetch_renewing(links, link, attempt)
+        except DownloadError:
+            raise
+        except AperiodicDataError as error:
+            raise link.failed(error) from error
 
     async def _whole(self, links: Links, link: FileLink, wanted: Wanted, meter: Meter) -> pl.DataFrame:
         if self._cache is not None and link.sha256 is not None and link.size is not None:

@@ -8,13 +8,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.client.download import AS_STORED, CorruptFileError, all_of, refuse_status
+from aperiodic.client.frames import UnreadableFileError
 from aperiodic.client.parquet_parts import TAIL, Footer, Part, footer_bytes
 from aperiodic.client.retry import RetryableError
 from aperiodic.client.thrift import ThriftError
 from aperiodic.client.transport import BodyTooLargeError, Transport, TransportError, read_body
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    import polars as pl
 
     from aperiodic.client.cache import Cache
     from aperiodic.client.links import FileLink
@@ -42,8 +45,11 @@ async def fetch_part(
     columns: tuple[str, ...] | None,
     time: str,
     bounds: tuple[int, int] | None,
-) -> bytes | None:
-    """Fetch a file that holds some columns of some rows of a larger one, once.
+    read: Callable[[bytes], pl.DataFrame],
+) -> pl.DataFrame | None:
+    """Fetch some columns of some rows of a file, once.
+
+    What comes is checked by its length and by being readable: the hash that the server tells is that of the whole file.
 
     Args:
         transport: Fetches it.
@@ -52,9 +58,10 @@ async def fetch_part(
         columns: Names of columns; None for all.
         time: Name of the column that holds the times.
         bounds: The first and the last time that matter, µs; None for all.
+        read: Reads a file that is made of them.
 
     Returns:
-        The file; None when most of the larger one is wanted, or its server or its form do not allow parts.
+        What was read; None when most of the file is wanted, or its server or its form do not allow parts.
 
     Raises:
         RetryableError: The attempt failed in a way that may pass.
@@ -66,7 +73,7 @@ async def fetch_part(
     if cache is not None and key is not None:
         kept = await asyncio.to_thread(cache.columns, key)
         if kept is not None:
-            return kept
+            return await asyncio.to_thread(read, kept)
     source = _Source(transport, link, link.size)
     try:
         footer = await source.footer()
@@ -77,11 +84,14 @@ async def fetch_part(
             return None
         await source.fetch(parts)
         body = await asyncio.to_thread(footer.keep, names, groups, source.read)
+        frame = await asyncio.to_thread(read, body)
     except (_NoRangesError, ThriftError):
         return None
+    except UnreadableFileError as error:
+        raise RetryableError(link.failed(error)) from error
     if cache is not None and key is not None:
         await asyncio.to_thread(cache.keep_columns, key, body)
-    return body
+    return frame
 
 
 class _Source:
