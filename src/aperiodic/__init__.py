@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         TradeMetric,
     )
     from aperiodic.market.errors import AperiodicDataError, IncompleteDataError, InvalidInputError
+    from aperiodic.research.fill import fill
 
 __all__ = [
     "APIError",
@@ -97,6 +98,7 @@ __all__ = [
     "download_metrics_async",
     "download_raw",
     "download_raw_async",
+    "fill",
     "follow",
     "get_derivative_metrics",
     "get_derivative_metrics_async",
@@ -140,6 +142,7 @@ _MODULES: Final = {
         *("ChannelRejection", "StreamChannel", "StreamClosedError", "StreamMessage", "StreamSubscription"),
         *("StreamSubscriptionError", "StreamWarning"),
     ),
+    "aperiodic.research.fill": ("fill",),
     "aperiodic.client.symbols": ("get_symbols", "get_symbols_async"),
     "aperiodic.client.raw": (
         *("download_raw", "download_raw_async", "get_raw", "get_raw_async"),

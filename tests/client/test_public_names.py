@@ -36,6 +36,7 @@ KEYWORD_ONLY = [
     ("on_incomplete", "warn"),
     ("columns", None),
     ("shape", "long"),
+    ("fill", "none"),
     ("cache", None),
 ]
 SERIES = [("api_key", None), *SHARED]
@@ -77,6 +78,7 @@ def test_the_package_exports_exactly_these_names() -> None:
         "download_metrics_async",
         "download_raw",
         "download_raw_async",
+        "fill",
         "follow",
         "get_derivative_metrics",
         "get_derivative_metrics_async",

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from aperiodic.catalog import TIME_COLUMN
+from aperiodic.client.grid import Grid
 from aperiodic.client.request import DataRequest, parse_choice, parse_texts
-from aperiodic.client.types import Shape
+from aperiodic.client.types import Fill, Shape
 from aperiodic.market import InvalidInputError
 from aperiodic.market.errors import unknown_value
 
@@ -28,12 +29,14 @@ class BarsRequest:
         keys: Columns that tell the series apart in a long frame: `exchange`, `symbol`, or none.
         shape: `long` or `wide`.
         columns: Columns to fetch, as the caller named them; None for all.
+        fill: What to do about intervals without a row.
     """
 
     each: tuple[DataRequest, ...]
     keys: tuple[str, ...]
     shape: Shape
     columns: tuple[str, ...] | None = None
+    fill: Fill = "none"
 
     @property
     def first(self) -> DataRequest:
@@ -50,6 +53,29 @@ class BarsRequest:
     def datasets(self) -> tuple[str, ...]:
         """The datasets, each once."""
         return tuple(dict.fromkeys(request.metric for request in self.each))
+
+    def grid(self) -> Grid | None:
+        """Return the rows to complete each frame to; None when no row is made up.
+
+        Raises:
+            InvalidInputError: `unknown_interval` for one whose length is not known here, or `grid_too_large`.
+        """
+        if self.fill == "none":
+            return None
+        return Grid.of_days(self.first.interval, self.first.start, self.first.end, len(self.each))
+
+    def refuse_fill(self) -> None:
+        """Refuse to make up rows, for what delivers files as they are.
+
+        Raises:
+            InvalidInputError: `unknown_fill`.
+        """
+        if self.fill != "none":
+            raise InvalidInputError(
+                "Here no rows are made up.",
+                code="unknown_fill",
+                hint="Leave out fill, and pass the collected frame to aperiodic.fill.",
+            )
 
     def narrowed(self, columns: Mapping[str, tuple[str, ...]]) -> Self:
         """Return a request for these columns of each dataset; one of which none is wanted is left out.
@@ -70,6 +96,7 @@ class BarsRequest:
         symbol: object,
         columns: Iterable[str] | None = None,
         shape: Shape = "long",
+        fill: Fill = "none",
         **options: Any,  # noqa: ANN401 (checked by DataRequest)
     ) -> Self:
         """Check every value.
@@ -80,6 +107,7 @@ class BarsRequest:
             symbol: One instrument or several.
             columns: Columns to fetch; `flow.volume` is that of one dataset.
             shape: How several series become one frame.
+            fill: What to do about intervals without a row.
             options: As of `DataRequest.parse`.
 
         Raises:
@@ -91,6 +119,7 @@ class BarsRequest:
             "symbol": parse_texts("symbol", symbol),
         }
         parse_choice("shape", shape, get_args(Shape))
+        parse_choice("fill", fill, get_args(Fill))
         chosen = None if columns is None else parse_texts("columns", columns)
         count = len(names["metric"]) * len(names["exchange"]) * len(names["symbol"])
         if count > _MOST_SERIES:
@@ -107,7 +136,9 @@ class BarsRequest:
         )
         given = {"exchange": exchange, "symbol": symbol}
         keys = tuple(name for name, value in given.items() if not isinstance(value, str))
-        return cls(each, keys, shape, chosen)
+        request = cls(each, keys, shape, chosen, fill)
+        request.grid()
+        return request
 
 
 def columns_by_dataset(columns: Sequence[str], known: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:

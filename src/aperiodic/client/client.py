@@ -215,8 +215,8 @@ class Client:
         Args:
             metric: Dataset, or several, which stand beside each other.
             options: As of `aperiodic.get_metrics`, by name: `symbol`, `exchange`, `interval`, `start_date`,
-                `end_date` (required), `timestamp`, `columns`, `shape`, `preview`, `on_incomplete`, `output` and
-                `show_progress`.
+                `end_date` (required), `timestamp`, `columns`, `shape`, `fill`, `preview`, `on_incomplete`, `output`
+                and `show_progress`.
 
         Returns:
             As `aperiodic.get_metrics`.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from aperiodic.catalog import DATASETS
+from aperiodic.catalog.carrying import carried_fields
 from aperiodic.client.completeness import Remarks
 from aperiodic.client.progress import progress
 from aperiodic.client.request import parse_name
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from aperiodic.client.series import Series
     from aperiodic.client.session import Session
     from aperiodic.client.transport import Transport
-    from aperiodic.client.types import OutputFormat
+    from aperiodic.client.types import Fill, OutputFormat
 
 __all__ = ["Delivery", "fetch_bars", "fetch_once", "fetch_symbols", "remarks_of"]
 
@@ -77,8 +79,18 @@ async def fetch_bars(session: Session, request: BarsRequest) -> Delivery:
     ) as advance:
         meters.advance = advance
         frames = await all_of(one.frame(meters) for one in found)
+    grid = request.grid()
+    if grid is not None:
+        frames = [
+            grid.fill(frame, _carried(one.request.metric, request.fill))
+            for one, frame in zip(found, frames, strict=True)
+        ]
     frame = combine([one.request for one in found], frames, request.keys, wide=request.shape == "wide")
     return Delivery(frame, remarks, request.first.output)
+
+
+def _carried(metric: str, fill: Fill) -> dict[str, str]:
+    return carried_fields(DATASETS[metric]) if fill == "forward" and metric in DATASETS else {}
 
 
 def remarks_of(found: Sequence[Series]) -> Remarks:

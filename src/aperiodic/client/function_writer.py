@@ -106,6 +106,7 @@ _OPTIONAL: Final = ("base_url: str | None = None", "show_progress: bool = True",
 _OURS: Final = (
     "columns: Sequence[str] | None = None",
     'shape: Shape = "long"',
+    'fill: Fill = "none"',
     "cache: bool | str | PathLike[str] | None = None",
 )
 _LIBRARIES: Final = (('Literal["polars"] = "polars"', "pl.DataFrame"), ('Literal["pandas"]', "pd.DataFrame"))
@@ -134,6 +135,10 @@ _PARAMETER_WORDS: Final = (
     (
         'shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol` '
         'for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.'
+    ),
+    (
+        'fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in '
+        "those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null)."
     ),
     (
         "cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's "
@@ -249,7 +254,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.client.known import {", ".join(types)}
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
+    from aperiodic.client.types import Day, Fill, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["{function.name}", "{function.name}_async"]
 '''

@@ -45,7 +45,8 @@ async def save_bars(session: Session, request: BarsRequest, folder: Path) -> tup
         folder: Where the tree of files begins; made when it is not there.
 
     Raises:
-        InvalidInputError: The server does not know a name; `columns_of_files` when columns were chosen.
+        InvalidInputError: The server does not know a name; `columns_of_files` when columns were chosen,
+            `unknown_fill` when rows were to be made up.
         APIError: The server answered with an error.
         DownloadError: A file could not be fetched or written, or is not what it should be.
         IncompleteDataError: Data is missing and the request does not accept that; nothing was downloaded.
@@ -57,6 +58,7 @@ async def save_bars(session: Session, request: BarsRequest, folder: Path) -> tup
             code="columns_of_files",
             hint="Leave out columns, or write some with scan_metrics(…).sink_parquet(…).",
         )
+    request.refuse_fill()
     found = await find_series(session, request)
     remarks = remarks_of(found)
     meters = Meters([link for series in found for link in series.links.files()])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Required, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aperiodic.client.types import Day, Exchange, Interval, OnIncomplete, Shape, TimestampType
+    from aperiodic.client.types import Day, Exchange, Fill, Interval, OnIncomplete, Shape, TimestampType
 
 __all__ = ["BarsOptions", "PandasOptions", "PandasRawOptions", "RangeOptions", "RawOptions"]
 
@@ -41,11 +41,13 @@ class BarsOptions(RangeOptions, total=False):
 
     Attributes:
         shape: "long" (by default) or "wide": how several series become one frame.
+        fill: "none" (by default), "null" or "forward": what to do about intervals without a row.
         show_progress: Draw a progress bar; by default as the client says.
         on_incomplete: "warn" (by default), "raise" or "ignore": what to do when data is missing.
     """
 
     shape: Shape
+    fill: Fill
     show_progress: bool
     on_incomplete: OnIncomplete
 

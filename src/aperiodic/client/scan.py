@@ -50,7 +50,7 @@ def scan(runner: Runner, request: BarsRequest) -> pl.LazyFrame:
         request: Which series; of one dataset.
 
     Raises:
-        InvalidInputError: The server does not know a name; `one_metric` or `unknown_shape`.
+        InvalidInputError: The server does not know a name; `one_metric`, `unknown_shape` or `unknown_fill`.
     """
     if len(request.datasets) > 1:
         raise InvalidInputError(
@@ -62,6 +62,7 @@ def scan(runner: Runner, request: BarsRequest) -> pl.LazyFrame:
         raise InvalidInputError(
             "A lazy frame is long.", code="unknown_shape", hint="Leave out shape, and pivot after collecting."
         )
+    request.refuse_fill()
     schema = runner.submit(lambda session: _schema(session, request)).result()
 
     def source(

@@ -21,6 +21,7 @@ __all__ = [
     "Day",
     "DerivativeMetric",
     "Exchange",
+    "Fill",
     "Interval",
     "L1Metric",
     "L2Metric",
@@ -41,6 +42,9 @@ OnIncomplete = Literal["warn", "raise", "ignore"]
 
 Shape = Literal["long", "wide"]
 """How several series become one frame: below each other with key columns, or beside each other, joined on the time."""
+
+Fill = Literal["none", "null", "forward"]
+"""Rows of intervals without data: none, of nulls, or with the states that were known last."""
 
 Day = date | datetime | str
 """A UTC day: a date, a datetime (an aware one is converted to UTC first) or an ISO 8601 string."""

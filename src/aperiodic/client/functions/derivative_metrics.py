@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.client.known import DerivativeMetric, Exchange, Interval, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
+    from aperiodic.client.types import Day, Fill, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_derivative_metrics", "get_derivative_metrics_async"]
 
@@ -42,6 +42,7 @@ def get_derivative_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -65,6 +66,7 @@ def get_derivative_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -88,6 +90,7 @@ def get_derivative_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -111,6 +114,7 @@ def get_derivative_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -134,6 +138,7 @@ def get_derivative_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -157,6 +162,7 @@ def get_derivative_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -179,6 +185,7 @@ def get_derivative_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from mark prices, funding rates or open interest.
@@ -228,6 +235,8 @@ def get_derivative_metrics(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -261,6 +270,7 @@ def get_derivative_metrics(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
@@ -284,6 +294,7 @@ async def get_derivative_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -307,6 +318,7 @@ async def get_derivative_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -330,6 +342,7 @@ async def get_derivative_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -353,6 +366,7 @@ async def get_derivative_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -376,6 +390,7 @@ async def get_derivative_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -399,6 +414,7 @@ async def get_derivative_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -421,6 +437,7 @@ async def get_derivative_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from mark prices, funding rates or open interest.
@@ -447,6 +464,8 @@ async def get_derivative_metrics_async(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -480,6 +499,7 @@ async def get_derivative_metrics_async(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.client.known import Exchange, Interval, L1Metric, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
+    from aperiodic.client.types import Day, Fill, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_l1_metrics", "get_l1_metrics_async"]
 
@@ -42,6 +42,7 @@ def get_l1_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -65,6 +66,7 @@ def get_l1_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -88,6 +90,7 @@ def get_l1_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -111,6 +114,7 @@ def get_l1_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -134,6 +138,7 @@ def get_l1_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -157,6 +162,7 @@ def get_l1_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -179,6 +185,7 @@ def get_l1_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from best quotes.
@@ -221,6 +228,8 @@ def get_l1_metrics(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -254,6 +263,7 @@ def get_l1_metrics(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
@@ -277,6 +287,7 @@ async def get_l1_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -300,6 +311,7 @@ async def get_l1_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -323,6 +335,7 @@ async def get_l1_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -346,6 +359,7 @@ async def get_l1_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -369,6 +383,7 @@ async def get_l1_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -392,6 +407,7 @@ async def get_l1_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -414,6 +430,7 @@ async def get_l1_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from best quotes.
@@ -440,6 +457,8 @@ async def get_l1_metrics_async(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -473,6 +492,7 @@ async def get_l1_metrics_async(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

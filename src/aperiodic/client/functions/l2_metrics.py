@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.client.known import Exchange, Interval, L2Metric, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
+    from aperiodic.client.types import Day, Fill, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_l2_metrics", "get_l2_metrics_async"]
 
@@ -42,6 +42,7 @@ def get_l2_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -65,6 +66,7 @@ def get_l2_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -88,6 +90,7 @@ def get_l2_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -111,6 +114,7 @@ def get_l2_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -134,6 +138,7 @@ def get_l2_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -157,6 +162,7 @@ def get_l2_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -179,6 +185,7 @@ def get_l2_metrics(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from order book snapshots.
@@ -241,6 +248,8 @@ def get_l2_metrics(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -274,6 +283,7 @@ def get_l2_metrics(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
@@ -297,6 +307,7 @@ async def get_l2_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -320,6 +331,7 @@ async def get_l2_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -343,6 +355,7 @@ async def get_l2_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -366,6 +379,7 @@ async def get_l2_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -389,6 +403,7 @@ async def get_l2_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -412,6 +427,7 @@ async def get_l2_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -434,6 +450,7 @@ async def get_l2_metrics_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch a dataset made from order book snapshots.
@@ -460,6 +477,8 @@ async def get_l2_metrics_async(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -493,6 +512,7 @@ async def get_l2_metrics_async(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

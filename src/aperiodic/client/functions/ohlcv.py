@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.client.known import Exchange, Interval, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
+    from aperiodic.client.types import Day, Fill, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_ohlcv", "get_ohlcv_async"]
 
@@ -41,6 +41,7 @@ def get_ohlcv(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -63,6 +64,7 @@ def get_ohlcv(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -85,6 +87,7 @@ def get_ohlcv(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -107,6 +110,7 @@ def get_ohlcv(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -128,6 +132,7 @@ def get_ohlcv(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch candlesticks: open, high, low, close and volume.
@@ -151,6 +156,8 @@ def get_ohlcv(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -192,6 +199,7 @@ def get_ohlcv(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
@@ -214,6 +222,7 @@ async def get_ohlcv_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -236,6 +245,7 @@ async def get_ohlcv_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -258,6 +268,7 @@ async def get_ohlcv_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -280,6 +291,7 @@ async def get_ohlcv_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -301,6 +313,7 @@ async def get_ohlcv_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch candlesticks: open, high, low, close and volume.
@@ -326,6 +339,8 @@ async def get_ohlcv_async(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -358,6 +373,7 @@ async def get_ohlcv_async(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.client.known import Exchange, Interval, TimestampType
-    from aperiodic.client.types import Day, OnIncomplete, OutputFormat, Shape
+    from aperiodic.client.types import Day, Fill, OnIncomplete, OutputFormat, Shape
 
 __all__ = ["get_vwap", "get_vwap_async"]
 
@@ -41,6 +41,7 @@ def get_vwap(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -63,6 +64,7 @@ def get_vwap(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -85,6 +87,7 @@ def get_vwap(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -107,6 +110,7 @@ def get_vwap(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -128,6 +132,7 @@ def get_vwap(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch volume-weighted average prices; the frame holds the plain average as well.
@@ -151,6 +156,8 @@ def get_vwap(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -190,6 +197,7 @@ def get_vwap(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     return run_blocking(fetch_once(request, Cache.parse(cache))).hand_over(stacklevel=2)
 
@@ -212,6 +220,7 @@ async def get_vwap_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -234,6 +243,7 @@ async def get_vwap_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -256,6 +266,7 @@ async def get_vwap_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame: ...
 
@@ -278,6 +289,7 @@ async def get_vwap_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pd.DataFrame: ...
 
@@ -299,6 +311,7 @@ async def get_vwap_async(
     on_incomplete: OnIncomplete = "warn",
     columns: Sequence[str] | None = None,
     shape: Shape = "long",
+    fill: Fill = "none",
     cache: bool | str | PathLike[str] | None = None,
 ) -> pl.DataFrame | pd.DataFrame:
     """Fetch volume-weighted average prices; the frame holds the plain average as well.
@@ -324,6 +337,8 @@ async def get_vwap_async(
             the server allows it. `flow.volume` is that of one dataset.
         shape: How several series become one frame: "long", below each other with the columns `exchange` and `symbol`
             for what was given as a list, or "wide", beside each other with names like `close|perpetual-BTC-USDT:USDT`.
+        fill: Rows of intervals without data: "none", "null" (every interval of the range has a row) or "forward" (in
+            those rows, prices and other states of the last event hold for 24 hours; sums, counts and changes are null).
         cache: Folder in which files are kept once they were fetched; by default APERIODIC_CACHE_DIR, else the user's
             cache folder. False: none.
 
@@ -356,6 +371,7 @@ async def get_vwap_async(
         on_incomplete=on_incomplete,
         columns=columns,
         shape=shape,
+        fill=fill,
     )
     delivery = await fetch_once(request, Cache.parse(cache))
     return delivery.hand_over(stacklevel=2)

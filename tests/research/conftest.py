@@ -1,0 +1,3 @@
+from tests.client.conftest import _quick_and_isolated, fake
+
+__all__ = ["_quick_and_isolated", "fake"]
