@@ -148,3 +148,12 @@ def test_what_describes_a_recording_is_told_by_its_name(tmp_path: Path) -> None:
     assert is_sidecar(recording.sidecar_path)
     for name in ("x.json", "2024.zst.json", "vm-s0-12.zst", "vm-s0-12.zst.json.gz"):
         assert not is_sidecar(tmp_path / name)
+
+
+@pytest.mark.parametrize("folder", ["foo-venue", "old backups"])
+def test_folders_that_no_known_exchange_has_are_passed_over(tmp_path: Path, folder: str) -> None:
+    recording = begun(tmp_path, b"")
+    foreign = tmp_path / "recordings" / folder / "2026-11-18" / "12"
+    foreign.mkdir(parents=True)
+    (foreign / recording.path.name).touch()
+    assert list_recordings(tmp_path) == [recording]

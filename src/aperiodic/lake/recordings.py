@@ -154,7 +154,7 @@ def begin(recording: Recording) -> BinaryIO:
 def list_recordings(
     home: Path, exchange: Exchange | None = None, *, first: date | None = None, last: date | None = None
 ) -> list[Recording]:
-    """Return the recordings of an installation, in the order in which they were begun.
+    """Return the recordings of an installation, in the order in which they were begun; foreign folders are passed over.
 
     Args:
         home: Folder of the installation.
@@ -163,13 +163,14 @@ def list_recordings(
         last: Only of folders up to this day.
     """
     found = []
+    venues = {str(each): each for each in Exchange}
     for path in (home / _FOLDER).glob(f"{exchange or '*'}/*/*/*{_SEALED}*"):
         match = _NAME.fullmatch(path.name)
         day = path.parent.parent.name
-        if match is None or (first and day < first.isoformat()) or (last and day > last.isoformat()):
+        venue = venues.get(path.parts[-4])
+        if match is None or venue is None or (first and day < first.isoformat()) or (last and day > last.isoformat()):
             continue
         host, shard, start, is_open = match.groups()
-        venue = Exchange(path.parts[-4])
         found.append(Recording(int(start), venue, host, shard, path, is_open=is_open is not None))
     return sorted(found)
 

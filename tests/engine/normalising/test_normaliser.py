@@ -20,6 +20,7 @@ from aperiodic.engine.parts import compact_ticks, read_day
 from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.imports import read_imports
+from aperiodic.lake.recordings import list_recordings
 from aperiodic.market import Stream
 from aperiodic.market.time import day_at
 
@@ -287,6 +288,20 @@ def test_the_parts_of_an_open_day_are_joined_when_they_are_many(lake: Lake, monk
         writer.block(*lines[begin : begin + 30])
         normaliser.run_once()
     assert len(lake.current(ObjectKind.TICK_PARTS, dataset="trades")) < 4
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    assert held.height == 59
+
+
+@pytest.mark.parametrize("kind", ["folder", "link"])
+def test_what_is_no_file_is_passed_over(lake: Lake, kind: str) -> None:
+    writer = Writer(lake.home, VENUE)
+    writer.block(*lines_of())
+    writer.seal()
+    (sealed,) = list_recordings(lake.home)
+    strange = sealed.path.with_name(sealed.path.name.replace(str(sealed.start_ns), str(sealed.start_ns - 1)))
+    strange.mkdir() if kind == "folder" else strange.symlink_to(lake.home / "moved away")
+    Normaliser(lake).run_once()
     held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
     assert held is not None
     assert held.height == 59

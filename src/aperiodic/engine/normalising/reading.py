@@ -132,7 +132,7 @@ class RecordingsReader:
             name = recording.sealed_path.name
             if self.is_full or done >= most:
                 break
-            if self._is_passed(name):
+            if self._is_passed(name) or not _is_there(recording):
                 continue
             if name != self.place.segment:
                 self._begin_file(name)
@@ -281,3 +281,8 @@ class RecordingsReader:
         if "file" in self._restored:
             self.file = FileCounts.restore(self._restored["file"])
         self.began = self._restored.get("began", 0) or self.began
+
+
+def _is_there(recording: Recording) -> bool:
+    """Whether a recording is a file that can be opened: it may have been moved away, or its link lead nowhere."""
+    return recording.path.is_file() or recording.sealed_path.is_file()
