@@ -305,3 +305,14 @@ def test_what_is_no_file_is_passed_over(lake: Lake, kind: str) -> None:
     held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
     assert held is not None
     assert held.height == 59
+
+
+def test_a_capture_that_has_ended_is_not_behind(lake: Lake) -> None:
+    writer = Writer(lake.home, VENUE)
+    writer.block(*lines_of())
+    normaliser = Normaliser(lake)
+    normaliser.run_once()
+    assert normaliser.progress.behind_s is not None
+    writer.seal()
+    normaliser.run_once()
+    assert normaliser.progress.behind_s is None

@@ -47,7 +47,8 @@ class Progress:
     Attributes:
         shards: Writers whose recordings are followed.
         ticks: Ticks committed since the start.
-        behind_s: How long ago the last committed line of the shard that is furthest behind arrived, s; None before any.
+        behind_s: How long ago the last committed line of the shard that is furthest behind arrived, s; None before any,
+            and when all of what ended recordings hold is committed.
         waits: Why the last commit could not be made, None where it could.
     """
 
@@ -105,7 +106,11 @@ class Normaliser:
     @property
     def progress(self) -> Progress:
         """How far the work is now."""
-        received = [shard.received for shard in self._shards.values() if shard.received]
+        received = [
+            shard.received
+            for key, shard in self._shards.items()
+            if shard.received and not shard.has_ended(self._recordings.get(key, []))
+        ]
         behind = max(now_us() - min(received), 0) / 1_000_000 if received else None
         return Progress(len(self._shards), sum(shard.ticks for shard in self._shards.values()), behind, self._waits)
 

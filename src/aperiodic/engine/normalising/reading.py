@@ -142,6 +142,12 @@ class RecordingsReader:
             self._end_file(recording)
         return done
 
+    def has_ended(self, recordings: Sequence[Recording]) -> bool:
+        """Whether the last recording is sealed and was read to its end, or none is there any more."""
+        return not recordings or (
+            not recordings[-1].is_open and not self.is_warming and self._is_passed(recordings[-1].sealed_path.name)
+        )
+
     def dump(self) -> dict[str, Any]:
         """Return what a checkpoint needs to know besides places, as values of JSON."""
         return {

@@ -104,6 +104,10 @@ class Shard:
         self.is_idle = done == 0
         return done
 
+    def has_ended(self, recordings: Sequence[Recording]) -> bool:
+        """Whether all of its recordings are sealed, and all that they hold is committed or about to be."""
+        return not self._reader.uncommitted and self._reader.has_ended(recordings)
+
     def hand_over(self) -> None:
         """Tell whoever wants ticks at once what was read since the last time."""
         reader, sender = self._reader, self._sender
