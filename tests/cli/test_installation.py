@@ -269,3 +269,28 @@ def found_without_hosts(command: Command) -> dict[str, tuple[str, str, str]]:
     told = {each["check"]: (each["state"], each["detail"], each["hint"]) for each in json.loads(done.out)}
     assert not any(check.startswith("hosts") for check in told)
     return told
+
+
+def test_the_doctor_names_a_folder_of_recordings_that_belongs_to_no_exchange(command: Command) -> None:
+    command.run("simulate", *MARKET, *DAY)
+    (command.home / "recordings" / "foo-venue").mkdir(parents=True)
+    state, detail, hint = found_without_hosts(command)["folders of recordings"]
+    assert state == "warning"
+    assert "foo-venue" in detail
+    assert hint
+
+
+def test_where_no_name_is_found_the_doctor_says_nothing_of_countries(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nameless(*_: object, **__: object) -> None:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "create_connection", nameless)
+    told = found(command)
+    for check in ("hosts of binance-futures", "hosts of okx-perps"):
+        state, detail, hint = told[check]
+        assert state == "warning"
+        assert "its name is not found" in detail
+        assert "DNS" in hint
+        assert "country" not in hint

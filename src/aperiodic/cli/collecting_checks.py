@@ -16,6 +16,7 @@ from aperiodic.cli.findings import Finding
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.ledger import is_unused, open_ledger
 from aperiodic.lake.recordings import claim, host_name, list_recordings
+from aperiodic.market import Exchange
 from aperiodic.venues import all_venues
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ _PORTS: Final = {"wss": 443, "https": 443, "ws": 80, "http": 80}
 _FRESH_S: Final = 60.0
 _BEHIND_S: Final = 900.0
 _BUSY_S: Final = 5.0
+_NAMELESS: Final = "its name is not found"
+_LOOK_UP: Final = "See whether this machine is connected to the internet and can look up names (DNS)."
 
 
 def hosts(_settings: Settings) -> Iterator[Finding]:
@@ -47,7 +50,9 @@ def hosts(_settings: Settings) -> Iterator[Finding]:
         places = wanted[feed.exchange]
         faults = [f"{host}: {reached[host, port]}" for host, port in places if reached[host, port]]
         if faults:
-            hint = f"Nothing, or not all, can be collected from it; all else works. {feed.geo_hint}".strip()
+            nameless = all(_NAMELESS in fault for fault in faults)
+            advice = _LOOK_UP if nameless else feed.geo_hint
+            hint = f"Nothing, or not all, can be collected from it; all else works. {advice}".strip()
             yield Finding(f"hosts of {feed.exchange}", "warning", "; ".join(faults), hint)
         else:
             yield Finding(f"hosts of {feed.exchange}", "ok", f"{len(places)} can be reached")
@@ -66,6 +71,7 @@ def captures(settings: Settings) -> Iterator[Finding]:
 
 def recordings(settings: Settings) -> Iterator[Finding]:
     """Look whether recordings are sealed, and whether they become ticks."""
+    yield from _foreign(settings)
     found = list_recordings(settings.home)
     if not found:
         return
@@ -78,6 +84,15 @@ def recordings(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("recordings", "ok", held)
     yield from _ticks(settings, found)
+
+
+def _foreign(settings: Settings) -> Iterator[Finding]:
+    folder = settings.home / "recordings"
+    known = {str(exchange) for exchange in Exchange}
+    strange = sorted(each.name for each in folder.iterdir() if each.name not in known) if folder.is_dir() else []
+    if strange:
+        detail = f"{folder / strange[0]} is named after no exchange that is known here, and is passed over"
+        yield Finding("folders of recordings", "warning", detail, "Move it elsewhere, or install what knows its venue.")
 
 
 def _places(feed: Feed) -> Iterator[tuple[str, int]]:
@@ -94,7 +109,7 @@ def _reach(place: tuple[str, int]) -> str:
         with closing(socket.create_connection(place, timeout=_CONNECT_S)):
             return ""
     except socket.gaierror as error:
-        return f"its name is not found ({error.strerror})"
+        return f"{_NAMELESS} ({error.strerror})"
     except TimeoutError:
         return f"no answer within {_CONNECT_S:.0f} s"
     except OSError as error:

@@ -83,8 +83,8 @@ def require_installation(settings: Settings, begin: Begin = Begin.NOWHERE) -> No
         raise LakeError(
             f"There is no installation in {home}.",
             code="no_installation",
-            hint="Check APERIODIC_HOME (default: ./aperiodic-data). A new one begins with the commands import, simulate "
-            "and demo.",
+            hint="Check APERIODIC_HOME (default: ./aperiodic-data). A new one begins with the commands up, import, "
+            "backfill, simulate and demo.",
         )
     errors.print(f"New installation in {home}", highlight=False, markup=False, soft_wrap=True)
 
