@@ -17,7 +17,7 @@ import pytest
 import aperiodic
 from aperiodic.cli import supervisor
 from aperiodic.cli.supervisor import Part, Supervisor
-from aperiodic.cli.up import _captured, _chosen, _last_words, up
+from aperiodic.cli.up import _alone, _captured, _chosen, _last_words, mock_part, mock_settings, up
 from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.lake.recordings import list_recordings
 from aperiodic.market import AperiodicDataError, Exchange, InvalidInputError, Symbol
@@ -127,6 +127,14 @@ def test_a_part_that_fails_at_its_very_start_ends_everything(tmp_path: Path) -> 
     assert "no such thing" in failing.line
 
 
+def test_a_part_that_runs_already_is_watched_and_not_started_twice(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    running = part("runs", RUNS, log, "runs", 0)
+    running.start()
+    assert run([[running]], lambda: len(lines(log)) >= 1) == 0
+    assert lines(log) == ["runs runs", "runs stops"]
+
+
 def test_a_part_that_fails_later_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "_FIRST_WAIT_S", 0.01)
     log = tmp_path / "log"
@@ -170,6 +178,42 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path, mon
             up(mock=True, port=taken.getsockname()[1])
     assert raised.value.code == "address_unavailable"
     assert not home.exists()
+
+
+def test_a_second_one_in_the_same_home_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    monkeypatch.setenv("APERIODIC_HOME", str(home))
+    with _alone(home), pytest.raises(LakeError) as raised:
+        up(mock=True, port=0)
+    assert raised.value.code == "up_already"
+    assert not (home / "mock.env").exists()
+    with _alone(home):
+        pass
+
+
+def test_the_mock_exchange_keeps_its_port_when_it_is_started_again(tmp_path: Path) -> None:
+    mocking = mock_part(tmp_path, {Exchange.BINANCE: []})
+    try:
+        mocking.start()
+        before = mock_settings(tmp_path, mocking, lambda: False)
+        mocking.kill()
+        (tmp_path / "mock.env").unlink()
+        mocking.start()
+        assert before
+        assert mock_settings(tmp_path, mocking, lambda: False) == before
+        assert mocking.line == f"port {before['APERIODIC_REST_BINANCE'].split(':')[2].split('/')[0]}"
+    finally:
+        mocking.stop()
+
+
+def test_a_capture_without_a_connection_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "cut.json"
+    now = time.time()
+    told = {"time": now, "started": now - 60, "frames": 1_234, "bytes": 360_000, "dropped_frames": 0}
+    path.write_text(json.dumps({**told, "connections": []}))
+    assert _captured(path) == "1,234 frames, NO CONNECTION IS LIVE"
+    path.write_text(json.dumps({**told, "connections": [{"stage": "live", "silent": []}]}))
+    assert _captured(path) == "1,234 frames, 1 of 1 connections live, 6 KB/s"
 
 
 def test_a_capture_whose_disk_is_full_says_so(tmp_path: Path) -> None:

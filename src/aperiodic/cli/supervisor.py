@@ -233,7 +233,7 @@ class Supervisor:
         *,
         stopping: Callable[[], object] = lambda: None,
     ) -> int:
-        """Start all parts, the last ones first, keep them running until `over`, and stop them.
+        """Start all parts that do not run, the last ones first, keep them running until `over`, and stop them.
 
         Args:
             over: Set when it is to end.
@@ -249,7 +249,7 @@ class Supervisor:
         """
         try:
             for part in reversed(self.parts):
-                if not over.is_set():
+                if not over.is_set() and not part.is_running:
                     part.start()
             while not over.wait(every_s):
                 if self._cannot_go_on():

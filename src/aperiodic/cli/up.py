@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Self
 
@@ -22,13 +22,15 @@ from aperiodic.cli.keys import make_key
 from aperiodic.cli.parameters import ExchangeList, SymbolList
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.cli.supervisor import Part, Supervisor
+from aperiodic.lake import LakeError
+from aperiodic.lake.recordings import claim, host_name
 from aperiodic.market import AperiodicDataError, Exchange, InvalidInputError, Symbol
 from aperiodic.server import reserve_port
 from aperiodic.server.settings import ServerSettings
 from aperiodic.venues import all_venues, venue_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["capture_part", "mock_part", "mock_settings", "up"]
 
@@ -68,9 +70,9 @@ def up(
             has_keys = bool(list_keys(connection))
         key = None if has_keys else make_key(lake, "prime-raw", "up")
         home = lake.home
-    mocking = mock_part(home, chosen) if mock else None
     environment: dict[str, str] = {}
-    with stop_signal() as over:
+    with _alone(home), stop_signal() as over:
+        mocking = mock_part(home, chosen) if mock else None
         if mocking is not None:
             _say("!!! SIMULATED DATA: this is a made-up market, nothing of it happened on an exchange !!!")
             mocking.start()
@@ -94,6 +96,8 @@ def up(
                 )
             ],
         ]
+        if mocking is not None:
+            groups.append([mocking])
         _say(f"Collecting from {', '.join(chosen)} into {home.absolute()}; serving http://{host}:{port} (Ctrl-C stops)")
         if key is not None:
             print_line(f"export APERIODIC_API_URL=http://{host}:{port}/api/v1 APERIODIC_API_KEY={key}")
@@ -108,6 +112,26 @@ def up(
             _say(_last_words(groups))
     if code:
         raise SystemExit(code)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Make sure that no other `up` of this machine works in a home: its parts would be in the way of these.
+
+    Raises:
+        LakeError: `up_already`.
+    """
+    path = home / "capture" / f"{_SHARD}-{host_name()}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file, claim(file) as is_mine:
+        if not is_mine:
+            raise LakeError(
+                f"Another `aperiodic up` works in {home.absolute()}.",
+                code="up_already",
+                hint="Stop it first, or give this one an APERIODIC_HOME of its own. "
+                "More is recorded beside it by: aperiodic capture",
+            )
+        yield
 
 
 def _tell_stopping() -> None:
@@ -179,13 +203,14 @@ def _captured(path: Path) -> str:
     connections = told["connections"]
     live = sum(each["stage"] == "live" for each in connections)
     silent = sum(len(each["silent"]) for each in connections)
-    words = [
-        f"{told['frames']:,} frames",
-        f"{live} of {len(connections)} connections live",
-        f"{told['bytes'] / max(told['time'] - told['started'], 1) / 1_000:,.0f} KB/s",
-    ]
-    if (late := told.get("file_lag", {}).get("p99_ms")) is not None:
-        words.append(f"in the file within {late:,.0f} ms (p99)")
+    words = [f"{told['frames']:,} frames"]
+    if live:
+        words.append(f"{live} of {len(connections)} connections live")
+        words.append(f"{told['bytes'] / max(told['time'] - told['started'], 1) / 1_000:,.0f} KB/s")
+        if (late := told.get("file_lag", {}).get("p99_ms")) is not None:
+            words.append(f"in the file within {late:,.0f} ms (p99)")
+    else:
+        words.append("NO CONNECTION IS LIVE")
     if silent:
         words.append(f"{silent} streams silent")
     if told["dropped_frames"]:
@@ -194,15 +219,19 @@ def _captured(path: Path) -> str:
 
 
 def mock_part(home: Path, chosen: dict[Exchange, list[Symbol]]) -> Part:
-    """Return the mock exchange of venues and symbols; see `mock_settings`."""
+    """Return the mock exchange of venues and symbols; see `mock_settings`.
+
+    It keeps its port when it is started again, for the captures know no other.
+    """
     settings = home / "mock.env"
     settings.unlink(missing_ok=True)
-    arguments = ["mock-exchange", "--port", "0", "--env-file", str(settings)]
+    port = reserve_port("127.0.0.1", 0)
+    arguments = ["mock-exchange", "--port", str(port), "--env-file", str(settings)]
     for of in chosen:
         arguments += ["--exchange", of]
     for symbol in dict.fromkeys(symbol for some in chosen.values() for symbol in some):
         arguments += ["--symbol", str(symbol)]
-    return Part("mock exchange", arguments, complain=_complain)
+    return Part("mock exchange", arguments, state=lambda: f"port {port}", complain=_complain)
 
 
 def mock_settings(home: Path, mock: Part, is_over: Callable[[], bool]) -> dict[str, str]:
