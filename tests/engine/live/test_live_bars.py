@@ -110,6 +110,26 @@ def test_rows_are_those_of_the_build_wherever_batches_end_and_the_engine_restart
     print(f"{cells:,} values of {len(reader.rows):,} rows compared")  # noqa: T201 - how much was compared
 
 
+def test_who_wants_seconds_gets_those_that_files_do_not_have_yet(lake: Lake) -> None:
+    """Files of open days take in seconds by the minute; nothing is between them and what is told."""
+    append(lake, rows(-100, 0))
+    build(lake)
+    reader, clock, wanted = Reader(), Clockwork(BEGIN), False
+    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: wanted)
+    builder.round()
+    for second in range(0, 700, 50):
+        wanted = second in {300, 650}
+        append(lake, rows(second, second + 50))
+        clock.now = BEGIN + (second + 50) * SECOND
+        builder.round()
+    compare(lake, reader, BEGIN + 700 * SECOND, 0)
+    told_at = {(time - BEGIN) // SECOND for (of, _, on), time in reader.rows if (of, on) == ("ohlcv", "1s")}
+    every = {(time - BEGIN) // SECOND for (of, _, on), time in published(lake) if (of, on) == ("ohlcv", "1s")}
+    assert {second for second in every if 180 <= second < 345 or 530 <= second < 695} <= told_at
+    assert min(told_at) >= 178  # less than the two minutes before, and the arrival of the last tick
+    assert not told_at & set(range(350, 528))
+
+
 def is_before(tick: tuple[object, ...], second: int) -> bool:
     assert isinstance(tick[0], int)
     return tick[0] < BEGIN + second * SECOND

@@ -7,8 +7,9 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
-from tests.server.stream import rows
+from tests.server.stream import rows, talking
 from tests.server.stream.rows import BTC, ETH, MINUTE
 from tests.server.stream.talking import tell_before
 
@@ -17,7 +18,7 @@ import aperiodic
 if TYPE_CHECKING:
     from tests.servers import Api
 
-    from aperiodic.engine.live import LiveHub
+    from aperiodic.engine.live import LiveHub, LiveRow
 
 CHANNEL = "ohlcv.binance-futures.1m"
 T = (time.time_ns() // 1000 // MINUTE - 60) * MINUTE
@@ -50,6 +51,30 @@ def test_rows_since_a_time_come_before_new_ones(api: Api, hub: LiveHub, monkeypa
     assert stream.gaps == []
     assert frame["close"].to_list() == [101.5, 102.5, 103.5]
     assert frame["revision"].to_list() == [1, 0, 0]
+
+
+def test_seconds_that_are_made_for_who_asks_reach_nobody_twice(api: Api, hub: LiveHub) -> None:
+    """With the first reader of bars below a minute those of the last minutes are told, which files do not have yet."""
+    start = time.time_ns() // 1_000_000_000 * 1_000_000
+
+    def second(ago: int) -> LiveRow:
+        made = rows.row(0, first=start - ago * 1_000_000)
+        told = msgspec.json.decode(made.data) | {"interval": "1s"}
+        of = {"interval": "1s", "clock": "true", "end": made.time + 1_000_000, "data": msgspec.json.encode(told)}
+        return msgspec.structs.replace(made, **of)
+
+    asked: dict[str, Any] = {"op": "subscribe", "id": "s", "channels": ["ohlcv.binance-futures.1s"]}
+    with talking.opened(api) as new, talking.opened(api) as past:
+        assert talking.ask(new, **asked)["rejected"] == []
+        assert talking.ask(past, **asked, since=start - 90_000_000)["replayed"] is True
+        hub.tell([second(ago) for ago in (120, 60, 30)])
+        assert [talking.received(past)["data"]["time"] for _ in range(2)] == [start - 60_000_000, start - 30_000_000]
+        with talking.opened(api) as later:
+            assert talking.ask(later, **asked, since=start - 45_000_000)["replayed"] is True
+            assert talking.received(later)["data"]["time"] == start - 30_000_000
+            hub.tell([second(0)])
+            for client in (new, past, later):
+                assert talking.received(client)["data"]["time"] == start
 
 
 def test_refusals_are_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from aperiodic.engine.families import datasets_of
 from aperiodic.engine.fields import dataset_frame, dataset_frames, new_month_of, partials_of
 from aperiodic.engine.live.rows import FIRST, LiveRow, rows_of
 from aperiodic.engine.merging import times_of
+from aperiodic.engine.open_days.day_state import FILES_LAG_US
 from aperiodic.market import DAY_US, Interval
 from aperiodic.market.time import day_at
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveBars"]
 
-_TOLD_AT_START_US: Final = 120_000_000
+_TOLD_AT_START_US: Final = FILES_LAG_US
 """Bars that ended so long before the first look are told: the files of open days lag by less, so nothing is between."""
 
 States = dict[tuple["Clock", int], "DayState"]

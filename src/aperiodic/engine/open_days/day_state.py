@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from aperiodic.catalog import Family
     from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay
 
-__all__ = ["DayState"]
+__all__ = ["FILES_LAG_US", "DayState"]
+
+FILES_LAG_US: Final = 120_000_000
+"""The files of open days have bars that ended so long ago."""
 
 _TAIL_US: Final = 30_000_000
 """For so long ticks are remembered, to know those that come twice."""
@@ -159,7 +162,8 @@ class DayState:
         """Yield the bars that are over and were not yielded before, of every interval; the shorter ones first.
 
         Args:
-            seconds: Whether those below a minute are wanted; if not they are left out for good.
+            seconds: Whether those below a minute are wanted; when they are again, those of the last two minutes are yielded,
+                for files have the others.
         """
         for interval in self._clock.intervals:
             edge = self.folded_to - self.folded_to % interval.microseconds
@@ -167,8 +171,11 @@ class DayState:
                 since = self._taken.get((family, interval), self.begin)
                 if edge <= since:
                     continue
+                if interval.sub_minute and not seconds:
+                    self._taken[family, interval] = max(since, edge - FILES_LAG_US)
+                    continue
                 self._taken[family, interval] = edge
-                if self._last.get(family, -1) < since or (interval.sub_minute and not seconds):
+                if self._last.get(family, -1) < since:
                     continue
                 bars = day.finish([interval], since)[interval]
                 over = _before(bars, edge)

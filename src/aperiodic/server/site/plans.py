@@ -9,6 +9,9 @@ from aperiodic.accounts.plans import list_plans
 from aperiodic.catalog import DATASETS
 from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
+from aperiodic.server.stream.channels import MOST_CHANNELS
+from aperiodic.server.stream.connection import MOST_MESSAGES
+from aperiodic.server.stream.replay import MOST_ROWS
 
 __all__ = ["get_plans"]
 
@@ -29,4 +32,7 @@ def get_plans(request: Request[Any, Any, Any], service: NamedDependency[Service]
         tiers={tier: [declared for declared in DATASETS.values() if declared.tier == tier] for tier in tiers},
         address_limit=service.settings.address_requests_per_minute,
         signups_per_hour=service.settings.signups_per_hour,
+        live_channels=MOST_CHANNELS,
+        live_messages=MOST_MESSAGES,
+        live_rows=MOST_ROWS,
     )

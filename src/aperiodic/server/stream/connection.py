@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from aperiodic.server.service import Caller
     from aperiodic.server.stream.service import StreamService
 
-__all__ = ["StreamConnection"]
+__all__ = ["MOST_MESSAGES", "StreamConnection"]
 
 _MOST_MESSAGE: Final = 1 << 18
-_MOST_MESSAGES: Final = 120
+MOST_MESSAGES: Final = 120
 """Messages of a client in a minute."""
 _MINUTE_S: Final = 60.0
 _QUEUED_BYTES: Final = 4 << 20
@@ -171,8 +171,8 @@ class StreamConnection(asyncio.Protocol):
         if now - self._minute >= _MINUTE_S:
             self._minute, self._messages = now, 0
         self._messages += 1
-        if self._messages > _MOST_MESSAGES:
-            self.close(RATE, f"more than {_MOST_MESSAGES} messages a minute")
+        if self._messages > MOST_MESSAGES:
+            self.close(RATE, f"more than {MOST_MESSAGES} messages a minute")
             return
         try:
             message = msgspec.json.decode(data)
@@ -252,8 +252,10 @@ class StreamConnection(asyncio.Protocol):
             ]
             if told:
                 self.send(b"".join(framed(row_message(channel.name, row)) for row in told))
+            for row in told:
+                newest[row.symbol] = max(newest.get(row.symbol, 0), row.time)
             if channel.name in self._channels:
-                self._service.fanout.enter(self, channel)
+                self._service.fanout.enter(self, channel, since, newest)
 
     def _unsubscribe(self, message: dict[str, Any]) -> None:
         gone, rejected = [], []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict, deque
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -28,6 +29,31 @@ __all__ = ["Fanout", "Reader", "framed", "row_message"]
 _KEPT_US: Final = 180_000_000
 _MOST_KEPT: Final = 200_000
 """Rows that are kept for those who ask what they have missed, of all series together."""
+
+
+_LATE_US: Final = 10_000_000
+"""A row is new to who comes so long after the end of its bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What a reader has asked for, and what it does not need to be told.
+
+    Attributes:
+        channel: Its channel.
+        since: Bars that began before are not for it, µs.
+        told: The newest row of each symbol that it has; older ones come a second time.
+    """
+
+    channel: Channel
+    since: int
+    told: Mapping[str, int] = field(default_factory=dict)
+
+    def wants(self, row: LiveRow) -> bool:
+        """Whether the reader is to be told a row of the series."""
+        if self.channel.symbols is not None and row.symbol not in self.channel.symbols:
+            return False
+        return row.revision > 0 or (row.time >= self.since and row.time > self.told.get(row.symbol, -1))
 
 
 class Reader(Protocol):
@@ -65,7 +91,7 @@ class Fanout:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self._readers: defaultdict[Series, dict[tuple[Reader, str], Channel]] = defaultdict(dict)
+        self._readers: defaultdict[Series, dict[tuple[Reader, str], _Entry]] = defaultdict(dict)
         self._newest: defaultdict[Series, dict[str, LiveRow]] = defaultdict(dict)
         self._kept: deque[LiveRow] = deque()
         self._began = now_us()
@@ -83,10 +109,22 @@ class Fanout:
         """Stop receiving."""
         self._over.set()
 
-    def enter(self, reader: Reader, channel: Channel) -> None:
-        """Let a reader have the rows of a channel from now on."""
-        self._readers[channel.series][reader, channel.name] = channel
-        self._wants_seconds = self._wants_seconds or Interval(channel.series[2]).sub_minute
+    def enter(
+        self, reader: Reader, channel: Channel, since: int | None = None, told: Mapping[str, int] | None = None
+    ) -> None:
+        """Let a reader have the rows of a channel from now on.
+
+        Args:
+            reader: Who.
+            channel: Of what.
+            since: From when on it asks for rows, µs; None for new ones.
+            told: The newest row of each symbol that it was told of those, µs.
+        """
+        interval = Interval(channel.series[2])
+        if since is None:  # with the first reader of bars below a minute those of the last minutes are made
+            since = now_us() - _LATE_US - interval.microseconds if interval.sub_minute else 0
+        self._readers[channel.series][reader, channel.name] = _Entry(channel, since, told or {})
+        self._wants_seconds = self._wants_seconds or interval.sub_minute
 
     def leave(self, reader: Reader, channels: Iterable[Channel]) -> None:
         """Let a reader have no more rows of some channels."""
@@ -176,12 +214,12 @@ class Fanout:
             if self._is_told(row, from_files=from_files):
                 continue
             frames: dict[str, bytes] = {}
-            for (reader, _), channel in self._readers[_series_of(row)].items():
-                if channel.symbols is not None and row.symbol not in channel.symbols:
+            for (reader, name), entry in self._readers[_series_of(row)].items():
+                if not entry.wants(row):
                     continue
-                if channel.name not in frames:
-                    frames[channel.name] = framed(row_message(channel.name, row))
-                outgoing[reader].append(frames[channel.name])
+                if name not in frames:
+                    frames[name] = framed(row_message(name, row))
+                outgoing[reader].append(frames[name])
             if frames and row.revision == 0 and not from_files:
                 told.append(row)
         for reader, some in outgoing.items():

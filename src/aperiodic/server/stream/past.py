@@ -16,7 +16,7 @@ from aperiodic.server.stream.fanout import Fanout, Reader
 from aperiodic.server.stream.replay import missed_rows, rows_of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from aperiodic.engine.live import LiveRow
     from aperiodic.lake import Lake
@@ -127,9 +127,11 @@ class PastFanout(Fanout):
         self._begun = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
 
-    def enter(self, reader: Reader, channel: Channel) -> None:
+    def enter(
+        self, reader: Reader, channel: Channel, since: int | None = None, told: Mapping[str, int] | None = None
+    ) -> None:
         """Let a reader have the rows of a channel from now on; the first one starts the replay."""
-        super().enter(reader, channel)
+        super().enter(reader, channel, since or 0, told)
         self._begun.set()
 
     def start(self) -> None:
