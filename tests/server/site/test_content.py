@@ -114,6 +114,7 @@ def test_plans_are_those_of_the_ledger(tmp_path: Path) -> None:
             create_plan(connection, Plan("desk", 99, 2, sub_minute=True, raw=False, live=7, requests_per_minute=5_432))
             plans = list_plans(connection)
         text = app.client.get("/plans").text
+        assert "200 channels at most, and 120 messages" in text
     for plan in plans:
         row = text.partition(f'id="plan-{plan.name}"')[2].partition("</tr>")[0]
         assert f"{plan.requests_per_minute:,}" in row
