@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +43,11 @@ def watch(words: Sequence[str]) -> None:
         SystemExit: With 2 when the words cannot be understood.
     """
     asked = _parser().parse_args(words)
+    with suppress(KeyboardInterrupt):  # that is how one stops to watch
+        _watch(asked)
+
+
+def _watch(asked: argparse.Namespace) -> None:
     _check_fields(asked)
     import aperiodic  # noqa: PLC0415 (not for --help)
 
@@ -59,11 +64,8 @@ def watch(words: Sequence[str]) -> None:
     with warnings_in_plain_words(), stream, showing as show:
         if _names_one_server(asked):
             threading.Thread(target=_tell_unknown_symbols, args=(asked.exchange, asked.symbols), daemon=True).start()
-        try:
-            for message in islice(stream, asked.count):
-                show(message)
-        except KeyboardInterrupt:
-            pass  # that is how one stops to watch
+        for message in islice(stream, asked.count):
+            show(message)
 
 
 def _check_fields(asked: argparse.Namespace) -> None:
