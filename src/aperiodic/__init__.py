@@ -62,7 +62,10 @@ if TYPE_CHECKING:
         TradeMetric,
     )
     from aperiodic.market.errors import AperiodicDataError, IncompleteDataError, InvalidInputError
+    from aperiodic.research import bars
+    from aperiodic.research.align import align
     from aperiodic.research.fill import fill
+    from aperiodic.research.plot import plot
 
 __all__ = [
     "APIError",
@@ -94,6 +97,8 @@ __all__ = [
     "TimestampType",
     "TradeMetric",
     "__version__",
+    "align",
+    "bars",
     "download_metrics",
     "download_metrics_async",
     "download_raw",
@@ -122,6 +127,7 @@ __all__ = [
     "get_twap_async",
     "get_vwap",
     "get_vwap_async",
+    "plot",
     "scan_metrics",
     "stream",
 ]
@@ -142,7 +148,10 @@ _MODULES: Final = {
         *("ChannelRejection", "StreamChannel", "StreamClosedError", "StreamMessage", "StreamSubscription"),
         *("StreamSubscriptionError", "StreamWarning"),
     ),
+    "aperiodic.research": ("bars",),
+    "aperiodic.research.align": ("align",),
     "aperiodic.research.fill": ("fill",),
+    "aperiodic.research.plot": ("plot",),
     "aperiodic.client.symbols": ("get_symbols", "get_symbols_async"),
     "aperiodic.client.raw": (
         *("download_raw", "download_raw_async", "get_raw", "get_raw_async"),

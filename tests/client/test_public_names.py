@@ -74,6 +74,8 @@ def test_the_package_exports_exactly_these_names() -> None:
         "TimestampType",
         "TradeMetric",
         "__version__",
+        "align",
+        "bars",
         "download_metrics",
         "download_metrics_async",
         "download_raw",
@@ -102,6 +104,7 @@ def test_the_package_exports_exactly_these_names() -> None:
         "get_twap_async",
         "get_vwap",
         "get_vwap_async",
+        "plot",
         "scan_metrics",
         "stream",
     ]
