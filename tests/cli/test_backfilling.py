@@ -40,7 +40,7 @@ def test_days_are_counted_and_the_next_step_is_named(command: Command, archive: 
         "trades perpetual-BTC-USDT:USDT: days imported 2; not in the archive 1 (2025-05-02) (ticks: trades 2)\n"
         "Next: aperiodic build\n"
     )
-    assert "Days covered: 3 of 3 (100 %)" in done.err
+    assert "Days looked at: 3 of 3 (100 %)" in done.err
     done = command.run(*FUTURES, *DAYS)
     assert done.out == "trades perpetual-BTC-USDT:USDT: days held before 2; not in the archive 1 (2025-05-02)\n"
     assert "archive" in command.run("status").out

@@ -189,7 +189,7 @@ class _Summary:
     def take(self, report: DayReport) -> None:
         """Take what is said of a day."""
         self._done += 1
-        self._progress("Days covered", self._done, self._total)
+        self._progress("Days looked at", self._done, self._total)
         series = report.table, ", ".join(report.symbols)
         self._days[series][report.outcome] += 1
         self._ticks[series].update(report.ticks)

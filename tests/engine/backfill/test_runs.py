@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.backfill.test_days import DAY, OKX, SIZES, SWAP, UM, ms, okx_trade, put_okx_trades, put_trades, trade
 
-from aperiodic.market import Stream
+from aperiodic.engine.backfilling.addresses import read_addresses
+from aperiodic.market import InvalidInputError, Stream
 from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
@@ -69,3 +70,21 @@ def test_instruments_of_one_day_are_imported_each_for_itself(archive: Archive, b
         (("perpetual-ETH-USDT:USDT",), "imported", {"trades": 2}),
         (("perpetual-XRP-USDT:USDT",), "absent", {}),
     ]
+
+
+def test_a_file_of_another_day_is_refused_and_fetched_again(archive: Archive, backfiller: Backfiller) -> None:
+    put_trades(archive, DAY, trade(1, ms(DAY + timedelta(days=2))))
+    (report,) = backfiller.run(UM, "BTCUSDT", DAY, DAY, Stream.TRADES)
+    assert (report.outcome, report.error and report.error.code) == ("refused", "no_valid_rows")
+    put_trades(archive, DAY, trade(1, ms(DAY)))
+    (report,) = backfiller.run(UM, "BTCUSDT", DAY, DAY, Stream.TRADES)
+    assert (report.outcome, report.ticks) == ("imported", {"trades": 1})
+
+
+def test_a_setting_of_no_archive_names_the_nearest() -> None:
+    slip = {"APERIODIC_ARCHIVE_BINANCE_VISON": "http://127.0.0.1:1"}
+    with pytest.raises(InvalidInputError, match="BINANCE_VISON") as refused:
+        read_addresses([], slip)
+    assert "APERIODIC_ARCHIVE_BINANCE_VISION" in (refused.value.hint or "")
+    known = {"APERIODIC_ARCHIVE_TARDIS": "http://127.0.0.1:1", "APERIODIC_ARCHIVE_OKX_STATIC": "http://127.0.0.1:1"}
+    assert read_addresses([], known) == {}

@@ -59,10 +59,16 @@ def test_a_damaged_package_is_told_by_name(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["bomb.zip", "bomb.tar.gz"])
 def test_a_package_that_fills_the_memory_is_refused(tmp_path: Path, name: str) -> None:
     zeros = bytes(80 << 20)
-    package = zipped("a.csv", zeros) if name == "bomb.zip" else tarred("a.data", zeros)
+    package = zipped("bomb.csv", zeros) if name == "bomb.zip" else tarred("a.data", zeros)
     with pytest.raises(ImportSourceError) as refused:
         unpacked(tmp_path, name, package)
     assert refused.value.code == "expands_too_far"
+
+
+def test_what_is_called_otherwise_than_its_package_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImportSourceError, match="ETHUSDT") as refused:
+        unpacked(tmp_path, "BTCUSDT-trades-2025-05-01.zip", zipped("ETHUSDT-trades-2025-05-01.csv", b"1,2\n"))
+    assert refused.value.code == "unexpected_members"
 
 
 def test_blocks_hold_whole_lines(tmp_path: Path) -> None:

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from aperiodic.market import InvalidInputError
+from aperiodic.market.errors import nearest
+from aperiodic.venues import all_venues
+from aperiodic.venues.tardis import TARDIS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from aperiodic.venues.archive import ArchiveBase
 
 __all__ = ["read_addresses", "setting_of"]
 
 _PREFIX: Final = "APERIODIC_ARCHIVE_"
+_ANY: Final = "BTC-USDT-SWAP"
+"""Name of an instrument; all archives of a venue are told by the files of any."""
 _SCHEMES: Final = frozenset({"http", "https", "s3"})
 
 
@@ -24,7 +29,12 @@ def setting_of(base: ArchiveBase) -> str:
     return f"{_PREFIX}{base.name.upper()}"
 
 
-def read_addresses(bases: Iterable[ArchiveBase], environment: Mapping[str, str] | None = None) -> dict[str, str]:
+def _archives_of_venues() -> Iterator[ArchiveBase]:
+    tables = (table for venue in all_venues() for table in venue.archives)
+    return (file.base for table in tables for file in table.files(_ANY, table.since))
+
+
+def read_addresses(bases: Collection[ArchiveBase], environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the addresses that stand in for those of some archives, by the archive's name.
 
     Args:
@@ -32,9 +42,18 @@ def read_addresses(bases: Iterable[ArchiveBase], environment: Mapping[str, str] 
         environment: Environment variables; by default those of this process.
 
     Raises:
-        InvalidInputError: `bad_setting` when one is not an address.
+        InvalidInputError: `bad_setting` when one is not an address, or belongs to no archive.
     """
     told = os.environ if environment is None else environment
+    known = {setting_of(base) for base in (TARDIS, *_archives_of_venues(), *bases)}
+    for name in told:
+        if name.startswith(_PREFIX) and name not in known:
+            guess = nearest(name, known)
+            raise InvalidInputError(
+                f"The setting {name} is not known: it would change nothing.",
+                code="bad_setting",
+                hint=f"{f'Did you mean {guess}? ' if guess else ''}Correct or unset this environment variable.",
+            )
     addresses = {}
     for base in bases:
         address = told.get(setting_of(base), "").strip()

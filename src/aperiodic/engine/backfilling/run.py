@@ -165,6 +165,7 @@ class _Run:
         held = [each for each in fetched if each.local is not None]
         with TemporaryDirectory(prefix="aperiodic-") as folder:
             found = self._read(unit, held, Path(folder)) if held else DayFindings()
+            _require_ticks(unit, found)
             ticks = write_day(self._lake, unit, fetched, found)
         missing = tuple(each.file.path for each in fetched if each.presence is Presence.ABSENT)
         outcome = Outcome.ABSENT if not held else Outcome.PARTLY if missing else Outcome.IMPORTED
@@ -284,6 +285,23 @@ def _read_known(lake: Lake, units: Iterable[Unit]) -> _Days:
         for exchange in exchanges:
             known |= read_archived(connection, exchange, symbols, days[0], days[-1])
     return known
+
+
+def _require_ticks(unit: Unit, found: DayFindings) -> None:
+    """Refuse files of which every line was rejected: they are of another day, or in a form that is not known.
+
+    Raises:
+        ImportSourceError: `no_valid_rows`.
+    """
+    rejected = sum((findings.quarantine.counts for findings in found.files.values()), Counter[str]())
+    has_ticks = any(frame.height for frame in found.frames.values()) or bool(found.spools)
+    if rejected and not has_ticks and not any(found.ignored.values()):
+        reasons = ", ".join(f"{count:,} {code}" for code, count in sorted(rejected.items()))
+        raise ImportSourceError(
+            f"Every row of {unit.table.name} of {unit.day} was rejected: {reasons}.",
+            code="no_valid_rows",
+            hint="Nothing was taken over, and the day is fetched again next time. If it stays so, the archive is wrong.",
+        )
 
 
 def _report(

@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 import zlib
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import lz4.frame
@@ -102,9 +103,24 @@ def _of_zip(name: str, handle: io.BufferedReader) -> Iterator[bytes]:
         files = [member for member in members if not member.is_dir()]
         if len(members) > _MOST_MEMBERS or len(files) != 1 or files[0].flag_bits & _ENCRYPTED:
             raise _members(name, [member.filename for member in members])
+        _check_name(name, files[0].filename)
         with archive.open(files[0]) as member:
             while piece := member.read(_PIECE):
                 yield piece
+
+
+def _check_name(name: str, inside: str) -> None:
+    """Make sure that what is in an archive is called like the archive: another name is that of another instrument or day.
+
+    Raises:
+        ImportSourceError: `unexpected_members`.
+    """
+    if PurePosixPath(inside).stem != name.partition(".")[0]:
+        raise ImportSourceError(
+            f"{name} holds {inside[:100]!r}, which is called otherwise.",
+            code="unexpected_members",
+            hint="Nothing of it was taken over. Fetch it anew; if it stays so, the archive is wrong.",
+        )
 
 
 def _of_tar(name: str, content: Iterator[bytes]) -> Iterator[bytes]:
