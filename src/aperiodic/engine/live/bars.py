@@ -124,43 +124,61 @@ class LiveBars:
                     yield from self._again(owner, new, (clock, interval, family), changed, later)
 
     def touched(self, owner: _Owner, states: States) -> Iterator[LiveRow]:
-        """Yield the rows of bars that were told as complete, and overlap a gap that has become known since.
+        """Yield the rows of bars that were told, and overlap a gap that has become known or was filled since.
 
         Raises:
             LakeError: As `take`.
         """
-        for stream, first, last in self._gaps.take_new(owner):
+        told: dict[tuple[_Kind, str], set[int]] = defaultdict(set)
+        for stream, first, last in self._gaps.changed.get(owner, ()):
             for (clock, begin), state in states.items():
                 if last < begin or first >= begin + DAY_US:
                     continue
                 for family, interval, edge in state.told():
-                    if all(stream not in dataset.streams for dataset in datasets_of(family)):
-                        continue
+                    wanted = [dataset for dataset in datasets_of(family) if stream in dataset.streams]
                     since = max(first - first % interval.microseconds, begin)
-                    bars = state.bars_since(family, interval, since)
+                    bars = state.bars_since(family, interval, since) if wanted else None
                     if bars is None:
                         continue
                     starts = pl.col(TIME_COLUMN).to_physical()
                     bars = bars.filter(starts <= last, starts < edge)
-                    if bars.height:
-                        yield from self._again(owner, states, (clock, interval, family), bars, bars)
+                    kind = clock, interval, family
+                    for dataset in wanted:
+                        seen = told[kind, dataset.id]
+                        others = [
+                            time not in seen and self._is_judged_anew(owner, dataset, time, interval)
+                            for time in bars[TIME_COLUMN].to_physical()
+                        ]
+                        some = bars.filter(pl.Series(others, dtype=pl.Boolean))
+                        if some.height:
+                            seen.update(some[TIME_COLUMN].to_physical())
+                            yield from self._dataset_again(dataset, owner, states, kind, some)
+        self._gaps.forget_changes(owner)
+
+    def _is_judged_anew(self, owner: _Owner, dataset: Dataset, start: int, interval: Interval) -> bool:
+        bar = owner, dataset.streams, start, start + interval.microseconds
+        return self._gaps.was_complete(*bar) is not self._gaps.is_complete(*bar)
 
     def _again(
         self, owner: _Owner, states: States, kind: _Kind, bars: pl.DataFrame, later: pl.DataFrame
     ) -> Iterator[LiveRow]:
         """Yield rows of bars once more; of datasets that look back over the month those of later bars too."""
-        clock, interval, family = kind
-        for dataset in datasets_of(family):
-            wanted = later if _looks_back(dataset) else bars
-            for time in wanted[TIME_COLUMN].to_physical():
-                key = (owner, clock, interval, dataset.id, time)
-                self._revisions[key] = self._revisions.get(key, FIRST) + 1
-            parts = [(owner, wanted)]
-            if _looks_back(dataset):
-                frame = self._of_months(dataset, kind, parts, {owner: states}, again=True)
-            else:
-                frame = dataset_frame(dataset, wanted)
-            yield from self._rows(dataset, kind, parts, frame)
+        for dataset in datasets_of(kind[2]):
+            yield from self._dataset_again(dataset, owner, states, kind, later if _looks_back(dataset) else bars)
+
+    def _dataset_again(
+        self, dataset: Dataset, owner: _Owner, states: States, kind: _Kind, bars: pl.DataFrame
+    ) -> Iterator[LiveRow]:
+        clock, interval, _ = kind
+        for time in bars[TIME_COLUMN].to_physical():
+            key = (owner, clock, interval, dataset.id, time)
+            self._revisions[key] = self._revisions.get(key, FIRST) + 1
+        parts = [(owner, bars)]
+        if _looks_back(dataset):
+            frame = self._of_months(dataset, kind, parts, {owner: states}, again=True)
+        else:
+            frame = dataset_frame(dataset, bars)
+        yield from self._rows(dataset, kind, parts, frame)
 
     def _rows(
         self, dataset: Dataset, kind: _Kind, parts: list[tuple[_Owner, pl.DataFrame]], frame: pl.DataFrame

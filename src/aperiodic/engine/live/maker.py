@@ -114,12 +114,22 @@ class LiveMaker:
                 raise
             self.waits = error.message
         if self._begun:
-            seconds = self._seconds()
-            if due := self._due(seconds=seconds):
-                self._take(due)
-                self._days.fold(due, seconds=True)
-                self._tell(seconds=seconds)
-            self._tell_gaps()
+            self._make(seconds=self._seconds())
+
+    def _make(self, *, seconds: bool) -> None:
+        if due := self._due(seconds=seconds):
+            self._take(due)
+            try:
+                self._gaps.meet(self._days.instruments)
+            except LakeError as error:
+                if error.code not in _AGAIN:
+                    raise
+                self.waits = error.message
+                for exchange in due:
+                    self._edges.pop(exchange)
+                return
+            self._days.fold(due, seconds=True)
+            self._tell(seconds=seconds)
 
     def _hear(self, message: HandedOver | Announced) -> None:
         exchange = Exchange(message.exchange)
@@ -148,6 +158,7 @@ class LiveMaker:
         if self._track is not None and self._now() - self._ledger_at < _LEDGER_EVERY_US:
             return
         self._ledger_at = self._now()
+        self._gaps.ask(self._days.instruments)
         if self._track is None:
             self._days.read_ledger()
         else:
@@ -155,7 +166,8 @@ class LiveMaker:
             self._days.read_ledger(self._track.is_known)
             self._track.read_files(writers)
         self._begun = True
-        self._gaps.refresh(self._days.instruments)
+        self._gaps.learn({key for key in self._days.instruments if self._is_behind(key)})
+        self._tell_gaps()
         self._forget()
 
     def _take(self, exchanges: Collection[Exchange]) -> None:
@@ -172,8 +184,8 @@ class LiveMaker:
         self._hand_out(list(self._live.take(states, seconds=seconds)))
 
     def _tell_gaps(self) -> None:
-        """Tell the rows again of bars that overlap gaps that have become known."""
-        for owner in self._gaps.new:
+        """Tell the rows again of bars that overlap gaps that have become known, or were filled."""
+        for owner in list(self._gaps.changed):
             self._hand_out(list(self._live.touched(owner, self._days.instruments[owner].states)))
 
     def _hand_out(self, rows: list[LiveRow]) -> None:
@@ -189,15 +201,19 @@ class LiveMaker:
         began = self._now()
         if began < self._anew_after:
             return
-        for key, instrument in self._days.instruments.items():
+        for key in self._days.instruments:
             days = self._days
-            is_late = instrument.late > days.late.get(key, 0) and began - days.read_at[key] > _READ_ANEW_EVERY_US
+            is_late = self._is_behind(key) and began - days.read_at[key] > _READ_ANEW_EVERY_US
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)
                 self._take([key[0]])
                 days.reload(key)
                 self._anew_after = self._now() + (self._now() - began) * _READ_ANEW_SHARE
                 return
+
+    def _is_behind(self, key: Instrument) -> bool:
+        """Whether bars of an instrument lack ticks that came late."""
+        return self._days.instruments[key].late > self._days.late.get(key, 0)
 
     def _is_committed(self, exchange: Exchange) -> bool:
         held = self._days.received(exchange)

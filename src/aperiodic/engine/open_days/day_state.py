@@ -94,10 +94,9 @@ class DayState:
     def recent(self) -> Iterator[tuple[Stream, pl.DataFrame]]:
         """Yield the ticks that wait, and those of the last half minute that are in the bars."""
         for stream in self._pending.keys() | self._tail.keys():
-            yield (
-                stream,
-                pl.concat([*(ticks for _, ticks in self._tail.get(stream, ())), *self._pending.get(stream, [])]),
-            )
+            pieces = [*(ticks for _, ticks in self._tail.get(stream, ())), *self._pending.get(stream, [])]
+            if pieces:  # of a quiet stream there may be none
+                yield stream, pl.concat(pieces)
 
     def latest(self, stream: Stream, kernel: FamilyKernel) -> pl.DataFrame:
         """Return the latest usable event of a stream in the last half minute, `time` and the kernel's columns; or none."""
