@@ -26,6 +26,8 @@ load_profile()
 use_memory()
 # A file that one test fetched must not spare another one its request; tests of the cache have folders of their own.
 os.environ.setdefault("APERIODIC_CACHE", "0")
+os.environ["APERIODIC_CONFIG"] = os.devnull  # nor may the profiles of who runs the tests
+os.environ.pop("APERIODIC_PROFILE", None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

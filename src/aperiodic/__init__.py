@@ -9,6 +9,20 @@ from aperiodic._version import __version__
 
 if TYPE_CHECKING:
     from aperiodic.client.client import AsyncClient, Client
+    from aperiodic.client.discover.describe import Description
+    from aperiodic.client.discover.estimate import Estimate
+    from aperiodic.client.discover.functions import (
+        coverage,
+        coverage_async,
+        describe,
+        describe_async,
+        estimate,
+        estimate_async,
+        search,
+        search_async,
+        symbols,
+        symbols_async,
+    )
     from aperiodic.client.errors import APIError, DownloadError, IncompleteDataWarning, SimulatedDataWarning
     from aperiodic.client.functions import (
         get_derivative_metrics,
@@ -74,7 +88,9 @@ __all__ = [
     "ChannelRejection",
     "Client",
     "DerivativeMetric",
+    "Description",
     "DownloadError",
+    "Estimate",
     "Exchange",
     "IncompleteDataError",
     "IncompleteDataWarning",
@@ -99,10 +115,16 @@ __all__ = [
     "__version__",
     "align",
     "bars",
+    "coverage",
+    "coverage_async",
+    "describe",
+    "describe_async",
     "download_metrics",
     "download_metrics_async",
     "download_raw",
     "download_raw_async",
+    "estimate",
+    "estimate_async",
     "fill",
     "follow",
     "get_derivative_metrics",
@@ -129,7 +151,11 @@ __all__ = [
     "get_vwap_async",
     "plot",
     "scan_metrics",
+    "search",
+    "search_async",
     "stream",
+    "symbols",
+    "symbols_async",
 ]
 
 # Where the names are. They are imported when they are first used: Polars alone takes longer to import than the
@@ -142,6 +168,12 @@ _MODULES: Final = {
         *("OutputFormat", "RawDataset", "TimestampType", "TradeMetric"),
     ),
     "aperiodic.client.client": ("AsyncClient", "Client"),
+    "aperiodic.client.discover.describe": ("Description",),
+    "aperiodic.client.discover.estimate": ("Estimate",),
+    "aperiodic.client.discover.functions": (
+        *("coverage", "coverage_async", "describe", "describe_async", "estimate", "estimate_async"),
+        *("search", "search_async", "symbols", "symbols_async"),
+    ),
     "aperiodic.client.large": ("download_metrics", "download_metrics_async", "scan_metrics"),
     "aperiodic.client.stream": ("Stream", "follow", "stream"),
     "aperiodic.client.stream_messages": (

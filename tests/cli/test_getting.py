@@ -59,7 +59,7 @@ def test_mistakes_are_named_before_anything_is_fetched(shell: Shell, tmp_path: P
     assert "Did you mean 'flow'" in shell.run("get", "flw", *SERIES).stderr
     wrong = shell.run("get", "flow", *SERIES, "-o", str(tmp_path / "bars.xls"))
     assert wrong.returncode == 1
-    assert ".parquet, .csv, .ndjson" in wrong.stderr
+    assert ".parquet, .csv, .arrow, .jsonl, .ndjson" in wrong.stderr
     lost = shell.run("get", "flow", *SERIES, "-o", str(tmp_path / "no" / "bars.csv"))
     assert lost.returncode == 1
     assert "bars.csv cannot be written: No such file or directory.\n" in lost.stderr

@@ -16,7 +16,7 @@ DAYS = ("--start", "2025-05-01", "--end", "2025-05-02")
 MISTAKES = {
     "command": (2, ("biuld",), "Did you mean 'build'?"),
     "option": (2, ("get", "flow", "--intervall", "1h"), "usage: aperiodic get"),
-    "file": (1, ("get", *SLICE, "-o", "bars.xls"), ".parquet, .csv, .ndjson"),
+    "file": (1, ("get", *SLICE, "-o", "bars.xls"), ".parquet, .csv, .arrow"),
     "exchange": (2, ("status", "--exchange", "binance-futurs"), "Did you mean 'binance-futures'?"),
     "symbol": (2, ("build", "--symbol", "btcusdt"), "perpetual-BTC-USDT:USDT"),
     "date": (2, ("simulate", *MARKET, "--start", "2025-02-30", "--end", "2025-05-01"), "Write YYYY-MM-DD"),

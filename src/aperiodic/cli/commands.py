@@ -14,11 +14,20 @@ __all__ = ["SERVER_COMMANDS", "SUMMARY", "dispatch"]
 
 SUMMARY: Final = "Recorded exchange data in, microstructure metrics out. Settings: APERIODIC_HOME, APERIODIC_PORT."
 
-CLIENT_COMMANDS: Final = {
-    "get": "Fetch a dataset and print it or write it to a file.",
-    "watch": "Show rows live, the moment their bars close.",
-    "explain": "Say what a field means, with an example.",
+CLIENT_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "get": ("aperiodic.cli.getting:get", "Fetch datasets and print them or write them to files."),
+    "watch": ("aperiodic.cli.watching:watch", "Show rows live, the moment their bars close."),
+    "estimate": ("aperiodic.cli.discovering:estimate", "Tell how much get would fetch, and what is missing."),
+    "symbols": ("aperiodic.cli.discovering:symbols", "List instruments, with their days and datasets."),
+    "coverage": ("aperiodic.cli.discovering:coverage", "Tell what is published, and whether to trust it."),
+    "catalog": ("aperiodic.cli.discovering:catalog", "List all datasets."),
+    "describe": ("aperiodic.cli.discovering:describe", "Say what a dataset or a field is."),
+    "search": ("aperiodic.cli.discovering:search", "Find datasets and fields by words."),
+    "explain": ("aperiodic.cli.explaining:explain", "Say what a field means, with an example."),
+    "login": ("aperiodic.cli.logging_in:login", "Keep an address and a key for the client and its commands."),
+    "completion": ("aperiodic.cli.completing:completion", "Print a script for bash, zsh or fish."),
 }
+"""By name: where the command is, and what it does."""
 
 SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "import": ("aperiodic.cli.importing:app", "Read recorded or bought files into ticks."),
@@ -63,21 +72,8 @@ def dispatch(words: Sequence[str]) -> None:
         sys.stdout.write(_help())
     elif name == "--version":
         sys.stdout.write(f"{__version__}\n")
-    elif name == "get":
-        from aperiodic.cli.errors import run_command  # noqa: PLC0415 (each command loads its own)
-        from aperiodic.cli.getting import get  # noqa: PLC0415
-
-        run_command(lambda: get(words[1:]))
-    elif name == "watch":
-        from aperiodic.cli.errors import run_command  # noqa: PLC0415
-        from aperiodic.cli.watching import watch  # noqa: PLC0415
-
-        run_command(lambda: watch(words[1:]))
-    elif name == "explain":
-        from aperiodic.cli.errors import run_command  # noqa: PLC0415
-        from aperiodic.cli.explaining import explain  # noqa: PLC0415
-
-        run_command(lambda: explain(words[1:]))
+    elif name in CLIENT_COMMANDS:
+        _run_client_command(CLIENT_COMMANDS[name][0], words[1:])
     elif name in SERVER_COMMANDS:
         _run_server_command()
     else:
@@ -86,7 +82,7 @@ def dispatch(words: Sequence[str]) -> None:
 
 def _help() -> str:
     width = max(map(len, SERVER_COMMANDS))
-    client = [f"  {name:{width}}  {words}" for name, words in CLIENT_COMMANDS.items()]
+    client = [f"  {name:{width}}  {words}" for name, (_, words) in CLIENT_COMMANDS.items()]
     server = [f"  {name:{width}}  {words}" for name, (_, words) in SERVER_COMMANDS.items()]
     lines = ["Usage: aperiodic COMMAND", "", SUMMARY, "", "Commands of the client:", *client]
     lines += ["", "Commands of a server, which need its packages:", *server]
@@ -96,6 +92,15 @@ def _help() -> str:
     ]
     lines += ["APERIODIC_DEBUG=1 shows the traceback of an error."]
     return "\n".join(lines) + "\n"
+
+
+def _run_client_command(target: str, words: Sequence[str]) -> None:
+    from importlib import import_module  # noqa: PLC0415 (each command loads its own)
+
+    from aperiodic.cli.errors import run_command  # noqa: PLC0415
+
+    module, _, function = target.partition(":")
+    run_command(lambda: getattr(import_module(module), function)(words))
 
 
 def _run_server_command() -> None:

@@ -2,148 +2,105 @@
 
 from __future__ import annotations
 
-import argparse
-import errno
-import os
 import sys
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any
 
+from aperiodic.cli.client_options import add_range, add_server, client_of, new_parser, one_or_several, range_of
+from aperiodic.cli.frame_output import add_output, parse_output
 from aperiodic.cli.plain_warnings import warnings_in_plain_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    import argparse
+    from collections.abc import Sequence
 
     import polars as pl
 
-__all__ = ["get"]
+    import aperiodic
+    from aperiodic.cli.frame_output import FrameOutput
 
-_TABLE_WIDTH: Final = 120
+__all__ = ["get", "parser"]
 
 
 def get(words: Sequence[str]) -> None:
-    """Fetch a dataset as the Python client does, and print it or write it to a file.
+    """Fetch datasets as the Python client does, and print them or write them to a file or a folder.
 
     Args:
         words: What follows `aperiodic get`.
 
     Raises:
-        AperiodicDataError: As the functions of the client; `bad_output` when the file cannot be written, before anything is fetched.
+        AperiodicDataError: As the functions of the client; `bad_output` when the file cannot be written, before
+            anything is fetched.
         SystemExit: With 2 when the words cannot be understood.
     """
-    asked = _parser().parse_args(words)
-    if asked.output is None:
-        _print(_fetch(asked))
+    asked = parser().parse_args(words)
+    output = parse_output(asked, folder=True)
+    settings = {"cache": False} if asked.no_cache else {}
+    if output.kind == "folder":
+        with client_of(asked, **settings) as client:
+            _save(client, asked, output)
         return
-    write = _writer(asked.output)
-    with _writing(asked.output):
-        draft = _begin_draft(asked.output)
-    try:
-        frame = _fetch(asked)
-        with _writing(asked.output):
-            write(frame, draft)
-            draft.replace(asked.output)
-    finally:
-        draft.unlink(missing_ok=True)
-    sys.stderr.write(f"Wrote {frame.height:,} rows to {asked.output}.\n")
+    with output.open() as write, client_of(asked, **settings) as client:
+        write(_fetch(client, asked))
 
 
-def _fetch(asked: argparse.Namespace) -> pl.DataFrame:
-    import aperiodic  # noqa: PLC0415 (not for --help)
-
-    try:
-        with warnings_in_plain_words():
-            return aperiodic.get_metrics(
-                metric=asked.metric,
-                timestamp=asked.timestamp,
-                interval=asked.interval,
-                exchange=asked.exchange,
-                symbol=asked.symbol,
-                start_date=asked.start,
-                end_date=asked.end,
-                base_url=asked.url,
-                preview=asked.preview,
-                on_incomplete=asked.on_incomplete,
-            )
-    except aperiodic.IncompleteDataError as error:
-        hint = "Ask for days that exist, or accept the rest with --on-incomplete warn or ignore."
-        raise aperiodic.IncompleteDataError(error.message, code=error.code, hint=hint) from error
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "aperiodic get",
-        description="Fetch a dataset as the Python client does, and print it or write it to a file. The key is "
-        "APERIODIC_API_KEY; it is not an option, for options can be read in the list of processes.",
-        allow_abbrev=False,
+def parser() -> argparse.ArgumentParser:
+    """Return what understands the words."""
+    made = new_parser(
+        "get",
+        "Fetch datasets as the Python client does, and print them or write them to a file. The key is "
+        "APERIODIC_API_KEY, or that of `aperiodic login`; it is not an option, for options can be read in the list of "
+        "processes.",
     )
-    parser.add_argument("metric", help="dataset, for example flow")
-    parser.add_argument("--interval", required=True, help="bar length, 1s to 1d")
-    parser.add_argument("--exchange", required=True, help="venue, for example binance-futures")
-    parser.add_argument("--symbol", required=True, help="symbol in Atlas symbology (perpetual-BTC-USDT:USDT)")
-    parser.add_argument("--start", required=True, metavar="DAY", help="first day (UTC), YYYY-MM-DD")
-    parser.add_argument("--end", required=True, metavar="DAY", help="last day, included")
-    parser.add_argument("--timestamp", default="exchange", metavar="CLOCK", help="exchange (default) or true")
-    parser.add_argument("--preview", action="store_true", help="ask for the free sample; no key is needed")
-    parser.add_argument(
+    add_range(made)
+    made.add_argument("--columns", action="append", help="columns beside the time, with commas; by default all")
+    made.add_argument("--shape", help="how several series become one table: long (default) or wide")
+    made.add_argument("--fill", help="rows of intervals without data: none (default), null or forward")
+    made.add_argument(
         "--on-incomplete",
         choices=("warn", "raise", "ignore"),
         default="warn",
         help="when data is known to be missing: warn (default), raise (an error, nothing is written) or ignore",
     )
-    parser.add_argument("--url", help="address of the API; by default APERIODIC_API_URL")
-    parser.add_argument(
-        *("--output", "-o"),
-        metavar="FILE",
-        type=Path,
-        help="file to write, by its ending .parquet, .csv or .ndjson; by default a table is printed",
-    )
-    return parser
+    add_output(made, folder=True)
+    add_server(made)
+    made.add_argument("--no-cache", action="store_true", help="neither use nor keep files of before")
+    made.add_argument("--quiet", "-q", action="store_true", help="draw no progress bar")
+    return made
 
 
-def _print(frame: pl.DataFrame) -> None:
-    import polars as pl  # noqa: PLC0415 (loaded with the frame already)
-
-    with pl.Config(tbl_width_chars=_TABLE_WIDTH):
-        sys.stdout.write(f"{frame}\n")
-
-
-@contextmanager
-def _writing(file: Path) -> Iterator[None]:
-    """Say what the system refuses in plain words."""
-    from aperiodic.market.errors import InvalidInputError  # noqa: PLC0415 (as above)
+def _fetch(client: aperiodic.Client, asked: argparse.Namespace) -> pl.DataFrame:
+    import aperiodic  # noqa: PLC0415 (not for --help)
 
     try:
-        yield
-    except OSError as error:
-        raise InvalidInputError(
-            f"{file} cannot be written: {error.strerror or error}.", code="bad_output", hint="Choose another file."
-        ) from error
+        with warnings_in_plain_words():
+            frame: pl.DataFrame = client.get_metrics(**_options(asked))
+            return frame
+    except aperiodic.IncompleteDataError as error:
+        raise _accept_the_rest(error) from error
 
 
-def _begin_draft(file: Path) -> Path:
-    """Make an empty file beside the one to write, which takes its place at the end: it is whole or not there."""
-    if file.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    draft = file.with_name(f".{file.name}.part")
-    draft.touch()
-    return draft
+def _save(client: aperiodic.Client, asked: argparse.Namespace, output: FrameOutput) -> None:
+    import aperiodic  # noqa: PLC0415 (as above)
 
-
-def _writer(file: Path) -> Callable[[pl.DataFrame, Path], object]:
-    writers: dict[str, Callable[[pl.DataFrame, Path], object]] = {
-        ".parquet": lambda frame, path: frame.write_parquet(path),
-        ".csv": lambda frame, path: frame.write_csv(path),
-        ".ndjson": lambda frame, path: frame.write_ndjson(path),
-    }
+    if asked.shape is not None:
+        raise aperiodic.InvalidInputError(
+            "A folder holds the server's files, a series each.", code="bad_output", hint="Leave out --shape."
+        )
     try:
-        return writers[file.suffix]
-    except KeyError:
-        from aperiodic.market.errors import InvalidInputError  # noqa: PLC0415 (as above)
+        with warnings_in_plain_words():
+            paths = client.download_metrics(to=output.path, **_options(asked))
+    except aperiodic.IncompleteDataError as error:
+        raise _accept_the_rest(error) from error
+    sys.stderr.write(f"{len(paths):,} file{'' if len(paths) == 1 else 's'} and a manifest are in {output.path}.\n")
 
-        raise InvalidInputError(
-            f"The ending {file.suffix!r} is not known.",
-            code="bad_output",
-            hint=f"Write to a file that ends in {', '.join(writers)}.",
-        ) from None
+
+def _options(asked: argparse.Namespace) -> dict[str, Any]:
+    options = {**range_of(asked), "on_incomplete": asked.on_incomplete}
+    columns = one_or_several(asked.columns)
+    given = {"columns": [columns] if isinstance(columns, str) else columns, "shape": asked.shape, "fill": asked.fill}
+    return options | {name: value for name, value in given.items() if value is not None}
+
+
+def _accept_the_rest(error: aperiodic.IncompleteDataError) -> aperiodic.IncompleteDataError:
+    hint = "Ask for days that exist, or accept the rest with --on-incomplete warn or ignore."
+    return type(error)(error.message, code=error.code, hint=hint)

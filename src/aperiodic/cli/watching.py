@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import aperiodic
 
-__all__ = ["LiveTable", "watch"]
+__all__ = ["LiveTable", "parser", "watch"]
 
 _NOT_FIELDS: Final = frozenset({"symbol", "interval", "time", "complete", "revision"})
 _MOST_FIELDS: Final = 7
@@ -42,7 +42,7 @@ def watch(words: Sequence[str]) -> None:
         AperiodicDataError: As `aperiodic.stream`.
         SystemExit: With 2 when the words cannot be understood.
     """
-    asked = _parser().parse_args(words)
+    asked = parser().parse_args(words)
     with suppress(KeyboardInterrupt):  # that is how one stops to watch
         _watch(asked)
 
@@ -214,32 +214,33 @@ def _shown(value: object) -> str:
     return f"{value:,.8g}" if isinstance(value, float) else str(value)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Return what understands the words."""
+    made = argparse.ArgumentParser(
         "aperiodic watch",
         description="Show rows live, the moment their bars close: a table on a terminal (where the package rich is "
         "installed), else a line of JSON each. The key is APERIODIC_API_KEY.",
         allow_abbrev=False,
     )
-    parser.add_argument("metric", help="dataset, for example ohlcv")
-    parser.add_argument("--interval", required=True, help="bar length, 1s to 1d")
-    parser.add_argument("--exchange", required=True, help="venue, for example binance-futures")
-    parser.add_argument(
+    made.add_argument("metric", help="dataset, for example ohlcv")
+    made.add_argument("--interval", required=True, help="bar length, 1s to 1d")
+    made.add_argument("--exchange", required=True, help="venue, for example binance-futures")
+    made.add_argument(
         *("--symbols", "--symbol"),
         nargs="+",
         help="symbols in Atlas symbology (perpetual-BTC-USDT:USDT); by default all that the plan allows",
     )
-    parser.add_argument(
+    made.add_argument(
         "--timestamp", metavar="CLOCK", help="exchange (default from a minute on) or true (default below)"
     )
-    parser.add_argument("--since", metavar="TIME", help="begin with the rows since this time (UTC), YYYY-MM-DDTHH:MM")
-    parser.add_argument("--fields", nargs="+", metavar="FIELD", help="columns of the table; by default the first ones")
-    parser.add_argument("--json", action="store_true", help="lines of JSON also on a terminal")
-    parser.add_argument("--count", type=_count, metavar="N", help="end after so many rows")
-    parser.add_argument(
+    made.add_argument("--since", metavar="TIME", help="begin with the rows since this time (UTC), YYYY-MM-DDTHH:MM")
+    made.add_argument("--fields", nargs="+", metavar="FIELD", help="columns of the table; by default the first ones")
+    made.add_argument("--json", action="store_true", help="lines of JSON also on a terminal")
+    made.add_argument("--count", type=_count, metavar="N", help="end after so many rows")
+    made.add_argument(
         "--url", help="address of the stream; by default APERIODIC_STREAM_URL, else beside APERIODIC_API_URL"
     )
-    return parser
+    return made
 
 
 def _count(text: str) -> int:

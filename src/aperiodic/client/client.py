@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from aperiodic.client.core import Core, Settings
+from aperiodic.client.discover.methods import AsyncDiscovery, Discovery
 from aperiodic.client.portal import Portal
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncClient", "Client"]
 
 
-class AsyncClient:
+class AsyncClient(AsyncDiscovery):
     """Asks one server, with `await`.
 
     Within `async with` all requests share connections; elsewhere each opens its own. Everything may run at the same
@@ -133,7 +134,7 @@ class AsyncClient:
         return await self._core.symbols(exchange)
 
 
-class Client:
+class Client(Discovery):
     """Asks one server; its requests share connections, a cache, and one budget of downloads at the same time.
 
     It may be used by several threads, inside a running event loop (a notebook), and with `with`, which closes its

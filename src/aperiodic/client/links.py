@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 from aperiodic.client.errors import DownloadError, period_name
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from aperiodic.client.transport import Transport
 
 __all__ = ["FileKey", "FileLink", "Links", "Listing", "ask_bars", "by_key", "file_link", "listed_files"]
+
+_LARGEST: Final = (1 << 63) - 1
 
 FileKey = tuple[int, int, int]
 """Year, month and day of a file; day 0 for a whole month, which sorts before the days of that month."""
@@ -36,6 +38,8 @@ class FileLink:
         complete: False when the server says that the file lacks part of its period.
         gaps: Number of known gaps.
         source: Where the data came from, such as `simulated`; None when the server does not say.
+        rows: Number of rows, or None when the server does not say.
+        revision: How often the file was published, or None when the server does not say.
     """
 
     key: FileKey
@@ -45,6 +49,8 @@ class FileLink:
     complete: bool = True
     gaps: int = 0
     source: str | None = None
+    rows: int | None = None
+    revision: int | None = None
 
     @property
     def day(self) -> int | None:
@@ -153,23 +159,31 @@ def by_key(links: Sequence[FileLink]) -> dict[FileKey, FileLink]:
 
 def file_link(item: Mapping[str, Any], key: FileKey) -> FileLink:
     """Read what an entry says of a file, apart from which file it is."""
-    size, sha256, gaps, source = item.get("size"), item.get("sha256"), _gaps(item.get("gaps")), item.get("source")
+    sha256, gaps, source = item.get("sha256"), _gaps(item.get("gaps")), item.get("source")
     return FileLink(
         key=key,
         url=_url(item.get("url")),
-        size=size if isinstance(size, int) and size >= 0 else None,
+        size=_count(item.get("size")),
         sha256=sha256.lower() if isinstance(sha256, str) and sha256 else None,
         complete=item.get("complete", not gaps) is not False,
         gaps=gaps,
         source=source if isinstance(source, str) else None,
+        rows=_count(item.get("rows")),
+        revision=_count(item.get("revision")),
     )
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= _LARGEST else None
 
 
 def _gaps(gaps: object) -> int:
     """Read a number of gaps, written as such or as a list of them."""
     if isinstance(gaps, list):
         return len(gaps)
-    return gaps if isinstance(gaps, int) else 0
+    return min(int(gaps), _LARGEST) if isinstance(gaps, int) else 0
 
 
 def _key(item: dict[str, Any]) -> FileKey:

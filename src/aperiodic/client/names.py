@@ -104,6 +104,15 @@ class ServerNames:
         """
         await self._check("dataset", dataset, list(Stream), _RAW, lambda catalog: catalog.ticks)
 
+    async def exchanges(self) -> tuple[str, ...]:
+        """Return the venues that the server declares; those known here when it does not say.
+
+        Raises:
+            APIError: The server answered with an error.
+            AperiodicDataError: `server_unreachable`.
+        """
+        return (await self._ask(_CATALOG)).exchanges or tuple(map(str, Exchange))
+
     async def metric_columns(self, metric: str) -> pl.Schema | None:
         """Return the columns that the server declares for a dataset; None when it does not say."""
         return await self._columns(_CATALOG, lambda catalog: catalog.metrics.get(metric))

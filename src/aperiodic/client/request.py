@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, get_args
 from urllib.parse import urlsplit
 
 from aperiodic.catalog import DATASETS
+from aperiodic.client.profiles import current_profile
 from aperiodic.client.types import OnIncomplete, OutputFormat
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.market.errors import unknown_value
@@ -67,18 +68,19 @@ class Account:
 
     @classmethod
     def parse(cls, api_key: str | None, base_url: str | None, *, preview: bool = False) -> Self:
-        """Fill in what was left out from the environment, read at this moment.
+        """Fill in what was left out from the environment, then from the profile, read at this moment.
 
         Raises:
-            InvalidInputError: `missing_api_key`, `bad_api_key` or `bad_base_url`.
+            InvalidInputError: `missing_api_key`, `bad_api_key` or `bad_base_url`; `unknown_profile` or `bad_config`.
         """
         if api_key is None:
-            api_key = DEMO_KEY if preview else os.environ.get("APERIODIC_API_KEY")
+            api_key = DEMO_KEY if preview else os.environ.get("APERIODIC_API_KEY") or _key_of_profile(base_url)
         if not api_key:
             raise InvalidInputError(
                 "No API key was given.",
                 code="missing_api_key",
-                hint="Pass api_key, set APERIODIC_API_KEY, or use preview=True for the free sample.",
+                hint="Pass api_key, set APERIODIC_API_KEY, run `aperiodic login`, or use preview=True for the free "
+                "sample. The key of a profile is sent to its own address only.",
             )
         if not _PRINTABLE.fullmatch(parse_text("api_key", api_key)):
             raise InvalidInputError(
@@ -253,12 +255,14 @@ def parse_seconds(name: str, value: object) -> float:
 
 
 def parse_base_url(text: str | None) -> str:
-    """Return the address of the API without a slash at the end; what was left out comes from the environment.
+    """Return the address of the API without a slash at the end.
+
+    What was left out comes from the environment, then from the profile.
 
     Raises:
-        InvalidInputError: `bad_base_url`.
+        InvalidInputError: `bad_base_url`; `unknown_profile` or `bad_config`.
     """
-    text = text or os.environ.get("APERIODIC_API_URL") or DEFAULT_BASE_URL
+    text = text or os.environ.get("APERIODIC_API_URL") or current_profile().base_url or DEFAULT_BASE_URL
     try:
         parts = urlsplit(text)
         valid = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
@@ -320,6 +324,13 @@ def parse_choice(name: str, value: object, choices: Iterable[str]) -> str:
     if text not in valid:
         raise unknown_value(name, text, valid)
     return text
+
+
+def _key_of_profile(base_url: str | None) -> str | None:
+    """Return the key of the profile, if it is for this address."""
+    profile = current_profile()
+    address = parse_base_url(base_url)
+    return profile.api_key if parse_base_url(profile.base_url or DEFAULT_BASE_URL) == address else None
 
 
 def _require(name: str, value: object) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self, cast
 
 from aperiodic.client.forks import refuse_after_fork
 from aperiodic.client.request import Account
-from aperiodic.client.stream_channels import parse_channels, parse_since, parse_stream_url
+from aperiodic.client.stream_channels import parse_channels, parse_since, parse_stream_url, refuse_stray_key
 from aperiodic.client.stream_driver import Ahead, Driver
 from aperiodic.client.stream_frame import Rows
 from aperiodic.client.stream_history import History
@@ -297,8 +297,10 @@ def stream(
     """
     require_websockets()
     account = Account.parse(api_key, None)
+    url = parse_stream_url(stream_url)
+    refuse_stray_key(url, api_key)
     session = Session(
-        parse_stream_url(stream_url),
+        url,
         account.api_key,
         parse_channels(dataset, exchange, interval, symbols, timestamp, channels),
         snapshot=snapshot,
@@ -371,8 +373,10 @@ def follow(
         max_concurrent=max_concurrent,
         on_incomplete=on_incomplete,
     )
+    url = parse_stream_url(stream_url, base_url)
+    refuse_stray_key(url, api_key, base_url)
     session = Session(
-        parse_stream_url(stream_url, base_url),
+        url,
         history.api_key,
         [history.channel],
         snapshot=False,

@@ -23,6 +23,7 @@ __all__ = [
     "parse_since",
     "parse_stream_url",
     "parse_symbols",
+    "refuse_stray_key",
 ]
 
 DEFAULT_STREAM_URL: Final = "wss://stream.aperiodic.io/v1/stream"
@@ -169,6 +170,25 @@ def parse_stream_url(text: str | None, base_url: str | None = None) -> str:
             hint=f"Write it like {DEFAULT_STREAM_URL}.",
         )
     return url
+
+
+def refuse_stray_key(url: str, api_key: str | None, base_url: str | None = None) -> None:
+    """Refuse to send the key of a profile to a stream that is not that of its server.
+
+    Args:
+        url: Address of the stream.
+        api_key: As the caller gave it.
+        base_url: Address of the API, as the caller gave it.
+
+    Raises:
+        InvalidInputError: `missing_api_key`.
+    """
+    if api_key is None and not os.environ.get("APERIODIC_API_KEY") and url != _beside(parse_base_url(base_url)):
+        raise InvalidInputError(
+            "No API key was given for this stream.",
+            code="missing_api_key",
+            hint="Pass api_key or set APERIODIC_API_KEY: the key of a profile is sent to its own server only.",
+        )
 
 
 def interval_us(channel: str) -> int:

@@ -18,6 +18,7 @@ from aperiodic.client.known import (
 )
 
 __all__ = [
+    "CoverageBy",
     "Day",
     "DerivativeMetric",
     "Exchange",
@@ -45,6 +46,9 @@ Shape = Literal["long", "wide"]
 
 Fill = Literal["none", "null", "forward"]
 """Rows of intervals without data: none, of nulls, or with the states that were known last."""
+
+CoverageBy = Literal["series", "month", "gap"]
+"""What a row of `coverage` is."""
 
 Day = date | datetime | str
 """A UTC day: a date, a datetime (an aware one is converted to UTC first) or an ISO 8601 string."""
