@@ -64,7 +64,7 @@ class FrameOutput:
         if self.kind == "stream":
             if self.format in _BINARY and sys.stdout.isatty():
                 raise _bad_output("A terminal cannot show this format.", "Send it to a program or a file, or use csv.")
-            yield lambda frame: _write(frame, sys.stdout.buffer, self.format, streamed=True)
+            yield self._send
             return
         with _in_words(self.path):
             target = self.path.resolve()  # a link to a file elsewhere stays one
@@ -80,6 +80,16 @@ class FrameOutput:
                 file.close()
             if not special:
                 draft.unlink(missing_ok=True)
+
+    def _send(self, frame: pl.DataFrame) -> None:
+        sys.stdout.flush()
+        try:
+            _write(frame, sys.stdout.buffer, self.format, streamed=True)
+        except OSError as error:
+            # Polars writes by itself, and tells the system's error in words only.
+            if error.errno is None and f"os error {errno.EPIPE}" in str(error):
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
+            raise
 
     def _fill(self, frame: pl.DataFrame, file: IO[bytes], draft: Path, target: Path) -> None:
         with _in_words(self.path):

@@ -38,7 +38,7 @@ class AsyncClient(AsyncDiscovery):
 
     Args:
         api_key: Your key; by default APERIODIC_API_KEY.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         cache: Folder in which files are kept once they were fetched, or False for none; by default
             APERIODIC_CACHE_DIR, else the user's cache folder, unless APERIODIC_CACHE is 0. What was used longest ago
             goes first above APERIODIC_CACHE_SIZE (10GB).

@@ -33,7 +33,7 @@ def scan_metrics(
     Args:
         metric: Dataset.
         api_key: Your key; by default APERIODIC_API_KEY.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         cache: Folder in which files are kept, or False.
         options: As of `get_metrics`, by name.
 
@@ -61,7 +61,7 @@ def download_metrics(
         metric: Dataset, or several.
         to: Folder.
         api_key: Your key; by default APERIODIC_API_KEY.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         max_concurrent: Downloads at the same time, 1 to 100.
         options: As of `get_metrics`, by name.
 

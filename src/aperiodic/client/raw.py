@@ -96,7 +96,7 @@ def get_raw(
         start_date: First day of exchange time, in UTC: a date, a datetime (an aware one is converted to UTC) or an
             ISO 8601 string.
         end_date: Last day, included. The server takes 366 days at a time; a longer range is asked for in parts.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         show_progress: Draw a progress bar of bytes.
         max_concurrent: Downloads at the same time, 1 to 100.
         output: Library of the returned frame, "polars" or "pandas".
@@ -197,7 +197,7 @@ async def get_raw_async(
         start_date: First day of exchange time, in UTC: a date, a datetime (an aware one is converted to UTC) or an
             ISO 8601 string.
         end_date: Last day, included. The server takes 366 days at a time; a longer range is asked for in parts.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         show_progress: Draw a progress bar of bytes.
         max_concurrent: Downloads at the same time, 1 to 100.
         output: Library of the returned frame, "polars" or "pandas".
@@ -309,7 +309,7 @@ def download_raw(
         output_dir: Folder to write to; made when it is not there.
         overwrite: Fetch also files that are there already. By default those whose size and SHA-256 are what the server
             says stay as they are.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         show_progress: Draw a progress bar of bytes.
         max_concurrent: Downloads at the same time, 1 to 100.
         preview: Ask for the free sample, of which the range selects days.
@@ -417,7 +417,7 @@ async def download_raw_async(
         output_dir: Folder to write to; made when it is not there.
         overwrite: Fetch also files that are there already. By default those whose size and SHA-256 are what the server
             says stay as they are.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         show_progress: Draw a progress bar of bytes.
         max_concurrent: Downloads at the same time, 1 to 100.
         preview: Ask for the free sample, of which the range selects days.
@@ -457,7 +457,7 @@ def get_raw_coverage(*, base_url: str | None = None) -> dict[str, Any]:
     """Tell which raw ticks there are; needs no key.
 
     Args:
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
 
     Returns:
         The server's answer: `datasets` with their columns, `summary` with a row per dataset and venue, and `coverage`,
@@ -475,7 +475,7 @@ async def get_raw_coverage_async(*, base_url: str | None = None) -> dict[str, An
     """Tell which raw ticks there are, as `get_raw_coverage` does; `await` it.
 
     Args:
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
 
     Returns:
         The server's answer.

@@ -340,7 +340,7 @@ def follow(
         symbol: Instrument in the Atlas symbology, or several.
         start: First time: a datetime (without a zone: UTC), a day, ISO 8601 text, or µs since the epoch.
         timestamp: Clock, "exchange" or "true"; by default "exchange" from a minute on, "true" below.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
         stream_url: Address of the stream; by default APERIODIC_STREAM_URL, else beside the API.
         reconnect: Open a lost connection anew.
         show_progress: Draw a progress bar of the files that are fetched.

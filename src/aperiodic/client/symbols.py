@@ -31,7 +31,7 @@ def get_symbols(
     Args:
         api_key: Your key; by default APERIODIC_API_KEY.
         exchange: Venue, for example "binance-futures".
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
 
     Returns:
         Symbols in the Atlas symbology, for example "perpetual-BTC-USDT:USDT".
@@ -65,7 +65,7 @@ async def get_symbols_async(
     Args:
         api_key: Your key; by default APERIODIC_API_KEY.
         exchange: Venue, for example "binance-futures".
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else https://aperiodic.io/api/v1.
 
     Returns:
         Symbols in the Atlas symbology.

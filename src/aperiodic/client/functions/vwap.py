@@ -145,7 +145,8 @@ def get_vwap(
         symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else
+            https://aperiodic.io/api/v1.
         show_progress: Draw a progress bar.
         max_concurrent: Downloads at the same time, 1 to 100.
         output: Library of the returned frame, "polars" or "pandas".
@@ -326,7 +327,8 @@ async def get_vwap_async(
         symbol: Instrument in the Atlas symbology, for example "perpetual-BTC-USDT:USDT", or several.
         start_date: First day, in UTC: a date, a datetime (an aware one is converted to UTC) or an ISO 8601 string.
         end_date: Last day, included.
-        base_url: Address of the API; by default APERIODIC_API_URL, else https://aperiodic.io/api/v1.
+        base_url: Address of the API; by default APERIODIC_API_URL, else that of the profile, else
+            https://aperiodic.io/api/v1.
         show_progress: Draw a progress bar.
         max_concurrent: Downloads at the same time, 1 to 100.
         output: Library of the returned frame, "polars" or "pandas".
