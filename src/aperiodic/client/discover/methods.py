@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from aperiodic.client.sync import run_blocking
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
     from typing import Unpack
@@ -20,7 +22,8 @@ T = TypeVar("T")
 
 __all__ = ["AsyncDiscovery", "Discovery"]
 
-# What answers is imported when it is first asked for, like everything that needs Polars or the HTTP library.
+# What answers is imported when it is first asked for, like everything that needs Polars or the HTTP library. For the words
+# of the catalog the client's connections are not even opened: mostly no server is asked.
 
 
 class AsyncDiscovery:
@@ -177,7 +180,7 @@ class Discovery:
         """
         from aperiodic.client.discover.asking import ask_description  # noqa: PLC0415
 
-        return self._run(ask_description(self._core, name))
+        return run_blocking(ask_description(self._core, name))
 
     def search(self, text: str, *, limit: int = 20, server: bool = False) -> pl.DataFrame:
         """Find datasets and fields by words of their names, labels and descriptions, also mistyped ones.
@@ -199,4 +202,4 @@ class Discovery:
         """
         from aperiodic.client.discover.asking import ask_search  # noqa: PLC0415
 
-        return self._run(ask_search(self._core, text, limit, server=server))
+        return run_blocking(ask_search(self._core, text, limit, server=server))
