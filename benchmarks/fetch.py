@@ -1,6 +1,8 @@
-"""Fetch two years of `flow` at 1m with whichever `aperiodic` this interpreter has; run as a module by `serving.py`.
+"""Fetch bars with whichever `aperiodic` this interpreter has; run as a module by `serving.py`.
 
-Prints the seconds of the call, the peak memory of the process in MB, and the rows as JSON.
+Two years of `flow` at 1m of one instrument, or a year of `ohlcv` at 15m of many: in one call where the client takes lists,
+one after the other where it does not. Prints the seconds of the call, the peak memory of the process in MB, and the rows
+as JSON.
 """
 
 from __future__ import annotations
@@ -15,19 +17,23 @@ import aperiodic
 from benchmarks.measure import peak_memory_mb
 
 if __name__ == "__main__":
-    base_url, symbol, first, last = sys.argv[1:]
+    base_url, metric, interval, first, last, *symbols = sys.argv[1:]
+    takes_lists = hasattr(aperiodic, "Client")
+    asked = {
+        "api_key": os.environ["APERIODIC_API_KEY"],
+        "metric": metric,
+        "timestamp": "exchange",
+        "interval": interval,
+        "exchange": "binance-futures",
+        "start_date": date.fromisoformat(first),
+        "end_date": date.fromisoformat(last),
+        "base_url": base_url,
+        "show_progress": False,
+    }
     begin = time.perf_counter()
-    frame = aperiodic.get_metrics(
-        api_key=os.environ["APERIODIC_API_KEY"],
-        metric="flow",
-        timestamp="exchange",
-        interval="1m",
-        exchange="binance-futures",
-        symbol=symbol,
-        start_date=date.fromisoformat(first),
-        end_date=date.fromisoformat(last),
-        base_url=base_url,
-        show_progress=False,
-    )
+    if len(symbols) > 1 and takes_lists:
+        rows = aperiodic.get_metrics(**asked, symbol=symbols).height
+    else:
+        rows = sum(aperiodic.get_metrics(**asked, symbol=symbol).height for symbol in symbols)
     taken = time.perf_counter() - begin
-    sys.stdout.write(json.dumps({"seconds": taken, "memory_mb": peak_memory_mb(), "rows": frame.height}))
+    sys.stdout.write(json.dumps({"seconds": taken, "memory_mb": peak_memory_mb(), "rows": rows}))

@@ -33,10 +33,24 @@ if TYPE_CHECKING:
 
     from benchmarks.inputs import Inputs
 
-__all__ = ["FIRST", "LAST", "SYMBOL", "VENUE", "make_installation", "new_key", "running", "serve_ours", "settings_of"]
+__all__ = [
+    "FIRST",
+    "LAST",
+    "MANY",
+    "SYMBOL",
+    "VENUE",
+    "make_installation",
+    "make_installation_of_many",
+    "new_key",
+    "running",
+    "serve_ours",
+    "settings_of",
+]
 
 VENUE: Final = Exchange.BINANCE_FUTURES
 SYMBOL: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
+MANY: Final = tuple(Symbol.parse(f"perpetual-A{number}-USDT:USDT") for number in range(50))
+"""Instruments of the installation with many."""
 FIRST: Final = date(2023, 5, 1)
 LAST: Final = date(2025, 4, 30)
 
@@ -59,6 +73,33 @@ def make_installation(inputs: Inputs) -> Path:
             _publish(lake)
         draft.rename(home)
     return home
+
+
+def make_installation_of_many(inputs: Inputs) -> Path:
+    """Return the folder of an installation with a year of `ohlcv` at 15m of many instruments."""
+    home = inputs.folder / f"installation-of-{len(MANY)}-v{_VERSION}"
+    if not home.exists():
+        draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
+        with closing(Lake.open(settings_of(draft))) as lake:
+            _publish_many(lake)
+        draft.rename(home)
+    return home
+
+
+def _publish_many(lake: Lake) -> None:
+    rng = np.random.default_rng(SEED)
+    batch = lake.batch()
+    for month in (date(2024 + number // 12, number % 12 + 1, 1) for number in range(4, 16)):
+        end = (month + timedelta(days=32)).replace(day=1)
+        times = pl.datetime_range(month, end, "15m", closed="left", time_unit="us", eager=True)
+        schema = DATASETS["ohlcv"].schema
+        values = {name: rng.random(len(times)) * 1000 for name in schema if name != "time"}
+        bars = pl.DataFrame({"time": times, **values}).cast(schema)
+        body = parquet_bytes(bars)
+        for symbol in MANY:
+            key = ObjectKey.bars("ohlcv", Clock.EXCHANGE, Interval.M15, VENUE, symbol, month)
+            batch.put(_described(key, bars), body)
+    batch.commit()
 
 
 def settings_of(home: Path) -> ServerSettings:

@@ -23,9 +23,11 @@ from aperiodic.server.service import Service
 from benchmarks.installation import (
     FIRST,
     LAST,
+    MANY,
     SYMBOL,
     VENUE,
     make_installation,
+    make_installation_of_many,
     new_key,
     running,
     serve_ours,
@@ -39,7 +41,14 @@ if TYPE_CHECKING:
 
     from benchmarks.inputs import Inputs
 
-__all__ = ["ORIGINAL", "data_request", "links_against_fastapi", "links_alone", "sdk_against_original"]
+__all__ = [
+    "ORIGINAL",
+    "data_request",
+    "links_against_fastapi",
+    "links_alone",
+    "many_against_original",
+    "sdk_against_original",
+]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 ORIGINAL: Final = _ROOT / ".venv-client-4.3.1" / "bin" / "python"
@@ -68,12 +77,28 @@ def sdk_against_original(inputs: Inputs) -> tuple[Pairs, Pairs]:
     return times, memory
 
 
-def _fetch(python: list[str], url: str, key: str) -> dict[str, float]:
-    arguments = [f"{url}/api/v1", str(SYMBOL), FIRST.isoformat(), LAST.isoformat()]
+def many_against_original(inputs: Inputs) -> Pairs:
+    """Fetch a year of `ohlcv` at 15m of 50 instruments likewise; return pairs of seconds."""
+    home = make_installation_of_many(inputs)
+    key = new_key(home)
+    asked = ["ohlcv", "15m", "2024-05-01", "2025-04-30", *map(str, MANY)]
+    with running(serve_ours, home) as url:
+        turns = [
+            (_fetch([sys.executable], url, key, asked), _fetch([str(ORIGINAL), "-E"], url, key, asked))
+            for _ in range(inputs.pairs + 1)
+        ]
+    if any(ours["rows"] != theirs["rows"] for ours, theirs in turns):
+        raise RuntimeError("the two clients returned different numbers of rows")
+    return Pairs.of((ours["seconds"], theirs["seconds"]) for ours, theirs in turns[1:])
+
+
+def _fetch(python: list[str], url: str, key: str, asked: list[str] | None = None) -> dict[str, float]:
+    asked = asked or ["flow", "1m", FIRST.isoformat(), LAST.isoformat(), str(SYMBOL)]
     done = subprocess.run(
-        [*python, "-m", "benchmarks.fetch", *arguments],
+        [*python, "-W", "ignore", "-m", "benchmarks.fetch", f"{url}/api/v1", *asked],
         cwd=_ROOT,
-        env={**os.environ, "APERIODIC_API_KEY": key},
+        # A cache would make the second turn an easy one.
+        env={**os.environ, "APERIODIC_API_KEY": key, "APERIODIC_CACHE": "0"},
         stdout=subprocess.PIPE,
         check=True,
     )
