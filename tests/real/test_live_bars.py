@@ -129,8 +129,9 @@ def heard(track: Track, message: HandedOver | Announced) -> list[HandedOver | An
 
 
 def batches(frames: Frames, chance: random.Random) -> Iterator[tuple[int, Frames]]:
-    """Yield ticks as they arrived, and until when all had, µs."""
+    """Yield ticks as they arrived, and until when all had, µs; in the second half some of a series come at the end."""
     at, over = _reach(frames)
+    middle, late = (at + over) // 2, None
     times = {series: frame["local_timestamp"].to_physical() for series, frame in frames.items()}
     while at <= over:
         until = at + chance.choice([1, 100, 900, 3_000, 9_000]) * 1_000 + chance.randrange(1_000)
@@ -139,8 +140,13 @@ def batches(frames: Frames, chance: random.Random) -> Iterator[tuple[int, Frames
             begin, end = (int(times[series].search_sorted(edge)) for edge in (at, until))
             if end > begin:
                 some[series] = frame[begin:end]
+        if late is None and at > middle and some:
+            series = chance.choice(list(some))
+            late = {series: some.pop(series)}
         yield until, some
         at = until
+    assert late is not None
+    yield at, late
 
 
 @pytest.mark.parametrize("name", _SETS)
@@ -180,6 +186,7 @@ def test_live_rows_of_recorded_ticks_are_those_of_the_build(
     for _ in {symbol for _, symbol in frames}:  # what came late is read anew, one instrument after the other
         clock.now += 11 * _MINUTE
         maker.round()
+    assert any(row.revision > 0 for rows in reader.rows.values() for row in rows)
     compared = compare(lake, reader, first + 2 * _SECOND, over - 10 * _MINUTE)
     assert set(compared) == {(on, interval) for on in Clock for interval in on.intervals}
     ticks_in = sum(frame.height for frame in frames.values())

@@ -101,3 +101,15 @@ def test_an_instrument_that_begins_within_a_bar_is_not_complete_there(
     making.go_on(61)
     assert making.told("ohlcv", "1m", 0) == [(0, False)]
     assert making.told("ohlcv", "1s", 59) == [(0, True)]
+
+
+def test_a_day_is_read_anew_though_a_stream_was_silent_for_long(lake: Lake, making: Making) -> None:
+    record(lake, BEGIN, 5, 70)
+    making.go_on(200)
+    record(lake, BEGIN, 199, 320, streams=(Stream.TRADES,))
+    making.go_on(320)
+    record(lake, BEGIN, 70, 80, streams=(Stream.TRADES,))
+    making.go_on(322)
+    making.clock.now += LATER
+    making.maker.round()
+    assert making.told("ohlcv", "1m", 60)[-1][0] == 1
