@@ -95,6 +95,7 @@ SLOW = {"polars", "httpx", "asyncio", "cyclopts", "rich", "numba", "numpy", "imp
         (["--version"], aperiodic.__version__),
         (["get", "--help"], "usage: aperiodic get"),
         (["watch", "--help"], "usage: aperiodic watch"),
+        (["mcp", "--help"], "usage: aperiodic mcp"),
         (["estimate", "--help"], "usage: aperiodic estimate"),
         (["symbols", "--help"], "usage: aperiodic symbols"),
         (["coverage", "--help"], "usage: aperiodic coverage"),
@@ -152,3 +153,9 @@ def test_a_command_of_a_server_says_what_to_install() -> None:
             "pip install -e '.[server]'"
         ),
     ]
+
+
+def test_the_tools_for_agents_say_what_to_install() -> None:
+    done = run(BLOCK_THE_REST + MAIN.replace("WORDS", "['mcp']"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[1] == "hint: Install with: pip install mcp."

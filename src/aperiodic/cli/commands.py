@@ -24,6 +24,7 @@ CLIENT_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "describe": ("aperiodic.cli.discovering:describe", "Say what a dataset or a field is."),
     "search": ("aperiodic.cli.discovering:search", "Find datasets and fields by words."),
     "explain": ("aperiodic.cli.explaining:explain", "Say what a field means, with an example."),
+    "mcp": ("aperiodic.cli.agents:mcp", "Serve the datasets as tools for agents."),
     "login": ("aperiodic.cli.logging_in:login", "Keep an address and a key for the client and its commands."),
     "completion": ("aperiodic.cli.completing:completion", "Print a script for bash, zsh or fish."),
 }

@@ -18,6 +18,7 @@ __all__ = ["SHELLS", "completion", "script"]
 _PARSERS: Final = {
     "get": "aperiodic.cli.getting:parser",
     "watch": "aperiodic.cli.watching:parser",
+    "mcp": "aperiodic.cli.agents:parser",
     "login": "aperiodic.cli.logging_in:parser",
     "completion": "aperiodic.cli.completing:parser",
 }
