@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from datetime import date
+from typing import Any
 
 import aperiodic
 from benchmarks.measure import peak_memory_mb
@@ -19,7 +20,7 @@ from benchmarks.measure import peak_memory_mb
 if __name__ == "__main__":
     base_url, metric, interval, first, last, *symbols = sys.argv[1:]
     takes_lists = hasattr(aperiodic, "Client")
-    asked = {
+    asked: dict[str, Any] = {
         "api_key": os.environ["APERIODIC_API_KEY"],
         "metric": metric,
         "timestamp": "exchange",
