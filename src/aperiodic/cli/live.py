@@ -37,10 +37,10 @@ def live() -> None:
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Making live rows (Ctrl-C stops)", highlight=False)
         compile_once(lake.home, over)
-        _make(lake, settings.live_hold_ms * 1_000, over)
+        _make(lake, settings, over)
 
 
-def _make(lake: Lake, hold_us: int, over: threading.Event) -> None:
+def _make(lake: Lake, settings: LiveSettings, over: threading.Event) -> None:
     receiver = TicksReceiver(lake.home)
     try:
         with LiveHub(lake.home) as hub:
@@ -50,7 +50,14 @@ def _make(lake: Lake, hold_us: int, over: threading.Event) -> None:
                 # At the start those who read are not here yet, and must miss nothing.
                 return hub.wants_seconds or time.monotonic() - begun < _READERS_COME_S
 
-            maker = LiveMaker(lake, hub.tell, seconds=seconds, track=receiver.track, hold_us=hold_us)
+            maker = LiveMaker(
+                lake,
+                hub.tell,
+                seconds=seconds,
+                track=receiver.track,
+                hold_us=settings.live_hold_ms * 1_000,
+                repair_us=settings.live_repair_s * 1_000_000,
+            )
             while not over.is_set():
                 receiver.wait(_WAIT_S)
                 maker.round(receiver.take())

@@ -31,7 +31,7 @@ class Marks:
     def __init__(self) -> None:
         self._newest: dict[Series, int] = {}
         self._begun: dict[str, int] = {}
-        self._corrected: OrderedDict[tuple[Series, int], int] = OrderedDict()
+        self._corrected: OrderedDict[tuple[Series, int], tuple[int, set[int]]] = OrderedDict()
 
     def begin(self, channels: Iterable[str], now_us: int) -> None:
         """Note from when on channels are streamed: the bar that is open now is the first that can be missed."""
@@ -54,7 +54,7 @@ class Marks:
         if message.snapshot or time is None:
             return True
         if message.corrected:
-            return self._take_correction(series, time, message.revision) or not new_only
+            return self._take_correction(series, time, message) or not new_only
         newest = self._newest.get(series)
         if newest is not None and time <= newest:
             return not new_only
@@ -73,11 +73,13 @@ class Marks:
         ]
         return min([*after, *(begun for channel, begun in self._begun.items() if channel not in newest)], default=None)
 
-    def _take_correction(self, series: Series, time: int, revision: int) -> bool:
-        before = self._corrected.get((series, time), 0)
-        if revision <= before:
+    def _take_correction(self, series: Series, time: int, message: StreamMessage) -> bool:
+        # A server that has begun again may count corrections anew: rows of the same count can differ.
+        content = hash(repr(sorted(message.data.items())))
+        highest, seen = self._corrected.get((series, time), (0, set()))
+        if message.revision < highest or content in seen:
             return False
-        self._corrected[series, time] = revision
+        self._corrected[series, time] = message.revision, seen | {content}
         self._corrected.move_to_end((series, time))
         while len(self._corrected) > _CORRECTIONS:
             self._corrected.popitem(last=False)

@@ -13,6 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aperiodic.client.errors import APIError
+from aperiodic.client.retry import RETRYABLE_STATUSES, RetryableError
 from aperiodic.client.stream_marks import Marks
 from aperiodic.client.stream_messages import (
     ChannelRejection,
@@ -24,6 +25,7 @@ from aperiodic.client.stream_messages import (
 )
 from aperiodic.client.stream_socket import OPEN_SECONDS, StreamSilentError, open_socket
 from aperiodic.market import AperiodicDataError, IncompleteDataError
+from aperiodic.market.retry_after import retry_after_s
 from aperiodic.market.time import now_us, time_at
 
 if TYPE_CHECKING:
@@ -37,13 +39,11 @@ __all__ = ["Conversation", "Event", "Remark", "Session"]
 IDLE_SECONDS: Final = 75.0
 FIRST_DELAY_SECONDS: Final = 1.0
 LONGEST_DELAY_SECONDS: Final = 30.0
+LONGEST_RETRY_AFTER_SECONDS: Final = 300.0
 HEALTHY_SECONDS: Final = 60.0
 _ROWS_BEFORE_ANSWER: Final = 100_000
 
 _FINAL_CODES: Final = frozenset({1008, *range(4000, 5000)})
-_PASSING_STATUSES: Final = frozenset({429, 502, 503, 504})
-"""Refusals that pass by themselves when the stream was there before: a 429 may count the connection that has just broken."""
-
 _INVALID_MESSAGE: Final = "invalid_message"
 
 
@@ -213,6 +213,7 @@ class Conversation:
         self._subscribed_at: float | None = None
         self._subscribed = False
         self._lost: datetime | None = None
+        self._retry_after: str | None = None
 
     async def stop(self) -> None:
         """Close the connection; the iteration ends."""
@@ -254,12 +255,12 @@ class Conversation:
                     f"The connection was lost at {self._lost:%Y-%m-%d %H:%M:%S} UTC (number {session.drops}: {failure}) "
                     "and is opened anew. Where rows of meanwhile do not come, Stream.gaps says so; fetch them from the API."
                 )
-            await self._wait(_delay(attempt))
+            await self._wait(_delay(attempt, self._retry_after))
             attempt += 1
 
     async def _connection(self) -> AsyncGenerator[Event]:
         """Yield what one connection brings; it ends by itself only when the stream is closed."""
-        socket = self._socket = await open_socket(self._session.url, self._session.api_key)
+        socket = self._socket = await self._open()
         try:
             if self._closed.is_set():
                 return
@@ -282,6 +283,14 @@ class Conversation:
         finally:
             self._socket = None
             await socket.close()
+
+    async def _open(self) -> Socket:
+        self._retry_after = None
+        try:
+            return await open_socket(self._session.url, self._session.api_key)
+        except RetryableError as refused:
+            self._retry_after = refused.retry_after
+            raise refused.error from None
 
     async def _subscribe(self, socket: Socket) -> tuple[int | None, list[Event]]:
         """Subscribe; return since when rows were asked for, and what there is to tell: rows may come before the answer."""
@@ -380,15 +389,17 @@ def _passes(error: Exception) -> bool:
     """Whether another connection may do what this one did not."""
     if isinstance(error, StreamClosedError):
         return error.code not in _FINAL_CODES
-    if isinstance(error, APIError):
-        return error.status_code in _PASSING_STATUSES
+    if isinstance(error, APIError):  # 429 may count the connection that has just broken
+        return error.status_code in RETRYABLE_STATUSES
     return isinstance(error, OSError)
 
 
-def _delay(attempt: int) -> float:
-    """Seconds to wait before a connection; the first has number 0."""
+def _delay(attempt: int, retry_after: str | None = None) -> float:
+    """Seconds to wait before a connection: as long as the server asks for at least; the first has number 0."""
     jitter = random.uniform(0.0, FIRST_DELAY_SECONDS)  # noqa: S311 (not a secret)
-    return min(FIRST_DELAY_SECONDS * 2.0 ** min(attempt, 10) + jitter, LONGEST_DELAY_SECONDS)
+    own = min(FIRST_DELAY_SECONDS * 2.0 ** min(attempt, 10) + jitter, LONGEST_DELAY_SECONDS)
+    asked = None if retry_after is None else retry_after_s(retry_after)
+    return own if asked is None else max(own, min(asked + jitter, LONGEST_RETRY_AFTER_SECONDS))
 
 
 def _rejections(items: object) -> tuple[ChannelRejection, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from aperiodic._version import __version__
+from aperiodic.client.retry import RETRYABLE_STATUSES, RetryableError
 from aperiodic.client.stream_channels import DEFAULT_STREAM_URL
 from aperiodic.client.stream_messages import StreamClosedError
 from aperiodic.market import AperiodicDataError, InvalidInputError
@@ -108,7 +109,8 @@ async def open_socket(url: str, api_key: str) -> Socket:
     """Connect.
 
     Raises:
-        APIError: The server refused: 401, 403, 426, 429 …
+        APIError: The server refused: 401, 403, 426 …
+        RetryableError: It refused with 429, 502, 503 or 504.
         StreamUnreachableError: There was no answer, or none of a stream (`server_unreachable`).
         AperiodicDataError: `missing_package` or `bad_proxy`: the environment asks for what cannot be done.
     """
@@ -131,7 +133,10 @@ async def open_socket(url: str, api_key: str) -> Socket:
             max_queue=_FRAMES_AHEAD,
         )
     except InvalidStatus as refused:
-        raise _refusal(refused.response, url) from None
+        error = _refusal(refused.response, url)
+        if error.status_code in RETRYABLE_STATUSES:
+            raise RetryableError(error, refused.response.headers.get("Retry-After")) from None
+        raise error from None
     except InvalidProxy as error:
         raise AperiodicDataError(
             f"The environment names a proxy that cannot be used: {error}.",

@@ -33,6 +33,8 @@ _QUEUED_BYTES: Final = 256 << 20
 """Their bytes."""
 _AGAIN_S: Final = 0.5
 _POLL_S: Final = 0.5
+_UP_TO_DATE: Final = 0
+"""In the place of a number: a reader has all that is kept, and from now on gets what is told."""
 _FAILURES: Final = (OSError, EOFError, AuthenticationError, msgspec.DecodeError, msgspec.ValidationError)
 
 
@@ -196,6 +198,7 @@ class LocalHub:
                     self._readers.add(waiting)
                 for data in missed:
                     connection.send_bytes(data)
+                connection.send_bytes(msgspec.msgpack.encode(_Message(self._maker, _UP_TO_DATE, b"")))
                 while (message := self._next(waiting, connection)) is not None:
                     connection.send_bytes(message)
             except _FAILURES:
@@ -224,6 +227,7 @@ def follow_local(
     is_over: Callable[[], bool],
     wait: Callable[[float], object],
     wants_more: Callable[[], bool] = lambda: False,
+    up_to_date: Callable[[], object] = lambda: None,
 ) -> None:
     """Receive messages until `is_over`; where nobody tells any, wait for somebody.
 
@@ -233,6 +237,7 @@ def follow_local(
         is_over: Asked at least twice a second.
         wait: Waits for so many seconds.
         wants_more: What the maker is told as `LocalHub.is_wanted`, asked at least twice a second.
+        up_to_date: Called when all that a maker had kept was received.
     """
     had = _Had()
     while not is_over():
@@ -249,6 +254,9 @@ def follow_local(
                     if not connection.poll(_POLL_S):
                         continue
                     message = msgspec.msgpack.decode(connection.recv_bytes(), type=_Message)
+                    if message.number == _UP_TO_DATE:
+                        up_to_date()
+                        continue
                     missed = message.maker != had.maker or message.number != had.number + 1
                     had = _Had(message.maker, message.number)
                     receive(message.body, missed)

@@ -138,6 +138,28 @@ def test_refusals_that_pass_are_waited_for(server: StreamServer, opened: Opened,
     assert len(server.headers) == 4
 
 
+@pytest.mark.parametrize(
+    ("header", "waited"), [("7", 7.0), ("0", 0.0), ("86400", 300.0), ("soon", 0.0), ("-3", 0.0), (None, 0.0)]
+)
+def test_a_server_that_says_when_to_come_again_is_obeyed(
+    server: StreamServer, opened: Opened, monkeypatch: pytest.MonkeyPatch, header: str | None, waited: float
+) -> None:
+    waits: list[float] = []
+
+    async def wait(_conversation: object, seconds: float) -> None:
+        waits.append(seconds)
+
+    def lost(talk: Talk) -> None:
+        server.refuse(429, headers=None if header is None else {"Retry-After": header})
+        lost_after_two(talk)
+
+    monkeypatch.setattr(stream_session.Conversation, "_wait", wait)
+    server.on(lost, later)
+    with pytest.warns(aperiodic.StreamWarning):
+        assert minutes(islice(opened(), 4)) == [0, 1, 3, 4]
+    assert waits == [0.0, waited]  # after the loss, and after the refusal
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 426, 500])
 def test_other_refusals_end_the_stream(server: StreamServer, opened: Opened, status: int) -> None:
     def lost(talk: Talk) -> None:
@@ -155,7 +177,7 @@ def test_other_refusals_end_the_stream(server: StreamServer, opened: Opened, sta
 def test_waits_grow_until_a_row_comes(server: StreamServer, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     attempts: list[int] = []
 
-    def delay(attempt: int) -> float:
+    def delay(attempt: int, _retry_after: str | None) -> float:
         attempts.append(attempt)
         return 0.0
 
@@ -206,7 +228,7 @@ def test_replayed_rows_leave_no_gap_and_come_once(server: StreamServer, opened: 
 def test_a_replayed_row_that_was_corrected_comes_again(server: StreamServer, opened: Opened) -> None:
     def replaying(talk: Talk) -> None:
         talk.subscribed(replayed=True)
-        talk.send(row(0), row(1, revision=1, close=7.5), row(1, revision=1), row(1, revision=2), row(2))
+        talk.send(row(0), row(1, revision=1), row(1, revision=1), row(1, revision=2), row(2))
 
     server.on(lost_after_two, replaying)
     with pytest.warns(aperiodic.StreamWarning, match="was lost"):
@@ -214,6 +236,23 @@ def test_a_replayed_row_that_was_corrected_comes_again(server: StreamServer, ope
     assert minutes(messages) == [0, 1, 1, 1, 2]
     assert [message.revision for message in messages] == [0, 0, 1, 2, 0]
     assert messages[2].corrected
+
+
+def test_a_server_that_counts_corrections_anew_is_believed(server: StreamServer, opened: Opened) -> None:
+    def corrected(talk: Talk) -> None:
+        talk.subscribed()
+        talk.send(row(0), row(0, revision=1, close=7.5))
+        talk.close(1001)
+
+    def anew(talk: Talk) -> None:
+        talk.subscribed(replayed=True)
+        talk.send(row(0, revision=1, close=7.5), row(0, revision=1, close=8.5), row(1))
+
+    server.on(corrected, anew)
+    with pytest.warns(aperiodic.StreamWarning, match="was lost"):
+        messages = list(islice(opened(), 4))
+    assert minutes(messages) == [0, 0, 0, 1]
+    assert [message.data["close"] for message in messages] == [0.0, 7.5, 8.5, 1.0]
 
 
 def test_a_server_that_does_not_take_since_streams_nevertheless(server: StreamServer, opened: Opened) -> None:

@@ -91,7 +91,7 @@ def test_close_from_another_thread_ends_the_loop(server: StreamServer, opened: O
 def test_close_ends_the_wait_for_the_next_attempt(
     server: StreamServer, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_session, "_delay", lambda _attempt: 600.0)
+    monkeypatch.setattr(stream_session, "_delay", lambda *_: 600.0)
 
     def lost(talk: Talk) -> None:
         three_rows(talk)

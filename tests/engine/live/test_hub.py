@@ -106,6 +106,24 @@ def test_bars_below_a_minute_are_made_while_somebody_wants_them(tmp_path: Path) 
         until(lambda: not hub.wants_seconds)
 
 
+def test_readers_know_when_they_have_what_was_kept(tmp_path: Path) -> None:
+    calls: list[object] = []
+    over = threading.Event()
+    with LiveHub(tmp_path) as hub:
+        hub.tell([row(1)])
+        hub.tell([row(2)])
+        thread = threading.Thread(
+            target=follow_hub,
+            args=(tmp_path, lambda _rows, missed: calls.append(missed), over.is_set, over.wait),
+            kwargs={"up_to_date": lambda: calls.append("up to date")},
+        )
+        thread.start()
+        until(lambda: len(calls) == 3)
+        over.set()
+        thread.join()
+    assert calls == [True, False, "up to date"]
+
+
 def test_only_the_owner_can_connect(tmp_path: Path) -> None:
     with LiveHub(tmp_path) as hub:
         path = tmp_path / "live.json"

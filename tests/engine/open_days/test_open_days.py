@@ -13,6 +13,7 @@ from aperiodic.completeness.judgement import Judgement
 from aperiodic.engine.build import build
 from aperiodic.engine.live.maker import LiveMaker
 from aperiodic.engine.open_days import OpenDayBuilder
+from aperiodic.engine.open_days.days import OpenDays
 from aperiodic.engine.parts import append_ticks, compact_ticks
 from aperiodic.engine.repair import repair
 from aperiodic.lake import LakeError, ObjectKind, Scope
@@ -152,6 +153,22 @@ def test_ticks_that_come_late_are_taken_in_when_the_day_is_read_anew(lake: Lake)
     after = held(lake, ObjectKind.OPEN_BARS)["ohlcv", "exchange", "1m"]
     assert before["volume"][0] == pytest.approx(50)
     assert after["volume"][0] == pytest.approx(60)
+
+
+def test_a_day_can_be_read_anew_after_a_long_silence(lake: Lake) -> None:
+    ticks = rows(0, 10)
+    append(lake, {stream: ticks[stream] for stream in (Stream.TRADES, Stream.QUOTES)})
+    days = OpenDays(lake, lambda: BEGIN + 600 * SECOND)
+    days.read_ledger()
+    later = rows(300, 400)
+    append(lake, {Stream.QUOTES: later[Stream.QUOTES]})
+    days.read_ledger()
+    days.fold(
+        {VENUE: BEGIN + 400 * SECOND}
+    )  # trades of more than half a minute ago go into bars, and none is remembered
+    state = days.instruments[VENUE, BTC].states[Clock.TRUE, BEGIN]
+    assert {stream for stream, _ in state.recent()} == {Stream.QUOTES}
+    days.reload((VENUE, BTC))
 
 
 def test_a_builder_that_begins_later_gives_the_same_bars(lake: Lake) -> None:

@@ -1,7 +1,7 @@
 """Rows of bars the moment they are over, made from the same state as the files of open days."""
 
 from aperiodic.engine.live.bars import LiveBars
-from aperiodic.engine.live.hub import LiveHub, follow_hub
+from aperiodic.engine.live.hub import LiveHub, follow_hub, is_made
 from aperiodic.engine.live.rows import LiveRow
 
-__all__ = ["LiveBars", "LiveHub", "LiveRow", "follow_hub"]
+__all__ = ["LiveBars", "LiveHub", "LiveRow", "follow_hub", "is_made"]

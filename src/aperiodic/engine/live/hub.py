@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["LiveHub", "follow_hub"]
+__all__ = ["LiveHub", "follow_hub", "is_made"]
 
 _FILE: Final = "live.json"
 _KEPT_BYTES: Final = 64 << 20
@@ -61,6 +61,7 @@ def follow_hub(
     is_over: Callable[[], bool],
     wait: Callable[[float], object],
     wants_seconds: Callable[[], bool] = lambda: True,
+    up_to_date: Callable[[], object] = lambda: None,
 ) -> None:
     """Receive rows until `is_over`; where nobody makes any, wait for somebody.
 
@@ -70,7 +71,18 @@ def follow_hub(
         is_over: Asked at least twice a second.
         wait: Waits for so many seconds.
         wants_seconds: Whether bars below a minute are wanted, asked at least twice a second.
+        up_to_date: Called when all that a maker had kept was received.
     """
     follow_local(
-        home / _FILE, lambda body, missed: receive(_decode(body), missed), is_over, wait, wants_more=wants_seconds
+        home / _FILE,
+        lambda body, missed: receive(_decode(body), missed),
+        is_over,
+        wait,
+        wants_more=wants_seconds,
+        up_to_date=up_to_date,
     )
+
+
+def is_made(home: Path) -> bool:
+    """Whether an installation has, or had a moment ago, somebody who makes live rows."""
+    return (home / _FILE).exists()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveMaker"]
 
 _LEDGER_EVERY_US: Final = 500_000
-_READ_ANEW_EVERY_US: Final = 600_000_000
+_REPAIR_US: Final = 600_000_000
 _READ_ANEW_SHARE: Final = 20
 """Reading days anew takes at most this part of the time."""
 _FORGET_EVERY_US: Final = 60_000_000
@@ -51,6 +51,7 @@ class LiveMaker:
         seconds: Whether bars below a minute are to be told too.
         track: Knows what was handed over; None: everything is read from files.
         hold_us: So long bars of the exchange clock wait for ticks that come late, µs.
+        repair_us: So long after a day was read anew ticks that came late wait until it is read once more, µs.
         now: Tells the time, µs.
 
     Attributes:
@@ -66,6 +67,7 @@ class LiveMaker:
         seconds: Callable[[], bool] = lambda: False,
         track: Track | None = None,
         hold_us: int = HOLD_US,
+        repair_us: int = _REPAIR_US,
         now: Callable[[], int] = now_us,
     ) -> None:
         self.waits: str | None = None
@@ -84,6 +86,7 @@ class LiveMaker:
         self._seen: defaultdict[Exchange, int] = defaultdict(int)
         self._edges: dict[Exchange, tuple[int, int]] = {}
         self._hold_us = hold_us
+        self._repair_us = repair_us
         self._anew: dict[Instrument, int] = {}
         self._ledger_at = self._forgotten = self._anew_after = 0
         self._begun = False
@@ -203,7 +206,7 @@ class LiveMaker:
             return
         for key in self._days.instruments:
             days = self._days
-            is_late = self._is_behind(key) and began - days.read_at[key] > _READ_ANEW_EVERY_US
+            is_late = self._is_behind(key) and began - days.read_at[key] > self._repair_us
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)
                 self._take([key[0]])

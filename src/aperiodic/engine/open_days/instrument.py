@@ -95,11 +95,14 @@ class OpenInstrument:
             if record.key.period[:10] >= day_at(self._first_day - 1).isoformat() and self._reaches(record)
         ]
         self._patient = True
+        seen, received = self.seen, self.received
+        self.seen = self.received = 0  # while reading, certain is what precedes the latest event that was read
         held.sort(key=lambda each: (each.first_local or 0, each.key.period))
         for record, following in zip_longest(held, held[1:]):
             self._take(record)
             self.fold(self.received if following is None else following.first_local or 0)
         self._patient = False
+        self.seen, self.received = max(self.seen, seen), max(self.received, received)
         for clock, begin, stream, ticks in recent:  # files may not hold all of them yet
             self._state(clock, begin).add(stream, ticks)
 

@@ -9,12 +9,12 @@ import msgspec
 import polars as pl
 
 from aperiodic.catalog import TIME_COLUMN
-from aperiodic.completeness.judgement import Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, read_periods
 from aperiodic.lake.reader import ObjectReader
-from aperiodic.market import DAY_US, Stream
+from aperiodic.market import DAY_US
 from aperiodic.market.time import day_at
+from aperiodic.server.queries.verdicts import with_verdicts
 from aperiodic.server.stream.channels import Channel
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def newest_bars(
             str(symbol): _stored(connection, reader, asked, str(symbol), len(rows[str(symbol)]), now)
             for symbol in symbols
         }
-        _judge(connection, asked, stored)
+        of = asked.dataset, asked.exchange, asked.interval, asked.clock
+        stored = dict(with_verdicts(connection, *of, list(stored.items())))
     found = []
     for symbol, frame in stored.items():
         live = [_decode(row.data) for row in rows[symbol].values()]
@@ -138,23 +139,3 @@ def _with_columns(frame: pl.DataFrame, symbol: str, schema: pl.Schema) -> pl.Dat
         (pl.col(name) if name in known.columns else pl.lit(None).alias(name)).cast(dtype)
         for name, dtype in schema.items()
     )
-
-
-def _judge(connection: Connection, asked: NewestBars, stored: dict[str, pl.DataFrame]) -> None:
-    """Fill in `complete` of bars from files, by what is known now."""
-    times = [frame[TIME_COLUMN].to_physical() for frame in stored.values() if not frame.is_empty()]
-    if not times:
-        return
-    length = asked.interval.microseconds
-    first, last = min(int(some[0]) for some in times), max(int(some[-1]) for some in times) + length - 1
-    names = [symbol for symbol, frame in stored.items() if not frame.is_empty()]
-    streams: list[Stream] = list(asked.dataset.streams)
-    days = day_at(first // DAY_US), day_at(last // DAY_US)
-    judgement = Judgement(connection, asked.exchange, names, streams, *days, asked.clock)
-    begin = pl.col(TIME_COLUMN).to_physical()
-    for symbol in names:
-        whole = pl.lit(value=True)
-        for stream in streams:
-            for gap in judgement.missing(symbol, stream):
-                whole &= ~((begin <= gap.end) & (begin + length > gap.begin))
-        stored[symbol] = stored[symbol].with_columns(whole.alias("complete"))

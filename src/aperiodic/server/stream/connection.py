@@ -230,6 +230,7 @@ class StreamConnection(asyncio.Protocol):
     async def _replay(self, answer: dict[str, Any], channels: list[Channel], since: int) -> None:
         """Tell what was missed since a time, then let new rows follow; nothing is told twice and nothing is left out."""
         replayed = True
+        await self._service.fanout.settle()
         try:
             found = {
                 channel.name: await asyncio.to_thread(self._service.fanout.missed, channel, since)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import defaultdict, deque
+from collections import OrderedDict, defaultdict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+import msgspec
 from websockets.frames import Frame, Opcode
 
-from aperiodic.engine.live import LiveRow, follow_hub
+from aperiodic.engine.live import LiveRow, follow_hub, is_made
 from aperiodic.market import Interval
 from aperiodic.market.time import now_us
 from aperiodic.server.stream.channels import Channel
 from aperiodic.server.stream.replay import MOST_ROWS, missed_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from aperiodic.lake import Lake
     from aperiodic.server.middleware.prometheus import Monitoring
@@ -29,6 +31,16 @@ __all__ = ["Fanout", "Reader", "framed", "row_message"]
 _KEPT_US: Final = 180_000_000
 _MOST_KEPT: Final = 200_000
 """Rows that are kept for those who ask what they have missed, of all series together."""
+
+_MOST_CORRECTED: Final = 20_000
+"""Corrected rows that are remembered, so that what is told of a bar later has a higher revision."""
+
+_SETTLES_S: Final = 5.0
+"""So long who asks for what was missed waits for what the maker has kept, after the start of this process."""
+
+_REVISION: Final = b',"revision":'
+
+_Key = tuple["Series", str, int]
 
 
 _LATE_US: Final = 10_000_000
@@ -94,6 +106,9 @@ class Fanout:
         self._readers: defaultdict[Series, dict[tuple[Reader, str], _Entry]] = defaultdict(dict)
         self._newest: defaultdict[Series, dict[str, LiveRow]] = defaultdict(dict)
         self._kept: deque[LiveRow] = deque()
+        self._told: dict[_Key, LiveRow] = {}
+        self._corrected: OrderedDict[_Key, LiveRow] = OrderedDict()
+        self._up_to_date = asyncio.Event()
         self._began = now_us()
         self._wants_seconds = False
         self._waiting: deque[LiveRow] | None = None
@@ -141,14 +156,21 @@ class Fanout:
                 yield framed(row_message(channel.name, row, snapshot=True))
 
     def kept(self, channel: Channel, since: int) -> Iterator[LiveRow]:
-        """Yield the rows of a channel that start at or after a time, µs, as far as they are kept."""
+        """Yield the rows of a channel that start at or after a time, µs, or were corrected since, as far as they are kept."""
         for row in self._kept.copy():  # a copy, for a thread may ask
             if (
-                row.time >= since
+                (row.time >= since or (row.revision and row.told_at >= since))
                 and _series_of(row) == channel.series
                 and (channel.symbols is None or row.symbol in channel.symbols)
             ):
                 yield row
+
+    async def settle(self) -> None:
+        """Wait until this process has what the maker of rows had kept when it began, or some seconds."""
+        if not self._up_to_date.is_set() and is_made(self._lake.home):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SETTLES_S):
+                    await self._up_to_date.wait()
 
     def missed(self, channel: Channel, since: int) -> list[LiveRow]:
         """Return the bars of a channel since a time, µs, that are in files; a thread may ask.
@@ -210,8 +232,9 @@ class Fanout:
     def _deliver(self, rows: Iterable[LiveRow], *, from_files: bool = False) -> None:
         outgoing: defaultdict[Reader, list[bytes]] = defaultdict(list)
         told: list[LiveRow] = []
-        for row in rows:
-            if self._is_told(row, from_files=from_files):
+        for found in rows:
+            row = self._news(found, from_files=from_files)
+            if row is None:
                 continue
             frames: dict[str, bytes] = {}
             for (reader, name), entry in self._readers[_series_of(row)].items():
@@ -229,29 +252,72 @@ class Fanout:
             for row in told:
                 self._monitoring.count_live_rows(row.interval, row.clock, (sent - row.end) / 1_000_000)
 
-    def _is_told(self, row: LiveRow, *, from_files: bool) -> bool:
-        """Keep a row; return whether those who read need not be told of it."""
-        newest = self._newest[_series_of(row)]
+    def _news(self, row: LiveRow, *, from_files: bool) -> LiveRow | None:
+        """Keep a row; return it as it is told to those who read, or None where they need not be told of it."""
+        series = _series_of(row)
+        key = series, row.symbol, row.time
+        known = self._corrected.get(key) or self._told.get(key)
+        newest = self._newest[series]
         before = newest.get(row.symbol)
-        if before is not None and row.revision == 0 and row.time <= before.time:
-            return True  # whoever makes them has begun again
+        if from_files:
+            if before is not None and row.time <= before.time:
+                return None
+            row = msgspec.structs.replace(row, told_at=now_us())
+        elif known is not None and row.revision <= known.revision:
+            if _content_of(row) == _content_of(known):
+                return None
+            # Whoever makes them has begun again, and knows it otherwise.
+            row = _revised(row, known.revision + 1)
+        elif known is None and row.revision == 0 and before is not None and row.time <= before.time:
+            if not self._kept or row.end <= self._kept[0].told_at:
+                return None  # it is older than what is remembered
+            row = _revised(row, 1)
         if before is None or row.time >= before.time:
             newest[row.symbol] = row
-        if from_files:
-            return False
-        self._kept.append(row)
-        while len(self._kept) > _MOST_KEPT or self._kept[0].told_at < row.told_at - _KEPT_US:
-            self._kept.popleft()
+        self._keep(key, row)
         # If this process was not there, who reads now has it from another, or asks for it.
-        return row.told_at < self._began
+        return row if row.told_at >= self._began else None
+
+    def _keep(self, key: _Key, row: LiveRow) -> None:
+        self._kept.append(row)
+        self._told[key] = row
+        while len(self._kept) > _MOST_KEPT or self._kept[0].told_at < row.told_at - _KEPT_US:
+            old = self._kept.popleft()
+            if self._told.get(old_key := (_series_of(old), old.symbol, old.time)) is old:
+                del self._told[old_key]
+        if row.revision:
+            self._corrected[key] = row
+            self._corrected.move_to_end(key)
+            while len(self._corrected) > _MOST_CORRECTED:
+                self._corrected.popitem(last=False)
 
     def _follow(self) -> None:
-        follow_hub(self._lake.home, self._receive, self._over.is_set, self._over.wait, lambda: self._wants_seconds)
+        follow_hub(
+            self._lake.home,
+            self._receive,
+            self._over.is_set,
+            self._over.wait,
+            lambda: self._wants_seconds,
+            lambda: self._soon(self._up_to_date.set),
+        )
 
     def _receive(self, rows: list[LiveRow], missed: bool) -> None:
+        self._soon(partial(self.deliver, rows, missed=missed))
+
+    def _soon(self, call: Callable[[], object]) -> None:
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(partial(self.deliver, rows, missed=missed))
+            self._loop.call_soon_threadsafe(call)
 
 
 def _series_of(row: LiveRow) -> Series:
     return row.dataset, row.exchange, row.interval, row.clock
+
+
+def _content_of(row: LiveRow) -> bytes:
+    """What a row says but for its revision, with which it ends."""
+    return row.data.rpartition(_REVISION)[0] or row.data
+
+
+def _revised(row: LiveRow, revision: int) -> LiveRow:
+    data = b"%s%s%d}" % (_content_of(row), _REVISION, revision)
+    return msgspec.structs.replace(row, revision=revision, data=data)

@@ -144,6 +144,9 @@ class PastFanout(Fanout):
         if self._telling is not None:
             self._telling.cancel()
 
+    async def settle(self) -> None:
+        """Nothing is to be waited for: all bars are in files."""
+
     def missed(self, channel: Channel, since: int) -> list[LiveRow]:
         """Return the bars of a channel since a time, µs, that have closed by the time that is replayed."""
         self._asked.add(channel.series)  # from here on they are told, so that those between then and now are kept

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 import polars as pl
 
-from aperiodic.catalog import TIME_COLUMN
+from aperiodic.catalog import DATASETS, TIME_COLUMN
 from aperiodic.engine.live import LiveRow
 from aperiodic.lake import ObjectKind
-from aperiodic.market import DAY_US, Interval
+from aperiodic.market import DAY_US, Clock, Exchange, Interval
 from aperiodic.market.time import day_at
+from aperiodic.server.queries.verdicts import with_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +64,9 @@ def missed_rows(lake: Lake, channel: Channel, since: int, until: int | None = No
     if times.len() > MOST_ROWS:
         oldest = times.sort(descending=True)[MOST_ROWS - 1]
         found = [(symbol, frame.filter(pl.col(TIME_COLUMN) >= oldest)) for symbol, frame in found]
+    with lake.engine.connect() as connection:
+        of = DATASETS[dataset], Exchange(exchange), Interval(interval), Clock(clock)
+        found = with_verdicts(connection, *of, found)
     rows = [row for symbol, frame in found for row in rows_of_file(channel.series, symbol, frame)]
     rows.sort(key=lambda row: row.time)
     return rows[-MOST_ROWS:]
@@ -74,7 +78,7 @@ def rows_of_file(series: Series, symbol: str, frame: pl.DataFrame, told_at: int 
     Args:
         series: Of which dataset, venue, interval and clock.
         symbol: Of which instrument.
-        frame: The bars.
+        frame: The bars, with the column `complete` where that is known.
         told_at: When they are told, µs; 0 for not at all before.
     """
     dataset, exchange, interval, clock = series
@@ -83,7 +87,18 @@ def rows_of_file(series: Series, symbol: str, frame: pl.DataFrame, told_at: int 
         frame[TIME_COLUMN].to_physical(), frame.drop(TIME_COLUMN).iter_rows(named=True), strict=True
     ):
         told = {"symbol": symbol, "interval": interval, "time": time}
-        data = _encode(told | values)
+        judged = {} if (complete := values.pop("complete", None)) is None else {"complete": complete, "revision": 0}
+        data = _encode(told | values | judged)
         yield LiveRow(
-            dataset, exchange, interval, clock, symbol, time, time + length, told_at, 0, complete=True, data=data
+            dataset,
+            exchange,
+            interval,
+            clock,
+            symbol,
+            time,
+            time + length,
+            told_at,
+            0,
+            complete=complete is not False,
+            data=data,
         )

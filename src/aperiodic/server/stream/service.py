@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request
@@ -14,6 +13,7 @@ from aperiodic.server.auth.plan_checks import require_live
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, bare_answer, refuse
 from aperiodic.server.stream.connection import DRAIN, LAPSED, StreamConnection
+from aperiodic.server.stream.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +50,8 @@ class StreamService:
         self._service = service
         self._app = app
         self._open: set[StreamConnection] = set()
-        self._by_key: Counter[str] = Counter()
-        self._counted: dict[StreamConnection, str] = {}
+        self._places = Places(self.lake.home)
+        self._placed: dict[StreamConnection, tuple[str, int]] = {}
         self._keys: dict[StreamConnection, list[tuple[str, str]]] = {}
         self._ticking: asyncio.Task[None] | None = None
         monitoring.watch_live(
@@ -92,9 +92,9 @@ class StreamService:
         """Forget a connection."""
         self._open.discard(connection)
         self._keys.pop(connection, None)
-        key = self._counted.pop(connection, None)
-        if key is not None:
-            self._by_key[key] -= 1
+        place = self._placed.pop(connection, None)
+        if place is not None:
+            self._places.give_back(*place)
 
     async def admit(self, headers: list[tuple[str, str]], peer: str, connection: StreamConnection) -> Caller | bytes:
         """Return who asks, or the answer that refuses it.
@@ -104,7 +104,7 @@ class StreamService:
         """
         try:
             caller = await asyncio.to_thread(self._authorise, headers, peer)
-            self._count(connection, caller)
+            self._place(connection, caller)
         except RequestError as error:
             return bare_answer(error)
         except SQLAlchemyError:
@@ -134,11 +134,13 @@ class StreamService:
             raise refuse(ErrorCode.SCOPE_MISSING, scope="bars", scopes=" and ".join(caller.scopes) or "nothing")
         return caller
 
-    def _count(self, connection: StreamConnection, caller: Caller) -> None:
-        if self._by_key[caller.public_id] >= caller.plan.live:
+    def _place(self, connection: StreamConnection, caller: Caller) -> None:
+        if connection not in self._open:
+            return  # it has ended meanwhile
+        number = self._places.take(caller.public_id, caller.plan.live)
+        if number is None:
             raise refuse(ErrorCode.TOO_MANY_STREAMS, {"Retry-After": "5"}, plan=caller.plan.name, most=caller.plan.live)
-        self._by_key[caller.public_id] += 1
-        self._counted[connection] = caller.public_id
+        self._placed[connection] = caller.public_id, number
 
     async def _tick(self) -> None:
         checked = time.monotonic()
