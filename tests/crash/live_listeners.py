@@ -139,4 +139,4 @@ class Plain(Listener):
                     self.closes.append(1006 if closed.rcvd is None else closed.rcvd.code)
                     return
                 if "channel" in message:
-                    told.add(message["channel"], message["data"])
+                    told.add(message["channel"], message["data"] | {"snapshot": message.get("snapshot", False)})

@@ -146,8 +146,13 @@ class Verdict:
                         self.twice.append((series, row))
                     seen[row["time"]] = row["revision"]
                     last[series, row["time"]] = row
+                new = [
+                    row["time"] for row in rows if not row.get("snapshot")
+                ]  # between it and the first row others can be
+                if not new:
+                    continue
                 length = Interval(rows[0]["interval"]).microseconds
-                untold = [at for at in bars.get(series, {}) if min(seen) <= at <= max(seen) and at not in seen]
+                untold = [at for at in bars.get(series, {}) if min(new) <= at <= max(new) and at not in seen]
                 self.untold += len(untold)
                 self.missing += [
                     (series, at)

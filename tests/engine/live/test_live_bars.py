@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import polars as pl
 import pytest
+from tests.engine.open_days import test_open_days
 from tests.engine.open_days.test_open_days import BEGIN, DAY, SECOND, Clockwork, append, rows
 from tests.lakes import BTC
 
@@ -17,6 +19,7 @@ from aperiodic.engine.build import build
 from aperiodic.engine.live.maker import LiveMaker
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Clock, Interval, Stream
+from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
     from aperiodic.engine.live import LiveRow
@@ -133,6 +136,44 @@ def test_who_wants_seconds_gets_those_that_files_do_not_have_yet(lake: Lake) -> 
 def is_before(tick: tuple[object, ...], second: int) -> bool:
     assert isinstance(tick[0], int)
     return tick[0] < BEGIN + second * SECOND
+
+
+@pytest.mark.parametrize("day", [date(2025, 5, 1), date(2025, 5, 2)])
+def test_late_ticks_of_the_day_before_change_what_looks_back_on_it(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, day: date
+) -> None:
+    begin = day_start_us(day)
+    monkeypatch.setattr(test_open_days, "BEGIN", begin)
+    reader, clock = Reader(), Clockwork(begin - 1_000 * SECOND)
+    append(lake, rows(-1_200, -1_190))
+    maker = LiveMaker(lake, reader, now=clock)
+    maker.round()
+    before, late = rows(-1_000, 0), rows(-500, -490, seed=2)
+    append(
+        lake,
+        {stream: [tick for tick in some if not _between(tick, begin, -500, -490)] for stream, some in before.items()},
+    )
+    maker.round()
+    append(lake, rows(0, 200))
+    clock.now = begin + 200 * SECOND
+    maker.round()
+    append(lake, late)
+    clock.now += 700 * SECOND
+    maker.round()
+    assert any(row.revision and row.time < begin for found in reader.rows.values() for row in found)
+    build(lake)
+    bars: dict[tuple[Series, int], dict[str, Any]] = {}
+    for record in lake.current(ObjectKind.BARS):
+        frame = lake.store.read_parquet(record.path).with_columns(pl.col("time").to_physical())
+        series = record.key.dataset, record.key.clock, record.key.interval
+        bars |= {(series, row["time"]): row for row in frame.to_dicts()}
+    for key, found in reader.rows.items():
+        assert same(told(found[-1]), bars[key]), key
+
+
+def _between(tick: tuple[object, ...], begin: int, first: int, last: int) -> bool:
+    assert isinstance(tick[0], int)
+    return begin + first * SECOND <= tick[0] < begin + last * SECOND
 
 
 def test_bars_that_late_ticks_change_are_told_again(lake: Lake) -> None:

@@ -104,7 +104,8 @@ class LiveBars:
             LakeError: As `take`.
         """
         self._forget_months(owner)
-        for (clock, begin), state in new.items():
+        others: set[_Kind] = set()
+        for (clock, begin), state in sorted(new.items(), key=lambda item: item[0][1]):
             told = old.get((clock, begin))
             if told is None:
                 latest = max(other.folded_to for (of, _), other in new.items() if of is clock)
@@ -119,9 +120,17 @@ class LiveBars:
                 changed = (
                     after if before is None else after.join(before, on=after.columns, how="anti", nulls_equal=True)
                 )
+                kind = clock, interval, family
+                # A day that is others is looked back on by the one after it.
+                later = after
+                if kind not in others:
+                    later = (
+                        after.filter(pl.col(TIME_COLUMN) >= changed[TIME_COLUMN].min()) if changed.height else changed
+                    )
                 if changed.height:
-                    later = after.filter(pl.col(TIME_COLUMN) >= changed[TIME_COLUMN].min())
-                    yield from self._again(owner, new, (clock, interval, family), changed, later)
+                    others.add(kind)
+                if later.height:
+                    yield from self._again(owner, new, kind, changed, later)
 
     def touched(self, owner: _Owner, states: States) -> Iterator[LiveRow]:
         """Yield the rows of bars that were told, and overlap a gap that has become known or was filled since.
@@ -164,7 +173,9 @@ class LiveBars:
     ) -> Iterator[LiveRow]:
         """Yield rows of bars once more; of datasets that look back over the month those of later bars too."""
         for dataset in datasets_of(kind[2]):
-            yield from self._dataset_again(dataset, owner, states, kind, later if _looks_back(dataset) else bars)
+            wanted = later if _looks_back(dataset) else bars
+            if wanted.height:
+                yield from self._dataset_again(dataset, owner, states, kind, wanted)
 
     def _dataset_again(
         self, dataset: Dataset, owner: _Owner, states: States, kind: _Kind, bars: pl.DataFrame
@@ -217,7 +228,7 @@ class LiveBars:
         first = int(bars[TIME_COLUMN].to_physical()[0])
         if again:
             # What came before these bars is not what is known now, but what was known then.
-            earlier = self._earlier(dataset, kind, owner, states, None)
+            earlier = self._earlier(dataset, kind, owner, states, None, first)
             after = earlier.filter(pl.col(TIME_COLUMN).to_physical() >= first)
             month = new_month_of(dataset)
             self._learn(dataset, month, earlier.filter(pl.col(TIME_COLUMN).to_physical() < first))
@@ -230,17 +241,18 @@ class LiveBars:
             if known is None or known.number != number:
                 known = self._months[key] = _Month(str(number), new_month_of(dataset))
                 begin = int(part[TIME_COLUMN].to_physical()[0])
-                self._learn(dataset, known.known, self._earlier(dataset, kind, owner, states, begin))
+                self._learn(dataset, known.known, self._earlier(dataset, kind, owner, states, begin, begin))
             frames.append(_frame(dataset, part.select(columns), known.known))
         return pl.concat(frames)
 
-    def _earlier(self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, until: int | None) -> pl.DataFrame:
-        """Return the bars of the month before a time, µs, or all that are over."""
+    def _earlier(
+        self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, until: int | None, within: int
+    ) -> pl.DataFrame:
+        """Return the bars of the month that a time, µs, lies in: those before `until`, or all that are over."""
         clock, interval, family = kind
         columns = [TIME_COLUMN, *partials_of(dataset)]
         own = sorted((begin, state) for (of, begin), state in states.items() if of is clock)
-        last = own[-1][0] if until is None else until
-        month = f"{day_at(last // DAY_US):%Y-%m}"
+        month = f"{day_at(within // DAY_US):%Y-%m}"
         first_open = day_at(own[0][0] // DAY_US)
         pieces = []
         if f"{first_open:%Y-%m}" == month:
