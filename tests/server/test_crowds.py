@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import resource
 import signal
 import time
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,6 +18,8 @@ import psutil
 import pytest
 from pydantic import SecretStr
 from tests.server.conftest import DATA, Installation, RunningServer, query, start_server
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from aperiodic.lake import LakeError
 from aperiodic.server import serve
@@ -102,6 +106,27 @@ def test_workers_share_the_work_are_replaced_when_they_die_and_stop_together(ins
         _, errors = running.process.communicate(timeout=40)
     assert (running.process.returncode, errors) == (0, "")
     assert not any(psutil.pid_exists(pid) for pid in now)
+
+
+def test_workers_count_live_connections_together(installation: Installation) -> None:
+    running = start_server(installation.settings.home, workers=2)
+    url = running.url.replace("http", "ws", 1) + "/v1/stream"
+    let_in: list[object] = []
+
+    def come_in(connections: ExitStack) -> None:
+        while len(let_in) < 1_000:
+            let_in.append(connections.enter_context(connect(url, additional_headers={"X-API-KEY": key})))
+
+    key = installation.keys["pro"]
+    try:
+        with ExitStack() as connections, pytest.raises(InvalidStatus) as refused:
+            come_in(connections)
+        assert refused.value.response.status_code == 429
+        words = json.loads(refused.value.response.body or b"")["error"]
+        assert re.findall("[0-9]+", words) == [str(len(let_in))], words
+    finally:
+        running.process.send_signal(signal.SIGTERM)
+        running.process.communicate(timeout=40)
 
 
 def test_workers_end_when_their_parent_is_killed(installation: Installation) -> None:
