@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -205,7 +206,15 @@ def test_a_long_outage_is_fetched_from_files_and_from_the_newest_rows(
 ) -> None:
     """The newest rows do not reach back to the outage; files do, and end before the newest rows do."""
     monkeypatch.setattr(newest_rows, "MOST_BARS", 3)
-    server.on(until_1012, forgetting(75))
+    ready = threading.Event()
+
+    def ends_when_ready(talk: Talk) -> None:
+        talk.subscribed(channels=[CHANNEL], replayed=True)
+        talk.send(live(49), live(50))
+        assert ready.wait(60)
+        talk.close(1012, "rows were missed")
+
+    server.on(ends_when_ready, forgetting(75))
     fake.api.on(LATEST, newest(72, 73, 74))
     with followed() as stream:
         rows = iter(stream)
@@ -213,6 +222,7 @@ def test_a_long_outage_is_fetched_from_files_and_from_the_newest_rows(
         files = [fake.store_file(day, parquet(bars(day))) for day in ("2025-01-03", "2025-01-04")]
         fake.reply(json_reply({"files": files[:1], "missing": []}))
         monkeypatch.setattr(stream_history, "now_us", lambda: NOW + 25 * HOUR)
+        ready.set()
         with pytest.warns(aperiodic.StreamWarning, match="connection was lost"):
             assert hours(islice(rows, 25)) == list(range(51, 76))
     assert stream.gaps == []
