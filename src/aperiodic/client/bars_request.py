@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
 from aperiodic.catalog import TIME_COLUMN
 from aperiodic.client.grid import Grid
-from aperiodic.client.request import DataRequest, parse_choice, parse_texts
+from aperiodic.client.request import REQUIRED, DataRequest, parse_choice, parse_texts
 from aperiodic.client.types import Fill, Shape
 from aperiodic.market import InvalidInputError
 from aperiodic.market.errors import unknown_value
@@ -92,8 +92,8 @@ class BarsRequest:
         cls,
         metric: object,
         *,
-        exchange: object,
-        symbol: object,
+        exchange: object = REQUIRED,
+        symbol: object = REQUIRED,
         columns: Iterable[str] | None = None,
         shape: Shape = "long",
         fill: Fill = "none",

@@ -17,7 +17,7 @@ from aperiodic.client.request import Account, parse_base_url, parse_concurrent, 
 from aperiodic.market import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
     from aperiodic.client.completeness import Remarks
@@ -122,8 +122,7 @@ class Core:
         Raises:
             InvalidInputError: A value is missing or not valid.
         """
-        required = ("exchange", "symbol", "interval", "start_date", "end_date")
-        return BarsRequest.parse(metric, **{"timestamp": "exchange", **self._defaults(required), **options})
+        return BarsRequest.parse(metric, **{**self._defaults(), **options})
 
     async def bars(self, request: BarsRequest) -> Delivery:
         """Fetch bars; raises as `fetch_bars`."""
@@ -143,8 +142,7 @@ class Core:
         Raises:
             InvalidInputError: A value is missing or not valid.
         """
-        required = ("exchange", "symbol", "start_date", "end_date")
-        return RawRequest.parse(dataset=dataset, **{**self._defaults(required), **options})
+        return RawRequest.parse(dataset=dataset, **{**self._defaults(), **options})
 
     async def raw(self, request: RawRequest) -> Delivery:
         """Fetch ticks; raises as `fetch_raw`."""
@@ -162,19 +160,10 @@ class Core:
         async with self.session() as session:
             return await fetch_symbols(session.transport, account, exchange)
 
-    def _defaults(self, required: Iterable[str]) -> dict[str, Any]:
-        """Return what stands in for options that the caller leaves out; of the required ones None, which is refused."""
-        settings = self.settings
-        return {
-            "api_key": settings.api_key,
-            "base_url": settings.base_url,
-            "show_progress": settings.show_progress,
-            "max_concurrent": settings.max_concurrent,
-            "output": "polars",
-            "preview": False,
-            "on_incomplete": "warn",
-            **dict.fromkeys(required),
-        }
+    def _defaults(self) -> dict[str, Any]:
+        """Return what the client itself says of a request."""
+        names = ("api_key", "base_url", "show_progress", "max_concurrent")
+        return {name: getattr(self.settings, name) for name in names}
 
     @asynccontextmanager
     async def _own(self) -> AsyncIterator[Session]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from aperiodic.catalog import DATASETS
 from aperiodic.catalog.carrying import carried_fields
 from aperiodic.client.completeness import Remarks
-from aperiodic.client.progress import progress
 from aperiodic.client.request import parse_name
 from aperiodic.client.shapes import combine
 from aperiodic.market import Exchange
@@ -74,10 +73,7 @@ async def fetch_bars(session: Session, request: BarsRequest) -> Delivery:
     found = await find_series(session, request)
     remarks = remarks_of(found)
     meters = Meters([link for one in found for link in one.links.files()])
-    with progress(
-        request.title, meters.total, meters.unit, shown=request.first.show_progress and bool(meters)
-    ) as advance:
-        meters.advance = advance
+    with meters.drawn(request.title, shown=request.first.show_progress):
         frames = await all_of(one.frame(meters) for one in found)
     grid = request.grid()
     if grid is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from calendar import monthrange
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -12,13 +13,14 @@ from typing import TYPE_CHECKING, Final, Literal
 from aperiodic.client.download import download_frame, fetch_renewing
 from aperiodic.client.errors import DownloadError
 from aperiodic.client.frames import read_frame
+from aperiodic.client.progress import progress
 from aperiodic.client.ranges import fetch_part
 from aperiodic.client.saving import Saving
 from aperiodic.market import AperiodicDataError
 from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -78,15 +80,23 @@ class Meters:
         advance: Takes how many units more (or fewer) are done with.
     """
 
-    def __init__(self, links: Sequence[FileLink], advance: Callable[[int], object] | None = None) -> None:
+    def __init__(self, links: Sequence[FileLink]) -> None:
         sizes = [link.size for link in links if link.size is not None]
         self._in_bytes = len(sizes) == len(links)
         self.total = sum(sizes) if self._in_bytes else len(links)
         self.unit: Literal["file", "B"] = "B" if self._in_bytes else "file"
-        self.advance: Callable[[int], object] = advance or (lambda _: None)
+        self.advance: Callable[[int], object] = lambda _: None
 
-    def __bool__(self) -> bool:
-        return self.total > 0
+    @contextmanager
+    def drawn(self, title: str, *, shown: bool) -> Iterator[None]:
+        """Draw a progress bar of all files.
+
+        Args:
+            title: Stands before the bar.
+            shown: Whether to draw it at all.
+        """
+        with progress(title, self.total, self.unit, shown=shown and self.total > 0) as self.advance:
+            yield
 
     def of(self, link: FileLink) -> Meter:
         """Return the meter of one file."""

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from aperiodic._version import __version__
-from aperiodic.client.download import all_of, fetch_renewing
+from aperiodic.client.download import all_of
 from aperiodic.client.fetch import remarks_of
 from aperiodic.client.files import Meters
-from aperiodic.client.progress import progress
-from aperiodic.client.saving import Saving, is_whole, path_part
+from aperiodic.client.saving import path_part, save_file
 from aperiodic.client.series import find_series
 from aperiodic.market import AperiodicDataError, InvalidInputError
 
@@ -62,21 +61,14 @@ async def save_bars(session: Session, request: BarsRequest, folder: Path) -> tup
     found = await find_series(session, request)
     remarks = remarks_of(found)
     meters = Meters([link for series in found for link in series.links.files()])
-    title, shown = request.title, request.first.show_progress and bool(meters)
-    with progress(title, meters.total, meters.unit, shown=shown) as advance:
-        meters.advance = advance
+    with meters.drawn(request.title, shown=request.first.show_progress):
 
         async def fetch(series: Series, link: FileLink) -> tuple[Path, dict[str, Any]]:
             path = folder / _place(series, link)
             meter = meters.of(link)
             async with session.slots:
-                try:
-                    held = await asyncio.to_thread(is_whole, path, link)
-                except OSError as error:
-                    raise link.failed(error) from error
-                if not held:
-                    newest = series.links.current(link.key)
-                    await fetch_renewing(series.links, newest, Saving(session.transport, path, meter.reach).attempt)
+                newest = series.links.current(link.key)
+                await save_file(session.transport, series.links, newest, path, meter.reach)
             meter.end()
             return path, _entry(series, link, path)
 

@@ -119,7 +119,7 @@ def get_raw(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    work = _deliver_frame(
+    request = RawRequest.parse(
         api_key=api_key,
         dataset=dataset,
         exchange=exchange,
@@ -133,7 +133,7 @@ def get_raw(
         preview=preview,
         on_incomplete=on_incomplete,
     )
-    return run_blocking(work).hand_over(stacklevel=2)
+    return run_blocking(_deliver_frame(request)).hand_over(stacklevel=2)
 
 
 @overload
@@ -220,7 +220,7 @@ async def get_raw_async(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    delivery = await _deliver_frame(
+    request = RawRequest.parse(
         api_key=api_key,
         dataset=dataset,
         exchange=exchange,
@@ -234,7 +234,7 @@ async def get_raw_async(
         preview=preview,
         on_incomplete=on_incomplete,
     )
-    return delivery.hand_over(stacklevel=2)
+    return (await _deliver_frame(request)).hand_over(stacklevel=2)
 
 
 @overload
@@ -327,7 +327,7 @@ def download_raw(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    work = _deliver_files(
+    request = RawRequest.parse(
         api_key=api_key,
         dataset=dataset,
         exchange=exchange,
@@ -337,12 +337,11 @@ def download_raw(
         base_url=base_url,
         show_progress=show_progress,
         max_concurrent=max_concurrent,
-        output_dir=output_dir,
-        overwrite=overwrite,
+        output="polars",
         preview=preview,
         on_incomplete=on_incomplete,
     )
-    return run_blocking(work).hand_over(stacklevel=2)
+    return run_blocking(_deliver_files(request, output_dir, overwrite=overwrite)).hand_over(stacklevel=2)
 
 
 @overload
@@ -435,7 +434,7 @@ async def download_raw_async(
         IncompleteDataError: Data is missing and on_incomplete is "raise".
         AperiodicDataError: The server could not be reached (`server_unreachable`). Base of all the above.
     """
-    delivery = await _deliver_files(
+    request = RawRequest.parse(
         api_key=api_key,
         dataset=dataset,
         exchange=exchange,
@@ -445,12 +444,11 @@ async def download_raw_async(
         base_url=base_url,
         show_progress=show_progress,
         max_concurrent=max_concurrent,
-        output_dir=output_dir,
-        overwrite=overwrite,
+        output="polars",
         preview=preview,
         on_incomplete=on_incomplete,
     )
-    return delivery.hand_over(stacklevel=2)
+    return (await _deliver_files(request, output_dir, overwrite=overwrite)).hand_over(stacklevel=2)
 
 
 def get_raw_coverage(*, base_url: str | None = None) -> dict[str, Any]:
@@ -490,74 +488,17 @@ async def get_raw_coverage_async(*, base_url: str | None = None) -> dict[str, An
         return await fetch_coverage(transport, address)
 
 
-async def _deliver_frame(
-    *,
-    api_key: str | None,
-    dataset: str,
-    exchange: str,
-    symbol: str,
-    start_date: Day,
-    end_date: Day,
-    base_url: str | None,
-    show_progress: bool,
-    max_concurrent: int,
-    output: OutputFormat,
-    preview: bool,
-    on_incomplete: OnIncomplete,
-) -> Delivery:
+async def _deliver_frame(request: RawRequest) -> Delivery:
     from aperiodic.client.transport import open_transport  # noqa: PLC0415 (as above)
 
-    request = RawRequest.parse(
-        api_key=api_key,
-        dataset=dataset,
-        exchange=exchange,
-        symbol=symbol,
-        start_date=start_date,
-        end_date=end_date,
-        base_url=base_url,
-        show_progress=show_progress,
-        max_concurrent=max_concurrent,
-        output=output,
-        preview=preview,
-        on_incomplete=on_incomplete,
-    )
     async with open_transport(request.max_concurrent) as transport:
         return await fetch_raw(transport, request)
 
 
-async def _deliver_files(
-    *,
-    api_key: str | None,
-    dataset: str,
-    exchange: str,
-    symbol: str,
-    start_date: Day,
-    end_date: Day,
-    output_dir: str | os.PathLike[str],
-    overwrite: bool,
-    base_url: str | None,
-    show_progress: bool,
-    max_concurrent: int,
-    preview: bool,
-    on_incomplete: OnIncomplete,
-) -> _SavedFiles:
+async def _deliver_files(request: RawRequest, output_dir: str | os.PathLike[str], *, overwrite: bool) -> _SavedFiles:
     from aperiodic.client.raw_download import save_raw  # noqa: PLC0415 (as above)
     from aperiodic.client.transport import open_transport  # noqa: PLC0415
 
-    request = RawRequest.parse(
-        api_key=api_key,
-        dataset=dataset,
-        exchange=exchange,
-        symbol=symbol,
-        start_date=start_date,
-        end_date=end_date,
-        base_url=base_url,
-        show_progress=show_progress,
-        max_concurrent=max_concurrent,
-        output="polars",
-        preview=preview,
-        on_incomplete=on_incomplete,
-    )
     if output_dir is REQUIRED or not output_dir:
         raise InvalidInputError("output_dir was not given.", code="missing_output_dir", hint="Pass output_dir=….")
     async with open_transport(request.max_concurrent) as transport:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from aperiodic.client.download import download_all, fetch_renewing
+from aperiodic.client.download import download_all
 from aperiodic.client.files import Meter
 from aperiodic.client.names import ServerNames
 from aperiodic.client.progress import progress
 from aperiodic.client.raw_links import raw_links
-from aperiodic.client.saving import Saving, is_whole, path_part
+from aperiodic.client.saving import path_part, save_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,13 +48,8 @@ async def save_raw(
 
         async def fetch(link: FileLink) -> Path:
             path = _path(folder, request, link)
-            try:
-                held = not overwrite and await asyncio.to_thread(is_whole, path, link)
-            except OSError as error:
-                raise link.failed(error) from error
             meter = Meter(advance, link.size or 0)
-            if not held:
-                await fetch_renewing(links, link, Saving(transport, path, meter.reach).attempt)
+            await save_file(transport, links, link, path, meter.reach, anew=overwrite)
             meter.end()
             return path
 

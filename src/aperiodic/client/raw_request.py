@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from aperiodic.client.request import Account, parse_days, parse_delivery, parse_name, parse_text
+from aperiodic.client.request import REQUIRED, Account, parse_days, parse_delivery, parse_name, parse_text
 from aperiodic.market import Exchange, InvalidInputError, Stream, Symbol
 
 if TYPE_CHECKING:
@@ -56,16 +56,16 @@ class RawRequest:
         *,
         api_key: str | None,
         dataset: Any,  # noqa: ANN401 (checked here)
-        exchange: Any,  # noqa: ANN401 (checked here)
-        symbol: Any,  # noqa: ANN401 (checked here)
-        start_date: object,
-        end_date: object,
+        exchange: Any = REQUIRED,  # noqa: ANN401 (checked here)
+        symbol: Any = REQUIRED,  # noqa: ANN401 (checked here)
+        start_date: object = REQUIRED,
+        end_date: object = REQUIRED,
         base_url: str | None,
         show_progress: bool,
         max_concurrent: int,
-        output: OutputFormat,
-        preview: bool,
-        on_incomplete: OnIncomplete,
+        output: OutputFormat = "polars",
+        preview: bool = False,
+        on_incomplete: OnIncomplete = "warn",
     ) -> Self:
         """Check every value; only the server can tell of a name that is not known here (`names.py`).
 

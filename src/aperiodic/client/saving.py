@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.client.download import AS_STORED, CorruptFileError, refuse_status
+from aperiodic.client.download import AS_STORED, CorruptFileError, fetch_renewing, refuse_status
 from aperiodic.client.retry import RetryableError
 from aperiodic.client.transport import Transport, TransportError
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
     from pathlib import Path
 
-    from aperiodic.client.links import FileLink
+    from aperiodic.client.links import FileLink, Links
 
-__all__ = ["Saving", "is_whole", "part_of", "path_part"]
+__all__ = ["Saving", "part_of", "path_part", "save_file"]
 
 _BLOCK: Final = 64 * 1024
 """Bytes that are lost at most of what came, when the process is killed."""
@@ -79,6 +79,36 @@ class Saving:
                         self.reach(held)
 
 
+async def save_file(
+    transport: Transport,
+    links: Links,
+    link: FileLink,
+    path: Path,
+    reach: Callable[[int], object],
+    *,
+    anew: bool = False,
+) -> None:
+    """Fetch a file to its path, unless it is there already.
+
+    Args:
+        transport: Fetches it.
+        links: Those of the request, to renew its link.
+        link: The file.
+        path: Where it goes.
+        reach: Takes how many bytes of it are there.
+        anew: Fetch it although it is there.
+
+    Raises:
+        DownloadError: It could not be fetched or written, or is not what it should be.
+    """
+    try:
+        held = not anew and await asyncio.to_thread(_is_whole, path, link)
+    except OSError as error:
+        raise link.failed(error) from error
+    if not held:
+        await fetch_renewing(links, link, Saving(transport, path, reach).attempt)
+
+
 def path_part(text: str) -> str:
     """Return a text as it may stand in the name of a folder."""
     return text.replace(":", _COLON)
@@ -121,7 +151,7 @@ def _finish(part: Path, link: FileLink, path: Path) -> None:
     part.replace(path)
 
 
-def is_whole(path: Path, link: FileLink) -> bool:
+def _is_whole(path: Path, link: FileLink) -> bool:
     """Whether a file is there and is the one that the server has; without a size and a hash, nobody can tell."""
     if not path.is_file() or (link.size is None and link.sha256 is None):
         return False

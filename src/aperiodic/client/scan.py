@@ -10,9 +10,9 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from aperiodic.catalog import TIME_COLUMN
-from aperiodic.client.completeness import Remarks
+from aperiodic.client.fetch import remarks_of
 from aperiodic.client.files import Meters
-from aperiodic.client.series import find_series
+from aperiodic.client.series import find_schema, find_series
 from aperiodic.client.time_bounds import time_bounds
 from aperiodic.market import DAY_US, InvalidInputError
 from aperiodic.market.time import day_start_us, time_at
@@ -89,8 +89,7 @@ def scan(runner: Runner, request: BarsRequest) -> pl.LazyFrame:
 
 
 async def _schema(session: Session, request: BarsRequest) -> pl.Schema:
-    series = await find_series(session, replace(request, each=request.each[:1]))
-    return pl.Schema({**dict.fromkeys(request.keys, pl.Categorical()), **await series[0].schema()})
+    return pl.Schema({**dict.fromkeys(request.keys, pl.Categorical()), **await find_schema(session, request)})
 
 
 def _narrowed(request: BarsRequest, columns: tuple[str, ...] | None, predicate: pl.Expr | None) -> BarsRequest | None:
@@ -110,7 +109,7 @@ def _narrowed(request: BarsRequest, columns: tuple[str, ...] | None, predicate: 
 def _frames(runner: Runner, request: BarsRequest) -> Iterator[pl.DataFrame]:
     """Yield the files one after the other, while the next ones are fetched."""
     found = runner.submit(lambda session: find_series(session, request)).result()
-    Remarks.of_all([one.request for one in found], [one.links for one in found]).tell(stacklevel=2)
+    remarks_of(found).tell(stacklevel=2)
     jobs = ((one, link) for one in found for link in one.links.files())
     meters = Meters([])
     waiting: deque[tuple[Series, Future[pl.DataFrame]]] = deque()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aperiodic.client.request import DataRequest
     from aperiodic.client.session import Session
 
-__all__ = ["Series", "find_series"]
+__all__ = ["Series", "find_schema", "find_series"]
 
 
 @dataclass(slots=True)
@@ -45,10 +45,8 @@ class Series:
 
     def __post_init__(self) -> None:
         request = self.request
-        chosen = None if request.columns is None else (TIME_COLUMN, *request.columns)
-        known = DATASETS[request.metric].schema if request.metric in DATASETS else pl.Schema()
-        self._wanted = Wanted(TIME_COLUMN, request.start, request.end, chosen)
-        self._columns = Columns(known, partial(self.names.metric_columns, request.metric), chosen=chosen)
+        self._wanted = Wanted(TIME_COLUMN, request.start, request.end, _chosen(request))
+        self._columns = _columns_of(request, self.names)
 
     async def file(self, link: FileLink, meters: Meters) -> pl.DataFrame:
         """Return what is wanted of one file.
@@ -83,6 +81,21 @@ async def find_series(session: Session, request: BarsRequest) -> list[Series]:
     request, names = await checked(session, request)
     links = await all_of(session.links(one) for one in request.each)
     return [Series(session, one, its, names) for one, its in zip(request.each, links, strict=True)]
+
+
+async def find_schema(session: Session, request: BarsRequest) -> pl.Schema:
+    """Return the columns of the first series, as far as this version or the server says; raises as `checked`."""
+    request, names = await checked(session, request)
+    return await _columns_of(request.first, names).of([])
+
+
+def _chosen(request: DataRequest) -> tuple[str, ...] | None:
+    return None if request.columns is None else (TIME_COLUMN, *request.columns)
+
+
+def _columns_of(request: DataRequest, names: ServerNames) -> Columns:
+    known = DATASETS[request.metric].schema if request.metric in DATASETS else pl.Schema()
+    return Columns(known, partial(names.metric_columns, request.metric), chosen=_chosen(request))
 
 
 async def checked(session: Session, request: BarsRequest) -> tuple[BarsRequest, ServerNames]:

@@ -85,8 +85,6 @@ class History:
             "base_url": base_url,
             "show_progress": show_progress,
             "max_concurrent": max_concurrent,
-            "output": "polars",
-            "preview": False,
             "on_incomplete": on_incomplete,
         }
         day = time_at(start_us).date()
