@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from aperiodic.engine.live import LiveRow
     from aperiodic.lake import Lake
 
+FIRST = 0
 CHANNEL = Channel("c", ("ohlcv", VENUE, "1m", "exchange"), None)
 
 
@@ -46,7 +47,10 @@ class Reader:
         return found
 
 
-FIRST = now_us() // MINUTE * MINUTE
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first bar is the one of now, not of when the tests were collected."""
+    monkeypatch.setattr(f"{__name__}.FIRST", now_us() // MINUTE * MINUTE)
 
 
 def bar(number: int, close: float, revision: int = 0, symbol: str = BTC) -> LiveRow:
