@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Locator, Page, Request, Response
 
-__all__ = ["AXE", "PAGES", "PHONE", "WIDE", "Visit", "chromium", "visit"]
+__all__ = ["AXE", "PAGES", "PHONE", "TABLET", "WIDE", "Visit", "chromium", "visit"]
 
 Theme = Literal["light", "dark"]
 
 PHONE: Final = 360
+TABLET: Final = 768
 WIDE: Final = 1440
 """Widths of windows, px."""
 
@@ -54,6 +55,7 @@ PAGES: Final = {
     "derivatives": "/families/derivatives",
     "market-data": "/families/market-data",
     "notebooks": "/notebooks",
+    "get-started": "/get-started",
     "changelog": "/changelog",
     "faq": "/faq",
     "for-agents": "/for-agents",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-__all__ = ["CONTRACT", "LABELS", "NOTIONAL_OVER_QUANTITY", "Expected"]
+__all__ = ["CONTRACT", "FIRST", "LABELS", "NOTIONAL_OVER_QUANTITY", "Expected"]
 
 
 class Expected(NamedTuple):
@@ -211,7 +211,17 @@ CONTRACT: Final = {
 }
 """All datasets of the contract, of which a version holds some."""
 
+FIRST: Final = {
+    "flow": "volume_delta_notional flow_toxicity_score flow_entropy taker_buy_sell_ratio taker_buy_large_order_percentage",
+    "l1_imbalance": "imbalance imbalance_ratio bid_ask_ratio bid_percentage_avg ask_percentage_avg",
+}
+"""The fields to look at first, in their order, where the definitions name them."""
+
 LABELS: Final = {
+    "l1_imbalance": [
+        *("Imbalance", "Imbalance Ratio", "Bid/Ask Ratio", "Bid %", "Ask %"),
+        *("Avg Imbalance", "Avg Imbalance Ratio", "Avg Bid/Ask Ratio", "Avg Bid %", "Avg Ask %"),
+    ],
     "ohlcv": ["Open", "High", "Low", "Close", "Volume", "Notional Volume"],
     "vtwap": ["VWAP", "TWAP"],
     "flow": [

@@ -63,7 +63,7 @@ class TestDataset:
     def test_a_dataset_has_a_page_with_samples(self, app: App) -> None:
         answer = app.client.get("/catalog/toy")
         assert answer.status_code == 200
-        for words in (DATASET.description, FIELD.label, FIELD.description, "get_trade_metrics", "metric="):
+        for words in (DATASET.description, FIELD.label, FIELD.description, "get_metrics", "metric="):
             assert words in answer.text
 
 

@@ -13,6 +13,11 @@ _BUCKET_WORDS: Final = {
     "medium": "worth 100 to less than 1,000 quote units",
     "large": "worth 1,000 quote units or more",
 }
+_BUCKET_BOUNDS: Final = {"small": "v < 100", "medium": "100 ≤ v < 1,000", "large": "v ≥ 1,000"}
+_MIXED_UNITS: Final = (
+    "Caution: it divides quote units by base units, as the original data source does, so it is not a fraction of 1 and "
+    "grows with the price level."
+)
 _VOLUME: Final = {"buy": p.buy_volume, "sell": p.sell_volume}
 _COUNT: Final = {"buy": p.buy_count, "sell": p.sell_count}
 _LARGE_BUY_HIGHLIGHT: Final = (
@@ -34,7 +39,7 @@ def _bucket_sums(side: str) -> list[Field]:
                 f"{title} Volume",
                 Unit.QUOTE,
                 f"Notional of {words}. Despite the name it is in quote units.",
-                f"Σ v over {side}s in the bucket",
+                f"Σ v over {side}s with {_BUCKET_BOUNDS[bucket]}",
                 p.bucket_notional(side, bucket),
             ),
             Field(
@@ -42,7 +47,7 @@ def _bucket_sums(side: str) -> list[Field]:
                 f"{title} Count",
                 Unit.COUNT,
                 f"Number of {words}.",
-                f"number of {side}s in the bucket",
+                f"number of {side}s with {_BUCKET_BOUNDS[bucket]}",
                 p.bucket_count(side, bucket),
                 integer=True,
             ),
@@ -57,13 +62,12 @@ def _bucket_percentages(side: str) -> list[Field]:
             f"taker_{side}_{bucket}_order_percentage",
             f"{side.title()} {bucket.title()} Order %",
             Unit.QUOTE_PER_BASE,
-            f"Notional of taker {side}s {_BUCKET_WORDS[bucket]}, divided by taker {side} volume. Caution: it divides "
-            "quote units by base units, as the original data source does, so it is not a fraction of 1 and grows with "
-            "the price level.",
-            f"(Σ v over {side}s in the bucket) / taker_{side}_volume",
+            f"Notional of taker {side}s {_BUCKET_WORDS[bucket]}, divided by taker {side} volume. {_MIXED_UNITS}",
+            f"taker_{side}_{bucket}_order_volume / taker_{side}_volume, bucket: {_BUCKET_BOUNDS[bucket]}",
             ratio(p.bucket_notional(side, bucket), _VOLUME[side]),
             null=none,
             highlight=_LARGE_BUY_HIGHLIGHT if (side, bucket) == ("buy", "large") else None,
+            caveat=_MIXED_UNITS,
         )
         for bucket in p.SIZE_BUCKETS
     ]
@@ -73,7 +77,7 @@ def _bucket_percentages(side: str) -> list[Field]:
             f"{side.title()} {bucket.title()} Count %",
             Unit.FRACTION,
             f"Share of taker {side}s that were {_BUCKET_WORDS[bucket]}, by number.",
-            f"(number of {side}s in the bucket) / taker_{side}_count",
+            f"taker_{side}_{bucket}_order_count / taker_{side}_count, bucket: {_BUCKET_BOUNDS[bucket]}",
             ratio(p.bucket_count(side, bucket), _COUNT[side]),
             null=none,
         )
@@ -202,5 +206,12 @@ FLOW = Dataset(
         *_bucket_sums("sell"),
         *_bucket_percentages("buy"),
         *_bucket_percentages("sell"),
+    ),
+    first=(
+        "volume_delta_notional",
+        "flow_toxicity_score",
+        "flow_entropy",
+        "taker_buy_sell_ratio",
+        "taker_buy_large_order_percentage",
     ),
 )

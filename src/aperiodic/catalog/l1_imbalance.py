@@ -20,6 +20,7 @@ _PAIRS = [
             "bid_amount - ask_amount",
             last=p.bid_amount - p.ask_amount,
             average=ratio(p.imbalance_sum, p.n_quotes),
+            average_word="Avg",
             last_highlight="Which side is heavier right now, in base units: positive when buyers are waiting.",
         ),
         Quantity(
@@ -30,6 +31,7 @@ _PAIRS = [
             "(bid_amount - ask_amount) / (bid_amount + ask_amount)",
             last=ratio(p.bid_amount - p.ask_amount, _depth),
             average=ratio(p.imbalance_ratio_sum, p.n_quotes),
+            average_word="Avg",
             last_highlight="The imbalance made comparable across symbols; its sign often leads the next mid-price move.",
         ),
         Quantity(
@@ -40,6 +42,7 @@ _PAIRS = [
             "bid_amount / ask_amount",
             last=ratio(p.bid_amount, p.ask_amount),
             average=ratio(p.bid_ask_ratio_sum, p.n_quotes),
+            average_word="Avg",
             last_highlight="Above 1 the bid is heavier; it is not symmetric, so 2 and 0.5 are the same imbalance.",
         ),
         Quantity(
@@ -50,6 +53,7 @@ _PAIRS = [
             "bid_amount / (bid_amount + ask_amount)",
             last=ratio(p.bid_amount, _depth),
             average=ratio(p.bid_percentage_sum, p.n_quotes),
+            average_word="Avg",
             average_highlight="How much of the quoted amount stood on the bid through the interval, not just at its end.",
         ),
         Quantity(
@@ -60,6 +64,7 @@ _PAIRS = [
             "ask_amount / (bid_amount + ask_amount)",
             last=ratio(p.ask_amount, _depth),
             average=ratio(p.ask_percentage_sum, p.n_quotes),
+            average_word="Avg",
             average_highlight="How much of the quoted amount stood on the ask through the interval, not just at its end.",
         ),
     )

@@ -144,7 +144,8 @@ class Field:
         formula: The definition in mathematical notation.
         value: Polars expression over partials, or a month quantity.
         null: When the value is null.
-        highlight: Why a reader should look at it first; only for the fields that the site shows off.
+        highlight: How to read it; only for the fields that a reader should look at first.
+        caveat: What ends the description of this field and of others beside it, which a page may say once for all.
         integer: True for counts (Int64); everything else is Float64.
     """
 
@@ -156,7 +157,13 @@ class Field:
     value: pl.Expr | MonthProduct
     null: str = "never"
     highlight: str | None = None
+    caveat: str = ""
     integer: bool = False
+
+    @property
+    def own_description(self) -> str:
+        """The description without what it shares with the fields beside it."""
+        return self.description.removesuffix(self.caveat).rstrip(" ;").removesuffix(".") + "."
 
     @property
     def dtype(self) -> pl.DataType:
@@ -176,6 +183,7 @@ class Dataset:
         family: What it is computed with, and from which streams.
         description: One line.
         fields: In file order.
+        first: Names of the fields to look at first, where their order is not that of the file.
         own_function: Function of the SDK that fetches this dataset alone; None when its group's function does.
         own_host: Link host of this dataset alone; None when it shares that of its group.
     """
@@ -187,6 +195,7 @@ class Dataset:
     family: Family
     description: str
     fields: tuple[Field, ...]
+    first: tuple[str, ...] = ()
     own_function: str | None = None
     own_host: LinkHost | None = None
 
@@ -194,6 +203,12 @@ class Dataset:
     def driving(self) -> Stream:
         """The tick stream whose events decide which bars exist."""
         return self.family.driving
+
+    @property
+    def highlights(self) -> tuple[Field, ...]:
+        """The fields to look at first, in the order in which to look at them."""
+        highlighted = {field.name: field for field in self.fields if field.highlight is not None}
+        return tuple({name: highlighted[name] for name in (*self.first, *highlighted)}.values())
 
     @property
     def streams(self) -> tuple[Stream, ...]:

@@ -28,6 +28,7 @@ class Quantity:
         null: What makes it undefined at one quote or snapshot, or None when it always is defined.
         last_highlight: Why a reader should look at the last value first, if so.
         average_highlight: Why a reader should look at the mean first, if so.
+        average_word: What comes before the label of the mean.
     """
 
     name: str
@@ -40,27 +41,32 @@ class Quantity:
     null: str | None = None
     last_highlight: str | None = None
     average_highlight: str | None = None
+    average_word: str = "Average"
 
     def fields(self, event: str) -> tuple[Field, Field]:
         """Return the field of the last value and the field of the mean; `event` is "quote" or "snapshot"."""
+        of_last = f"at the last {event} of the interval."
+        of_all = f"mean over the {event}s of the interval, each counting once however long it stood."
         last = Field(
             self.name,
             self.label,
             self.unit,
-            f"{self.description}; at the last {event} of the interval.",
+            f"{self.description}; {of_last}",
             self.formula,
             self.last,
             null="never" if self.null is None else f"{self.null} at the last {event}",
             highlight=self.last_highlight,
+            caveat=of_last,
         )
         average = Field(
             f"{self.name}_avg",
-            f"Average {self.label}",
+            f"{self.average_word} {self.label}",
             self.unit,
-            f"{self.description}; mean over the {event}s of the interval, each counting once however long it stood.",
+            f"{self.description}; {of_all}",
             f"mean({self.formula})",
             self.average,
             null="never" if self.null is None else f"{self.null} at every {event} of the interval",
             highlight=self.average_highlight,
+            caveat=of_all,
         )
         return last, average

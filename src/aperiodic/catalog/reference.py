@@ -92,7 +92,7 @@ def dataset_page(dataset: Dataset) -> str:
         + (f"joined to {streams} · " if streams else "")
         + f"intervals `{intervals[0]}` to `{intervals[-1]}`"
     )
-    highlights = [f"- `{field.name}`: {field.highlight}" for field in dataset.fields if field.highlight is not None]
+    highlights = [f"- `{field.name}`: {field.highlight}" for field in dataset.highlights]
     first = ["Look at these first:", "\n".join(highlights)] if highlights else []
     fields = markdown_table(("field", "label", "unit", "what it tells", "formula", "null"), map(_row, dataset.fields))
     return "\n\n".join([f"# {dataset.id}", facts, dataset.description, *first, fields])

@@ -37,6 +37,7 @@ SLIPPAGE = Dataset(
             f"buy, bid minus price for a sell; negative when it got a better price. {_CAUTION}",
             "mean of slippage; slippage = p - ask for buys, bid - p for sells",
             ratio(p.cost_sum, _count),
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_mean",
@@ -45,6 +46,7 @@ SLIPPAGE = Dataset(
             f"Average slippage relative to the mid of the same quote. {_CAUTION}",
             "mean of bps; bps = slippage / ((bid + ask) / 2) · 10,000",
             ratio(p.bps_sum, _count),
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_std",
@@ -54,6 +56,7 @@ SLIPPAGE = Dataset(
             "sample std of bps",
             variance(_count, p.bps_square_sum).sqrt(),
             null="fewer than two matched trades in the interval",
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_median",
@@ -62,6 +65,7 @@ SLIPPAGE = Dataset(
             "Slippage that half of the trades stayed at or below; 0 where most trades print at the quote. " + _CAUTION,
             "median of bps",
             p.bps_median,
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_p95",
@@ -72,6 +76,7 @@ SLIPPAGE = Dataset(
             p.bps_p95,
             highlight="The expensive end: one trade in twenty paid more than this, which is where sweeps through the "
             "book show.",
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_vwap",
@@ -82,6 +87,7 @@ SLIPPAGE = Dataset(
             ratio(p.bps_amount_sum, p.volume),
             highlight="What a unit paid beyond the best quote: the number for a cost model. The half spread is not in"
             " it; add half of `spread_bps`.",
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_buy_mean",
@@ -92,6 +98,7 @@ SLIPPAGE = Dataset(
             _buy_mean,
             null=_NO_BUYS,
             highlight="Against that of sells it says on which side taking was dearer, which the overall mean hides.",
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_sell_mean",
@@ -102,6 +109,7 @@ SLIPPAGE = Dataset(
             _sell_mean,
             null=_NO_SELLS,
             highlight="Against that of buys it says on which side taking was dearer, which the overall mean hides.",
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_buy_sell_ratio",
@@ -112,6 +120,7 @@ SLIPPAGE = Dataset(
             "slippage_bps_buy_mean / slippage_bps_sell_mean",
             ratio(_buy_mean, _sell_mean),
             null=f"{_ONE_SIDED}, or slippage_bps_sell_mean is 0",
+            caveat=_CAUTION,
         ),
         Field(
             "slippage_bps_sell_buy_ratio",
@@ -121,6 +130,7 @@ SLIPPAGE = Dataset(
             "slippage_bps_sell_mean / slippage_bps_buy_mean",
             ratio(_sell_mean, _buy_mean),
             null=f"{_ONE_SIDED}, or slippage_bps_buy_mean is 0",
+            caveat=_CAUTION,
         ),
     ),
 )

@@ -14,6 +14,11 @@ _BUCKET_WORDS: Final = {
     "medium": "worth 100 to less than 1,000 quote units",
     "large": "worth 1,000 quote units or more",
 }
+_BUCKET_BOUNDS: Final = {"small": "v < 100", "medium": "100 ≤ v < 1,000", "large": "v ≥ 1,000"}
+_MIXED_UNITS: Final = (
+    "Caution: it divides quote units by base units, as the original data source does, so it is not a fraction of 1 and "
+    "grows with the price level."
+)
 _LARGE_COUNT_HIGHLIGHT: Final = (
     "Share of trades worth 1,000 quote units or more. A shift says that who trades, or how orders are split, has "
     "changed."
@@ -36,7 +41,7 @@ def _bucket_sums() -> list[Field]:
                 f"{bucket.title()} Order Volume",
                 Unit.QUOTE,
                 f"Notional of trades {words}. Despite the name it is in quote units.",
-                "Σ v over trades in the bucket",
+                f"Σ v over trades with {_BUCKET_BOUNDS[bucket]}",
                 _NOTIONAL[bucket],
             ),
             Field(
@@ -44,7 +49,7 @@ def _bucket_sums() -> list[Field]:
                 f"{bucket.title()} Order Count",
                 Unit.COUNT,
                 f"Number of trades {words}.",
-                "number of trades in the bucket",
+                f"number of trades with {_BUCKET_BOUNDS[bucket]}",
                 _COUNT[bucket],
                 integer=True,
             ),
@@ -58,10 +63,10 @@ def _bucket_percentages() -> list[Field]:
             f"{bucket}_order_percentage",
             f"{bucket.title()} Order %",
             Unit.QUOTE_PER_BASE,
-            f"Notional of trades {words}, divided by volume. Caution: it divides quote units by base units, as the "
-            "original data source does, so it is not a fraction of 1 and grows with the price level.",
-            "(Σ v over trades in the bucket) / volume",
+            f"Notional of trades {words}, divided by volume. {_MIXED_UNITS}",
+            f"{bucket}_order_volume / volume, bucket: {_BUCKET_BOUNDS[bucket]}",
             ratio(_NOTIONAL[bucket], p.volume),
+            caveat=_MIXED_UNITS,
         )
         for bucket, words in _BUCKET_WORDS.items()
     ]
@@ -71,7 +76,7 @@ def _bucket_percentages() -> list[Field]:
             f"{bucket.title()} Count %",
             Unit.FRACTION,
             f"Share of trades that were {words}, by number.",
-            "(number of trades in the bucket) / n_trades",
+            f"{bucket}_order_count / n_trades, bucket: {_BUCKET_BOUNDS[bucket]}",
             ratio(_COUNT[bucket], p.n_trades),
             highlight=_LARGE_COUNT_HIGHLIGHT if bucket == "large" else None,
         )

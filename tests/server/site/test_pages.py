@@ -98,6 +98,48 @@ def test_assets_are_kept_for_ever_under_a_name_of_their_content(market: Market) 
     assert httpx.get(f"{market.url}{stale}").status_code == 404
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/robots.txt", "/sitemap.xml", "/favicon.ico"])
+def test_what_is_at_an_address_can_be_asked_without_its_body(market: Market, path: str) -> None:
+    whole, head = httpx.get(f"{market.url}{path}"), httpx.head(f"{market.url}{path}")
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("Content-Type", "ETag", "Content-Security-Policy", "Content-Length"):
+        assert head.headers.get(name) == whole.headers.get(name), name
+    assert httpx.head(f"{market.url}/nothing", headers=BROWSER).status_code == 404
+    known = httpx.head(f"{market.url}/faq", headers={"If-None-Match": httpx.get(f"{market.url}/faq").headers["ETag"]})
+    assert known.status_code == 304
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/robots.txt", "/sitemap.xml", "/client", "assets"])
+def test_a_content_type_names_its_charset_once(market: Market, path: str) -> None:
+    addresses = re.findall(r'"(/assets/[^"]+)"', httpx.get(f"{market.url}/").text) if path == "assets" else [path]
+    for address in addresses:
+        told = httpx.get(f"{market.url}{address}").headers["Content-Type"]
+        assert told.count("charset") == told.startswith("text/"), (address, told)
+
+
+def test_crawlers_are_told_of_every_page(market: Market) -> None:
+    robots = httpx.get(f"{market.url}/robots.txt").text
+    assert robots.splitlines()[-1] == f"Sitemap: {market.url}/sitemap.xml"
+    assert "Disallow: /api/" in robots
+    addresses = re.findall("<loc>([^<]+)</loc>", httpx.get(f"{market.url}/sitemap.xml").text)
+    assert len(addresses) == len(set(addresses))
+    assert {f"{market.url}/catalog/{metric}" for metric in DATASETS} < set(addresses)
+    for address in addresses:
+        assert address.startswith(market.url)
+        assert httpx.head(address, headers=BROWSER).status_code == 200, address
+
+
+def test_an_icon_and_a_picture_for_previews_are_there(market: Market) -> None:
+    assert httpx.get(f"{market.url}/favicon.ico").content.startswith(b"\0\0\1\0")
+    page = httpx.get(f"{market.url}/catalog/flow").text
+    told = dict(re.findall(r'<meta property="og:([a-z:_]+)" content="([^"]+)"', page))
+    assert told["url"] == f"{market.url}/catalog/flow"
+    assert told.keys() >= {"title", "description", "type", "site_name", "image", "image:alt"}
+    picture = httpx.get(told["image"])
+    assert picture.headers["Content-Type"] == "image/png"
+    assert picture.content[16:24] == (1200).to_bytes(4, "big") + (630).to_bytes(4, "big")
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/catalog/nothing", "/catalog/..%2f..%2fetc", "/families/nothing"])
 def test_a_page_that_is_not_there_is_told_to_people_as_a_page(market: Market, path: str) -> None:
     answer = httpx.get(f"{market.url}{path}", headers=BROWSER)

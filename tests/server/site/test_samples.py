@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.server.site.market import Market
 
 KINDS = {"python", "curl", "cli", "duckdb"}
-PAGES = ["/", *(f"/families/{name}" for name in FAMILIES)]
+PAGES = ["/", "/get-started", *(f"/families/{name}" for name in FAMILIES)]
 SOME = ["ohlcv", "flow"]
 """One that the preview has, and one that needs a key."""
 
@@ -53,7 +53,7 @@ def run_shell(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("name", DATASETS)
 def test_the_python_of_a_dataset_gives_its_frame(market: Market, name: str) -> None:
     namespace, printed = run_python(market.samples(f"/catalog/{name}")["python"])
-    frame = namespace["frame"]
+    frame = namespace["df"]
     assert frame.schema == DATASETS[name].schema
     assert frame.height > 0
     assert "shape:" in printed
@@ -64,7 +64,7 @@ def test_the_python_of_other_pages_runs(market: Market, page: str) -> None:
     samples = market.samples(page)
     assert samples.keys() == KINDS
     namespace, _ = run_python(samples["python"])
-    assert namespace["frame"].height > 0
+    assert namespace["df"].height > 0
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
@@ -108,6 +108,7 @@ def test_duckdb_reads_the_files(market: Market, tmp_path: Path, name: str) -> No
 def test_chosen_parameters_are_those_of_the_samples(market: Market) -> None:
     samples = market.samples("/catalog/flow?interval=15m&timestamp=true&start_date=2025-05-01&end_date=2025-05-01")
     for kind in KINDS:
-        for word in ("15m", "true", "2025-05-01"):
+        days = ("date(2025, 5, 1)", "date(2025, 5, 31)") if kind == "python" else ("2025-05-01", "2025-05-31")
+        for word in ("15m", "true", days[0]):
             assert word in samples[kind]
-        assert "2025-05-31" not in samples[kind]
+        assert days[1] not in samples[kind]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from aperiodic.catalog.synonyms import SYNONYMS
 from aperiodic.client.request import parse_text
 from aperiodic.market import InvalidInputError
 
@@ -84,6 +85,7 @@ def _entries(datasets: Sequence[DatasetWords]) -> Iterable[_Entry]:
         texts = [
             (dataset.id, _NAME),
             (dataset.name, _LABEL),
+            (SYNONYMS.get(dataset.id, ""), _LABEL),
             (f"{dataset.description} {dataset.category}", _DESCRIPTION),
         ]
         yield (dataset.id, "dataset", dataset.name, "", dataset.description), _weights(texts)
@@ -91,6 +93,7 @@ def _entries(datasets: Sequence[DatasetWords]) -> Iterable[_Entry]:
             texts = [
                 (field.name, _NAME),
                 (field.label, _LABEL),
+                (SYNONYMS.get(f"{dataset.id}.{field.name}", ""), _LABEL),
                 (f"{field.description} {field.highlight} {field.unit}", _DESCRIPTION),
                 (f"{dataset.id} {dataset.name}", _OF_DATASET),
             ]

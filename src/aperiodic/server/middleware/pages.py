@@ -136,7 +136,7 @@ class Pages:
                 return
             if standing.remaining < standing.limit // 2:
                 await asyncio.sleep(_SLOWED_BY_S)
-            if scope["method"] != "GET":
+            if scope["method"] not in {"GET", "HEAD"}:
                 await app(scope, receive, send)
             else:
                 await _send(await self._answer(app, scope, receive), scope, send)
@@ -202,7 +202,7 @@ class Pages:
     async def _ask(self, key: _Key, generation: Hashable, app: ASGIApp, scope: HTTPScope, receive: Receive) -> _Answer:
         """Let the application answer in full, in the encoding of the key."""
         headers = [pair for pair in scope["headers"] if pair[0] not in {b"if-none-match", b"accept-encoding"}]
-        inner: Any = {**scope, "headers": [*headers, (b"accept-encoding", key.encoding.encode())]}
+        inner: Any = {**scope, "method": "GET", "headers": [*headers, (b"accept-encoding", key.encoding.encode())]}
         status, given, pieces = 0, [], []
 
         async def collect(message: Message) -> None:
@@ -250,6 +250,8 @@ async def _send(answer: _Answer, scope: Any, send: Send) -> None:  # noqa: ANN40
     if status == HTTP_200_OK and tag is not None and names_tag(_text(sent), tag.decode("latin-1")):
         status, body = HTTP_304_NOT_MODIFIED, b""
         headers = [pair for pair in headers if pair[0] not in _OF_BODIES]
+    if scope["method"] == "HEAD":
+        body = b""
     # A copy: what stands around this one adds headers of its own.
     await send({"type": "http.response.start", "status": status, "headers": list(headers)})
     await send({"type": "http.response.body", "body": body, "more_body": False})

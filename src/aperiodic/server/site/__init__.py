@@ -18,7 +18,7 @@ from aperiodic.server.site.errors import error_page, wants_page
 from aperiodic.server.site.explore import get_charts
 from aperiodic.server.site.families import get_family
 from aperiodic.server.site.feed import get_feed
-from aperiodic.server.site.home import get_home
+from aperiodic.server.site.home import get_home, get_started
 from aperiodic.server.site.incidents import Incidents
 from aperiodic.server.site.live import LiveBoard, get_live
 from aperiodic.server.site.notebooks.pages import get_notebook, get_notebooks
@@ -26,6 +26,7 @@ from aperiodic.server.site.plans import get_plans
 from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.series import get_open_requests, get_series
 from aperiodic.server.site.status import get_status
+from aperiodic.server.site.well_known import WELL_KNOWN
 
 if TYPE_CHECKING:
     from aperiodic.server.service import Service
@@ -42,6 +43,7 @@ def site_router(service: Service) -> Router:
         "/",
         route_handlers=[
             get_home,
+            get_started,
             get_catalog_page,
             get_dataset_page,
             get_charts,
@@ -62,6 +64,7 @@ def site_router(service: Service) -> Router:
             get_series,
             get_open_requests,
             get_live,
+            *WELL_KNOWN,
         ],
         dependencies={
             "preview_bars": Provide(lambda: preview_bars, sync_to_thread=False),

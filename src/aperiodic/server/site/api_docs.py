@@ -21,7 +21,7 @@ from aperiodic.server.service import Service
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.stream.messages import CLOSE_CODES, MESSAGES, REFUSALS, Message
 
-__all__ = ["AnswerField", "constraints", "curl_line", "get_api_docs"]
+__all__ = ["AnswerField", "answer_example", "answer_fields", "constraints", "curl_line", "get_api_docs"]
 
 _SCHEMAS: Final = "#/components/schemas/"
 _DEEPEST: Final = 4
@@ -57,8 +57,8 @@ def get_api_docs(
         groups={tag: [endpoint for endpoint in documents.endpoints if endpoint.tag == tag] for tag in TAGS},
         tags=TAGS,
         error_codes=list(ErrorCode),
-        answer_example=_example_text,
-        answer_fields=_fields,
+        answer_example=answer_example,
+        answer_fields=answer_fields,
         constraints=constraints,
         curl=lambda endpoint, origin: curl_line(endpoint, origin, key),
         stream_messages=MESSAGES,
@@ -120,14 +120,14 @@ def _of_place(endpoint: Endpoint, place: str) -> list[Parameter]:
     return [parameter for parameter in endpoint.parameters if parameter.place == place]
 
 
-def _example_text(answer: Answer) -> tuple[str, str] | None:
+def answer_example(answer: Answer) -> tuple[str, str] | None:
     """Return language and text of an answer's example; None when the answer has none."""
     if isinstance(answer.example, msgspec.Struct):
         return "json", json.dumps(msgspec.to_builtins(answer.example), indent=2, ensure_ascii=False) + "\n"
     return None if answer.example is None else ("text", answer.example)
 
 
-def _fields(answer: Answer) -> tuple[AnswerField, ...]:
+def answer_fields(answer: Answer) -> tuple[AnswerField, ...]:
     """Return the fields of an answer, those of nested objects too; empty when it is no JSON object."""
     return _fields_of(type(answer.example)) if isinstance(answer.example, msgspec.Struct) else ()
 

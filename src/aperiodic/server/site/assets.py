@@ -24,12 +24,12 @@ ASSETS_PREFIX: Final = "/assets/"
 """What the path of every asset begins with."""
 
 _MEDIA_TYPES: Final = {
-    ".css": "text/css; charset=utf-8",
+    ".css": "text/css",
     ".ico": "image/x-icon",
-    ".js": "text/javascript; charset=utf-8",
+    ".js": "text/javascript",
     ".png": "image/png",
     ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
+    ".txt": "text/plain",
     ".webmanifest": "application/manifest+json",
 }
 _VERSION_DIGITS: Final = 12

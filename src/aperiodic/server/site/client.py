@@ -31,7 +31,7 @@ def get_client_index() -> Response[bytes]:
     """Answer with a page of links in the form of a package index, with the hash of the wheel."""
     page = _INDEX.format(path=WHEEL_PATH, digest=hashlib.sha256(_wheel()).hexdigest(), name=WHEEL_NAME)
     headers = {"Cache-Control": _KEPT}
-    return Response(page.encode(), headers=headers, media_type="text/html; charset=utf-8")
+    return Response(page.encode(), headers=headers, media_type="text/html")
 
 
 @get(WHEEL_PATH, sync_to_thread=True)

@@ -1,6 +1,7 @@
 """A dataset's page: what it is, charts of its highlights, every field, requests as code, what is held of it."""
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 from litestar import Request, Response, get
@@ -8,20 +9,23 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from aperiodic.catalog import DATASETS, Dataset, dataset
+from aperiodic.catalog import DATASETS, Dataset, Field, dataset
 from aperiodic.completeness.judgement import Completeness
 from aperiodic.completeness.series import read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.market.time import months_between
 from aperiodic.server.errors import RequestError
+from aperiodic.server.openapi import Documents
 from aperiodic.server.service import Service
+from aperiodic.server.site.api_docs import constraints
 from aperiodic.server.site.highlights import highlights
 from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars
 from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
+from aperiodic.server.site.responses import data_response
 from aperiodic.server.site.samples import Parameters, samples, usual_parameters
 
-__all__ = ["HeatRow", "dataset_page", "get_dataset_page"]
+__all__ = ["HeatRow", "dataset_page", "field_groups", "get_dataset_page"]
 
 _SYMBOLS_SHOWN: Final = 20
 
@@ -47,13 +51,14 @@ def get_dataset_page(
     metric: FromPath[str],
     service: NamedDependency[Service],
     preview_bars: NamedDependency[PreviewBars],
+    documents: NamedDependency[Documents],
 ) -> Response[bytes]:
     """Answer with the page of a dataset."""
-    return dataset_page(request, service, preview_bars, metric)
+    return dataset_page(request, service, preview_bars, documents, metric)
 
 
 def dataset_page(
-    request: Request[Any, Any, Any], service: Service, preview_bars: PreviewBars, metric: str
+    request: Request[Any, Any, Any], service: Service, preview_bars: PreviewBars, documents: Documents, metric: str
 ) -> Response[bytes]:
     """Render the page of a dataset.
 
@@ -78,6 +83,9 @@ def dataset_page(
         chosen=chosen,
         samples=lambda api: samples(chosen, api, key),
         highlights=highlights(declared, preview_bars),
+        groups=field_groups(declared),
+        response=data_response(documents.endpoints, declared),
+        constraints=constraints,
         shown=preview_bars.shown,
         source=preview_bars.source(),
         chart_intervals=CHART_INTERVALS,
@@ -91,6 +99,11 @@ def dataset_page(
         preview_entries=[entry for entry in service.settings.preview if entry.metric == declared.id],
         neighbours=_neighbours(declared),
     )
+
+
+def field_groups(declared: Dataset) -> list[tuple[str, list[Field]]]:
+    """Return the fields in their order, those next to each other that share a caveat together with it."""
+    return [(caveat, list(fields)) for caveat, fields in groupby(declared.fields, key=lambda field: field.caveat)]
 
 
 def _parameters(request: Request[Any, Any, Any], service: Service, declared: Dataset) -> Parameters:

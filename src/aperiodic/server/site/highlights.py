@@ -31,7 +31,7 @@ def highlights(declared: Dataset, preview_bars: PreviewBars) -> list[tuple[Field
     Raises:
         LakeError: Store or ledger failed.
     """
-    fields = [field for field in declared.fields if field.highlight is not None]
+    fields = declared.highlights
     bars = preview_bars.frame(declared, _INTERVAL)
     if bars.is_empty():
         return [(field, None) for field in fields]

@@ -1,4 +1,4 @@
-"""The first page: what this is, with a live chart of this installation's own data."""
+"""The first page: what this is, with a live chart of this installation's own data; and how to get started."""
 
 from typing import Any
 
@@ -13,7 +13,24 @@ from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.samples import samples, usual_parameters
 
-__all__ = ["get_home"]
+__all__ = ["get_home", "get_started"]
+
+
+@get("/get-started", sync_to_thread=True)
+def get_started(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Answer with the three steps from nothing to a data frame."""
+    entry = next(iter(service.settings.preview), None)
+    parameters = usual_parameters(DATASETS[entry.metric if entry else "ohlcv"], service.settings)
+    key = service.settings.demo_key if parameters.preview else "YOUR-KEY"
+    return render_page(
+        request,
+        service,
+        "get_started.html",
+        title="Get started",
+        description="Install the client, take a key, fetch a frame: three steps, no account for the preview.",
+        parameters=parameters,
+        samples=lambda api: samples(parameters, api, key),
+    )
 
 
 @get("/", sync_to_thread=True)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FOOTER", "NAVIGATION"]
+__all__ = ["DATA_MENU", "FOOTER", "NAVIGATION"]
+
+DATA_MENU: Final = (
+    ("/catalog", "Catalog"),
+    ("/families/order-flow", "Order Flow"),
+    ("/families/l1-l2", "L1 & L2"),
+    ("/families/derivatives", "Derivatives"),
+    ("/families/market-data", "Market Data"),
+)
+"""The links of the menu of data at the top of every page: path and words."""
 
 NAVIGATION: Final = (
     ("/catalog", "Catalog"),
@@ -13,6 +22,7 @@ NAVIGATION: Final = (
     ("/notebooks", "Notebooks"),
     ("/plans", "Plans"),
     ("/status", "Status"),
+    ("/get-started", "Get started"),
 )
 """The links at the top of every page: path and words."""
 
@@ -31,6 +41,7 @@ FOOTER: Final = (
     (
         "Use it",
         (
+            ("/get-started", "Get started"),
             ("/api-docs", "API docs"),
             ("/notebooks", "Notebooks"),
             ("/for-agents", "For AI agents"),

@@ -22,7 +22,7 @@ from aperiodic.lake import LakeError
 from aperiodic.server.links.signing import base_url, host_of
 from aperiodic.server.middleware.conditional_requests import compressed, is_known, strong_tag
 from aperiodic.server.site.assets import asset_url, assets
-from aperiodic.server.site.navigation import FOOTER, NAVIGATION
+from aperiodic.server.site.navigation import DATA_MENU, FOOTER, NAVIGATION
 from aperiodic.server.wheel import WHEEL_PATH
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def environment() -> Environment:
     made.globals.update(
         asset=asset_url,
         code=source_code,
+        data_menu=DATA_MENU,
         datasets=DATASETS,
         footer=FOOTER,
         has_asset=lambda name: name in assets(),
@@ -129,12 +130,18 @@ def environment() -> Environment:
         version=__version__,
     )
     made.filters["markdown"] = markdown
+    made.filters["inline"] = inline
     return made
 
 
 def markdown(text: str) -> Markup:
     """Return Markdown as HTML; HTML within it is shown as text."""
     return Markup(_markdown().render(text))  # noqa: S704 - the renderer escapes HTML
+
+
+def inline(text: str) -> Markup:
+    """Return one line of Markdown as HTML without a paragraph around it."""
+    return Markup(_markdown().renderInline(text))  # noqa: S704 - the renderer escapes HTML
 
 
 def source_code(language: str, text: str) -> Markup:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.catalog import DATASETS
 from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.api.parameters import BARS
 from aperiodic.server.site.preview_bars import PreviewRange
@@ -21,8 +20,8 @@ _NAMES: Final = [parameter.name for parameter in BARS]
 _FALLBACK: Final = PreviewRange(
     Exchange.BINANCE_FUTURES,
     "perpetual-BTC-USDT:USDT",
-    datetime(2025, 5, 1, tzinfo=UTC).date(),
-    datetime(2025, 5, 31, tzinfo=UTC).date(),
+    date(2025, 5, 1),
+    date(2025, 5, 31),
 )
 
 
@@ -103,20 +102,30 @@ def samples(parameters: Parameters, api: str, key: str) -> list[Sample]:
         key: A key, or what stands for one.
     """
     return [
-        Sample("python", "Python", "python", _python(DATASETS[parameters.metric], parameters, api, key)),
+        Sample("python", "Python", "python", _python(parameters, api, key)),
         Sample("curl", "curl", "bash", _curl(parameters, api, key)),
         Sample("cli", "Command line", "bash", _command(parameters, api, key)),
         Sample("duckdb", "DuckDB", "python", _duckdb(parameters, api, key)),
     ]
 
 
-def _python(declared: Dataset, parameters: Parameters, api: str, key: str) -> str:
-    lines = [f'metric="{declared.id}",'] if declared.own_function is None else []
-    lines += [f'{name}="{getattr(parameters, name)}",' for name in _NAMES]
-    lines += ["preview=True,"] if parameters.preview else [f'api_key="{key}",']
+def _python(parameters: Parameters, api: str, key: str) -> str:
+    lines = [f'api_key="{key}",', f'metric="{parameters.metric}",']
+    lines += [f"{name}={_python_value(getattr(parameters, name))}," for name in _NAMES]
+    lines += ["preview=True,"] if parameters.preview else []
     lines.append(f'base_url="{api}",')
     body = "\n".join(f"    {line}" for line in lines)
-    return f"import aperiodic\n\nframe = aperiodic.{declared.sdk_function}(\n{body}\n)\nprint(frame)\n"
+    imports = "from datetime import date\n\nfrom aperiodic import get_metrics"
+    return f"{imports}\n\ndf = get_metrics(\n{body}\n)\nprint(df.head())\n"
+
+
+def _python_value(text: str) -> str:
+    """Return a parameter as Python: a day as a date, everything else as text."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return f'"{text}"'
+    return f"date({day.year}, {day.month}, {day.day})"
 
 
 def _curl(parameters: Parameters, api: str, key: str) -> str:

@@ -235,7 +235,8 @@ export function stack(place, content, { wheel = false, ranged } = {}) {
   place.after(spoken);
   let width = place.clientWidth;
   const watch = new ResizeObserver(() => {
-    if (place.clientWidth === width) return;
+    // A chart that is hidden has no width: it stays as it is until it is seen again.
+    if (!place.clientWidth || place.clientWidth === width) return;
     width = place.clientWidth;
     drawn.resize();
   });

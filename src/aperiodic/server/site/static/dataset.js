@@ -1,11 +1,15 @@
 // A dataset's page: searches the fields, and lets the chart's field, interval and clock be chosen.
 
 for (const input of document.querySelectorAll("[data-filter]")) {
-  const rows = [...document.querySelectorAll(`${input.dataset.filter} tbody tr`)];
+  const list = document.querySelector(input.dataset.filter);
+  const rows = [...list.querySelectorAll(".field-row")];
   input.hidden = false;
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/);
     for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+    for (const caveat of list.querySelectorAll(".field-caveat")) {
+      caveat.hidden = !caveat.nextElementSibling.querySelector(".field-row:not([hidden])");
+    }
   });
 }
 

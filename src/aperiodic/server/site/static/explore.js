@@ -129,7 +129,6 @@ function writeTable() {
 const byTime = (times, values) => new Map(times.map((time, i) => [time, values[i]]));
 
 function start() {
-  form.hidden = section.hidden = false;
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("change", draw);
   for (const group of form.querySelectorAll("[data-switch]")) {

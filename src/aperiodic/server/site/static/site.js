@@ -23,7 +23,6 @@ export function onThemeChange(redraw) {
 
 function startThemeSwitch() {
   const button = document.querySelector("[data-theme-switch]");
-  button.hidden = false;
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     localStorage.setItem("aperiodic-theme", root.dataset.theme);
@@ -77,6 +76,35 @@ export function startTabs(part = document) {
   }
 }
 
+/** Opens one menu at a time; Escape and a click elsewhere close it. */
+function startMenus() {
+  const menus = [...document.querySelectorAll("[data-menu]")];
+  const close = (but) => menus.forEach((menu) => menu !== but && (menu.open = false));
+  document.addEventListener("click", ({ target }) => close(target.closest?.("[data-menu]")));
+  document.addEventListener("keydown", ({ key }) => {
+    const open = menus.find((menu) => menu.open);
+    if (key !== "Escape" || !open) return;
+    close();
+    open.querySelector("summary").focus();
+  });
+}
+
+/** The keys / and Ctrl-K (or Cmd-K) lead to the search: to that of the page, else to the one at its top. */
+function startSearchKeys() {
+  addEventListener("keydown", (event) => {
+    const { key, ctrlKey, metaKey, altKey, target } = event;
+    const typing = target.matches?.("input, select, textarea, [contenteditable]");
+    const slash = key === "/" && !typing && !ctrlKey && !metaKey && !altKey;
+    if (!slash && !(key.toLowerCase() === "k" && (ctrlKey || metaKey) && !altKey)) return;
+    event.preventDefault();
+    const box = document.querySelector("main #q") ?? document.querySelector("[data-search]");
+    box.focus();
+    box.select();
+  });
+}
+
 startThemeSwitch();
+startMenus();
+startSearchKeys();
 startCopyButtons();
 startTabs();
