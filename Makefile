@@ -11,7 +11,7 @@ SOAK_ARGS ?=
 SOAK_MINUTES ?= 30
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs notebooks bench load streams crowds soak soak-capture durations screenshots lock clean
+.PHONY: help install site demo test check format conformance docs notebooks bench load streams live-load crowds soak soak-capture durations screenshots lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ load: $(VENV)/.dev ## Measure the server under load with 10,000 keys and 3 milli
 
 streams: $(VENV)/.dev ## Measure the live stream at a minute's edge with 1,000 connections, and beside 100 that do not read
 	$(BIN)/python benchmarks/stream_load.py
+
+live-load: $(VENV)/.dev ## Measure how late live rows are, ten minutes, 100 instruments, 5,000 updates a second; LOAD_ARGS='--seconds 120'
+	$(BIN)/python benchmarks/live_load.py $(LOAD_ARGS)
 
 crowds: $(VENV)/.dev ## Measure what idle, dripping and page-loading crowds cost everybody else
 	$(BIN)/python benchmarks/crowds.py

@@ -78,7 +78,8 @@ def merge_pieces(stream: Stream, pieces: Sequence[pl.DataFrame]) -> pl.DataFrame
         stream: Which ticks.
         pieces: Frames with the columns of `tick_schema(stream)`.
     """
-    together = pl.concat(pieces)
+    # What is made of one frame alone is that frame, and a copy of many columns takes its time.
+    together = pieces[0] if len(pieces) == 1 else pl.concat(pieces)
     return together.rechunk() if _follow_one_another(stream, pieces, together) else merge_frames(stream, pieces)
 
 

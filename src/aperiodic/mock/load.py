@@ -1,4 +1,4 @@
-"""A market of depth updates at any rate, for load: the same levels again and again under rising numbers."""
+"""A market of depth updates at any rate, for load: the same levels again and again, but for the size of the best bid."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["LoadSource"]
 
 _LEVEL_BYTES: Final = 20
+_SIZES: Final = 5
+"""Of the best bid, which come in turn: every update is a tick."""
+
 _SECOND_US: Final = 1_000_000
 _FIRST: Final = 1_000_000
 
@@ -76,7 +79,8 @@ class LoadSource:
         for native in self._natives:
             whole = BookChange(None, _FIRST, self._bids, self._asks, whole=True, time=now // 1_000)
             yield Message(now, "", native, b"", _FIRST, 0, whole)
-        levels = msgspec.json.encode({"b": self._bids, "a": self._asks})[1:-1]
+        bests = [[self._bids[0][0], f"{size}.000"] for size in range(1, _SIZES + 1)]
+        levels = [msgspec.json.encode({"b": [best, *self._bids[1:]], "a": self._asks})[1:-1] for best in bests]
         heads = [
             (
                 native,
@@ -97,8 +101,8 @@ class LoadSource:
                 number = numbers[turn] = before + 1
                 time = due // 1_000
                 tail = b'"E":%d,"T":%d,"U":%d,"u":%d,"pu":%d,' % (time, time, number, number, before)
-                # The book is always the same: only its number changes.
-                change = BookChange(before, number, (), (), time=time)
-                yield Message(due, stream, native, head + tail + levels + b"}}", number, time, change)
+                size = number % _SIZES
+                change = BookChange(before, number, [bests[size]], (), time=time)
+                yield Message(due, stream, native, head + tail + levels[size] + b"}}", number, time, change)
                 turn = (turn + 1) % len(heads)
             begin += seconds * _SECOND_US

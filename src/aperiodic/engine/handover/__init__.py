@@ -4,8 +4,8 @@ Files and their commits stay the truth: what is handed over is committed seconds
 it reads it from there.
 """
 
-from aperiodic.engine.handover.messages import Announced, HandedOver, ticks_of
+from aperiodic.engine.handover.messages import Announced, HandedOver
 from aperiodic.engine.handover.receiver import TicksReceiver
 from aperiodic.engine.handover.sender import TicksSender
 
-__all__ = ["Announced", "HandedOver", "TicksReceiver", "TicksSender", "ticks_of"]
+__all__ = ["Announced", "HandedOver", "TicksReceiver", "TicksSender"]

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
-import polars as pl
 
-from aperiodic.market import tick_schema
-
-if TYPE_CHECKING:
-    from aperiodic.market import Stream
-
-__all__ = ["FILE", "Announced", "HandedOver", "Message", "decode", "encode", "ticks_of"]
+__all__ = ["FILE", "Announced", "HandedOver", "Message", "decode", "encode"]
 
 FILE: Final = "ticks.json"
 """File of the installation that tells where ticks are handed over."""
@@ -28,7 +22,7 @@ class HandedOver(msgspec.Struct, frozen=True, array_like=True, tag="ticks"):
         number: Counts what is handed over, from 1. A number that never comes stands for ticks that only files hold.
         committed: Files hold everything up to this number.
         received: Everything that arrived until then was handed over, µs.
-        series: Stream, symbol, and rows with the columns of `tick_schema(stream)`, times in µs.
+        series: Stream, symbol and rows; see `packed_rows`.
     """
 
     exchange: str
@@ -37,7 +31,7 @@ class HandedOver(msgspec.Struct, frozen=True, array_like=True, tag="ticks"):
     number: int
     committed: int
     received: int
-    series: list[tuple[str, str, list[Any]]]
+    series: list[tuple[str, str, list[Any] | bytes]]
 
 
 class Announced(msgspec.Struct, frozen=True, array_like=True, tag="files"):
@@ -60,19 +54,6 @@ class Announced(msgspec.Struct, frozen=True, array_like=True, tag="files"):
     last: int
     fingerprints: list[str]
     anew: list[str]
-
-
-def ticks_of(stream: Stream, rows: list[Any]) -> pl.DataFrame:
-    """Return rows that were handed over as a frame with the columns of `tick_schema(stream)`."""
-    schema = tick_schema(stream)
-    times = {place: dtype for place, dtype in enumerate(schema.values()) if isinstance(dtype, pl.Datetime)}
-    plain = pl.Schema(
-        {name: pl.Int64() if place in times else dtype for place, (name, dtype) in enumerate(schema.items())}
-    )
-    frame = pl.DataFrame(rows, schema=plain, orient="row")
-    for place, dtype in times.items():
-        frame.replace_column(place, frame.to_series(place).cast(dtype))
-    return frame
 
 
 Message = HandedOver | Announced

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from aperiodic.completeness.gaps import RESTART, Span, merge_spans
+from aperiodic.engine.packed_rows import pack, ticks_of
 from aperiodic.market import tick_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from aperiodic.market import Stream
     from aperiodic.venues import Row
 
-__all__ = ["Quarantine", "SpanBuilder", "TickBuffer", "rows_frame"]
+__all__ = ["Quarantine", "SpanBuilder", "TickBuffer"]
 
 _MAX_CELLS: Final = 2_000_000
 _MAX_SPANS: Final = 4_096
@@ -25,14 +26,6 @@ _MAX_QUARANTINED: Final = 256 << 20
 _CHUNK_ROWS: Final = 100_000
 _LOCAL: Final = 1
 """Place of the arrival time in a row."""
-
-
-def rows_frame(schema: pl.Schema, rows: Sequence[Row]) -> pl.DataFrame:
-    """Return rows as columns; times are µs since 1970."""
-    columns = zip(*rows, strict=True)
-    return pl.DataFrame(
-        [_series(name, values, dtype) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
-    )
 
 
 class TickBuffer:
@@ -45,6 +38,7 @@ class TickBuffer:
     def __init__(self, stream: Stream) -> None:
         self.told = 0
         self._new_from = 0
+        self._stream = stream
         self._schema = tick_schema(stream)
         self._rows: list[Row] = []
         self._chunks: list[pl.DataFrame] = []
@@ -55,7 +49,7 @@ class TickBuffer:
         """Turn waiting rows into columns if there are many, or in any case."""
         if not self._rows or (len(self._rows) < self._limit and not everything):
             return
-        self._chunks.append(rows_frame(self._schema, self._rows))
+        self._chunks.append(ticks_of(self._stream, [pack(self._stream, self._rows)]))
         self._rows.clear()
         self._new_from = 0
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import polars as pl
 
 from aperiodic.catalog import TIME_COLUMN, MonthProduct
-from aperiodic.engine.families import datasets_of
+from aperiodic.engine.families import KERNELS, datasets_of
 from aperiodic.engine.fields import dataset_frame, dataset_frames, new_month_of, partials_of
 from aperiodic.engine.live.rows import FIRST, LiveRow, rows_of
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.day_state import FILES_LAG_US
+from aperiodic.engine.partials.bars import to_frame
 from aperiodic.market import DAY_US, Interval
 from aperiodic.market.time import day_at
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from aperiodic.catalog import Dataset, Family
     from aperiodic.engine.fields import Month
     from aperiodic.engine.live.gaps import KnownGaps
-    from aperiodic.engine.open_days.day_state import DayState
+    from aperiodic.engine.open_days.day_state import ClosedBars, DayState
     from aperiodic.engine.open_days.publishing import MonthsBefore
     from aperiodic.market import Clock, Exchange, Symbol
 
@@ -75,13 +77,14 @@ class LiveBars:
         """
         if not seconds:  # bars below a minute that nobody wants are left out, so what is known of their month ends
             self._months = {key: known for key, known in self._months.items() if not key[2].sub_minute}
-        found: defaultdict[Family, defaultdict[_Kind, list[tuple[_Owner, pl.DataFrame]]]]
-        found = defaultdict(lambda: defaultdict(list))
+        closed: defaultdict[Family, defaultdict[_Kind, list[tuple[_Owner, ClosedBars]]]]
+        closed = defaultdict(lambda: defaultdict(list))
         for owner, states in instruments.items():
             for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
                 for family, interval, bars in state.take_closed(seconds=seconds):
-                    found[family][clock, interval, family].append((owner, bars))
-        for family, kinds in found.items():
+                    closed[family][clock, interval, family].append((owner, bars))
+        for family, some in closed.items():
+            kinds = {kind: _framed(kind, parts) for kind, parts in some.items()}
             whole = pl.concat([bars for parts in kinds.values() for _, bars in parts], rechunk=True)
             for dataset in datasets_of(family):
                 if _looks_back(dataset):
@@ -275,6 +278,22 @@ class LiveBars:
     def _forget_months(self, owner: _Owner) -> None:
         for key in [key for key in self._months if key[0] == owner]:
             del self._months[key]
+
+
+def _framed(kind: _Kind, parts: list[tuple[_Owner, ClosedBars]]) -> list[tuple[_Owner, pl.DataFrame]]:
+    """Return bars as frames; of records one frame is made for all, for each column of a frame takes its time."""
+    _, interval, family = kind
+    columns_of = KERNELS[family].columns_of
+    if columns_of is None:
+        return [(owner, bars) for owner, bars in parts if isinstance(bars, pl.DataFrame)]
+    records = [bars for _, bars in parts if not isinstance(bars, pl.DataFrame)]
+    together = np.concatenate(records)
+    frame = to_frame(together["start"], columns_of(together, interval))
+    ends = np.cumsum([bars.size for bars in records]).tolist()
+    return [
+        (owner, frame.slice(end - bars.size, bars.size))
+        for (owner, _), bars, end in zip(parts, records, ends, strict=True)
+    ]
 
 
 def _frame(dataset: Dataset, bars: pl.DataFrame, month: Month) -> pl.DataFrame:

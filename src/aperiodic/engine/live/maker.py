@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
-from aperiodic.engine.handover import HandedOver, ticks_of
+from aperiodic.engine.handover import HandedOver
 from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.gaps import KnownGaps
+from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.days import OpenDays
 from aperiodic.engine.open_days.instrument import HOLD_US
 from aperiodic.engine.open_days.publishing import MonthsBefore
+from aperiodic.engine.packed_rows import height_of, latest_of, ticks_of
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.market import DAY_US, Exchange, Interval, Stream, Symbol
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, Symbol
 from aperiodic.market.time import day_at, now_us
 
 if TYPE_CHECKING:
@@ -24,8 +27,8 @@ if TYPE_CHECKING:
     from aperiodic.engine.live.rows import LiveRow
     from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.engine.open_days.days import Instrument
+    from aperiodic.engine.packed_rows import Piece
     from aperiodic.lake import Lake
-    from aperiodic.market import Clock
 
 __all__ = ["LiveMaker"]
 
@@ -81,7 +84,7 @@ class LiveMaker:
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(MonthsBefore(lake), self._gaps, now)
         # Apart for each reading of recordings: the same events may come of two of them.
-        self._new: defaultdict[tuple[Exchange, str], defaultdict[tuple[str, str, str], list[Any]]]
+        self._new: defaultdict[tuple[Exchange, str], defaultdict[tuple[str, str, str], list[Piece]]]
         self._new = defaultdict(lambda: defaultdict(list))
         self._seen: defaultdict[Exchange, int] = defaultdict(int)
         self._edges: dict[Exchange, tuple[int, int]] = {}
@@ -138,8 +141,8 @@ class LiveMaker:
         exchange = Exchange(message.exchange)
         if isinstance(message, HandedOver):
             for stream, symbol, rows in message.series:
-                self._new[exchange, symbol][stream, message.shard, message.run].extend(rows)
-                self._seen[exchange] = max(self._seen[exchange], *(row[0] or 0 for row in rows))
+                self._new[exchange, symbol][stream, message.shard, message.run].append(rows)
+                self._seen[exchange] = max(self._seen[exchange], latest_of(Stream(stream), rows))
         else:
             for symbol in message.anew:
                 self._anew[exchange, Symbol.parse(symbol)] = self._now()
@@ -175,12 +178,19 @@ class LiveMaker:
 
     def _take(self, exchanges: Collection[Exchange]) -> None:
         """Let the open days of some venues have what was handed over."""
+        found: defaultdict[Stream, list[tuple[Instrument, list[Piece]]]] = defaultdict(list)
         for exchange, symbol in [key for key in self._new if key[0] in exchanges]:
-            instrument = self._days.find((exchange, Symbol.parse(symbol)))
-            for (name, _, _), rows in self._new.pop((exchange, symbol)).items():
-                stream = Stream(name)
-                latest = (max(row[place] or 0 for row in rows) for place in (0, 1))
-                instrument.add(stream, ticks_of(stream, rows), *latest)
+            for (name, _, _), pieces in self._new.pop((exchange, symbol)).items():
+                found[Stream(name)].append(((exchange, Symbol.parse(symbol)), pieces))
+        for stream, owners in found.items():
+            # One frame for all of them, for a frame of many columns costs more than its rows.
+            together, begin = ticks_of(stream, list(chain.from_iterable(pieces for _, pieces in owners))), 0
+            for owner, pieces in owners:
+                height = sum(height_of(stream, piece) for piece in pieces)
+                ticks = together.slice(begin, height)
+                begin += height
+                latest = (int(times_of(ticks, clock.column).max()) for clock in (Clock.EXCHANGE, Clock.TRUE))
+                self._days.find(owner).add(stream, ticks, *latest)
 
     def _tell(self, *, seconds: bool) -> None:
         states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}

@@ -33,6 +33,8 @@ _TIDIED_EVERY_S: Final = 60.0
 _JOINED_EVERY_S: Final = 5.0
 _JOINED_SHARE: Final = 1 / 40
 """Of all days; so each has its turn before it has many parts again."""
+_COMMITS_SHARE: Final = 9
+"""After a commit the next one waits at least this many times as long as it took: many small files cost more than few."""
 _PAUSE_S: Final = 0.25
 _SHORT_PAUSE_S: Final = 0.02
 """The same where ticks are handed over at once."""
@@ -64,7 +66,7 @@ class Normaliser:
     Args:
         lake: The installation.
         exchanges: Only these venues; empty for all.
-        every_s: Time between two commits, seconds.
+        every_s: Time between two commits, seconds; longer where a commit takes long.
         grace_s: How long after its end a day still waits for late ticks, seconds.
         source: What the ticks are: recorded, or simulated by a mock of the exchanges.
         committed: Called after every round of commits that made ticks.
@@ -92,6 +94,7 @@ class Normaliser:
         self._better: defaultdict[Exchange, set[tuple[Stream, Symbol]]] = defaultdict(set)
         self._recordings: dict[tuple[Exchange, str], list[Recording]] = {}
         self._listed = self._tidied = self._joined = self._committed = -float("inf")
+        self._took = 0.0
         self._source = source
         self._waits: str | None = None
         self._sender = sender
@@ -165,7 +168,7 @@ class Normaliser:
     def _next(self) -> Callable[[], list[Shard]] | None:
         """Return what is to be done aside now, if anything; it returns the shards whose commits were made."""
         now = time.monotonic()
-        due = now - self._committed >= self._every_s
+        due = now - self._committed >= max(self._every_s, _COMMITS_SHARE * self._took)
         shards = [shard for shard in self._shards.values() if (due or shard.is_full) and shard.prepare()]
         if due:
             self._committed = now
@@ -180,7 +183,10 @@ class Normaliser:
         return None
 
     def _write(self, shards: list[Shard]) -> list[Shard]:
-        return [shard for shard in shards if self._try(partial(shard.write, self._aside))]
+        began = time.monotonic()
+        written = [shard for shard in shards if self._try(partial(shard.write, self._aside))]
+        self._took = time.monotonic() - began
+        return written
 
     def _tried(self, action: Callable[[], object]) -> list[Shard]:
         self._try(action)

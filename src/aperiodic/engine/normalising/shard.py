@@ -12,6 +12,7 @@ from aperiodic.engine.importing.report import IMPORTER_VERSION
 from aperiodic.engine.normalising.commits import Ready, growing_digest, write
 from aperiodic.engine.normalising.places import Place
 from aperiodic.engine.normalising.reading import RecordingsReader
+from aperiodic.engine.packed_rows import pack
 from aperiodic.lake.checkpoints import Checkpoint
 from aperiodic.lake.imports import ImportRecord
 from aperiodic.market import Source, Stream, Symbol
@@ -121,7 +122,7 @@ class Shard:
             return
         self._number += 1
         self._told = (self._number, *state[1:])
-        series = [(str(stream), str(symbol), rows) for stream, symbol, rows in new]
+        series = [(str(stream), str(symbol), pack(stream, rows)) for stream, symbol, rows in new]
         sender.tell(HandedOver(self.exchange, self.name, sender.run, *self._told, series))
 
     def commit(self) -> int:

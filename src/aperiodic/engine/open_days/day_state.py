@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 import polars as pl
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aperiodic.catalog import Family
-    from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay
+    from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay, RecordedDay
 
-__all__ = ["FILES_LAG_US", "DayState"]
+__all__ = ["FILES_LAG_US", "ClosedBars", "DayState"]
+
+ClosedBars = pl.DataFrame | np.ndarray[tuple[int], np.dtype[np.void]]
+"""Bars that are over, as `time` and partials, or as records of their kernel."""
 
 FILES_LAG_US: Final = 120_000_000
 """The files of open days have bars that ended so long ago."""
@@ -157,8 +160,10 @@ class DayState:
                 if over.height:
                     yield family, interval, over
 
-    def take_closed(self, *, seconds: bool = False) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
+    def take_closed(self, *, seconds: bool = False) -> Iterator[tuple[Family, Interval, ClosedBars]]:
         """Yield the bars that are over and were not yielded before, of every interval; the shorter ones first.
+
+        Where the kernel can make columns of records, they are those, else a frame.
 
         Args:
             seconds: Whether those below a minute are wanted; when they are again, those of the last two minutes are yielded,
@@ -176,8 +181,13 @@ class DayState:
                 self._taken[family, interval] = edge
                 if self._last.get(family, -1) < since:
                     continue
-                bars = day.finish([interval], since)[interval]
-                over = _before(bars, edge)
+                if KERNELS[family].columns_of is not None:
+                    records = cast("RecordedDay", day).records(interval, since)
+                    records = records[: np.searchsorted(records["start"], edge)]
+                    if records.size:
+                        yield family, interval, records
+                    continue
+                over = _before(day.finish([interval], since)[interval], edge)
                 if over.height:
                     yield family, interval, over
 

@@ -28,7 +28,7 @@ __all__ = ["BOOK_BAR", "KERNEL", "finish_books", "fold_books", "merge_books"]
 _ROWS_AT_ONCE: Final = 1 << 12
 """Snapshots copied out of a frame at a time: few enough to stay in the processor's cache."""
 
-_AMOUNTS: Final = (*book_columns("bid", "amount"), *book_columns("ask", "amount"))
+_AMOUNTS: Final = [*book_columns("bid", "amount"), *book_columns("ask", "amount")]
 _DEPTH: Final = "depth"
 _NAMES: Final = [f"{quantity}_{depth}" for quantity in QUANTITIES for depth in DEPTHS]
 
@@ -167,18 +167,29 @@ class BookDay:
         """Add snapshots; null amounts are levels that are not there."""
         seconds = self._seconds
         for part in events[Stream.BOOK].iter_slices(_ROWS_AT_ONCE):
-            amounts = part.select(_AMOUNTS).to_numpy(order="c")
-            shown = part[_DEPTH].fill_null(BOOK_DEPTH).to_numpy()
-            seconds.used = fold_books(part["time"].to_numpy(), amounts, shown, seconds.room, seconds.used)
+            amounts = part[_AMOUNTS].to_numpy(order="c")
+            shown = part[_DEPTH]
+            if shown.null_count():
+                shown = shown.fill_null(BOOK_DEPTH)
+            seconds.used = fold_books(part["time"].to_numpy(), amounts, shown.to_numpy(), seconds.room, seconds.used)
 
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all snapshots so far."""
-        seconds = self._seconds.filled[self._seconds.first_since(since) :]
         return {
             interval: to_frame(bars["start"], finish_books(bars))
-            for interval, bars in merge_tree(seconds, merge_books, longest_of(intervals)).items()
+            for interval, bars in self._tree(longest_of(intervals), since).items()
             if interval in intervals
         }
 
+    def records(self, interval: Interval, since: int | None = None) -> NDArray[np.void]:
+        """Return the bars of an interval, of all snapshots so far."""
+        return self._tree(interval, since)[interval]
 
-KERNEL: Final = FamilyKernel(columns={Stream.BOOK: (*_AMOUNTS, _DEPTH)}, open_day=BookDay)
+    def _tree(self, longest: Interval, since: int | None) -> dict[Interval, NDArray[np.void]]:
+        seconds = self._seconds.filled[self._seconds.first_since(since) :]
+        return merge_tree(seconds, merge_books, longest)
+
+
+KERNEL: Final = FamilyKernel(
+    columns={Stream.BOOK: (*_AMOUNTS, _DEPTH)}, open_day=BookDay, columns_of=lambda bars, _interval: finish_books(bars)
+)

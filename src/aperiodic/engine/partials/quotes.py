@@ -234,12 +234,23 @@ class QuoteDay:
 
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all quotes so far."""
-        seconds = self._seconds.filled[self._seconds.first_since(since) :]
         return {
-            interval: to_frame(bars["start"], finish_quotes(bars, interval.microseconds))
-            for interval, bars in merge_tree(seconds, merge_quotes, longest_of(intervals)).items()
+            interval: to_frame(bars["start"], _columns_of(bars, interval))
+            for interval, bars in self._tree(longest_of(intervals), since).items()
             if interval in intervals
         }
 
+    def records(self, interval: Interval, since: int | None = None) -> NDArray[np.void]:
+        """Return the bars of an interval, of all quotes so far."""
+        return self._tree(interval, since)[interval]
 
-KERNEL: Final = FamilyKernel(columns={Stream.QUOTES: _COLUMNS}, open_day=QuoteDay)
+    def _tree(self, longest: Interval, since: int | None) -> dict[Interval, NDArray[np.void]]:
+        seconds = self._seconds.filled[self._seconds.first_since(since) :]
+        return merge_tree(seconds, merge_quotes, longest)
+
+
+def _columns_of(bars: NDArray[np.void], interval: Interval) -> dict[str, NDArray[Any]]:
+    return finish_quotes(bars, interval.microseconds)
+
+
+KERNEL: Final = FamilyKernel(columns={Stream.QUOTES: _COLUMNS}, open_day=QuoteDay, columns_of=_columns_of)

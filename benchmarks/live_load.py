@@ -1,0 +1,168 @@
+"""Live rows under load, end to end: `.venv/bin/python benchmarks/live_load.py`.
+
+A mock exchange sends depth updates of 100 instruments, each of which is a tick; `capture`, `normalise`, `live` and `serve`
+are commands of their own, as `up` starts them. This process reads the rows of a second and of a minute of both datasets
+of the book as a client and says how long after the end of its bar each came, and how memory went.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+if __name__ == "__main__":
+    # The root in place of this folder, so that the modules are `benchmarks.…` here as for the type checker.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import psutil
+
+import aperiodic
+from aperiodic.market import Interval
+from aperiodic.mock import LoadSource, MockExchange, MockSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.connection import Connection
+
+_COMMAND: Final = (sys.executable, "-c", "from aperiodic.cli import main; main()")
+_DATASETS: Final = ("l2_imbalance", "l2_liquidity")
+_STARTS_S: Final = 60
+_WARM_S: Final = 60
+"""Rows and memory count from here on: before, kernels are loaded and what is remembered fills."""
+_EVERY_S: Final = 5
+
+
+def _exchange(plan: Sequence[tuple[float, float]], symbols: int, size: int, ready: Connection) -> None:
+    async def tell() -> None:
+        async with MockExchange([LoadSource(plan, symbols=symbols, size=size)], MockSettings(port=0)) as mock:
+            ready.send(dict(mock.environment()))
+            await mock.finished()
+            await asyncio.sleep(_EVERY_S)
+
+    asyncio.run(tell())
+
+
+class _Watch(threading.Thread):
+    """Notes the memory of the parts, MB."""
+
+    def __init__(self, parts: dict[str, subprocess.Popen[bytes]]) -> None:
+        super().__init__(daemon=True)
+        self.samples: list[dict[str, float]] = []
+        self.over = threading.Event()
+        self._parts = {name: psutil.Process(part.pid) for name, part in parts.items()}
+
+    def run(self) -> None:
+        while not self.over.wait(_EVERY_S):
+            self.samples.append({name: part.memory_info().rss / 1e6 for name, part in self._parts.items()})
+
+
+def _listen(key: str, url: str, seconds: float) -> dict[str, list[float]]:
+    """Return by interval how long after the end of its bar each row came that was told the first time, s."""
+    delays: defaultdict[str, list[float]] = defaultdict(list)
+    channels = [f"{name}.binance-futures.{interval}.true" for name in _DATASETS for interval in ("1s", "1m")]
+    began = time.time()
+    with aperiodic.stream(key, channels=channels, stream_url=url, snapshot=False) as stream:
+        threading.Timer(seconds, stream.close).start()
+        for message in stream:
+            row, now = message.data, time.time()
+            end = (row["time"] + Interval(row["interval"]).microseconds) / 1e6
+            if end > began + _WARM_S and not row["revision"]:
+                delays[row["interval"]].append(now - end)
+    return delays
+
+
+def _start(home: Path, environment: dict[str, str], port: int) -> dict[str, subprocess.Popen[bytes]]:
+    words = {
+        "serve": ["--port", str(port)],
+        "live": [],
+        "normalise": ["--follow", "--every", "2", "--simulated"],
+        "capture": ["--exchange", "binance-futures", "--all", "--channels", "book"],
+    }
+    return {
+        name: subprocess.Popen(
+            [*_COMMAND, name, *some],
+            env=environment,
+            stdout=(home / f"{name}.out").open("wb"),
+            stderr=subprocess.STDOUT,
+        )
+        for name, some in words.items()
+    }
+
+
+def main() -> None:
+    """Run it and print what came out."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seconds", type=float, default=600)
+    options.add_argument("--rate", type=float, default=5_000, help="updates a second, of all instruments together")
+    options.add_argument("--symbols", type=int, default=100)
+    options.add_argument("--size", type=int, default=600, help="bytes of an update, about")
+    chosen = options.parse_args()
+    print(f"load average before: {os.getloadavg()[0]:.1f}", flush=True)
+    ready, child = get_context("spawn").Pipe()
+    plan = [(chosen.seconds, chosen.rate)]
+    mock = get_context("spawn").Process(target=_exchange, args=(plan, chosen.symbols, chosen.size, child), daemon=True)
+    mock.start()
+    with TemporaryDirectory(prefix="aperiodic-live-") as folder:
+        home, port = Path(folder), _free_port()
+        environment = {**os.environ, **ready.recv(), "APERIODIC_HOME": folder}
+        created = subprocess.run(
+            [*_COMMAND, "keys", "create", "--plan", "prime"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        parts = _start(home, environment, port)
+        watch = _Watch(parts)
+        watch.start()
+        try:
+            _wait_for_server(home / "serve.out")
+            delays = _listen(created.stdout.strip(), f"ws://127.0.0.1:{port}/v1/stream", chosen.seconds)
+        finally:
+            watch.over.set()
+            for part in parts.values():
+                part.send_signal(signal.SIGTERM)
+            codes = {name: part.wait(120) for name, part in parts.items()}
+            mock.kill()
+    for interval, found in delays.items():
+        found.sort()
+        p50, p90, p99 = (found[int(len(found) * share)] for share in (0.5, 0.9, 0.99))
+        print(
+            f"{interval}: {len(found):,} rows, p50 {p50:.2f} s, p90 {p90:.2f} s, p99 {p99:.2f} s, longest {found[-1]:.2f} s"
+        )
+    for name in parts:
+        kept = [sample[name] for sample in watch.samples[_WARM_S // _EVERY_S :]]
+        if kept:
+            tenth = max(len(kept) // 10, 1)
+            first, last = (sum(some) / len(some) for some in (kept[:tenth], kept[-tenth:]))
+            print(f"{name}: memory {first:.0f} MB at the begin, {last:.0f} MB at the end, most {max(kept):.0f} MB")
+    print(f"load average after: {os.getloadavg()[0]:.1f}; ended with {codes}")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def _wait_for_server(said: Path) -> None:
+    end = time.monotonic() + _STARTS_S
+    while b"Serving" not in said.read_bytes():
+        if time.monotonic() > end:
+            raise RuntimeError("the server does not start")
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()

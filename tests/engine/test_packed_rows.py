@@ -1,0 +1,61 @@
+"""Rows as bytes are the same frames as rows."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from aperiodic.engine.packed_rows import height_of, latest_of, pack, ticks_of
+from aperiodic.market import Stream, tick_schema
+
+T = 1_790_000_000_000_000
+RANDOM = random.Random(7)  # noqa: S311 - the same every time
+
+
+def value_of(dtype: pl.DataType) -> Any:
+    if isinstance(dtype, pl.Datetime | pl.Int64):
+        return T + RANDOM.randrange(-(10**9), 10**9)
+    if isinstance(dtype, pl.Enum):
+        return RANDOM.choice(dtype.categories.to_list())
+    if isinstance(dtype, pl.String):
+        return RANDOM.choice(["", "7", "zu\u0308g"])
+    return RANDOM.choice([RANDOM.random(), -0.0, float("nan"), float("inf"), 5e-324, 2.0**53])
+
+
+def rows_of(stream: Stream, count: int) -> list[tuple[Any, ...]]:
+    return [tuple(value_of(dtype) for dtype in tick_schema(stream).values()) for _ in range(count)]
+
+
+def plain_frame(stream: Stream, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    schema = tick_schema(stream)
+    numbers = {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in schema.items()}
+    return pl.DataFrame(rows, schema=numbers, orient="row").cast(dict(schema))
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+def test_packed_or_not_rows_are_the_same_frame(stream: Stream) -> None:
+    rows = rows_of(stream, 40)
+    pieces = [pack(stream, rows[:1]), pack(stream, rows[1:25]), pack(stream, rows[25:])]
+    assert all(isinstance(piece, bytes) for piece in pieces) is (stream is not Stream.TRADES)
+    assert_frame_equal(ticks_of(stream, pieces), plain_frame(stream, rows), check_exact=True)
+    assert sum(height_of(stream, piece) for piece in pieces) == len(rows)
+    assert max(latest_of(stream, piece) for piece in pieces) == max(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+def test_rows_that_lack_a_value_stay_rows_beside_others_that_are_bytes(stream: Stream) -> None:
+    whole, lacking = rows_of(stream, 3), [(None, *row[1:-1], None) for row in rows_of(stream, 2)]
+    pieces = [pack(stream, whole), pack(stream, lacking), pack(stream, whole[:1])]
+    assert pieces[1] == lacking
+    assert_frame_equal(ticks_of(stream, pieces), plain_frame(stream, [*whole, *lacking, whole[0]]), check_exact=True)
+    assert (height_of(stream, pieces[1]), latest_of(stream, pieces[1])) == (2, 0)
+
+
+def test_a_number_of_another_kind_is_not_bent() -> None:
+    (row,) = rows_of(Stream.MARK_PRICE, 1)
+    broken = [(*row[:-1], 1.5)]
+    assert pack(Stream.MARK_PRICE, broken) is broken
