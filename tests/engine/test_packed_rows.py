@@ -33,7 +33,7 @@ def rows_of(stream: Stream, count: int) -> list[tuple[Any, ...]]:
 def plain_frame(stream: Stream, rows: list[tuple[Any, ...]]) -> pl.DataFrame:
     schema = tick_schema(stream)
     numbers = {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in schema.items()}
-    return pl.DataFrame(rows, schema=numbers, orient="row").cast(dict(schema))
+    return pl.DataFrame(rows, schema=numbers, orient="row").cast(schema)
 
 
 @pytest.mark.parametrize("stream", list(Stream))

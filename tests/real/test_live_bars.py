@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 import pytest
@@ -18,6 +18,7 @@ from aperiodic.engine.handover.messages import decode, encode
 from aperiodic.engine.handover.receiver import Track
 from aperiodic.engine.importing import import_recordings
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.packed_rows import pack
 from aperiodic.engine.parts import append_ticks
 from aperiodic.lake import Lake, ObjectKind, Scope, Settings
 from aperiodic.lake.checkpoints import Checkpoint, write_checkpoint
@@ -88,10 +89,8 @@ class Recorder:
         self.number += 1
         self._received = received
         names = [(stream, str(symbol)) for stream, symbol in ticks]
-        rows: list[list[Any]] = [
-            [list(row) for row in frame.with_columns(_plain(frame)).rows()] for frame in ticks.values()
-        ]
-        told: list[tuple[str, str, list[Any]]] = [(*name, some) for name, some in zip(names, rows, strict=True)]
+        rows = [frame.with_columns(_plain(frame)).rows() for frame in ticks.values()]
+        told = [(str(name[0]), name[1], pack(name[0], some)) for name, some in zip(names, rows, strict=True)]
         self._chance.shuffle(told)
         return HandedOver(self._exchange, _SHARD, "run", self.number, self._committed, received, told)
 
