@@ -14,6 +14,7 @@ from aperiodic.market import Clock, Exchange, Interval, Stream
 __all__ = ["PreviewEntry", "RawPreviewEntry", "ServerSettings"]
 
 _BASE_URL: Final = r"^https?://[^/?#]+(/[^?#]*)?$"
+_LINK: Final = r"^((https?://|mailto:)[!-~]{1,400})?$"
 
 
 class PreviewEntry(BaseModel):
@@ -84,6 +85,10 @@ class ServerSettings(Settings):
         connections_per_address: Connections that one address may have open, where no proxies are trusted.
         trusted_proxies: How many reverse proxies add to `X-Forwarded-For`; 0: the header is not believed.
         log_format: How `aperiodic serve` writes its log on standard error.
+        operator_name: Who runs the installation, for the bottom of every page; empty: not told.
+        operator_contact: Address of a page, or `mailto:` and an e-mail address, to reach the operator; empty for none.
+        operator_terms: Address of the operator's terms; empty for none.
+        operator_privacy: Address of what the operator says of privacy; empty for none.
         metrics_token: What a reader of `/metrics` must send; default: it is shown to programs of this host only.
     """
 
@@ -100,4 +105,8 @@ class ServerSettings(Settings):
     connections_per_address: int = Field(default=256, ge=1)
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     log_format: Literal["json", "text", "none"] = "none"
+    operator_name: str = Field(default="", max_length=100)
+    operator_contact: str = Field(default="", pattern=_LINK)
+    operator_terms: str = Field(default="", pattern=_LINK)
+    operator_privacy: str = Field(default="", pattern=_LINK)
     metrics_token: SecretStr | None = None

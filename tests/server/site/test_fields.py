@@ -28,7 +28,7 @@ def test_a_page_shows_every_field_with_all_of_its_words(app: App, name: str) -> 
     answer = app.client.get(f"/catalog/{name}")
     assert answer.status_code == 200
     for field in declared.fields:
-        row = answer.text.partition(f'<li class="field-row" id="field-{field.name}">')[2].partition("</li>")[0]
+        row = answer.text.partition(f'<li class="field-row" id="field-{field.name}"')[2].partition("</li>")[0]
         shown = unescape(_TAG.sub("", row))
         words = (field.name, field.label, field.unit, field.own_description, field.formula, field.null)
         for word in words:

@@ -12,6 +12,7 @@ from tests.server.in_process import application
 
 from aperiodic.catalog import DATASETS
 from aperiodic.lake.store import Store
+from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,24 @@ def test_data_may_come_from_the_hosts_of_links(tmp_path: Path) -> None:
         "https://ohlcv.example.com",
         "https://trades.example.com",
     }
+
+
+def test_the_operator_is_named_where_the_settings_do(tmp_path: Path) -> None:
+    with application(
+        tmp_path / "home",
+        operator_name="A & B <Desk>",
+        operator_contact="mailto:desk@example.com",
+        operator_privacy="https://example.com/privacy?a=1",
+    ) as app:
+        page = app.client.get("/faq").text
+    assert "Run by A &amp; B &lt;Desk&gt;." in page
+    assert '<a href="mailto:desk@example.com">Contact</a>' in page
+    assert '<a href="https://example.com/privacy?a=1">Privacy</a>' in page
+    assert ">Terms</a>" not in page
+    with application(tmp_path / "other") as app:
+        assert "Company" not in app.client.get("/faq").text
+    with pytest.raises(ValueError, match="operator_terms"):
+        ServerSettings(operator_terms="javascript:alert(1)")
 
 
 def test_data_may_come_from_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

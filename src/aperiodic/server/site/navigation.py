@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["DATA_MENU", "FOOTER", "NAVIGATION"]
+if TYPE_CHECKING:
+    from aperiodic.server.settings import ServerSettings
+
+__all__ = ["DATA_MENU", "FOOTER", "NAVIGATION", "Operator"]
 
 DATA_MENU: Final = (
     ("/catalog", "Catalog"),
@@ -45,7 +49,7 @@ FOOTER: Final = (
             ("/api-docs", "API docs"),
             ("/notebooks", "Notebooks"),
             ("/for-agents", "For AI agents"),
-            ("/llms.txt", "llms.txt"),
+            ("/llms.txt", "LLM? Read this."),
             ("/faq", "FAQ"),
         ),
     ),
@@ -61,3 +65,27 @@ FOOTER: Final = (
     ),
 )
 """The links at the bottom of every page, in groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who runs the installation, as every page says it.
+
+    Attributes:
+        name: Name; empty when it is not told.
+        links: A group of the links at the bottom of every page: heading, and path and words of each; none without any.
+    """
+
+    name: str
+    links: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+    @classmethod
+    def of(cls, settings: ServerSettings) -> Operator:
+        """Return what the settings say of the operator."""
+        told = (
+            (settings.operator_contact, "Contact"),
+            (settings.operator_terms, "Terms"),
+            (settings.operator_privacy, "Privacy"),
+        )
+        links = tuple((address, words) for address, words in told if address)
+        return cls(settings.operator_name, (("Company", links),) if links else ())

@@ -22,7 +22,7 @@ from aperiodic.lake import LakeError
 from aperiodic.server.links.signing import base_url, host_of
 from aperiodic.server.middleware.conditional_requests import compressed, is_known, strong_tag
 from aperiodic.server.site.assets import asset_url, assets
-from aperiodic.server.site.navigation import DATA_MENU, FOOTER, NAVIGATION
+from aperiodic.server.site.navigation import DATA_MENU, FOOTER, NAVIGATION, Operator
 from aperiodic.server.wheel import WHEEL_PATH
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def render_page(
             path=request.scope["path"],
             demo_key=settings.demo_key,
             signup_open=settings.signup,
+            operator=Operator.of(settings),
             **context,
         )
     )

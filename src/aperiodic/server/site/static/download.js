@@ -1,6 +1,6 @@
 // The data behind an answer's links: fetched, decoded, shown as a table and a chart, and saved.
 import { element } from "./dom.js";
-import { bytes, number } from "./format.js";
+import { bytes, exact } from "./format.js";
 
 const MOST_BYTES = 50e6;
 const FIRST_ROWS = 20;
@@ -82,19 +82,19 @@ async function drawChart(box, { columns, names }, field, interval, rows) {
   const candles = PRICES.every((name) => names.includes(name))
     ? { times, prices: Object.fromEntries(PRICES.map((name) => [name, part(name)])) }
     : null;
-  const label = document.getElementById(`field-${field}`)?.cells;
+  const named = document.getElementById(`field-${field}`)?.dataset;
   chart?.remove();
   chart = stack(box, {
     seconds: parseInt(interval, 10) * SECONDS[interval.at(-1)],
     candles,
-    panes: [{ title: label?.[1].textContent ?? field, unit: label?.[2].textContent ?? "", lines: [{ label: "", times, values: part(field) }] }],
+    panes: [{ title: named?.label ?? field, unit: named?.unit ?? "", lines: [{ label: "", times, values: part(field) }] }],
   });
 }
 
 function table({ names, rows, columns }) {
   const few = Math.min(rows, FIRST_ROWS);
   const body = Array.from({ length: few }, (_, i) =>
-    element("tr", {}, ...names.map((name) => element("td", { class: "number" }, name === "time" ? new Date(columns.time[i] * 1e3).toISOString().slice(0, 19).replace("T", " ") : number(columns[name][i])))),
+    element("tr", {}, ...names.map((name) => element("td", { class: "number" }, name === "time" ? new Date(columns.time[i] * 1e3).toISOString().slice(0, 19).replace("T", " ") : exact(columns[name][i])))),
   );
   return element("div", { class: "table-box tall-box", tabindex: "0", role: "region", "aria-label": "First rows" },
     element("table", {},

@@ -1,7 +1,7 @@
 // The page of charts: reads the form, draws what it says, keeps the address in step so that a chart can be linked.
 import { series, stack } from "./charts.js";
 import { element } from "./dom.js";
-import { number, utc } from "./format.js";
+import { exact, utc } from "./format.js";
 import { announce } from "./site.js";
 
 const MOST_ROWS = 500;
@@ -111,7 +111,7 @@ function writeTable() {
   for (let i = first; i <= to; i++) {
     const time = drawn.grid[i];
     rows.push(
-      element("tr", {}, element("th", { scope: "row", class: "number" }, utc(time)), ...columns.map(({ at }) => element("td", { class: "number" }, at.has(time) ? number(at.get(time)) : "no row"))),
+      element("tr", {}, element("th", { scope: "row", class: "number" }, utc(time)), ...columns.map(({ at }) => element("td", { class: "number" }, at.has(time) ? exact(at.get(time)) : "no row"))),
     );
   }
   const left = last - to;

@@ -1,11 +1,15 @@
 // Numbers and times as the pages write them.
 
-/** Writes a value with at most eight significant digits; null stays visible. */
+/** Writes every digit of a value: nothing is rounded; null stays visible. */
+export const exact = (value) => String(value ?? null);
+
+/** Writes a value with at most eight significant digits, for legends; what is rounded is marked by ≈, null stays visible. */
 export function number(value) {
   if (value == null) return "null";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-6 || size >= 1e15)) return value.toExponential(4);
-  return value.toLocaleString("en", { maximumSignificantDigits: 8 });
+  const short = size !== 0 && (size < 1e-6 || size >= 1e15);
+  const text = short ? value.toExponential(4) : value.toLocaleString("en", { maximumSignificantDigits: 8 });
+  return Number(text.replaceAll(",", "")) === value ? text : `≈${text}`;
 }
 
 const UNITS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];

@@ -1,7 +1,7 @@
 // Live boards: the newest bars of the preview's instruments. A board stays hidden while nothing is collected here.
 
 import { element } from "./dom.js";
-import { number } from "./format.js";
+import { exact, number } from "./format.js";
 
 const PAUSE_MS = 5000;
 const IDLE_MS = 60000; // between looks while nothing is collected
@@ -9,9 +9,6 @@ const SHOWN = 6;
 const MINUTE = 60e6;
 
 const clock = (us) => new Date(us / 1e3).toISOString().slice(11, 16);
-
-/** Writes every digit of a value: nothing is rounded here. */
-const exact = (value) => String(value);
 
 function cell(text, kind = "number") {
   return element("td", kind ? { class: kind } : {}, text);
