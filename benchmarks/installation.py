@@ -40,6 +40,7 @@ __all__ = [
     "SYMBOL",
     "VENUE",
     "make_installation",
+    "make_installation_of_a_second",
     "make_installation_of_many",
     "new_key",
     "running",
@@ -71,6 +72,25 @@ def make_installation(inputs: Inputs) -> Path:
         draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
         with closing(Lake.open(settings_of(draft))) as lake:
             _publish(lake)
+        draft.rename(home)
+    return home
+
+
+def make_installation_of_a_second(inputs: Inputs) -> Path:
+    """Return the folder of an installation with a month of `flow` at 1s, of the true clock."""
+    home = inputs.folder / f"installation-1s-{_TRADES_A_DAY}-seed{SEED}-v{_VERSION}"
+    if not home.exists():
+        draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
+        with closing(Lake.open(settings_of(draft))) as lake:
+            rng = np.random.default_rng(SEED)
+            days = [FIRST + timedelta(days=number) for number in range(31)]
+            ticks = (day_of_trades(rng, _TRADES_A_DAY, (day - _EPOCH).days * DAY_US) for day in days)
+            partials = [day_of(of_day, Clock.TRUE)[Interval.S1] for of_day in ticks]
+            bars = dataset_frame(DATASETS["flow"], pl.concat(partials, rechunk=True))
+            batch = lake.batch()
+            key = ObjectKey.bars("flow", Clock.TRUE, Interval.S1, VENUE, SYMBOL, FIRST)
+            batch.put(_described(key, bars), parquet_bytes(bars))
+            batch.commit()
         draft.rename(home)
     return home
 
@@ -109,13 +129,13 @@ def settings_of(home: Path) -> ServerSettings:
     )
 
 
-def new_key(home: Path) -> str:
-    """Make a key that may read `flow` at 1m, as often as it likes."""
+def new_key(home: Path, plan_name: str = "starter") -> str:
+    """Make a key of a plan that may ask as often as it likes; `starter` reads bars of a minute, `prime` all."""
     settings = settings_of(home)
     with closing(Lake.open(settings)) as lake, begin_write(lake.engine) as connection:
-        starter = find_plan(connection, "starter")
-        change_plan(connection, replace(starter, requests_per_minute=_UNLIMITED))
-        return create_key(connection, Secrets.load(settings).pepper, starter.name, "benchmark")
+        plan = find_plan(connection, plan_name)
+        change_plan(connection, replace(plan, requests_per_minute=_UNLIMITED))
+        return create_key(connection, Secrets.load(settings).pepper, plan.name, "benchmark")
 
 
 def serve_ours(home: Path, ready: Connection) -> None:

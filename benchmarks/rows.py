@@ -168,6 +168,21 @@ def _sdk_many(inputs: Inputs) -> Result:
     return Result(pairs.gain, _milliseconds(pairs))
 
 
+def _sdk_columns(inputs: Inputs) -> Result:
+    columns, whole, _, _ = _sdk_again(inputs)
+    return Result(columns / whole, f"{columns / 1e6:,.1f} MB : {whole / 1e6:,.1f} MB")
+
+
+def _sdk_second_call(inputs: Inputs) -> Result:
+    _, _, moved, took = _sdk_again(inputs)
+    return Result(took, f"{moved:,.0f} bytes moved")
+
+
+@cache
+def _sdk_again(inputs: Inputs) -> tuple[float, float, float, float]:
+    return in_fresh_process(serving.two_columns_and_again, inputs)
+
+
 def _links(inputs: Inputs) -> Result:
     if not (peers.installed("fastapi") and peers.installed("uvicorn")):
         rate = median(in_fresh_process(serving.links_alone, inputs))
@@ -258,6 +273,15 @@ ROWS: Final = (
         _sdk_many,
         more_is_better=True,
     ),
+    Row(
+        "sdk-columns",
+        "two of 36 columns of a month of flow 1s: bytes ÷ those of the whole",
+        "x",
+        0.08,
+        None,
+        _sdk_columns,
+    ),
+    Row("sdk-again", "the whole of it a second time, from the cache", "s", 0.1, None, _sdk_second_call),
     Row(
         "capture-loop",
         "capture of 2 KB frames, the event loop's thread: times the rate of `websockets` that throws them away",

@@ -9,13 +9,19 @@ import os
 import socket
 import subprocess
 import sys
+import warnings
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+import httpx
 import litestar
 import msgspec
 
+import aperiodic
 from aperiodic.lake import Lake
 from aperiodic.server import Secrets
 from aperiodic.server.api.data import get_data
@@ -27,6 +33,7 @@ from benchmarks.installation import (
     SYMBOL,
     VENUE,
     make_installation,
+    make_installation_of_a_second,
     make_installation_of_many,
     new_key,
     running,
@@ -48,6 +55,7 @@ __all__ = [
     "links_alone",
     "many_against_original",
     "sdk_against_original",
+    "two_columns_and_again",
 ]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
@@ -90,6 +98,41 @@ def many_against_original(inputs: Inputs) -> Pairs:
     if any(ours["rows"] != theirs["rows"] for ours, theirs in turns):
         raise RuntimeError("the two clients returned different numbers of rows")
     return Pairs.of((ours["seconds"], theirs["seconds"]) for ours, theirs in turns[1:])
+
+
+def two_columns_and_again(inputs: Inputs) -> tuple[float, float, float, float]:
+    """Fetch two columns of a month of `flow` at 1s, then the whole of it, and again some times, with a cache.
+
+    Returns:
+        Bytes that moved for the columns, for the whole, and for the whole again; and the median seconds of that.
+    """
+    home = make_installation_of_a_second(inputs)
+    asked: dict[str, Any] = {
+        "metric": "flow",
+        "timestamp": "true",
+        "interval": "1s",
+        "exchange": str(VENUE),
+        "symbol": str(SYMBOL),
+        "start_date": FIRST,
+        "end_date": FIRST + timedelta(days=30),
+        "show_progress": False,
+    }
+    moved: list[float] = []
+    took: list[float] = []
+    with running(serve_ours, home) as url, TemporaryDirectory() as kept, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of this month only the bars are there
+        client = aperiodic.Client(new_key(home, "prime"), base_url=f"{url}/api/v1", cache=Path(kept))
+        with client:
+            for columns in (["volume_delta", "flow_entropy"], None, *[None] * inputs.pairs):
+                before = _file_bytes(url)
+                took.append(seconds(lambda: client.get_metrics(**asked, columns=columns)))  # noqa: B023
+                moved.append(_file_bytes(url) - before)
+    return moved[0], moved[1], sum(moved[2:]), median(took[2:])
+
+
+def _file_bytes(url: str) -> float:
+    told = httpx.get(f"{url}/metrics").text
+    return sum(float(line.split()[1]) for line in told.splitlines() if line.startswith("aperiodic_file_bytes_total"))
 
 
 def _fetch(python: list[str], url: str, key: str, asked: list[str] | None = None) -> dict[str, float]:
