@@ -11,7 +11,7 @@ SOAK_ARGS ?=
 SOAK_MINUTES ?= 30
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs notebooks bench load streams live-load crowds soak soak-capture durations screenshots lock clean
+.PHONY: help install site demo test check format conformance docs site-docs notebooks bench load streams live-load crowds soak soak-capture durations screenshots lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +70,9 @@ docs: $(VENV)/.dev ## Write the pages, the client's functions and the explanatio
 	$(BIN)/python -m aperiodic.client.function_writer
 	$(BIN)/python -m aperiodic.catalog.reference > docs/datasets.md
 	mkdir -p docs/datasets && $(BIN)/python -m aperiodic.engine.reference docs/datasets src/aperiodic/cli/explanations.json
+
+site-docs: $(VENV)/.dev ## Build the documentation as a site, in site/
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/zensical build --strict --clean
 
 notebooks: $(VENV)/.dev ## Run the site's notebooks against APERIODIC_API_URL (make demo) and keep what they show
 	$(BIN)/python -m aperiodic.server.site.notebooks.run

@@ -30,9 +30,10 @@ __all__ = ["demo"]
 
 _EXCHANGE: Final = Exchange.BINANCE_FUTURES
 _BTC: Final = "perpetual-BTC-USDT:USDT"
+_TRADED: Final = (Stream.TRADES, Stream.QUOTES)
 _STREAMS: Final = {
-    _BTC: (Stream.TRADES, Stream.QUOTES, Stream.BOOK),
-    "perpetual-ETH-USDT:USDT": (Stream.TRADES, Stream.QUOTES),
+    _BTC: (*_TRADED, Stream.BOOK, Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST),
+    "perpetual-ETH-USDT:USDT": _TRADED,
 }
 _FIRST, _LAST = date(2025, 5, 1), date(2025, 5, 31)
 _RAW_DAY: Final = date(2025, 6, 1)

@@ -223,7 +223,7 @@ class Client(Discovery):
             As `aperiodic.get_metrics`.
 
         Raises:
-            As `aperiodic.get_metrics`.
+            AperiodicDataError: As `aperiodic.get_metrics`.
         """
         return self._run(self._core.bars(self._core.request(metric, options))).hand_over(stacklevel=2)
 
@@ -283,7 +283,7 @@ class Client(Discovery):
             The files, in the order of the request.
 
         Raises:
-            As `get_metrics`, and AperiodicDataError: `manifest_unwritable`.
+            AperiodicDataError: As `get_metrics`, and AperiodicDataError: `manifest_unwritable`.
         """
         paths, remarks = self._run(self._core.save(self._core.request(metric, options), Path(to)))
         remarks.tell(stacklevel=2)

@@ -41,7 +41,7 @@ def scan_metrics(
         As `Client.scan_metrics`.
 
     Raises:
-        As `Client.scan_metrics`.
+        AperiodicDataError: As `Client.scan_metrics`.
     """
     return Client(api_key, base_url=base_url, cache=cache).scan_metrics(metric, **options)
 
@@ -69,7 +69,7 @@ def download_metrics(
         The files.
 
     Raises:
-        As `Client.download_metrics`.
+        AperiodicDataError: As `Client.download_metrics`.
     """
     with Client(api_key, base_url=base_url, cache=False, max_concurrent=max_concurrent) as client:
         return client.download_metrics(metric, to=to, **options)
@@ -98,7 +98,7 @@ async def download_metrics_async(
         The files.
 
     Raises:
-        As `download_metrics`.
+        AperiodicDataError: As `download_metrics`.
     """
     client = AsyncClient(api_key, base_url=base_url, cache=False, max_concurrent=max_concurrent)
     return await client.download_metrics(metric, to=to, **options)

@@ -479,7 +479,7 @@ async def get_raw_coverage_async(*, base_url: str | None = None) -> dict[str, An
         The server's answer.
 
     Raises:
-        As `get_raw_coverage`.
+        AperiodicDataError: As `get_raw_coverage`.
     """
     from aperiodic.client.transport import open_transport  # noqa: PLC0415 (brings the HTTP library, see `fetch_bars`)
 

@@ -167,7 +167,7 @@ class Stream:
             As `frame`.
 
         Raises:
-            As `frame`.
+            AperiodicDataError: As `frame`.
         """
         refuse_after_fork()
         chosen = Rows.next(n)

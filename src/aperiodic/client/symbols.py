@@ -71,7 +71,7 @@ async def get_symbols_async(
         Symbols in the Atlas symbology.
 
     Raises:
-        As `get_symbols`.
+        AperiodicDataError: As `get_symbols`.
     """
     from aperiodic.client.transport import open_transport  # noqa: PLC0415 (brings the HTTP library, see `fetch_bars`)
 

@@ -41,9 +41,7 @@ _NOT_FOUND: Final = Answer(404, b'{"msg":"There is no such exchange here"}')
 class MockExchange:
     """The server side of some exchanges on this machine.
 
-    Example:
-        async with MockExchange([SimulatedSource(specs)]) as mock:
-            os.environ.update(mock.environment())
+    It runs while an `async with` of it is open; `environment()` are the variables with which a program finds it.
 
     Attributes:
         truth: Log of what was really sent.

@@ -58,6 +58,17 @@ def align(
         InvalidInputError: `bad_frame`, `null_time`, `unknown_interval`, `bad_tolerance`, `unknown_column`;
             `duplicate_times` when several rows of `right` are of the same time, as where only `right` tells symbols
             apart; `duplicate_columns`, `different_times` when only one of the frames has a time zone.
+
+    Example:
+        The hour from 09:00 is the last that was over at 10:01; that from 10:00 still runs.
+
+        >>> from datetime import datetime
+        >>> import polars as pl
+        >>> import aperiodic
+        >>> minutes = pl.DataFrame({"time": [datetime(2025, 5, 1, 10)], "close": [100.5]})
+        >>> hours = pl.DataFrame({"time": [datetime(2025, 5, 1, 9), datetime(2025, 5, 1, 10)], "flow": [1.0, 2.0]})
+        >>> aperiodic.align(minutes, hours, interval_left="1m", interval_right="1h")["flow"].to_list()
+        [1.0]
     """
     parse_frame("left", left)
     parse_frame("right", right)

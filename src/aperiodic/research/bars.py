@@ -49,6 +49,16 @@ def time(
         InvalidInputError: `bad_frame` when trades lack a column; `null_time`, `bad_trades` for a null or an infinite
             price, amount or a null side; `several_series`; `trades_out_of_order` when a frame begins before the one
             before it ended; `unknown_interval`, `bad_size` or `unknown_timestamp`.
+
+    Example:
+        >>> from datetime import UTC, datetime, timedelta
+        >>> import polars as pl
+        >>> import aperiodic
+        >>> times = [datetime(2025, 5, 1, tzinfo=UTC) + timedelta(seconds=30 * k) for k in range(4)]
+        >>> trades = pl.DataFrame({"exchange_timestamp": times, "local_timestamp": times, "price": [10.0, 11.0, 12.0, 13.0],
+        ...     "amount": [1.0, 1.0, 2.0, 1.0], "side": ["buy", "sell", "buy", "buy"]})
+        >>> aperiodic.bars.time(trades, "1m").select("open", "close", "volume", "n_trades").rows()
+        [(10.0, 11.0, 2.0, 2), (12.0, 13.0, 3.0, 2)]
     """
     clock = Clock.parse(timestamp)
     return build(trades, Intervals(parse_length("size", size), clock), clock, keep_last=True)
@@ -74,6 +84,16 @@ def tick(
 
     Raises:
         InvalidInputError: As `time`.
+
+    Example:
+        >>> from datetime import UTC, datetime, timedelta
+        >>> import polars as pl
+        >>> import aperiodic
+        >>> times = [datetime(2025, 5, 1, tzinfo=UTC) + timedelta(seconds=30 * k) for k in range(4)]
+        >>> trades = pl.DataFrame({"exchange_timestamp": times, "local_timestamp": times, "price": [10.0, 11.0, 12.0, 13.0],
+        ...     "amount": [1.0, 1.0, 2.0, 1.0], "side": ["buy", "sell", "buy", "buy"]})
+        >>> aperiodic.bars.tick(trades, 3).select("open", "close", "volume", "n_trades").rows()
+        [(10.0, 12.0, 4.0, 3)]
     """
     return build(trades, Counts(_parse_count(size)), Clock.parse(timestamp), keep_last=keep_last)
 
@@ -101,6 +121,16 @@ def volume(
 
     Raises:
         InvalidInputError: As `time`.
+
+    Example:
+        >>> from datetime import UTC, datetime, timedelta
+        >>> import polars as pl
+        >>> import aperiodic
+        >>> times = [datetime(2025, 5, 1, tzinfo=UTC) + timedelta(seconds=30 * k) for k in range(4)]
+        >>> trades = pl.DataFrame({"exchange_timestamp": times, "local_timestamp": times, "price": [10.0, 11.0, 12.0, 13.0],
+        ...     "amount": [1.0, 1.0, 2.0, 1.0], "side": ["buy", "sell", "buy", "buy"]})
+        >>> aperiodic.bars.volume(trades, 2).select("open", "close", "volume", "n_trades").rows()
+        [(10.0, 11.0, 2.0, 2), (12.0, 12.0, 2.0, 1)]
     """
     return build(trades, Sums(_parse_size(size), pl.col("amount")), Clock.parse(timestamp), keep_last=keep_last)
 
@@ -125,6 +155,16 @@ def dollar(
 
     Raises:
         InvalidInputError: As `time`.
+
+    Example:
+        >>> from datetime import UTC, datetime, timedelta
+        >>> import polars as pl
+        >>> import aperiodic
+        >>> times = [datetime(2025, 5, 1, tzinfo=UTC) + timedelta(seconds=30 * k) for k in range(4)]
+        >>> trades = pl.DataFrame({"exchange_timestamp": times, "local_timestamp": times, "price": [10.0, 11.0, 12.0, 13.0],
+        ...     "amount": [1.0, 1.0, 2.0, 1.0], "side": ["buy", "sell", "buy", "buy"]})
+        >>> aperiodic.bars.dollar(trades, 20, keep_last=True).select("open", "close", "volume", "n_trades").rows()
+        [(10.0, 11.0, 2.0, 2), (12.0, 12.0, 2.0, 1), (13.0, 13.0, 1.0, 1)]
     """
     money = pl.col("price") * pl.col("amount")
     return build(trades, Sums(_parse_size(size), money), Clock.parse(timestamp), keep_last=keep_last)

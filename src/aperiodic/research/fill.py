@@ -60,6 +60,15 @@ def fill(
         InvalidInputError: `bad_frame`, `null_time`, `duplicate_times`, `off_grid` (a bar begins between two bars of
             this length), `unknown_interval`, `unknown_how`, `unknown_column`, `bad_limit`, `grid_too_large`, or of the
             days as of `get_metrics`.
+
+    Example:
+        >>> from datetime import datetime
+        >>> import polars as pl
+        >>> import aperiodic
+        >>> times = [datetime(2025, 5, 1, 0, 0), datetime(2025, 5, 1, 0, 2)]
+        >>> bars = pl.DataFrame({"time": times, "midprice": [10.0, 11.0], "volume_delta": [1.0, 2.0]})
+        >>> aperiodic.fill(bars, "1m").drop("time").rows()
+        [(10.0, 1.0), (10.0, None), (11.0, 2.0)]
     """
     parse_frame("frame", frame)
     length = Interval.parse(interval)

@@ -52,7 +52,7 @@ def estimate(
         As `Client.estimate`.
 
     Raises:
-        As `Client.estimate`.
+        AperiodicDataError: As `Client.estimate`.
     """
     return run_blocking(estimate_async(metric, api_key=api_key, base_url=base_url, **options))
 
@@ -77,7 +77,7 @@ async def estimate_async(
         As `Client.estimate`.
 
     Raises:
-        As `Client.estimate`.
+        AperiodicDataError: As `Client.estimate`.
     """
     return await AsyncClient(api_key, base_url=base_url).estimate(metric, **options)
 
@@ -106,7 +106,7 @@ def coverage(
         As `Client.coverage`.
 
     Raises:
-        As `Client.coverage`.
+        AperiodicDataError: As `Client.coverage`.
     """
     return run_blocking(coverage_async(exchange, symbol, metric, by=by, api_key=api_key, base_url=base_url))
 
@@ -135,7 +135,7 @@ async def coverage_async(
         As `Client.coverage`.
 
     Raises:
-        As `Client.coverage`.
+        AperiodicDataError: As `Client.coverage`.
     """
     return await AsyncClient(api_key, base_url=base_url).coverage(exchange, symbol, metric, by=by)
 
@@ -158,7 +158,7 @@ def symbols(
         As `Client.symbols`.
 
     Raises:
-        As `Client.symbols`.
+        AperiodicDataError: As `Client.symbols`.
     """
     return run_blocking(symbols_async(exchange, api_key=api_key, base_url=base_url))
 
@@ -181,7 +181,7 @@ async def symbols_async(
         As `Client.symbols`.
 
     Raises:
-        As `Client.symbols`.
+        AperiodicDataError: As `Client.symbols`.
     """
     return await AsyncClient(api_key, base_url=base_url).symbols(exchange)
 
@@ -202,7 +202,12 @@ def describe(
         As `Client.describe`.
 
     Raises:
-        As `Client.describe`.
+        AperiodicDataError: As `Client.describe`.
+
+    Example:
+        >>> import aperiodic
+        >>> aperiodic.describe("flow.flow_entropy").frame["unit"].to_list()
+        ['nats']
     """
     return run_blocking(describe_async(name, base_url=base_url))
 
@@ -223,7 +228,7 @@ async def describe_async(
         As `Client.describe`.
 
     Raises:
-        As `Client.describe`.
+        AperiodicDataError: As `Client.describe`.
     """
     return await AsyncClient(base_url=base_url).describe(name)
 
@@ -248,7 +253,12 @@ def search(
         As `Client.search`.
 
     Raises:
-        As `Client.search`.
+        AperiodicDataError: As `Client.search`.
+
+    Example:
+        >>> import aperiodic
+        >>> aperiodic.search("imbalnce", limit=3).height
+        3
     """
     return run_blocking(search_async(text, limit=limit, server=server, base_url=base_url))
 
@@ -273,6 +283,6 @@ async def search_async(
         As `Client.search`.
 
     Raises:
-        As `Client.search`.
+        AperiodicDataError: As `Client.search`.
     """
     return await AsyncClient(base_url=base_url).search(text, limit=limit, server=server)

@@ -1,34 +1,22 @@
-"""The samples of docs/research.md run as they stand, and bars of trades are those that the server has."""
+"""What docs/research.md says is so: bars of trades are those that the server has, and every carried field is named."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from tests.server.site.market import BTC, DAY, Market, build_market, running_market
-from tests.shared import built_once
+from tests.docs.samples import ROOT
+from tests.server.site.market import BTC, DAY
 
 import aperiodic
 from aperiodic.catalog import DATASETS
 from aperiodic.catalog.carrying import carried_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from tests.server.site.market import Market
 
-PAGE: Final = (Path(__file__).parents[3] / "docs" / "research.md").read_text(encoding="utf-8")
-SAMPLES: Final = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-
-
-@pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    home = tmp_path_factory.mktemp("research") / "home"
-    shutil.copytree(built_once(tmp_path_factory, "market", build_market), home)
-    with running_market(home) as running:
-        yield running
+PAGE: Final = (ROOT / "docs" / "research.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -43,23 +31,6 @@ def asked(market: Market, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "show_progress": False,
         "on_incomplete": "ignore",
     }
-
-
-@pytest.mark.usefixtures("asked")
-def test_the_samples_of_the_page_run(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert len(SAMPLES) == 6
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {"__name__": "__main__"}  # later samples go on with what earlier ones made
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", aperiodic.IncompleteDataWarning)
-        for sample in SAMPLES:
-            exec(compile(sample, "docs/research.md", "exec"), names)  # noqa: S102
-            assert capsys.readouterr().out.strip(), sample
-    assert names["every_minute"].height == 24 * 60
-    assert names["both"].drop_nulls().height > 0
-    assert (tmp_path / "chart.html").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize(("interval", "timestamp"), [("1m", "exchange"), ("1m", "true"), ("1h", "exchange")])
