@@ -8,6 +8,7 @@ import pytest
 from tests.browser.visits import PHONE, TABLET, WIDE
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Route
     from tests.browser.conftest import OpenVisit
 
 _MOST_SHIFT: Final = 0.05
@@ -34,11 +35,18 @@ def test_nothing_moves_while_a_page_loads(open_visit: OpenVisit, width: int) -> 
         assert seen.page.evaluate("window.shifted") < _MOST_SHIFT, address
 
 
+def later(route: Route) -> None:
+    """Answer after the page has been drawn without the chart that the answer replaces."""
+    route.request.frame.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    route.continue_()
+
+
 def test_the_request_can_be_sent_again_over_a_chart(open_visit: OpenVisit) -> None:
     seen = open_visit()
     page = seen.page
-    seen.open("/catalog/l2_imbalance#try")
+    seen.open("/catalog/ohlcv#try")
     page.locator("[data-use-demo]").click()
+    page.route("**/api/v1/data/**", later)
     for _ in range(3):
         page.locator("[data-send]").click()
         page.get_by_role("button", name="Send the request").wait_for()
