@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import json
 import re
 import warnings
@@ -83,7 +84,7 @@ def test_a_page_shows_code_and_what_it_printed_and_says_that_it_is_simulated(app
     for output in kept.run.outputs:
         assert output.figure is None or output.figure in answer.text
     printed = next(output.text for output in kept.run.outputs if output.text)
-    assert printed.splitlines()[0] in answer.text
+    assert printed.splitlines()[0] in html.unescape(answer.text)
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

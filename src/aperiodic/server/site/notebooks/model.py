@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTEBOOKS", "SOURCES", "Cell", "Notebook", "Output", "Run", "as_ipynb", "notebook", "parse_cells"]
 
-NOTEBOOKS: Final = ("first-frame", "order-flow", "depth-and-gaps", "own-bars", "live")
+NOTEBOOKS: Final = (
+    *("first-frame", "order-flow", "two-clocks", "depth-and-gaps", "derivatives"),
+    *("own-bars", "study-with-costs", "live"),
+)
 """Names, in the order to read them."""
 
 SOURCES: Final[Traversable] = files("aperiodic.server.site.notebooks") / "sources"

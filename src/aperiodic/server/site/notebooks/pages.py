@@ -27,7 +27,7 @@ def get_notebooks(request: Request[Any, Any, Any], service: NamedDependency[Serv
         service,
         "notebooks.html",
         title="Notebooks",
-        description="Short notebooks with their real output: first frames, order flow without look-ahead, depth, own bars, live rows.",
+        description="Short notebooks with their real output: first frames, order flow, two clocks, depth, derivatives, a study with costs, live rows.",
         notebooks=[notebook(name) for name in NOTEBOOKS],
     )
 
