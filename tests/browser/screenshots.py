@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from playwright.sync_api import sync_playwright
-from tests.browser.visits import PAGES, PHONE, WIDE, chromium, visit
+from tests.browser.visits import PAGES, PHONE, TABLET, WIDE, chromium, visit
 from tests.servers import serving
 
 from aperiodic.server.settings import ServerSettings
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tests.browser.visits import Theme, Visit
 
 FOLDER: Final = Path("screenshots")
-_VIEWS: Final[tuple[tuple[Theme, int], ...]] = (("light", WIDE), ("dark", WIDE), ("light", PHONE), ("dark", PHONE))
+_VIEWS: Final[tuple[tuple[Theme, int], ...]] = (
+    *(("light", width) for width in (WIDE, TABLET, PHONE)),
+    *(("dark", width) for width in (WIDE, TABLET, PHONE)),
+)
 
 
 def main() -> None:
