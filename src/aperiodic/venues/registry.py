@@ -14,11 +14,22 @@ from aperiodic.venues.hyperliquid import HYPERLIQUID_PERPS
 from aperiodic.venues.okx import OKX_PERPS
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from aperiodic.market import Stream
     from aperiodic.venues.feed import Feed
     from aperiodic.venues.venue import Venue
 
-__all__ = ["all_venues", "feed_of", "has_modelled_time", "register", "sender_of", "unregister", "venue_of"]
+__all__ = [
+    "all_venues",
+    "feed_of",
+    "has_modelled_time",
+    "register",
+    "sender_of",
+    "unregister",
+    "venue_of",
+    "venues_with",
+]
 
 _VENUES: dict[str, Venue] = {}
 _OUTSIDE: Final = Decoder(dict[str, Raw])
@@ -40,6 +51,11 @@ def unregister(exchange: Exchange) -> None:
     """Take a venue out again."""
     del _VENUES[exchange]
     Exchange.forget(exchange)
+
+
+def venues_with(streams: Collection[Stream]) -> list[Exchange]:
+    """Return the venues that have all of some streams, in the order they were registered."""
+    return [venue.exchange for venue in _VENUES.values() if set(streams) <= set(venue.streams)]
 
 
 def all_venues() -> tuple[Venue, ...]:

@@ -10,6 +10,7 @@ from aperiodic.server.openapi import Documents
 from aperiodic.server.service import Service
 from aperiodic.server.site.dataset import dataset_page
 from aperiodic.server.site.preview_bars import PreviewBars
+from aperiodic.server.site.preview_state import held_entries
 from aperiodic.server.site.query import query_values
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.searching import MAX_LETTERS, Found, best_fields, search
@@ -32,6 +33,8 @@ def get_catalog_page(
         return dataset_page(request, service, preview_bars, documents, query["metric"])
     text = query.get("q", "").strip()
     template = "catalog_results.html" if request.headers.get("hx-request") == "true" else "catalog.html"
+    with service.lake.engine.connect() as connection:
+        held = held_entries(connection, service.settings.preview)
     answer = render_page(
         request,
         service,
@@ -42,7 +45,7 @@ def get_catalog_page(
         best=best_fields(text, _BEST),
         groups=_groups(search(text)),
         field_count=sum(len(declared.fields) for declared in DATASETS.values()),
-        preview=service.settings.preview,
+        preview=held,
         raw_preview=service.settings.raw_preview,
         categories={
             category: sum(declared.category is category for declared in DATASETS.values()) for category in Category

@@ -20,10 +20,12 @@ from aperiodic.server.service import Service
 from aperiodic.server.site.api_docs import constraints
 from aperiodic.server.site.highlights import highlights
 from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars
+from aperiodic.server.site.preview_state import words_of
 from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.responses import data_response
 from aperiodic.server.site.samples import Parameters, samples, usual_parameters
+from aperiodic.venues.registry import venues_with
 
 __all__ = ["HeatRow", "dataset_page", "field_groups", "get_dataset_page"]
 
@@ -81,6 +83,7 @@ def dataset_page(
         description=declared.description,
         declared=declared,
         chosen=chosen,
+        problem=_problem(chosen),
         samples=lambda api: samples(chosen, api, key),
         highlights=highlights(declared, preview_bars),
         groups=field_groups(declared),
@@ -88,10 +91,11 @@ def dataset_page(
         constraints=constraints,
         shown=preview_bars.shown,
         source=preview_bars.source(),
+        is_drawn=not preview_bars.frame(declared, Interval.H1).is_empty(),
         chart_intervals=CHART_INTERVALS,
         intervals=list(Interval),
         clocks=list(Clock),
-        exchanges=list(Exchange),
+        exchanges=venues_with(declared.streams),
         heat=heat,
         heat_months=months,
         heat_more=more,
@@ -115,6 +119,15 @@ def _parameters(request: Request[Any, Any, Any], service: Service, declared: Dat
     chosen = {name: _valid(name, given.get(name, ""), getattr(usual, name)) for name in names}
     preview = any(all(str(getattr(entry, name)) == value for name, value in chosen.items()) for entry in entries)
     return Parameters(metric=declared.id, preview=preview, **chosen)
+
+
+def _problem(chosen: Parameters) -> str:
+    """Say why a request cannot work, as the form does in the browser; empty where it can."""
+    if Interval(chosen.interval).sub_minute and chosen.timestamp != Clock.TRUE:
+        return f"Bars of {chosen.interval} exist for the timestamp true only."
+    if chosen.end_date < chosen.start_date:
+        return "The end date lies before the start date."
+    return ""
 
 
 def _valid(name: str, text: str, fallback: str) -> str:
@@ -155,11 +168,8 @@ def _heat(connection: Connection, declared: Dataset) -> tuple[list[HeatRow], lis
 def _cell(month: str, held: Completeness | None) -> tuple[str, str, str]:
     if held is None:
         return month, "missing", "not published"
-    if held.complete:
-        return month, "available", "complete"
-    faults = [f"{len(held.days_missing)} days without ticks"] if held.days_missing else []
-    faults += [f"{held.gaps} gaps"] if held.gaps else []
-    return month, "partial", ", ".join(faults) or "the recording does not span the month"
+    faults = words_of(held)
+    return (month, "partial", faults) if faults else (month, "available", "complete")
 
 
 def _example(declared: Dataset, preview_bars: PreviewBars) -> list[dict[str, Any]]:

@@ -55,6 +55,11 @@ class Parameters:
         return "&".join(f"{name}={getattr(self, name)}" for name in _NAMES)
 
     @property
+    def sub_minute(self) -> bool:
+        """Whether its bars are shorter than a minute."""
+        return Interval(self.interval).sub_minute
+
+    @property
     def path(self) -> str:
         """The path of the request below the API's address."""
         return f"/data/{'preview/' if self.preview else ''}{self.metric}?{self.query}"
@@ -154,5 +159,8 @@ def _duckdb(parameters: Parameters, api: str, key: str) -> str:
         f"    names.append(f\"{parameters.metric}-{{file['year']}}-{{file['month']:02}}.parquet\")\n"
         '    with open(names[-1], "wb") as saved:\n'
         '        saved.write(httpx.get(file["url"]).raise_for_status().content)\n'
-        'print(duckdb.sql("SELECT * FROM read_parquet($names) ORDER BY time", params={"names": names}))\n'
+        "if names:\n"
+        '    print(duckdb.sql("SELECT * FROM read_parquet($names) ORDER BY time", params={"names": names}))\n'
+        "else:\n"
+        '    print("nothing is published of these months:", answer.json()["missing"])\n'
     )

@@ -178,23 +178,30 @@ export function stack(place, content, { wheel = false, ranged } = {}) {
     write();
   }
 
-  /** Writes the values at the crosshair, or the latest. */
+  /** Writes the values at the crosshair, or the latest: all of one time, so that a line that ends earlier says so. */
   function write() {
     const paint = colours();
+    const index = at ?? Math.max(...(prices ? [lastHeld(prices.close)] : []), ...panes.flatMap((pane) => pane.lines.map((line) => lastHeld(line.values))));
     for (const { legend, lines: pane } of drawn.legends) {
       if (!pane) {
-        const index = at ?? lastHeld(prices.close);
         const parts = ["open", "high", "low", "close"].map((name) => entry(name, number(prices[name][index])));
         legend.replaceChildren(element("span", {}, `${utc(grid[index])} UTC`), ...parts);
         continue;
       }
       legend.replaceChildren(
         element("strong", {}, pane.title),
-        ...pane.lines.map((line, i) => entry(line.label, number(line.values[at ?? lastHeld(line.values)]), paint[i % paint.length], line.dashed)),
+        ...pane.lines.map((line, i) => entry(line.label, told(line, index), paint[i % paint.length], line.dashed)),
         element("span", {}, pane.unit),
       );
-      if (!prices) legend.prepend(element("span", {}, `${utc(grid[at ?? grid.length - 1])} UTC`));
+      if (!prices) legend.prepend(element("span", {}, `${utc(grid[index])} UTC`));
     }
+  }
+
+  /** A value at an interval; where the line has none, until when it has any. */
+  function told(line, index) {
+    if (line.values[index] !== null) return number(line.values[index]);
+    const last = lastHeld(line.values);
+    return at === null && line.values[last] !== null && last < index ? `ends ${utc(grid[last])}` : "no value";
   }
 
   const stop = new AbortController();

@@ -1,6 +1,7 @@
 // The data behind an answer's links: fetched, decoded, shown as a table and a chart, and saved.
 import { element } from "./dom.js";
 import { bytes, exact } from "./format.js";
+import { missing, period as month } from "./missing.js";
 
 const MOST_BYTES = 50e6;
 const FIRST_ROWS = 20;
@@ -16,16 +17,17 @@ let chart = null;
  *
  * @param {HTMLElement} place Is filled and shown.
  * @param {object} parameters Of the request, `metric` included.
- * @param {object[]} files As the answer lists them.
+ * @param {object} answer Of the API: `files`, and `missing`.
  * @param {Function} say Tells the visitor how far it is.
  */
-export async function showBars(place, parameters, files, say) {
+export async function showBars(place, parameters, answer, say) {
+  const { files } = answer;
   chart?.remove();
   chart = null;
   const size = files.reduce((sum, file) => sum + file.size, 0);
   if (size > MOST_BYTES) {
     say(`The data is ${bytes(size)}, more than a page should decode. Here are the links; they live for five minutes.`);
-    place.replaceChildren(element("h3", {}, "The data"), links(files));
+    place.replaceChildren(element("h3", {}, "The data"), ...lacks(answer), links(files));
     place.hidden = false;
     return;
   }
@@ -34,9 +36,9 @@ export async function showBars(place, parameters, files, say) {
   try {
     for (const file of files) {
       say(`Downloading ${month(file)}, file ${buffers.length + 1} of ${files.length}, ${bytes(file.size)} …`);
-      const answer = await fetch(file.url, { credentials: "omit" });
-      if (!answer.ok) throw new Error(`the link answered ${answer.status}`);
-      buffers.push(await answer.arrayBuffer());
+      const got = await fetch(file.url, { credentials: "omit" });
+      if (!got.ok) throw new Error(`the link answered ${got.status}`);
+      buffers.push(await got.arrayBuffer());
     }
     say("Decoding …");
     const { joined, readBars } = await import("./bars.js");
@@ -61,7 +63,8 @@ export async function showBars(place, parameters, files, say) {
   const drawnRows = Math.min(bars.rows, MOST_DRAWN);
   place.replaceChildren(
     element("h3", {}, "The data"),
-    element("p", {}, element("strong", {}, `${bars.rows.toLocaleString("en")} rows`), ` of ${bars.names.length} columns in ${files.length} ${files.length === 1 ? "file" : "files"}, ${bytes(size)}. `, ...incomplete(files)),
+    element("p", {}, element("strong", {}, `${bars.rows.toLocaleString("en")} rows`), ` of ${bars.names.length} columns in ${files.length} ${files.length === 1 ? "file" : "files"}, ${bytes(size)}. `, ...simulated(files)),
+    ...lacks(answer),
     element("div", { class: "buttons" }, saveCsv(bars, `${name}.csv`), ...files.map((file, i) => saveFile(buffers[i], file, parameters, files.length))),
     table(bars),
     element("div", { class: "chart-choice" }, element("label", { for: "t-field" }, "Field in the chart"), field),
@@ -69,7 +72,8 @@ export async function showBars(place, parameters, files, say) {
     box,
   );
   place.hidden = false;
-  say(`${bars.rows.toLocaleString("en")} rows are below.`);
+  const lacking = missing(answer);
+  say(`${bars.rows.toLocaleString("en")} rows are below. ${lacking.length ? `Not everything that was asked for is there: ${lacking[0]}.` : ""}`.trim());
   const draw = () => drawChart(box, bars, field.value, parameters.interval, drawnRows);
   field.addEventListener("change", draw);
   await draw();
@@ -105,17 +109,14 @@ function table({ names, rows, columns }) {
   );
 }
 
-/** Says which months are not whole: nothing partial is silent. */
-function incomplete(files) {
-  const partial = files.filter((file) => file.complete === false).map(month);
-  const simulated = files.some((file) => file.source === "simulated");
-  return [
-    ...(simulated ? [element("span", { class: "chip warm" }, "simulated data"), " "] : []),
-    ...(partial.length ? [element("span", { class: "chip warm" }, `incomplete: ${partial.join(", ")}`)] : []),
-  ];
+/** Says what is not there: nothing partial is silent. */
+function lacks(answer) {
+  const said = missing(answer);
+  if (!said.length) return [];
+  return [element("div", { class: "note", "data-missing": "" }, element("p", {}, element("strong", {}, "What is missing")), element("ul", {}, ...said.map((each) => element("li", {}, `${each}.`))))];
 }
 
-const month = (file) => `${file.year}-${String(file.month).padStart(2, "0")}`;
+const simulated = (files) => (files.some((file) => file.source === "simulated") ? [element("span", { class: "chip warm" }, "simulated data")] : []);
 
 function links(files) {
   return element("ul", {}, ...files.map((file) => element("li", {}, element("a", { href: file.url, download: "" }, `${month(file)}, Parquet, ${bytes(file.size)}`))));

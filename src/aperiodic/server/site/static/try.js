@@ -2,6 +2,8 @@
 import { copyable, explain, showAnswer } from "./answer.js";
 import { element } from "./dom.js";
 import { showBars } from "./download.js";
+import { missing } from "./missing.js";
+import { problem as problemOf } from "./rules.js";
 import { isRemembered, keepKey, keptKey, keyProblem, startShowButton } from "./key.js";
 
 const NAMES = ["timestamp", "interval", "exchange", "symbol", "start_date", "end_date"];
@@ -24,7 +26,24 @@ function path() {
   return `/api/v1/data/${preview ? "preview/" : ""}${form.dataset.metric}?${query}`;
 }
 
-const writeLine = () => (find("line").textContent = `GET ${path()}`);
+/** Writes the request, and what is wrong with it before it is sent; intervals that the clock does not have cannot be chosen. */
+function writeLine() {
+  find("line").textContent = `GET ${path()}`;
+  for (const option of form.elements.interval.options) option.disabled = "subMinute" in option.dataset && form.elements.timestamp.value !== "true";
+  const found = problemOf(asked().parameters, rules());
+  const place = find("problem");
+  place.hidden = !found;
+  place.textContent = found?.text ?? "";
+  for (const name of NAMES) {
+    if (found?.name === name) form.elements[name].setAttribute("aria-invalid", "true");
+    else form.elements[name].removeAttribute("aria-invalid");
+  }
+  return found;
+}
+
+const rules = () => ({
+  subMinute: [...form.elements.interval.options].filter(({ dataset }) => "subMinute" in dataset).map(({ value }) => value),
+});
 
 function say(...words) {
   form.querySelector("[data-try-status]").replaceChildren(...words);
@@ -133,6 +152,12 @@ async function send() {
     return;
   }
   const { parameters } = asked();
+  const wrong = writeLine();
+  if (wrong) {
+    say(wrong.text);
+    form.elements[wrong.name].focus();
+    return;
+  }
   say("Sending …");
   let answer;
   let body;
@@ -150,10 +175,10 @@ async function send() {
     return;
   }
   if (!body.files.length) {
-    say(`The answer has no files: nothing of ${form.dataset.metric} is published for these days.`);
+    say(`The answer has no files: nothing of ${form.dataset.metric} is published for these days. ${missing(body).map((each) => `${each}.`).join(" ")}`.trim());
     return;
   }
-  await showBars(dataPlace, { metric: form.dataset.metric, ...parameters }, body.files, say);
+  await showBars(dataPlace, { metric: form.dataset.metric, ...parameters }, body, say);
 }
 
 function start() {
