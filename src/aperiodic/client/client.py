@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -138,7 +137,8 @@ class Client(Discovery):
     """Asks one server; its requests share connections, a cache, and one budget of downloads at the same time.
 
     It may be used by several threads, inside a running event loop (a notebook), and with `with`, which closes its
-    connections at the end. A copy in another process (pickle) begins with connections of its own.
+    connections at the end. A copy in another process (a fork, or pickle) begins
+    with connections of its own.
 
     Args:
         api_key: As of `AsyncClient`, like all that follow.
@@ -296,7 +296,6 @@ class Client(Discovery):
     def _begin(self, settings: Settings) -> None:
         self._core = Core(settings)
         self._portal = Portal()
-        self._opening = threading.Lock()
         weakref.finalize(self, _close, self._core, self._portal)
 
     def submit(self, work: Callable[[Session], Coroutine[Any, Any, T]]) -> Future[T]:
@@ -306,17 +305,12 @@ class Client(Discovery):
             async with self._core.session() as session:
                 return await work(session)
 
-        self._open()
+        self._portal.begin_with(self._core.open)
         return self._portal.submit(with_session())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        self._open()
+        self._portal.begin_with(self._core.open)
         return self._portal.run(work)
-
-    def _open(self) -> None:
-        with self._opening:
-            if not self._portal.is_running:
-                self._portal.run(self._core.open())
 
 
 def _close(core: Core, portal: Portal) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from aperiodic.client.bars_request import BarsRequest
 from aperiodic.client.cache import Cache
 from aperiodic.client.fetch import Delivery, fetch_bars, fetch_symbols
+from aperiodic.client.forks import begin_anew_in_child
 from aperiodic.client.raw_fetch import fetch_coverage, fetch_raw
 from aperiodic.client.raw_request import RawRequest
 from aperiodic.client.request import Account, parse_base_url, parse_concurrent, parse_seconds
@@ -93,6 +94,12 @@ class Core:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._shared: tuple[asyncio.AbstractEventLoop, Session, AsyncExitStack] | None = None
+        begin_anew_in_child(self)
+
+    def begin_anew(self) -> object:
+        """Leave the shared connections to the parent."""
+        of_parent, self._shared = self._shared, None
+        return of_parent
 
     async def open(self) -> None:
         """Open connections that later requests of this event loop share."""

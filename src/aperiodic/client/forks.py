@@ -1,18 +1,44 @@
-"""Forks after Polars was used: its threads do not live on in the child, where reading a file would wait for ever."""
+"""What a fork leaves behind: threads, and what they held, do not live on in the child.
+
+Polars' threads are such: where they ran before the fork, reading a file would wait for ever. Locks may be held by a
+thread that is gone, and connections are the parent's; who owns such things begins anew in the child.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import weakref
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from aperiodic.market import AperiodicDataError
 
-__all__ = ["note_use", "refuse_after_fork"]
+__all__ = ["Owner", "begin_anew_in_child", "note_use", "refuse_after_fork"]
 
 _TASKS: Final = Path("/proc/self/task")
 _WORKER: Final = re.compile(r"polars-\d+|tokio-rt-worker")
+
+
+class Owner(Protocol):
+    """Owns what a child must not share with its parent."""
+
+    def begin_anew(self) -> object:
+        """Replace all of it; called in a child, where nothing else runs yet.
+
+        Returns:
+            What is the parent's. It is kept, for to let it go would be to close it, in an event loop of the parent.
+        """
+        ...
+
+
+_owners: Final[weakref.WeakSet[Owner]] = weakref.WeakSet()
+_of_parent: Final[list[object]] = []
+
+
+def begin_anew_in_child(owner: Owner) -> None:
+    """Have an owner begin anew in each child that is forked while it lives."""
+    _owners.add(owner)
 
 
 class _State:
@@ -63,6 +89,7 @@ def _before() -> None:
 
 def _in_child() -> None:
     _State.forked = _State.forked or _State.threads_before_fork
+    _of_parent.extend([owner.begin_anew() for owner in list(_owners)])
 
 
 if hasattr(os, "register_at_fork"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from aperiodic.client.forks import begin_anew_in_child
+
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from concurrent.futures import Future
 
 __all__ = ["Portal"]
@@ -23,9 +24,23 @@ class Portal:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._beginning = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._process = 0
+        begin_anew_in_child(self)
+
+    def begin_anew(self) -> object:
+        """Forget the loop of the parent, whose thread does not live on, and locks that may have been held."""
+        of_parent = self._loop, self._thread
+        self._lock, self._beginning = threading.Lock(), threading.Lock()
+        self._loop = self._thread = None
+        return of_parent
+
+    def begin_with(self, first: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have a loop run in which this was the first work and has ended; who comes meanwhile waits for that."""
+        with self._beginning:
+            if not self.is_running:
+                self.run(first())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return the coroutine's result, blocking the calling thread; Ctrl-C cancels it."""
@@ -49,7 +64,7 @@ class Portal:
     @property
     def is_running(self) -> bool:
         """Whether there is a loop in this process."""
-        return self._loop is not None and self._process == os.getpid()
+        return self._loop is not None
 
     @property
     def is_here(self) -> bool:
@@ -60,14 +75,13 @@ class Portal:
         """End the loop; the next coroutine begins a new one."""
         with self._lock:
             loop, self._loop = self._loop, None
-        if loop is not None and self._process == os.getpid():
+        if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            # The thread of a parent does not live on in its forked child.
-            if self._loop is None or self._process != os.getpid():
-                self._loop, self._process = asyncio.new_event_loop(), os.getpid()
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=_run, args=(self._loop,), name="aperiodic", daemon=True)
                 self._thread.start()
             return self._loop
