@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["Pairs", "in_fresh_process", "peak_memory_mb", "seconds", "timed_pairs"]
+__all__ = ["Pairs", "in_fresh_process", "peak_memory_mb", "processor_seconds", "seconds", "timed_pairs"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,6 +63,14 @@ def seconds(work: Callable[[], object]) -> float:
     begin = time.perf_counter()
     work()
     return time.perf_counter() - begin
+
+
+def processor_seconds(*arguments: str) -> float:
+    """How long the processor works on an interpreter that is started with these arguments, and on its children."""
+    begin = os.times()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    end = os.times()
+    return end.children_user + end.children_system - begin.children_user - begin.children_system
 
 
 def timed_pairs(ours: Callable[[], object], theirs: Callable[[], object], pairs: int) -> Pairs:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.workers import workers_environment
 from benchmarks import family_bars, mapping, peers, receiving, serving, trade_bars
-from benchmarks.measure import Pairs, in_fresh_process, timed_pairs
+from benchmarks.measure import Pairs, in_fresh_process, processor_seconds, timed_pairs
 from benchmarks.quoted import DAYS, make_book, make_days, make_quotes
 
 if TYPE_CHECKING:
@@ -142,6 +142,24 @@ def _cold_start(inputs: Inputs) -> Result:
     return Result(pairs.excess, _milliseconds(pairs))
 
 
+def _import(inputs: Inputs) -> Result:
+    """Import what a program uses, not only the package, which loads nothing by itself."""
+    ours = ("-c", "import aperiodic; aperiodic.Client, aperiodic.get_metrics")
+    theirs = ("-c", "import httpx, polars")
+    processor_seconds(*ours)
+    processor_seconds(*theirs)
+    pairs = Pairs.of((processor_seconds(*ours), processor_seconds(*theirs)) for _ in range(inputs.pairs))
+    return Result(pairs.cost, _milliseconds(pairs))
+
+
+def _help(inputs: Inputs) -> Result:
+    run = ("-c", "from aperiodic.cli import main; main()", "--help")
+    empty = ("-c", "pass")
+    processor_seconds(*run)
+    pairs = Pairs.of((processor_seconds(*run), processor_seconds(*empty)) for _ in range(inputs.pairs))
+    return Result(median(pairs.ours), _milliseconds(pairs))
+
+
 def _sdk_time(inputs: Inputs) -> Result:
     if not serving.ORIGINAL.exists():
         return Result(None, "the original client is not there: make conformance")
@@ -253,6 +271,8 @@ ROWS: Final = (
     ),
     Row("book-all", "all book datasets, 10 intervals, one clock ÷ scan of the file", "x", 3.5, 2, _book_over_scan),
     Row("days-memory", f"a worker's peak memory after {DAYS} days ÷ after {_SETTLED}", "x", 1.1, None, _memory_of_days),
+    Row("import", "importing the client with its functions ÷ httpx and polars, processor", "x", 1.2, None, _import),
+    Row("help", "aperiodic --help, processor; beside it an empty program", "s", 0.25, None, _help),
     Row("cold-start", "new build worker, less importing Polars", "s", 2.5, 1, _cold_start),
     Row(
         "sdk-time",
