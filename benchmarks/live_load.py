@@ -107,7 +107,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=600)
     options.add_argument("--rate", type=float, default=5_000, help="updates a second, of all instruments together")
     options.add_argument("--symbols", type=int, default=100)
-    options.add_argument("--size", type=int, default=600, help="bytes of an update, about")
+    options.add_argument("--size", type=int, default=1_200, help="bytes of an update, about")
     chosen = options.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.1f}", flush=True)
     ready, child = get_context("spawn").Pipe()

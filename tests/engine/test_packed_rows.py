@@ -46,6 +46,37 @@ def test_packed_or_not_rows_are_the_same_frame(stream: Stream) -> None:
     assert max(latest_of(stream, piece) for piece in pieces) == max(row[0] for row in rows)
 
 
+def without_some(stream: Stream, row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row that lacks some of its fractions, and has none that is not a number."""
+    schema = list(tick_schema(stream).values())
+    return tuple(
+        (None if RANDOM.random() < 0.5 else 1.5) if isinstance(dtype, pl.Float64) else value
+        for value, dtype in zip(row, schema, strict=True)
+    )
+
+
+@pytest.mark.parametrize("stream", [stream for stream in Stream if stream is not Stream.TRADES])
+def test_missing_fractions_are_packed_and_stay_missing(stream: Stream) -> None:
+    lacking = [without_some(stream, row) for row in rows_of(stream, 30)] + [
+        tuple(None if isinstance(dtype, pl.Float64) else T for dtype in tick_schema(stream).values())
+    ]
+    whole = [tuple(2.5 if isinstance(value, float) else value for value in row) for row in rows_of(stream, 3)]
+    strange = [tuple(float("nan") if isinstance(value, float) else value for value in row) for row in whole]
+    packed = pack(stream, lacking)
+    assert isinstance(packed, bytes)
+    assert_frame_equal(ticks_of(stream, [packed]), plain_frame(stream, lacking), check_exact=True)
+    for others in (whole, strange):
+        pieces = [packed, pack(stream, others), packed]
+        assert all(isinstance(piece, bytes) for piece in pieces)
+        together = [*lacking, *others, *lacking]
+        assert_frame_equal(ticks_of(stream, pieces), plain_frame(stream, together), check_exact=True)
+        assert [height_of(stream, piece) for piece in pieces] == [31, 3, 31]
+        assert latest_of(stream, packed) == max(row[0] for row in lacking)
+    mixed = [*lacking, *strange]
+    assert pack(stream, mixed) is mixed, "what is not a number and what is missing are two things"
+    assert_frame_equal(ticks_of(stream, [mixed, packed]), plain_frame(stream, [*mixed, *lacking]), check_exact=True)
+
+
 @pytest.mark.parametrize("stream", list(Stream))
 def test_rows_that_lack_a_value_stay_rows_beside_others_that_are_bytes(stream: Stream) -> None:
     whole, lacking = rows_of(stream, 3), [(None, *row[1:-1], None) for row in rows_of(stream, 2)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import struct
 from functools import cache
-from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
@@ -13,47 +12,61 @@ import polars as pl
 from aperiodic.market import tick_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from aperiodic.market import Stream
 
 __all__ = ["Piece", "height_of", "latest_of", "pack", "ticks_of"]
 
+_BYTES: Final = 8
+_NAN: Final = float("nan")
+
 Piece = list[Any] | bytes
-"""Rows with the columns of `tick_schema(stream)`, times in µs; as bytes each value takes eight."""
+"""Rows with the columns of `tick_schema(stream)`, times in µs; as bytes each value takes eight, and the last byte says what
+stands for a number that is missing."""
+
+_WHOLE: Final = b"\0"
+"""No value is missing; what is not a number is just that."""
+_NAN_IS_NULL: Final = b"\1"
+"""What is not a number is a value that is missing."""
 
 
 def pack(stream: Stream, rows: list[Any]) -> Piece:
-    """Return rows as bytes if all of their values are there and are numbers, else as they are."""
+    """Return rows as bytes if all of their values are numbers, or missing ones among fractions; else as they are."""
     form = _form_of(stream)
     if form is None:
         return rows
     try:
-        return b"".join([form.pack(*row) for row in rows])
+        return b"".join([*[form.pack(*row) for row in rows], _WHOLE])
     except struct.error:
+        pass
+    if any(value != value for row in rows for value in row):  # noqa: PLR0124 - only what is not a number differs
+        return rows
+    try:
+        return b"".join([*[form.pack(*_filled(row)) for row in rows], _NAN_IS_NULL])
+    except struct.error:  # a time or a count is missing
         return rows
 
 
 def latest_of(stream: Stream, piece: Piece) -> int:
     """Return the latest event of some rows, µs of the exchange clock; 0 where there is none."""
     if isinstance(piece, bytes):
-        return int(np.frombuffer(piece, np.int64)[:: len(_plain_schema(stream))].max())
+        values = np.frombuffer(piece, np.int64, len(piece) // _BYTES)
+        return int(values[:: len(_plain_schema(stream))].max())
     return max((row[0] or 0 for row in piece), default=0)
 
 
 def height_of(stream: Stream, piece: Piece) -> int:
     """Return how many rows there are."""
-    return len(piece) // (8 * len(_plain_schema(stream))) if isinstance(piece, bytes) else len(piece)
+    return len(piece) // (_BYTES * len(_plain_schema(stream))) if isinstance(piece, bytes) else len(piece)
 
 
 def ticks_of(stream: Stream, pieces: Sequence[Piece]) -> pl.DataFrame:
     """Return rows as a frame with the columns of `tick_schema(stream)`."""
     plain = _plain_schema(stream)
-    packed = [piece for piece in pieces if isinstance(piece, bytes)]
-    if len(packed) == len(pieces):
-        series = _columns_of_bytes(plain, b"".join(packed))
-    else:
-        columns = zip(*chain.from_iterable(_rows(stream, pieces)), strict=True)
+    series = _columns_of_bytes(plain, [piece for piece in pieces if isinstance(piece, bytes)], len(pieces))
+    if series is None:
+        columns = zip(*_rows(stream, pieces), strict=True)
         series = [
             pl.Series(name, values, dtype=dtype) for (name, dtype), values in zip(plain.items(), columns, strict=True)
         ]
@@ -62,18 +75,42 @@ def ticks_of(stream: Stream, pieces: Sequence[Piece]) -> pl.DataFrame:
     return pl.DataFrame(series)
 
 
-def _columns_of_bytes(schema: pl.Schema, data: bytes) -> list[pl.Series]:
-    columns = np.frombuffer(data, np.int64).reshape(-1, len(schema)).T.copy()
+def _columns_of_bytes(schema: pl.Schema, pieces: list[bytes], wanted: int) -> list[pl.Series] | None:
+    """Return the columns of rows that are bytes; None where others are among them."""
+    if len(pieces) < wanted:
+        return None
+    columns = np.frombuffer(b"".join([piece[:-1] for piece in pieces]), np.int64).reshape(-1, len(schema)).T.copy()
+    marks = {piece[-1:] for piece in pieces}
+    if len(marks) > 1 and any(
+        piece[-1:] == _WHOLE and bool(np.isnan(np.frombuffer(piece, np.float64, len(piece) // _BYTES)).any())
+        for piece in pieces
+    ):
+        return None  # of some rows it is a value, of others none
+    missing = _NAN_IS_NULL in marks
     return [
-        pl.Series(name, column if dtype == pl.Int64() else column.view(np.float64))
+        pl.Series(name, column)
+        if dtype == pl.Int64()
+        else pl.Series(name, column.view(np.float64), nan_to_null=missing)
         for (name, dtype), column in zip(schema.items(), columns, strict=True)
     ]
 
 
-def _rows(stream: Stream, pieces: Sequence[Piece]) -> Iterable[Iterable[Any]]:
+def _filled(row: Iterable[Any]) -> list[Any]:
+    return [_NAN if value is None else value for value in row]
+
+
+def _unfilled(row: Iterable[Any]) -> list[Any]:
+    return [None if value != value else value for value in row]  # noqa: PLR0124 - only what is not a number differs
+
+
+def _rows(stream: Stream, pieces: Sequence[Piece]) -> Iterator[Iterable[Any]]:
     form = _form_of(stream)
     for piece in pieces:
-        yield form.iter_unpack(piece) if isinstance(piece, bytes) and form is not None else piece
+        if not isinstance(piece, bytes) or form is None:
+            yield from piece
+            continue
+        rows = form.iter_unpack(piece[:-1])
+        yield from map(_unfilled, rows) if piece.endswith(_NAN_IS_NULL) else rows
 
 
 @cache

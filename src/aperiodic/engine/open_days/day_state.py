@@ -234,10 +234,12 @@ class DayState:
         else:
             before = pl.Series(times < horizon)
             ready, later = waiting.filter(before), waiting.filter(~before)
+        if ready.is_empty():
+            self._pending[stream] = [later]
+            return ready
         if later.height:
             self._pending[stream] = [later]
-        if ready.is_empty():
-            return ready
+            ready = _copied(ready)  # it is remembered for longer than what it was cut out of
         times = times_of(ready, self._clock.column)
         tail = self._tail.setdefault(stream, deque())
         tail.append((int(times.max()), ready))
@@ -245,6 +247,12 @@ class DayState:
             tail.popleft()
         timed = ready.clone().insert_column(0, pl.Series("time", times))
         return timed if _is_sorted(times) else timed.sort("time", maintain_order=True)
+
+
+def _copied(ticks: pl.DataFrame) -> pl.DataFrame:
+    """Return ticks in memory of their own: a slice of a frame keeps all of it."""
+    half = ticks.height // 2
+    return pl.concat([ticks.slice(0, half), ticks.slice(half)]).rechunk() if half else ticks
 
 
 def _is_sorted(times: NDArray[np.int64]) -> bool:
