@@ -36,6 +36,9 @@ _PATIENT_HOLD_US: Final = 60_000_000
 _OPEN_US: Final = 10_000_000
 """What is older goes into bars of the exchange clock though their minute is not over, so that little is left to do then."""
 
+_OPEN_STEP_US: Final = 5_000_000
+"""So often that is done: each time costs more than its few ticks."""
+
 _ROWS_AT_ONCE: Final = 200_000
 
 
@@ -139,7 +142,8 @@ class OpenInstrument:
         certain = latest - hold
         if seconds:
             # Within a minute nothing is told yet: it is left open for late events, but for what is old.
-            certain = max(certain - certain % Interval.M1.microseconds, latest - _OPEN_US)
+            old = latest - _OPEN_US
+            certain = max(certain - certain % Interval.M1.microseconds, old - old % _OPEN_STEP_US)
         horizons = {Clock.EXCHANGE: certain, Clock.TRUE: received}
         for (clock, _), state in self.states.items():
             state.fold(horizons[clock], seconds=seconds)
