@@ -13,7 +13,17 @@ from aperiodic.catalog import DATASETS, Category
 if TYPE_CHECKING:
     from tests.browser.conftest import OpenVisit
 
-_FOOTER: Final = ("Catalog", "Plans", "API docs", "Notebooks", "Changelog", "FAQ", "For AI agents", "LLM? Read this.")
+_FOOTER: Final = (
+    "Catalog",
+    "Plans",
+    "API docs",
+    "Notebooks",
+    "Roadmap",
+    "Changelog",
+    "FAQ",
+    "For AI agents",
+    "LLM? Read this.",
+)
 _FAMILIES: Final = ("Order flow", "L1 and L2", "Market data", "Derivatives")
 
 

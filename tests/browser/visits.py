@@ -57,6 +57,7 @@ PAGES: Final = {
     "notebooks": "/notebooks",
     "get-started": "/get-started",
     "changelog": "/changelog",
+    "roadmap": "/roadmap",
     "faq": "/faq",
     "for-agents": "/for-agents",
     "missing": "/nothing-here",

@@ -87,6 +87,7 @@ class ServerSettings(Settings):
         log_format: How `aperiodic serve` writes its log on standard error.
         operator_name: Who runs the installation, for the bottom of every page; empty: not told.
         operator_contact: Address of a page, or `mailto:` and an e-mail address, to reach the operator; empty for none.
+        operator_channels: Addresses where the operator can be followed, as a JSON list.
         operator_terms: Address of the operator's terms; empty for none.
         operator_privacy: Address of what the operator says of privacy; empty for none.
         metrics_token: What a reader of `/metrics` must send; default: it is shown to programs of this host only.
@@ -107,6 +108,7 @@ class ServerSettings(Settings):
     log_format: Literal["json", "text", "none"] = "none"
     operator_name: str = Field(default="", max_length=100)
     operator_contact: str = Field(default="", pattern=_LINK)
+    operator_channels: tuple[Annotated[str, Field(pattern=_LINK)], ...] = Field(default=(), max_length=6)
     operator_terms: str = Field(default="", pattern=_LINK)
     operator_privacy: str = Field(default="", pattern=_LINK)
     metrics_token: SecretStr | None = None

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from tests.server.site.market import Market
 
-PAGES = ("/plans", "/faq", "/for-agents", "/changelog", "/notebooks", *(f"/families/{name}" for name in FAMILIES))
+PAGES = (
+    "/plans",
+    "/faq",
+    "/for-agents",
+    "/changelog",
+    "/roadmap",
+    "/notebooks",
+    *(f"/families/{name}" for name in FAMILIES),
+)
 HTML = {"Accept": "text/html"}
 
 

@@ -69,11 +69,14 @@ def test_the_operator_is_named_where_the_settings_do(tmp_path: Path) -> None:
         operator_name="A & B <Desk>",
         operator_contact="mailto:desk@example.com",
         operator_privacy="https://example.com/privacy?a=1",
+        operator_channels=("https://www.example.com/desk", "mailto:news@example.com"),
     ) as app:
         page = app.client.get("/faq").text
     assert "Run by A &amp; B &lt;Desk&gt;." in page
     assert '<a href="mailto:desk@example.com">Contact</a>' in page
     assert '<a href="https://example.com/privacy?a=1">Privacy</a>' in page
+    assert '<a href="https://www.example.com/desk">example.com</a>' in page
+    assert '<a href="mailto:news@example.com">news@example.com</a>' in page
     assert ">Terms</a>" not in page
     with application(tmp_path / "other") as app:
         assert "Company" not in app.client.get("/faq").text

@@ -12,7 +12,7 @@ from aperiodic.server.site.api_docs import get_api_docs
 from aperiodic.server.site.assets import get_asset
 from aperiodic.server.site.catalog import get_catalog_page
 from aperiodic.server.site.client import get_client_index, get_client_wheel
-from aperiodic.server.site.content import get_changelog, get_faq, get_for_agents
+from aperiodic.server.site.content import get_changelog, get_faq, get_for_agents, get_roadmap
 from aperiodic.server.site.dataset import get_dataset_page
 from aperiodic.server.site.errors import error_page, wants_page
 from aperiodic.server.site.explore import get_charts
@@ -56,6 +56,7 @@ def site_router(service: Service) -> Router:
             get_notebooks,
             get_notebook,
             get_changelog,
+            get_roadmap,
             get_faq,
             get_for_agents,
             get_asset,

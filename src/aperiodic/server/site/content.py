@@ -14,7 +14,7 @@ from aperiodic.server.site.rendering import render_page
 from aperiodic.server.wheel import changes_text
 from aperiodic.venues import all_venues
 
-__all__ = ["changes", "get_changelog", "get_faq", "get_for_agents"]
+__all__ = ["changes", "get_changelog", "get_faq", "get_for_agents", "get_roadmap"]
 
 _RELATIVE_LINK: Final = re.compile(r"\[([^\]]+)\]\((?![a-z]+:|/)[^)]*\)")
 
@@ -39,6 +39,14 @@ def get_changelog(request: Request[Any, Any, Any], service: NamedDependency[Serv
         title="Changelog",
         description="What changed in Aperiodic, version by version.",
         changes=changes(),
+    )
+
+
+@get("/roadmap", sync_to_thread=False)
+def get_roadmap(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[bytes]:
+    """Answer with what is to come."""
+    return render_page(
+        request, service, "roadmap.html", title="Roadmap", description="What comes next, what later, what never."
     )
 
 

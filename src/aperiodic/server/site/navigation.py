@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from aperiodic.server.settings import ServerSettings
@@ -61,6 +62,7 @@ FOOTER: Final = (
             ("/plans", "Plans"),
             ("/account", "Account"),
             ("/changelog", "Changelog"),
+            ("/roadmap", "Roadmap"),
         ),
     ),
 )
@@ -87,5 +89,12 @@ class Operator:
             (settings.operator_terms, "Terms"),
             (settings.operator_privacy, "Privacy"),
         )
-        links = tuple((address, words) for address, words in told if address)
-        return cls(settings.operator_name, (("Company", links),) if links else ())
+        company = tuple((address, words) for address, words in told if address)
+        channels = tuple((address, _place_of(address)) for address in settings.operator_channels if address)
+        groups = (("Channels", channels), ("Company", company))
+        return cls(settings.operator_name, tuple((heading, links) for heading, links in groups if links))
+
+
+def _place_of(address: str) -> str:
+    """Return what a channel is called: its host, or an e-mail address."""
+    return (urlsplit(address).hostname or address.partition(":")[2]).removeprefix("www.")
