@@ -189,7 +189,7 @@ def test_the_charts_follow_interval_clock_and_venue(open_visit: OpenVisit, each_
     seen.open("/charts?metric=flow&field=flow_entropy")
     page.locator("[data-stack] canvas").first.wait_for()
     if each_width == PHONE:
-        page.get_by_text("Fields, interval, clock and venue").click()
+        page.locator("[data-choices] summary").click()
     drawn = page.locator("[data-stack]").screenshot()
     with page.expect_response(lambda response: "interval=5m" in response.url) as answered:
         page.get_by_role("button", name="5m", exact=True).click()

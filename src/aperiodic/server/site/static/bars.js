@@ -29,6 +29,52 @@ export async function readBars(buffer) {
   return { names, rows: columns.time.length, columns };
 }
 
+/**
+ * Reads some columns of a file, of the rows whose time lies in [`from`, `to`), s: `{ times, values }`, where `values`
+ * holds each asked column by its name.
+ *
+ * @param {object} file `byteLength` and `slice(start, end)`, which may answer later: only the bytes that are needed
+ *   are asked for.
+ */
+export async function readPart(file, names, from, to) {
+  const time = { file, compressors, parsers, columns: ["time"] };
+  const { time: all } = await columnsOf(time, ["time"], 0, Infinity);
+  const first = before(all, from);
+  const end = before(all, to);
+  if (first === end) return { times: [], values: Object.fromEntries(names.map((name) => [name, []])) };
+  const { file: same, metadata } = time;
+  const values = names.length ? await columnsOf({ file: same, metadata, compressors, parsers, columns: names, rowStart: first, rowEnd: end }, names, first, end) : {};
+  return { times: all.slice(first, end), values };
+}
+
+/** Reads columns, of the rows from `first` to before `end`; what is read is left in the options. */
+async function columnsOf(options, names, first, end) {
+  const columns = Object.fromEntries(names.map((name) => [name, []]));
+  await parquetRead(
+    Object.assign(options, {
+      onChunk({ columnName, columnData, rowStart }) {
+        const column = columns[columnName];
+        for (let i = Math.max(0, first - rowStart); i < columnData.length && rowStart + i < end; i++) {
+          const value = columnData[i];
+          column[rowStart + i - first] = value == null ? null : Number(value);
+        }
+      },
+    }),
+  );
+  return columns;
+}
+
+/** How many of some ascending times lie before a time. */
+function before(times, moment) {
+  let [low, high] = [0, times.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (times[middle] < moment) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Returns the rows whose time lies in [`from`, `to`), s, of several files in order, as one. */
 export function joined(parts, from, to) {
   const { names } = parts[0];

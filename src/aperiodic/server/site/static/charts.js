@@ -1,7 +1,8 @@
 // Stacks of panes with one crosshair and one range of time. Data comes from this host only.
 import { number, utc } from "./format.js";
 import { element } from "./dom.js";
-import { candlePane, colours, gridOf, linePane, MARGIN, onGrid } from "./panes.js";
+import { candlePane, colours, gridOf, isSigned, linePane, MARGIN, onGrid } from "./panes.js";
+import { pictureOf } from "./picture.js";
 import { onThemeChange } from "./site.js";
 
 const HEIGHTS = { candles: 260, lines: 150 };
@@ -23,11 +24,13 @@ export async function series(parameters, signal) {
  *
  * @param {HTMLElement} place Is emptied.
  * @param {object} content `seconds` of an interval; `candles`, `{ times, prices }` or null; `panes`, each
- *   `{ title, unit, lines: [{ label, times, values, dashed }] }`.
- * @param {object} options `wheel`: whether the wheel zooms; `ranged(range)` is told the first and last interval shown.
- * @returns {{ grid, zoom, showAll, range, remove }} What is drawn, and ways to move about in it.
+ *   `{ title, unit, lines: [{ label, times, values, dashed }], bars }`; with `bars` a single line that takes both signs
+ *   is drawn as bars coloured by sign.
+ * @param {object} options `wheel`: whether the wheel zooms; `ranged(range)` is told the first and last interval shown;
+ *   `view`: first and last moment to begin with, s, or null for all.
+ * @returns {{ grid, zoom, showAll, range, picture, remove }} What is drawn, and ways to move about in it.
  */
-export function stack(place, content, { wheel = false, ranged } = {}) {
+export function stack(place, content, { wheel = false, ranged, view = null } = {}) {
   const { seconds } = content;
   const lineTimes = content.panes.flatMap((pane) => pane.lines.map((line) => line.times));
   const grid = gridOf([...(content.candles ? [content.candles.times] : []), ...lineTimes], seconds);
@@ -41,15 +44,18 @@ export function stack(place, content, { wheel = false, ranged } = {}) {
     );
   const panes = content.panes.map((pane) => ({
     ...pane,
-    lines: pane.lines.map((line) => ({ ...line, values: onGrid(grid, line.times, line.values, seconds) })),
+    lines: pane.lines.map((line) => {
+      const values = onGrid(grid, line.times, line.values, seconds);
+      return { ...line, values, bars: Boolean(pane.bars) && pane.lines.length === 1 && isSigned(values) };
+    }),
   }));
   if (!grid.length) {
     place.replaceChildren(element("p", { class: "muted" }, "Nothing of this is published here."));
-    return { grid, zoom() {}, showAll() {}, range: () => [0, -1], remove: () => place.replaceChildren() };
+    return { grid, zoom() {}, showAll() {}, range: () => [0, -1], picture: () => null, remove: () => place.replaceChildren() };
   }
 
   const whole = { from: 0, to: grid.length - 1 };
-  let range = whole;
+  let range = viewed(grid, view) ?? whole;
   let at = null;
   let drawn = null;
   let telling = false;
@@ -190,7 +196,7 @@ export function stack(place, content, { wheel = false, ranged } = {}) {
       }
       legend.replaceChildren(
         element("strong", {}, pane.title),
-        ...pane.lines.map((line, i) => entry(line.label, told(line, index), paint[i % paint.length], line.dashed)),
+        ...pane.lines.map((line, i) => entry(line.label, told(line, index), line.bars ? null : paint[i % paint.length], line.dashed)),
         element("span", {}, pane.unit),
       );
       if (!prices) legend.prepend(element("span", {}, `${utc(grid[index])} UTC`));
@@ -257,7 +263,17 @@ export function stack(place, content, { wheel = false, ranged } = {}) {
     spoken.remove();
     place.replaceChildren();
   };
-  return { grid, zoom, showAll, range: shownRange, remove };
+  const picture = (title) => pictureOf(drawn, place.clientWidth - frame(place), title);
+  return { grid, zoom, showAll, range: shownRange, picture, remove };
+}
+
+/** The intervals of a grid that a view holds; null where it holds fewer than two. */
+function viewed(grid, view) {
+  if (!view) return null;
+  const seconds = grid[1] - grid[0] || 1;
+  const place = (time) => Math.min(Math.max(Math.round((time - grid[0]) / seconds), 0), grid.length - 1);
+  const [from, to] = view.map(place);
+  return to > from ? { from, to } : null;
 }
 
 /** What a chart shows, in words. */

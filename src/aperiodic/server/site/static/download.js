@@ -1,6 +1,6 @@
 // The data behind an answer's links: fetched, decoded, shown as a table and a chart, and saved.
 import { element } from "./dom.js";
-import { bytes, exact } from "./format.js";
+import { bytes, exact, secondsOf } from "./format.js";
 import { missing, period as month } from "./missing.js";
 
 const MOST_BYTES = 50e6;
@@ -8,7 +8,6 @@ const FIRST_ROWS = 20;
 const MOST_DRAWN = 50_000;
 const PRICES = ["open", "high", "low", "close"];
 const DAY_S = 86_400;
-const SECONDS = { s: 1, m: 60, h: 3600, d: DAY_S };
 
 let chart = null;
 
@@ -89,7 +88,7 @@ async function drawChart(box, { columns, names }, field, interval, rows) {
   const named = document.getElementById(`field-${field}`)?.dataset;
   chart?.remove();
   chart = stack(box, {
-    seconds: parseInt(interval, 10) * SECONDS[interval.at(-1)],
+    seconds: secondsOf(interval),
     candles,
     panes: [{ title: named?.label ?? field, unit: named?.unit ?? "", lines: [{ label: "", times, values: part(field) }] }],
   });
@@ -112,8 +111,12 @@ function table({ names, rows, columns }) {
 /** Says what is not there: nothing partial is silent. */
 function lacks(answer) {
   const said = missing(answer);
-  if (!said.length) return [];
-  return [element("div", { class: "note", "data-missing": "" }, element("p", {}, element("strong", {}, "What is missing")), element("ul", {}, ...said.map((each) => element("li", {}, `${each}.`))))];
+  return said.length ? [element("div", { class: "note", "data-missing": "" }, ...lackingList(said))] : [];
+}
+
+/** Writes what is missing as a heading and a list. */
+export function lackingList(said) {
+  return [element("p", {}, element("strong", {}, "What is missing")), element("ul", {}, ...said.map((each) => element("li", {}, `${each}.`)))];
 }
 
 const simulated = (files) => (files.some((file) => file.source === "simulated") ? [element("span", { class: "chip warm" }, "simulated data")] : []);
@@ -138,7 +141,8 @@ function saveFile(buffer, file, parameters, count) {
   return button;
 }
 
-function save(blob, name) {
+/** Saves bytes as a file of the visitor. */
+export function save(blob, name) {
   const url = URL.createObjectURL(blob);
   const link = element("a", { href: url, download: name });
   link.click();

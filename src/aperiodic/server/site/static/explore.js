@@ -1,8 +1,14 @@
-// The page of charts: reads the form, draws what it says, keeps the address in step so that a chart can be linked.
-import { series, stack } from "./charts.js";
+// The chart workspace: reads the form, draws what it says, keeps the address in step so that a chart can be linked.
+import { stack } from "./charts.js";
 import { element } from "./dom.js";
-import { exact, utc } from "./format.js";
+import { lackingList, save } from "./download.js";
+import { exact, secondsOf, utc } from "./format.js";
+import { isRemembered, keepKey, keptKey, keyProblem } from "./key.js";
+import { problem as problemOf } from "./rules.js";
 import { announce } from "./site.js";
+import { suggestSymbols } from "./symbols.js";
+import { readCandles, readLine, Refused, tooMany } from "./workspace-data.js";
+import { addressOf, press, readForm, viewOf, writeForm } from "./workspace-state.js";
 
 const MOST_ROWS = 500;
 
@@ -11,102 +17,171 @@ const section = document.querySelector("[data-explored]");
 const place = section?.querySelector("[data-stack]");
 const status = section?.querySelector("[data-explore-status]");
 const table = section?.querySelector("[data-table]");
+const lacks = section?.querySelector("[data-missing]");
 
 let drawn = null;
 let shown = null;
+let view = null;
 let cancel = new AbortController();
-const answers = new Map();
 
-/** What the form says. */
-function chosen() {
-  const pressed = (name) => form.querySelector(`[data-switch="${name}"] [aria-pressed="true"]`).value;
-  const venue = (name) => form.querySelector(`[data-venue="${name}"]`)?.value ?? "";
-  const exchange = venue("exchange");
-  return {
-    panes: [...form.querySelectorAll("[data-pane]")].map((select) => select.value).filter(Boolean).map((value) => value.split(".")),
-    interval: pressed("interval"),
-    timestamp: pressed("timestamp"),
-    exchange,
-    compare: venue("compare") === exchange ? "" : venue("compare"),
+const keyBox = () => form.querySelector("[data-key]");
+
+/** What cannot be drawn, and why: known before anything is asked for. */
+function wrong(state) {
+  const subMinute = [...form.querySelectorAll("[data-sub-minute]")].map(({ value }) => value);
+  const found = problemOf(state, { subMinute })?.text || tooMany(state);
+  if (found) return found;
+  const key = keyBox().value.trim();
+  if (venuesOf(state).every((exchange) => isOpen(state, exchange))) return "";
+  const { symbol, start, end, intervals } = form.dataset;
+  return key ? keyProblem(key) : `This needs your API key. Without one, ${symbol} is open from ${start} to ${end}, at intervals of ${intervals.replaceAll(" ", ", ")}.`;
+}
+
+/** Whether the preview holds what is asked for of a venue. */
+function isOpen(state, exchange) {
+  const { symbol, start, end, venues, intervals } = form.dataset;
+  return state.symbol === symbol && state.start_date === start && state.end_date === end && venues.split(" ").includes(exchange) && intervals.split(" ").includes(state.interval);
+}
+
+const venuesOf = ({ exchange, compare }) => [exchange, ...(compare ? [compare] : [])];
+
+/** Reads the candles and the panes of a state, and what of them is missing. */
+async function load(state, signal) {
+  const { interval, symbol, start_date, end_date } = state;
+  const key = keyBox().value.trim();
+  const lacking = [];
+  const clocks = ["both", "difference"].includes(state.timestamp) ? ["exchange", "true"] : [state.timestamp];
+  const read = async (how, metric, exchange, timestamp, fields = []) => {
+    const name = `${metric} of ${exchange}, ${timestamp} time`;
+    try {
+      const line = await how({ metric, fields, interval, timestamp, exchange, symbol, start_date, end_date }, { open: isOpen(state, exchange), key }, signal);
+      lacking.push(...line.lacking.map((each) => `${name}: ${each}`));
+      return line;
+    } catch (error) {
+      if (!(error instanceof Refused) || error.fatal) throw error;
+      lacking.push(`${name}: ${error.message.replace(/\.$/, "")}`);
+      return null;
+    }
   };
+  const candles = await read(readCandles, "ohlcv", state.exchange, clocks[0]);
+  const panes = [];
+  for (const [metric, field] of state.panes) {
+    const lines = [];
+    for (const exchange of venuesOf(state)) {
+      const found = [];
+      for (const timestamp of clocks) {
+        const line = await read(readLine, metric, exchange, timestamp, [field]);
+        found.push({ timestamp, times: line?.times ?? [], values: line?.fields[field] ?? [] });
+      }
+      lines.push(...linesOf(state, exchange, found, `${metric}.${field}`));
+    }
+    const option = form.querySelector(`[data-pane] option[value="${metric}.${field}"]`);
+    const title = state.timestamp === "difference" ? `${option.textContent}, true less exchange time` : option.textContent;
+    panes.push({ title, unit: option.dataset.unit, lines, bars: state.style === "bars" });
+  }
+  return { interval, candles, panes, lacking: [...new Set(lacking)] };
 }
 
-/** The address of what the form says. */
-function address({ panes, interval, timestamp, exchange, compare }) {
-  const query = new URLSearchParams(panes.flatMap(([metric, field]) => [["metric", metric], ["field", field]]));
-  query.set("interval", interval);
-  query.set("timestamp", timestamp);
-  query.set("exchange", exchange);
-  if (compare) query.set("compare", compare);
-  return `/charts?${query}`;
+/** The lines of one field and venue: on each clock, or the one clock less the other. */
+function linesOf(state, exchange, found, column) {
+  const venue = venuesOf(state).length > 1 ? exchange : "";
+  if (state.timestamp === "difference") {
+    const [byExchange, byTrue] = found;
+    const other = byTime(byExchange.times, byExchange.values);
+    const values = byTrue.times.map((time, i) => (byTrue.values[i] === null || (other.get(time) ?? null) === null ? null : byTrue.values[i] - other.get(time)));
+    return [{ label: venue, column: [column, exchange, "difference"].join(" "), times: byTrue.times, values }];
+  }
+  return found.map(({ timestamp, times, values }) => ({
+    label: [venue, found.length > 1 ? `${timestamp} time` : ""].filter(Boolean).join(", "),
+    column: [column, exchange, timestamp].join(" "),
+    times,
+    values,
+    dashed: timestamp === "true" && found.length > 1,
+  }));
 }
 
-/** Asks once for each series, and keeps the answers. */
-async function held(parameters, signal) {
-  const key = JSON.stringify(parameters);
-  if (!answers.has(key)) answers.set(key, await series(parameters, signal));
-  return answers.get(key);
-}
-
-async function draw() {
+/** Draws what the form says; `step` is how the address changes: "push" for a choice, "replace", or "stay". */
+async function draw(step) {
   cancel.abort();
   cancel = new AbortController();
+  clearTimeout(waiting);
   const { signal } = cancel;
-  const asked = chosen();
-  history.replaceState(null, "", address(asked));
+  const state = readForm(form);
+  for (const button of form.querySelectorAll("[data-sub-minute]")) button.disabled = state.timestamp !== "true";
+  const address = addressOf(state, view);
+  if (step === "push" && address !== location.pathname + location.search) history.pushState(null, "", address);
+  if (step === "replace") history.replaceState(null, "", address);
+  const problem = wrong(state);
+  tell(problem);
+  if (problem) return;
   place.setAttribute("aria-busy", "true");
-  const clocks = asked.timestamp === "both" ? ["exchange", "true"] : [asked.timestamp];
-  const venues = [asked.exchange, ...(asked.compare ? [asked.compare] : [])];
-  const { interval } = asked;
   try {
-    const candles = await held({ metric: "ohlcv", interval, timestamp: clocks[0], exchange: asked.exchange }, signal);
-    const panes = [];
-    for (const [metric, field] of asked.panes) {
-      const lines = [];
-      let named;
-      for (const exchange of venues) {
-        for (const timestamp of clocks) {
-          named = await held({ metric, fields: field, interval, timestamp, exchange, candles: "no" }, signal);
-          const label = [venues.length > 1 ? exchange : "", clocks.length > 1 ? `${timestamp} time` : ""].filter(Boolean).join(", ");
-          lines.push({ label, times: named.times, values: named.fields[field], dashed: timestamp === "true" && clocks.length > 1 });
-        }
-      }
-      panes.push({ title: named.labels[field], unit: named.units[field], lines });
-    }
-    drawn?.remove();
-    shown = { candles, panes };
+    const loaded = await load(state, signal);
+    if (signal.aborted) return;
+    clear();
+    shown = loaded;
     drawn = stack(
       place,
-      { seconds: candles.seconds, candles: { times: candles.price_times, prices: candles.prices }, panes },
-      { wheel: true, ranged: changed },
+      { seconds: secondsOf(state.interval), candles: loaded.candles, panes: loaded.panes },
+      { wheel: true, ranged: changed, view },
     );
-    status.textContent = "";
+    lacks.hidden = !loaded.lacking.length;
+    lacks.replaceChildren(...(loaded.lacking.length ? lackingList(loaded.lacking) : []));
     changed();
   } catch (error) {
-    if (!signal.aborted) status.textContent = `The chart could not be loaded: ${error.message}`;
+    if (!signal.aborted) tell(`The chart could not be loaded: ${error.message}`);
   } finally {
     if (!signal.aborted) place.removeAttribute("aria-busy");
   }
 }
 
+/** Says why nothing is drawn, in place of the chart of an earlier choice; an empty text says that all is well. */
+function tell(problem) {
+  const words = form.querySelector("[data-problem]");
+  words.hidden = !problem;
+  words.textContent = status.textContent = problem;
+  if (!problem) return;
+  clear();
+  place.removeAttribute("aria-busy");
+  lacks.hidden = true;
+  table.replaceChildren();
+  place.replaceChildren(element("p", { class: "muted" }, problem));
+}
+
+function clear() {
+  drawn?.remove();
+  drawn = shown = null;
+  place.replaceChildren();
+}
+
 let waiting;
 
-/** Writes the table again soon after the range has come to rest. */
+/** Writes the table and the address again soon after the range has come to rest. */
 function changed() {
   clearTimeout(waiting);
-  if (!table.hidden) waiting = setTimeout(writeTable, 150);
+  waiting = setTimeout(() => {
+    if (!drawn?.grid.length) return;
+    const [first, last] = drawn.range();
+    view = first > 0 || last < drawn.grid.length - 1 ? [drawn.grid[first], drawn.grid[last]] : null;
+    history.replaceState(null, "", addressOf(readForm(form), view));
+    if (!table.hidden) writeTable();
+  }, 150);
+}
+
+/** The columns of what is drawn, each by time. */
+function columnsOf({ candles, panes }) {
+  return [
+    ...(candles ? [{ name: "close", column: "close", at: byTime(candles.times, candles.prices.close) }] : []),
+    ...panes.flatMap((pane) =>
+      pane.lines.map((line) => ({ name: line.label ? `${pane.title} (${line.label})` : pane.title, column: line.column, at: byTime(line.times, line.values) })),
+    ),
+  ];
 }
 
 function writeTable() {
   const [first, last] = drawn.range();
   const to = Math.min(last, first + MOST_ROWS - 1);
-  const { candles, panes } = shown;
-  const columns = [
-    { name: "close", at: byTime(candles.price_times, candles.prices.close) },
-    ...panes.flatMap((pane) =>
-      pane.lines.map((line) => ({ name: line.label ? `${pane.title} (${line.label})` : pane.title, at: byTime(line.times, line.values) })),
-    ),
-  ];
+  const columns = columnsOf(shown);
   const rows = [];
   for (let i = first; i <= to; i++) {
     const time = drawn.grid[i];
@@ -118,7 +193,7 @@ function writeTable() {
   table.replaceChildren(
     element("div", { class: "table-box tall-box", tabindex: "0", role: "region", "aria-label": "The chart as a table" },
       element("table", {},
-        element("caption", {}, `${rows.length} intervals of ${candles.interval}, as shown in the chart${left > 0 ? `; ${left} more are left out, zoom in to see them` : ""}`),
+        element("caption", {}, `${rows.length} intervals of ${shown.interval}, as shown in the chart${left > 0 ? `; ${left} more are left out, zoom in to see them` : ""}`),
         element("thead", {}, element("tr", {}, element("th", { scope: "col", class: "number" }, "time (UTC)"), ...columns.map(({ name }) => element("th", { scope: "col", class: "number" }, name)))),
         element("tbody", {}, ...rows),
       ),
@@ -128,16 +203,68 @@ function writeTable() {
 
 const byTime = (times, values) => new Map(times.map((time, i) => [time, values[i]]));
 
+/** Name of a file of what is in view. */
+function fileName(suffix) {
+  const { exchange, symbol, interval, timestamp, start_date, end_date } = readForm(form);
+  return `${[exchange, symbol.replaceAll(/[^\w.-]+/g, "-"), interval, timestamp, start_date, end_date].join("_")}.${suffix}`;
+}
+
+/** Saves the intervals in view; one without a row is left empty, as null is. */
+async function saveCsv() {
+  const { csv } = await import("./bars.js");
+  const [first, last] = drawn.range();
+  const times = drawn.grid.slice(first, last + 1);
+  const found = columnsOf(shown);
+  const columns = Object.fromEntries([["time", times], ...found.map(({ column, at }) => [column, times.map((time) => at.get(time) ?? null)])]);
+  save(new Blob([csv({ names: Object.keys(columns), rows: times.length, columns })], { type: "text/csv" }), fileName("csv"));
+}
+
+function savePng() {
+  const { exchange, compare, symbol, interval, timestamp } = readForm(form);
+  const title = [symbol, compare ? `${exchange} and ${compare}` : exchange, interval, `clock ${timestamp}`].join(" · ");
+  drawn.picture(title).toBlob((bytes) => save(bytes, fileName("png")), "image/png");
+}
+
+/** Gives every box of a field the list of the first one. */
+function fillPanes() {
+  const [first, ...others] = form.querySelectorAll("[data-pane]");
+  for (const select of others) select.append(...[...first.children].map((group) => group.cloneNode(true)));
+  for (const select of [first, ...others]) select.value = select.dataset.chosen ?? select.options[0].value;
+}
+
+/** Lets the visitor's key be typed, keeps it, and suggests what it may ask for. */
+function startKey() {
+  const box = keyBox();
+  const remember = form.querySelector("[data-remember]");
+  const suggest = () => suggestSymbols(form.elements.exchange, box.value.trim(), document.getElementById("c-symbols"), form.querySelector("[data-symbols-hint]"));
+  box.value = keptKey();
+  remember.checked = isRemembered();
+  for (const control of [box, remember]) control.addEventListener("change", () => keepKey(box.value.trim(), remember.checked));
+  form.elements.symbol.addEventListener("focus", suggest);
+  form.elements.exchange.addEventListener("change", () => box.value && suggest());
+}
+
 function start() {
+  fillPanes();
+  startKey();
+  view = viewOf(location.search);
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("change", draw);
+  form.addEventListener("change", ({ target }) => {
+    if (["symbol", "start_date", "end_date"].includes(target.name)) view = null;
+    draw("push");
+  });
   for (const group of form.querySelectorAll("[data-switch]")) {
     group.addEventListener("click", ({ target }) => {
-      if (!(target instanceof HTMLButtonElement)) return;
-      for (const button of group.children) button.setAttribute("aria-pressed", String(button === target));
-      draw();
+      if (!(target instanceof HTMLButtonElement) || target.disabled) return;
+      press(form, group.dataset.switch, target.value);
+      draw("push");
     });
   }
+  addEventListener("popstate", () => {
+    writeForm(form, location.search);
+    view = viewOf(location.search);
+    draw("stay");
+  });
   for (const button of section.querySelectorAll("[data-zoom]")) {
     button.addEventListener("click", () => (button.dataset.zoom === "all" ? drawn?.showAll() : drawn?.zoom(Number(button.dataset.zoom))));
   }
@@ -148,6 +275,8 @@ function start() {
     asTable.textContent = table.hidden ? "Show as table" : "Hide the table";
     if (!table.hidden && drawn) writeTable();
   });
+  section.querySelector("[data-save-csv]").addEventListener("click", () => drawn?.grid.length && saveCsv());
+  section.querySelector("[data-save-png]").addEventListener("click", () => drawn?.grid.length && savePng());
   section.querySelector("[data-copy-link]").addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(location.href);
@@ -156,7 +285,7 @@ function start() {
       announce("The browser does not let this page copy; the address bar holds the link");
     }
   });
-  draw();
+  draw("replace");
 }
 
 if (form) start();

@@ -54,6 +54,11 @@ export function timeMarks(times) {
   });
 }
 
+const SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Length of an interval such as `15m`, s. */
+export const secondsOf = (interval) => parseInt(interval, 10) * SECONDS[interval.at(-1)];
+
 /** Writes a number of bytes. */
 export function bytes(size) {
   if (size < 1e3) return `${size} B`;

@@ -75,7 +75,13 @@ export function candlePane(place, { grid, prices, height, wheel, timeAxis }) {
   return { chart, bars };
 }
 
-/** Draws the lines of a pane, `[{ values, dashed }]`, as long as the grid; `margin()` is the width at the right. */
+/** Whether a line takes both signs, so that its sign is worth a colour. */
+export const isSigned = (values) => values.some((value) => value < 0) && values.some((value) => value > 0);
+
+/**
+ * Draws the lines of a pane, `[{ values, dashed, bars }]`, as long as the grid; `margin()` is the width at the right.
+ * A line with `bars` is drawn as bars from zero, coloured by sign.
+ */
 export function linePane(place, { grid, lines, height, margin, timeAxis, pointed }) {
   const paint = colours();
   const axis = { stroke: style("--soft"), grid: { show: false }, ticks: { stroke: style("--line"), size: 4 } };
@@ -85,7 +91,7 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
       height,
       padding: [8, 0, timeAxis ? 0 : 8, 0],
       legend: { show: false },
-      scales: { x: { time: false }, y: { range: spread } },
+      scales: { x: { time: false }, y: { range: lines.some(({ bars }) => bars) ? spreadFromZero : spread } },
       cursor: {
         y: false,
         drag: { x: false, y: false, setScale: false },
@@ -99,13 +105,17 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
       hooks: { setCursor: [(plot) => pointed(plot.cursor.left < 0 ? null : plot.cursor.idx)] },
       series: [
         {},
-        ...lines.map(({ values, dashed }, i) => ({
-          stroke: paint[i % paint.length],
-          width: 1.5,
-          dash: dashed ? [5, 4] : undefined,
-          spanGaps: false,
-          points: { size: 4, fill: paint[i % paint.length], filter: (_, __, shown) => (shown ? null : lonely(values)) },
-        })),
+        ...lines.flatMap(({ values, dashed, bars }, i) =>
+          bars
+            ? ["--up", "--down"].map((name) => ({ fill: style(name), width: 0, paths: uPlot.paths.bars({ size: [0.7, 24, 1] }), points: { show: false } }))
+            : {
+                stroke: paint[i % paint.length],
+                width: 1.5,
+                dash: dashed ? [5, 4] : undefined,
+                spanGaps: false,
+                points: { size: 4, fill: paint[i % paint.length], filter: (_, __, shown) => (shown ? null : lonely(values)) },
+              },
+        ),
       ],
       axes: [
         {
@@ -130,7 +140,7 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
         },
       ],
     },
-    [grid.map((_, i) => i), ...lines.map(({ values }) => values)],
+    [grid.map((_, i) => i), ...lines.flatMap(({ values, bars }) => (bars ? [onlyIf(values, (value) => value >= 0), onlyIf(values, (value) => value < 0)] : [values]))],
     place,
   );
 }
@@ -141,6 +151,11 @@ function spread(_, lowest, highest) {
   const air = (highest - lowest) * 0.06 || Math.abs(highest) * 0.05 || 1;
   return [lowest - air, highest + air];
 }
+
+/** As `spread`, with zero, from which bars begin. */
+const spreadFromZero = (plot, lowest, highest) => spread(plot, Math.min(lowest ?? 0, 0), Math.max(highest ?? 0, 0));
+
+const onlyIf = (values, holds) => values.map((value) => (value !== null && holds(value) ? value : null));
 
 /** Places of values that stand alone between gaps: a line through one point would not be seen. */
 function lonely(values) {

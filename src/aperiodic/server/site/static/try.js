@@ -5,6 +5,7 @@ import { showBars } from "./download.js";
 import { missing } from "./missing.js";
 import { problem as problemOf } from "./rules.js";
 import { isRemembered, keepKey, keptKey, keyProblem, startShowButton } from "./key.js";
+import { suggestSymbols } from "./symbols.js";
 
 const NAMES = ["timestamp", "interval", "exchange", "symbol", "start_date", "end_date"];
 
@@ -109,30 +110,9 @@ async function signUp({ currentTarget: button }) {
   }
 }
 
-const suggested = new Map();
-
 /** Suggests symbols that have data on the chosen exchange. */
-async function suggest() {
-  const exchange = form.elements.exchange.value;
-  const key = find("key").value.trim() || form.dataset.demoKey;
-  const hint = find("symbols-hint");
-  if (!key) {
-    hint.textContent = "Suggestions need a key.";
-    return;
-  }
-  const request = `${exchange} ${key}`;
-  if (!suggested.has(request)) {
-    suggested.set(request, fetch(`/api/v1/metadata/symbols?exchange=${encodeURIComponent(exchange)}`, { headers: { "X-API-KEY": key } })
-      .then((answer) => (answer.ok ? answer.json() : null))
-      .catch(() => null));
-  }
-  const body = await suggested.get(request);
-  if (!body) suggested.delete(request);
-  if (form.elements.exchange.value !== exchange) return;
-  document.getElementById("t-symbols").replaceChildren(...(body?.symbols ?? []).map((symbol) => element("option", { value: symbol })));
-  if (!body) hint.textContent = "No suggestions: the server did not accept the key, or was not reached.";
-  else if (body.symbols.length === 1) hint.textContent = `${exchange} has data of 1 symbol here.`;
-  else hint.textContent = `${exchange} has data of ${body.symbols.length} symbols here.`;
+function suggest() {
+  return suggestSymbols(form.elements.exchange, find("key").value.trim() || form.dataset.demoKey, document.getElementById("t-symbols"), find("symbols-hint"));
 }
 
 async function send() {
