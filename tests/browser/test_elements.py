@@ -41,7 +41,7 @@ def test_the_header_and_the_footer_lead_everywhere(open_visit: OpenVisit, width:
     assert top.get_by_role("link", name="Get started").is_visible()
     top.locator("summary").click()
     menu = [words(text) for text in page.locator("[data-menu] a").all_inner_texts()]
-    assert menu == ["Catalog", "Order Flow", "L1 & L2", "Derivatives", "Market Data"]
+    assert menu == ["Catalog", "Symbols", "Order Flow", "L1 & L2", "Derivatives", "Market Data"]
     bottom = page.get_by_role("contentinfo")
     for name in (*_FOOTER, *_FAMILIES):
         assert bottom.get_by_role("link", name=name, exact=True).is_visible(), name

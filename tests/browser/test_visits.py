@@ -59,7 +59,7 @@ def test_a_dataset_is_found_its_field_read_and_its_sample_copied(open_visit: Ope
     page = seen.page
     seen.open("/")
     page.get_by_role("link", name="Browse the catalog").click()
-    page.get_by_label("Search datasets and fields").fill("entropy")
+    page.get_by_label("Search datasets, fields, symbols and pages").fill("entropy")
     page.locator("#results").get_by_text("flow_entropy").first.wait_for()
     assert page.locator("#results").get_by_text("open_interest").count() == 0
     page.locator("#results").get_by_role("link", name="flow").first.click()
@@ -229,6 +229,8 @@ def test_a_key_is_rotated(open_visit: OpenVisit, site: Site) -> None:
     page.get_by_role("button", name="Sign in").click()
     page.locator("[data-account]").wait_for()
     assert "pro" in page.locator("[data-facts]").inner_text()
+    assert "raw (of no use until the plan includes it)" in page.locator("[data-facts]").inner_text()
+    assert "not included" in page.locator("[data-plan]").inner_text()
     page.get_by_role("button", name="Rotate the key …").click()
     page.get_by_role("button", name="Yes, make the new key").click()
     page.locator("[data-new-key] code").first.wait_for()

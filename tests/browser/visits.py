@@ -48,6 +48,8 @@ PAGES: Final = {
     "charts": "/charts",
     "api-docs": "/api-docs",
     "status": "/status",
+    "symbols": "/symbols",
+    "symbol": "/symbols/binance-futures/perpetual-BTC-USDT:USDT",
     "account": "/account",
     "plans": "/plans",
     "order-flow": "/families/order-flow",

@@ -129,6 +129,7 @@ def _describe(key: ObjectKey, task: MonthTask, times: pl.Series) -> NewObject:
         source=task.source,
         fingerprint=task.datasets[key.dataset],
         reason="inputs or definitions changed",
+        first_reason="first build",
         first_exchange=starts[0],
         last_exchange=starts[-1],
     )

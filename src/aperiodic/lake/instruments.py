@@ -83,6 +83,7 @@ def read_instruments(
     *,
     at: int | None = None,
     native: str | None = None,
+    symbol: str | None = None,
     history: bool = False,
 ) -> list[InstrumentRecord]:
     """Return what is known of instruments, by exchange, name and time.
@@ -91,7 +92,8 @@ def read_instruments(
         connection: To the ledger.
         exchange: Only this venue's.
         at: What was true at this time, µs; None: what is true now.
-        native: Only the instruments of this name.
+        native: Only the instruments that the venue calls so.
+        symbol: Only the instruments of this Atlas symbol.
         history: All that was ever true instead.
     """
     query = select(instruments).order_by(instruments.c.exchange, instruments.c.native, instruments.c.valid_from)
@@ -99,6 +101,8 @@ def read_instruments(
         query = query.where(instruments.c.exchange == exchange)
     if native is not None:
         query = query.where(instruments.c.native == native)
+    if symbol is not None:
+        query = query.where(instruments.c.symbol == symbol)
     if not history:
         query = query.where(instruments.c.valid_to.is_(None) if at is None else _valid(at))
     return [_record(row) for row in connection.execute(query).mappings()]

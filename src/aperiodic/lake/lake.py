@@ -68,7 +68,10 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class NewObject:
-    """What a writer says of an object besides its content; see `ObjectRecord`."""
+    """What a writer says of an object besides its content; see `ObjectRecord`.
+
+    `first_reason` is the reason of a first revision, where that is another one.
+    """
 
     key: ObjectKey
     rows: int
@@ -79,6 +82,7 @@ class NewObject:
     last_exchange: int | None = None
     first_local: int | None = None
     last_local: int | None = None
+    first_reason: str | None = None
 
     @classmethod
     def of_ticks(cls, key: ObjectKey, ticks: pl.DataFrame, source: Source, fingerprint: str, reason: str) -> Self:
@@ -294,6 +298,7 @@ def _record(connection: Connection, new: NewObject, stored: StoredObject) -> lis
     if before is not None and unchanged and before.fingerprint == new.fingerprint:
         return []
     revision = before.revision if before is not None and unchanged else latest_revision(connection, new.key) + 1
+    reason = new.first_reason if revision == 1 and new.first_reason is not None else new.reason
     record = ObjectRecord(
         key=new.key,
         path=stored.path,
@@ -307,7 +312,7 @@ def _record(connection: Connection, new: NewObject, stored: StoredObject) -> lis
         last_local=new.last_local,
         source=new.source,
         fingerprint=new.fingerprint,
-        reason=before.reason if before is not None and unchanged else new.reason,
+        reason=before.reason if before is not None and unchanged else reason,
         created_at=now_us(),
     )
     replace_object(connection, record)

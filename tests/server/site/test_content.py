@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.lakes import BTC, VENUE
 from tests.server.in_process import App, application
 
 from aperiodic.accounts.plans import Plan, create_plan, list_plans
 from aperiodic.catalog import DATASETS, Category
+from aperiodic.lake import NewObject, ObjectKey
 from aperiodic.lake.ledger import begin_write
+from aperiodic.market import Clock, Interval, Source
 from aperiodic.server.site import content
 from aperiodic.server.site.content import changes
 from aperiodic.server.site.families import FAMILIES
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 PAGES = (
     "/plans",
+    "/symbols",
     "/faq",
     "/for-agents",
     "/changelog",
@@ -122,7 +127,16 @@ def test_plans_are_those_of_the_ledger(tmp_path: Path) -> None:
             create_plan(connection, Plan("desk", 99, 2, sub_minute=True, raw=False, live=7, requests_per_minute=5_432))
             plans = list_plans(connection)
         text = app.client.get("/plans").text
+        assert "Live connections" not in text
+        assert "no plan has live bars" in text
+        key = ObjectKey.open_bars("ohlcv", Clock.EXCHANGE, Interval.M1, VENUE, BTC, date(2025, 5, 1))
+        batch = app.lake.batch()
+        batch.put(NewObject(key=key, rows=1, source=Source.RECORDING, fingerprint="x", reason="test"), b"x")
+        batch.commit()
+        text = app.client.get("/plans").text
         assert "200 channels at most, and 120 messages" in text
+        assert "Live connections" in text
+        assert '<td class="number">7</td>' in text
     for plan in plans:
         row = text.partition(f'id="plan-{plan.name}"')[2].partition("</tr>")[0]
         assert f"{plan.requests_per_minute:,}" in row

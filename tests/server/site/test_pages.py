@@ -216,7 +216,7 @@ def test_a_search_finds_datasets_and_fields(market: Market) -> None:
     assert "/catalog/l1_liquidity#field-spread_bps" in spread
     assert "/catalog/l1_liquidity#field-bid_depth" not in spread
     assert "#field-" not in market.page("/catalog")
-    assert "Nothing in the catalog holds" in market.page("/catalog?q=zzzzzz")
+    assert "Nothing here is called" in market.page("/catalog?q=zzzzzz")
     assert "19 datasets" in market.page("/catalog")
 
 

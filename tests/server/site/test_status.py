@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -329,3 +330,26 @@ def test_stretches_end_with_the_month_and_add_up_what_can_be_added() -> None:
 @pytest.mark.parametrize("code", CauseCode)
 def test_every_cause_has_words(code: CauseCode) -> None:
     assert cause_words(Cause(code, "some_detail", 2))
+
+
+def test_the_page_of_a_dataset_tells_how_good_its_data_is(app: App) -> None:
+    text = app.client.get("/catalog/ohlcv").text
+    quality = text.partition('id="quality"')[2].partition("</section>")[0]
+    told = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", quality))
+    assert told == {
+        "months complete": "0 of 1",
+        "known gaps": "1",
+        "days without ticks": "1",
+        "days of ticks with arrivals over 60 s late": "0 of 30",
+        "months published anew": "1",
+    }
+    assert "revision 2: late file &amp; &lt;more&gt;" in quality
+
+
+def test_days_with_late_arrivals_are_counted(tmp_path: Path) -> None:
+    with application(tmp_path) as made:
+        put_days(made.lake, BTC, [date(2025, 5, 1)])
+        put_days(made.lake, BTC, [date(2025, 5, 2)], late=True)
+        put_month(made.lake, "ohlcv", "content", "first build")
+        text = made.client.get("/catalog/ohlcv").text
+    assert "<dt>days of ticks with arrivals over 60 s late</dt><dd>1 of 2</dd>" in text

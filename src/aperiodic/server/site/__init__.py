@@ -11,6 +11,7 @@ from aperiodic.server.site.account import get_account_page
 from aperiodic.server.site.api_docs import get_api_docs
 from aperiodic.server.site.assets import get_asset
 from aperiodic.server.site.catalog import get_catalog_page
+from aperiodic.server.site.catalog_state import CatalogState
 from aperiodic.server.site.client import get_client_index, get_client_wheel
 from aperiodic.server.site.content import get_changelog, get_faq, get_for_agents, get_roadmap
 from aperiodic.server.site.dataset import get_dataset_page
@@ -20,12 +21,14 @@ from aperiodic.server.site.families import get_family
 from aperiodic.server.site.feed import get_feed
 from aperiodic.server.site.home import get_home, get_started
 from aperiodic.server.site.incidents import Incidents
+from aperiodic.server.site.known_symbols import KnownSymbols
 from aperiodic.server.site.live import LiveBoard, get_live
 from aperiodic.server.site.notebooks.pages import get_notebook, get_notebooks
 from aperiodic.server.site.plans import get_plans
 from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.series import get_open_requests, get_series
 from aperiodic.server.site.status import get_status
+from aperiodic.server.site.symbols import get_symbol_page, get_symbols_page
 from aperiodic.server.site.well_known import WELL_KNOWN
 
 if TYPE_CHECKING:
@@ -39,6 +42,8 @@ def site_router(service: Service) -> Router:
     preview_bars = PreviewBars(service.lake, service.settings)
     live_board = LiveBoard(service)
     incidents = Incidents(service.lake.engine)
+    known_symbols = KnownSymbols(service.lake.engine)
+    catalog_state = CatalogState(service, preview_bars)
     return Router(
         "/",
         route_handlers=[
@@ -48,6 +53,8 @@ def site_router(service: Service) -> Router:
             get_dataset_page,
             get_charts,
             get_status,
+            get_symbols_page,
+            get_symbol_page,
             get_feed,
             get_account_page,
             get_api_docs,
@@ -71,6 +78,8 @@ def site_router(service: Service) -> Router:
             "preview_bars": Provide(lambda: preview_bars, sync_to_thread=False),
             "live_board": Provide(lambda: live_board, sync_to_thread=False),
             "incidents": Provide(lambda: incidents, sync_to_thread=False),
+            "catalog_state": Provide(lambda: catalog_state, sync_to_thread=False),
+            "known_symbols": Provide(lambda: known_symbols, sync_to_thread=False),
         },
         include_in_schema=False,
     )

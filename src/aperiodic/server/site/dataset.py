@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from aperiodic.catalog import DATASETS, Dataset, Field, dataset
 from aperiodic.completeness.judgement import Completeness
-from aperiodic.completeness.series import read_series, symbols_after
+from aperiodic.completeness.series import PublishedSeries, read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.market.time import months_between
 from aperiodic.server.errors import RequestError
@@ -21,6 +21,7 @@ from aperiodic.server.site.api_docs import constraints
 from aperiodic.server.site.highlights import highlights
 from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars
 from aperiodic.server.site.preview_state import words_of
+from aperiodic.server.site.quality import read_quality
 from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.responses import data_response
@@ -74,7 +75,9 @@ def dataset_page(
     chosen = _parameters(request, service, declared)
     key = service.settings.demo_key if chosen.preview else "YOUR-KEY"
     with service.lake.engine.connect() as connection:
-        heat, months, more = _heat(connection, declared)
+        published, more = _published(connection, declared)
+        quality = read_quality(connection, declared, published)
+    heat, months = _heat(published)
     return render_page(
         request,
         service,
@@ -99,6 +102,7 @@ def dataset_page(
         heat=heat,
         heat_months=months,
         heat_more=more,
+        quality=quality,
         example=_example(declared, preview_bars),
         preview_entries=[entry for entry in service.settings.preview if entry.metric == declared.id],
         neighbours=_neighbours(declared),
@@ -145,24 +149,27 @@ def _valid(name: str, text: str, fallback: str) -> str:
         return fallback
 
 
-def _heat(connection: Connection, declared: Dataset) -> tuple[list[HeatRow], list[str], int]:
-    """Return rows of the coverage map, the months they span, and how many instruments are left out."""
-    found: list[tuple[str, str, dict[str, Completeness]]] = []
+def _published(connection: Connection, declared: Dataset) -> tuple[list[tuple[Exchange, PublishedSeries]], int]:
+    """Return the series of the first instruments of every venue, and of how many venues some are left out."""
+    found: list[tuple[Exchange, PublishedSeries]] = []
     more = 0
     for exchange in Exchange:
         symbols = symbols_after(connection, exchange, "", _SYMBOLS_SHOWN + 1)
         more += len(symbols) > _SYMBOLS_SHOWN
-        found += [
-            (exchange, series.symbol, {month.month: month.completeness for month in series.months})
-            for series in read_series(connection, exchange, symbols[:_SYMBOLS_SHOWN], declared.id, most_gaps=1)
-        ]
-    every = sorted({month for _, _, months in found for month in months})
+        series = read_series(connection, exchange, symbols[:_SYMBOLS_SHOWN], declared.id, most_gaps=1)
+        found += [(exchange, each) for each in series]
+    return found, more
+
+
+def _heat(published: list[tuple[Exchange, PublishedSeries]]) -> tuple[list[HeatRow], list[str]]:
+    """Return rows of the coverage map, and the months they span."""
+    every = sorted({month.month for _, series in published for month in series.months})
     span = months_between(every[0], every[-1]) if every else []
-    rows = [
-        HeatRow(exchange, symbol, tuple(_cell(month, held.get(month)) for month in span))
-        for exchange, symbol, held in found
-    ]
-    return rows, span, more
+    rows = []
+    for exchange, series in published:
+        held = {month.month: month.completeness for month in series.months}
+        rows.append(HeatRow(exchange, series.symbol, tuple(_cell(month, held.get(month)) for month in span)))
+    return rows, span
 
 
 def _cell(month: str, held: Completeness | None) -> tuple[str, str, str]:

@@ -13,6 +13,7 @@ __all__ = ["DATA_MENU", "FOOTER", "NAVIGATION", "Operator"]
 
 DATA_MENU: Final = (
     ("/catalog", "Catalog"),
+    ("/symbols", "Symbols"),
     ("/families/order-flow", "Order Flow"),
     ("/families/l1-l2", "L1 & L2"),
     ("/families/derivatives", "Derivatives"),
@@ -36,6 +37,7 @@ FOOTER: Final = (
         "Data",
         (
             ("/catalog", "Catalog"),
+            ("/symbols", "Symbols"),
             ("/families/order-flow", "Order flow"),
             ("/families/l1-l2", "L1 and L2"),
             ("/families/derivatives", "Derivatives"),

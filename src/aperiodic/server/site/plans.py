@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from aperiodic.accounts.plans import list_plans
 from aperiodic.catalog import DATASETS
 from aperiodic.server.service import Service
+from aperiodic.server.site.catalog_state import holds_live
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.stream.channels import MOST_CHANNELS
 from aperiodic.server.stream.connection import MOST_MESSAGES
@@ -21,6 +22,7 @@ def get_plans(request: Request[Any, Any, Any], service: NamedDependency[Service]
     """Answer with the plans."""
     with service.lake.engine.connect() as connection:
         plans = list_plans(connection)
+        has_live = holds_live(connection)
     tiers = sorted({declared.tier for declared in DATASETS.values()})
     return render_page(
         request,
@@ -29,6 +31,7 @@ def get_plans(request: Request[Any, Any, Any], service: NamedDependency[Service]
         title="Plans",
         description="What each plan of this installation may read, and how to get a key.",
         plans=plans,
+        has_live=has_live,
         tiers={tier: [declared for declared in DATASETS.values() if declared.tier == tier] for tier in tiers},
         address_limit=service.settings.address_requests_per_minute,
         signups_per_hour=service.settings.signups_per_hour,

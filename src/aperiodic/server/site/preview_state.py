@@ -9,14 +9,15 @@ from aperiodic.completeness.series import read_series
 from aperiodic.market.time import months_between
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Connection
 
     from aperiodic.completeness.judgement import Completeness
+    from aperiodic.completeness.series import PublishedMonth
     from aperiodic.server.settings import PreviewEntry
 
-__all__ = ["HeldEntry", "held_entries", "words_of"]
+__all__ = ["HeldEntry", "held_entries", "month_cells", "words_of"]
 
 _NOT_SPANNED: Final = "the recording does not span the month"
 
@@ -48,6 +49,14 @@ def words_of(held: Completeness) -> str:
     faults = [_count(len(held.days_missing), "day") + " without ticks"] if held.days_missing else []
     faults += [_count(held.gaps, "gap")] if held.gaps else []
     return ", ".join(faults) or _NOT_SPANNED
+
+
+def month_cells(months: Iterable[PublishedMonth]) -> tuple[tuple[str, str, str], ...]:
+    """Return published months as cells of a coverage bar: the month, its state, and what to say of it."""
+    return tuple(
+        (month.month, "partial" if (faults := words_of(month.completeness)) else "available", faults or "complete")
+        for month in months
+    )
 
 
 def _held(connection: Connection, entry: PreviewEntry) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from pygments.lexers import get_lexer_by_name
 from aperiodic._version import __version__
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import LakeError
+from aperiodic.market.time import time_at
 from aperiodic.server.links.signing import base_url, host_of
 from aperiodic.server.middleware.conditional_requests import compressed, is_known, strong_tag
 from aperiodic.server.site.assets import asset_url, assets
@@ -128,6 +129,7 @@ def environment() -> Environment:
         footer=FOOTER,
         has_asset=lambda name: name in assets(),
         navigation=NAVIGATION,
+        utc=time_at,
         version=__version__,
     )
     made.filters["markdown"] = markdown

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aperiodic.catalog import Dataset, Field
 
-__all__ = ["MAX_LETTERS", "Found", "best_fields", "search"]
+__all__ = ["MAX_LETTERS", "Found", "best_fields", "fit", "search", "split_words"]
 
 MAX_LETTERS: Final = 80
 """How much of a text is looked for."""
@@ -54,7 +54,7 @@ def search(text: str) -> list[Found]:
 
     Case does not matter and underscores count as spaces; an empty text finds everything, in the order of the catalog.
     """
-    words = _words(text[:MAX_LETTERS])[:_MAX_WORDS]
+    words = split_words(text[:MAX_LETTERS])[:_MAX_WORDS]
     if not words:
         return [Found(declared, (), 0.0) for declared in DATASETS.values()]
     found = [found for declared in DATASETS.values() if (found := _find(declared, words)) is not None]
@@ -63,7 +63,7 @@ def search(text: str) -> list[Found]:
 
 def best_fields(text: str, most: int) -> list[tuple[Dataset, Field]]:
     """Return the fields that fit best, of any dataset, of those that are called so."""
-    words = _words(text[:MAX_LETTERS])[:_MAX_WORDS]
+    words = split_words(text[:MAX_LETTERS])[:_MAX_WORDS]
     scored = [
         (_field_score(declared, field, words), declared, field)
         for declared in DATASETS.values()
@@ -108,8 +108,8 @@ def _field_score(declared: Dataset, field: Field, words: list[str]) -> float:
 
 def _score(words: list[str], texts: Iterable[tuple[str, float]]) -> float:
     """Return how well words fit texts that count differently; 0 when one of them fits none."""
-    parts = [(_words(text), weight) for text, weight in texts]
-    best = [max(weight * _fit(word, there) for there, weight in parts) for word in words]
+    parts = [(split_words(text), weight) for text, weight in texts]
+    best = [max(weight * fit(word, there) for there, weight in parts) for word in words]
     if not all(best):
         return 0.0
     whole = any(there == words for there, weight in parts[:2])
@@ -117,7 +117,8 @@ def _score(words: list[str], texts: Iterable[tuple[str, float]]) -> float:
     return sum(best) + len(words) / max(len(words), len(parts[0][0])) + (_ALL_OF_IT if whole else 0.0)
 
 
-def _fit(word: str, there: list[str]) -> float:
+def fit(word: str, there: list[str]) -> float:
+    """Return how well a word fits the words of a text, 0 to 1: is one, begins one, stands within one."""
     if word in there:
         return _WHOLE
     if any(other.startswith(word) for other in there):
@@ -127,6 +128,7 @@ def _fit(word: str, there: list[str]) -> float:
     return 0.0
 
 
-def _words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
+    """Return the words of a text: without case, split where names are."""
     plain = text.casefold().replace("'s ", " ").replace("\u2019s ", " ")
     return [word for word in _SPLIT.split(plain) if word]

@@ -22,7 +22,7 @@ from aperiodic.completeness.series import read_series
 from aperiodic.completeness.tick_days import TickDays
 from aperiodic.market import Exchange, InvalidInputError, Stream
 from aperiodic.market.errors import unknown_value
-from aperiodic.market.time import now_us, time_at
+from aperiodic.market.time import now_us
 from aperiodic.server.api.data import overall_source
 from aperiodic.server.api.health import Readiness
 from aperiodic.server.api.raw_metadata import HeldTicks
@@ -107,7 +107,6 @@ def _render(
         cause_words=cause_words,
         incident_page=incident_page,
         link=_link,
-        utc=time_at,
     )
 
 

@@ -45,13 +45,20 @@ async function ask(path, key, options = {}) {
   return null;
 }
 
+/** Says what a key is for, and which of it the plan does not include: a scope opens nothing that the plan does not. */
+function scopesOf({ scopes, plan }) {
+  const without = { raw: !plan.raw };
+  const said = scopes.map((scope) => (without[scope] ? `${scope} (of no use until the plan includes it)` : scope));
+  return said.join(", ") || "none";
+}
+
 function showKey(account) {
   const facts = [row("Key", account.public_id ? element("code", {}, account.public_id) : "the demo key, which belongs to everybody")];
   if (account.account) facts.push(row("Account", account.account));
   if (account.label) facts.push(row("Label", account.label));
   facts.push(
     row("Plan", element("span", { class: "chip accent" }, account.plan.name)),
-    row("Scopes", account.scopes.join(", ") || "none"),
+    row("Scopes", scopesOf(account)),
     row("Expires", account.expires_at ? `${moment(account.expires_at)}, ${remaining(account.expires_at)}` : "never"),
   );
   if (account.replaced_by) facts.push(row("Replaced by", element("code", {}, account.replaced_by)));
