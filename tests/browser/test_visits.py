@@ -16,6 +16,7 @@ from tests.lakes import BTC
 from tests.servers import make_key
 
 import aperiodic
+from aperiodic.catalog import DATASETS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Download, Page
@@ -349,3 +350,21 @@ def test_without_capture_there_is_no_live_board(open_visit: OpenVisit) -> None:
     for address in ("/", "/catalog/ohlcv"):
         seen.open(address)
         assert seen.page.locator("[data-live]").is_hidden()
+
+
+def test_facets_narrow_the_catalog_as_they_are_chosen(open_visit: OpenVisit, each_width: int) -> None:
+    seen = open_visit(width=each_width)
+    page = seen.page
+    seen.open("/catalog")
+    cards = page.locator("#results .card")
+    assert cards.count() == len(DATASETS)
+    page.get_by_label("Category").select_option("derivatives")
+    page.wait_for_url("**category=derivatives**")
+    seen.settle()
+    assert 0 < cards.count() < len(DATASETS)
+    assert page.locator("#results .card .spark").count() == cards.count()
+    page.get_by_label("Search datasets, fields, symbols and pages").fill("btcusdt")
+    page.locator("#results").get_by_role("link", name="perpetual-BTC-USDT:USDT").first.click()
+    page.wait_for_url("**/symbols/**")
+    seen.settle()
+    assert page.get_by_role("heading", level=1).inner_text() == "perpetual-BTC-USDT:USDT"
