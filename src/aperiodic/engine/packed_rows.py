@@ -106,11 +106,11 @@ def _unfilled(row: Iterable[Any]) -> list[Any]:
 def _rows(stream: Stream, pieces: Sequence[Piece]) -> Iterator[Iterable[Any]]:
     form = _form_of(stream)
     for piece in pieces:
-        if not isinstance(piece, bytes) or form is None:
+        if not isinstance(piece, bytes):
             yield from piece
-            continue
-        rows = form.iter_unpack(piece[:-1])
-        yield from map(_unfilled, rows) if piece.endswith(_NAN_IS_NULL) else rows
+        elif form is not None:
+            for row in form.iter_unpack(piece[:-1]):
+                yield _unfilled(row) if piece.endswith(_NAN_IS_NULL) else row
 
 
 @cache
