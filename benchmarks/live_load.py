@@ -1,8 +1,9 @@
 """Live rows under load, end to end: `.venv/bin/python benchmarks/live_load.py`.
 
-A mock exchange sends depth updates of 100 instruments, each of which is a tick; `capture`, `normalise`, `live` and `serve`
-are commands of their own, as `up` starts them. This process reads the rows of a second and of a minute of both datasets
-of the book as a client and says how long after the end of its bar each came, and how memory went.
+A mock exchange sends quotes, trades and depth updates of 100 instruments (`--book`: depth updates alone), each of which is
+a tick; `capture`, `normalise`, `live` and `serve` are commands of their own, as `up` starts them. This process reads rows
+of a second and of a minute of some datasets as a client and says how long after the end of its bar each came, and how
+memory went.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections import defaultdict
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if __name__ == "__main__":
     # The root in place of this folder, so that the modules are `benchmarks.…` here as for the type checker.
@@ -37,16 +38,17 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 _COMMAND: Final = (sys.executable, "-c", "from aperiodic.cli import main; main()")
-_DATASETS: Final = ("l2_imbalance", "l2_liquidity")
+_BOOK: Final = ("l2_imbalance", "l2_liquidity")
+_MIXED: Final = ("ohlcv", "flow", "l1_price", "l2_imbalance")
 _STARTS_S: Final = 60
 _WARM_S: Final = 60
 """Rows and memory count from here on: before, kernels are loaded and what is remembered fills."""
 _EVERY_S: Final = 5
 
 
-def _exchange(plan: Sequence[tuple[float, float]], symbols: int, size: int, ready: Connection) -> None:
+def _exchange(plan: Sequence[tuple[float, float]], load: dict[str, Any], ready: Connection) -> None:
     async def tell() -> None:
-        async with MockExchange([LoadSource(plan, symbols=symbols, size=size)], MockSettings(port=0)) as mock:
+        async with MockExchange([LoadSource(plan, **load)], MockSettings(port=0)) as mock:
             ready.send(dict(mock.environment()))
             await mock.finished()
             await asyncio.sleep(_EVERY_S)
@@ -68,10 +70,10 @@ class _Watch(threading.Thread):
             self.samples.append({name: part.memory_info().rss / 1e6 for name, part in self._parts.items()})
 
 
-def _listen(key: str, url: str, seconds: float) -> dict[str, list[float]]:
+def _listen(key: str, url: str, seconds: float, datasets: Sequence[str]) -> dict[str, list[float]]:
     """Return by interval how long after the end of its bar each row came that was told the first time, s."""
     delays: defaultdict[str, list[float]] = defaultdict(list)
-    channels = [f"{name}.binance-futures.{interval}.true" for name in _DATASETS for interval in ("1s", "1m")]
+    channels = [f"{name}.binance-futures.{interval}.true" for name in datasets for interval in ("1s", "1m")]
     began = time.time()
     with aperiodic.stream(key, channels=channels, stream_url=url, snapshot=False) as stream:
         threading.Timer(seconds, stream.close).start()
@@ -83,12 +85,14 @@ def _listen(key: str, url: str, seconds: float) -> dict[str, list[float]]:
     return delays
 
 
-def _start(home: Path, environment: dict[str, str], port: int) -> dict[str, subprocess.Popen[bytes]]:
+def _start(
+    home: Path, environment: dict[str, str], port: int, channels: list[str]
+) -> dict[str, subprocess.Popen[bytes]]:
     words = {
         "serve": ["--port", str(port)],
         "live": [],
         "normalise": ["--follow", "--every", "2", "--simulated"],
-        "capture": ["--exchange", "binance-futures", "--all", "--channels", "book"],
+        "capture": ["--exchange", "binance-futures", "--all", "--channels", *channels],
     }
     return {
         name: subprocess.Popen(
@@ -108,11 +112,13 @@ def main() -> None:
     options.add_argument("--rate", type=float, default=5_000, help="updates a second, of all instruments together")
     options.add_argument("--symbols", type=int, default=100)
     options.add_argument("--size", type=int, default=1_200, help="bytes of an update, about")
+    options.add_argument("--book", action="store_true", help="nothing but updates of the book")
     chosen = options.parse_args()
     print(f"load average before: {os.getloadavg()[0]:.1f}", flush=True)
+    load = {"symbols": chosen.symbols, "size": chosen.size, "mixed": not chosen.book}
     ready, child = get_context("spawn").Pipe()
     plan = [(chosen.seconds, chosen.rate)]
-    mock = get_context("spawn").Process(target=_exchange, args=(plan, chosen.symbols, chosen.size, child), daemon=True)
+    mock = get_context("spawn").Process(target=_exchange, args=(plan, load, child), daemon=True)
     mock.start()
     with TemporaryDirectory(prefix="aperiodic-live-") as folder:
         home, port = Path(folder), _free_port()
@@ -124,12 +130,17 @@ def main() -> None:
             text=True,
             check=True,
         )
-        parts = _start(home, environment, port)
+        parts = _start(home, environment, port, ["book"] if chosen.book else ["book", "quotes", "trades"])
         watch = _Watch(parts)
         watch.start()
         try:
             _wait_for_server(home / "serve.out")
-            delays = _listen(created.stdout.strip(), f"ws://127.0.0.1:{port}/v1/stream", chosen.seconds)
+            delays = _listen(
+                created.stdout.strip(),
+                f"ws://127.0.0.1:{port}/v1/stream",
+                chosen.seconds,
+                _BOOK if chosen.book else _MIXED,
+            )
         finally:
             watch.over.set()
             for part in parts.values():

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -32,6 +34,23 @@ def test_a_load_has_its_rate_and_unbroken_numbers() -> None:
                 body = {"lastUpdateId": book.number, "bids": book.bids(), "asks": book.asks()}
                 chain.snapshot(json.dumps(body).encode(), message.due * 1_000)
     assert chain.state is ChainState.KNOWN
+
+
+def test_a_mixed_load_has_quotes_trades_and_a_book_of_each() -> None:
+    source = LoadSource([(1, 1_000)], symbols=5, mixed=True)
+    messages = [message for message in source.begin(NOW) if message.stream]
+    kinds = Counter(message.stream.partition("@")[2] for message in messages)
+    assert kinds == {"bookTicker": 600, "trade": 200, "depth@0ms": 200}
+    assert {message.stream for message in messages} == source.streams()
+    assert len({message.stream for message in messages}) == 15
+    for message in messages:
+        told = json.loads(message.payload)
+        assert told["stream"] == message.stream
+        assert told["data"]["s"] == message.native
+    book = [json.loads(m.payload)["data"] for m in messages if m.stream == "load000usdt@depth@0ms"]
+    assert all(later["pu"] == earlier["u"] for earlier, later in pairwise(book))
+    trades = [json.loads(m.payload)["data"]["t"] for m in messages if m.stream == "load000usdt@trade"]
+    assert trades == list(range(1, len(trades) + 1))
 
 
 @pytest.mark.parametrize("plan", [[], [(0, 5)], [(5, 0)], [(-1, 5)]])

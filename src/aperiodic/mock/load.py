@@ -1,4 +1,4 @@
-"""A market of depth updates at any rate, for load: the same levels again and again, but for the size of the best bid."""
+"""A market at any rate, for load: the same book again and again, but for the size of the best bid; and quotes and trades."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ _LEVEL_BYTES: Final = 20
 _SIZES: Final = 5
 """Of the best bid, which come in turn: every update is a tick."""
 
+_MIX: Final = ("quote", "trade", "quote", "book", "quote", "quote", "trade", "quote", "quote", "book") * 2
+"""Frames of an instrument in turn, in about the shares in which a busy market sends them."""
 _SECOND_US: Final = 1_000_000
 _FIRST: Final = 1_000_000
+
+
+_STREAMS: Final = {"book": "depth@0ms", "quote": "bookTicker", "trade": "trade"}
 
 
 class LoadSource:
@@ -32,13 +37,16 @@ class LoadSource:
 
     waits = True
 
-    def __init__(self, plan: Sequence[tuple[float, float]], *, symbols: int = 50, size: int = 2_000) -> None:
+    def __init__(
+        self, plan: Sequence[tuple[float, float]], *, symbols: int = 50, size: int = 2_000, mixed: bool = False
+    ) -> None:
         """Prepare a load.
 
         Args:
             plan: Seconds and frames a second, one after the other.
             symbols: Instruments that take turns.
-            size: Bytes of a frame, about.
+            size: Bytes of a depth update, about.
+            mixed: Whether quotes and trades come too, eight of ten frames.
 
         Raises:
             InvalidInputError: `bad_load` for a time or a rate that is not positive.
@@ -49,6 +57,7 @@ class LoadSource:
             )
         self.exchange = Exchange.BINANCE_FUTURES
         self._plan = list(plan)
+        self._kinds = _MIX if mixed else ("book",)
         self._natives = [f"LOAD{number:03}USDT" for number in range(symbols)]
         levels = max(2, size // (2 * _LEVEL_BYTES) - 4)
         self._bids = [[f"{60_000 - level * 0.1:.2f}", f"{1 + level % 7}.000"] for level in range(levels)]
@@ -71,8 +80,9 @@ class LoadSource:
         return frozenset(self._natives)
 
     def streams(self) -> frozenset[str]:
-        """Return their depth streams."""
-        return frozenset(f"{native.lower()}@depth@0ms" for native in self._natives)
+        """Return the streams that are told."""
+        named = {_STREAMS[kind] for kind in self._kinds}
+        return frozenset(f"{native.lower()}@{name}" for native in self._natives for name in named)
 
     def begin(self, now: int) -> Iterator[Message]:
         """Tell all that the plan says."""
@@ -90,19 +100,45 @@ class LoadSource:
             )
             for native in self._natives
         ]
-        numbers = [_FIRST] * len(heads)
-        turn, begin = 0, float(now)
+        numbers, trades = [_FIRST] * len(heads), [0] * len(heads)
+        turn, count, begin = 0, 0, float(now)
         for seconds, rate in self._plan:
             step = _SECOND_US / rate
             for frame in range(int(seconds * rate)):
                 due = int(begin + frame * step)
                 native, stream, head = heads[turn]
+                time = due // 1_000
+                kind = self._kinds[count // len(heads) % len(self._kinds)]
+                count += 1
+                if kind != "book":
+                    trades[turn] += kind == "trade"
+                    yield _other(kind, native, due, count if kind == "quote" else trades[turn])
+                    turn = (turn + 1) % len(heads)
+                    continue
                 before = numbers[turn]
                 number = numbers[turn] = before + 1
-                time = due // 1_000
                 tail = b'"E":%d,"T":%d,"U":%d,"u":%d,"pu":%d,' % (time, time, number, number, before)
                 size = number % _SIZES
                 change = BookChange(before, number, [bests[size]], (), time=time)
                 yield Message(due, stream, native, head + tail + levels[size] + b"}}", number, time, change)
                 turn = (turn + 1) % len(heads)
             begin += seconds * _SECOND_US
+
+
+def _other(kind: str, native: str, due: int, number: int) -> Message:
+    """Return a quote or a trade, whose amount is another each time."""
+    stream, time = f"{native.lower()}@{_STREAMS[kind]}", due // 1_000
+    amount = 1 + number % _SIZES
+    if kind == "quote":
+        data = (
+            f'"e":"bookTicker","u":{number},"s":"{native}","b":"60000.00","B":"{amount}.000","a":"60000.10","A":"1.000",'
+            f'"T":{time},"E":{time}'
+        )
+    else:
+        sold = "true" if number % 2 else "false"
+        data = (
+            f'"e":"trade","E":{time},"T":{time},"s":"{native}","t":{number},"p":"60000.00","q":"{amount}.000",'
+            f'"X":"MARKET","m":{sold}'
+        )
+    payload = f'{{"stream":"{stream}","data":{{{data}}}}}'
+    return Message(due, stream, native, payload.encode(), number, time)
