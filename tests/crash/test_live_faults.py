@@ -223,8 +223,7 @@ def test_no_row_is_wrong_or_missing_without_a_word_whatever_fails(tmp_path: Path
                 if SOAK > 1:
                     time.sleep(10)
             wait_for(series_of(markets, "1m"), now_us() - 60_000_000, "the last minute is told")
-            if SOAK > 1:
-                time.sleep(40)  # what is to be corrected is corrected
+            time.sleep(15 if SOAK == 1 else 40)  # what is to be corrected is corrected
     bars = published(home)
     gaps = micros(ours.gaps)
 

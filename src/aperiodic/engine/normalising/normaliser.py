@@ -33,8 +33,10 @@ _TIDIED_EVERY_S: Final = 60.0
 _JOINED_EVERY_S: Final = 5.0
 _JOINED_SHARE: Final = 1 / 40
 """Of all days; so each has its turn before it has many parts again."""
-_COMMITS_SHARE: Final = 9
+_COMMITS_SHARE: Final = 2
 """After a commit the next one waits at least this many times as long as it took: many small files cost more than few."""
+_COMMITS_APART_S: Final = 5.0
+"""But no longer than this because of it, for gaps become known with commits."""
 _PAUSE_S: Final = 0.25
 _SHORT_PAUSE_S: Final = 0.02
 """The same where ticks are handed over at once."""
@@ -168,7 +170,7 @@ class Normaliser:
     def _next(self) -> Callable[[], list[Shard]] | None:
         """Return what is to be done aside now, if anything; it returns the shards whose commits were made."""
         now = time.monotonic()
-        due = now - self._committed >= max(self._every_s, _COMMITS_SHARE * self._took)
+        due = now - self._committed >= max(self._every_s, min(_COMMITS_SHARE * self._took, _COMMITS_APART_S))
         shards = [shard for shard in self._shards.values() if (due or shard.is_full) and shard.prepare()]
         if due:
             self._committed = now
