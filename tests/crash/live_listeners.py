@@ -122,7 +122,7 @@ class Plain(Listener):
         while not self.over.is_set():
             try:
                 self._connection()
-            except (OSError, InvalidHandshake):
+            except (OSError, InvalidHandshake, ConnectionClosed):  # it ended before it had begun
                 time.sleep(0.2)
 
     def _connection(self) -> None:
