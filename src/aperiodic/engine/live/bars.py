@@ -9,12 +9,13 @@ import numpy as np
 import polars as pl
 
 from aperiodic.catalog import TIME_COLUMN, MonthProduct
-from aperiodic.engine.families import KERNELS, datasets_of
+from aperiodic.engine.families import datasets_of
 from aperiodic.engine.fields import dataset_frame, dataset_frames, new_month_of, partials_of
 from aperiodic.engine.live.rows import FIRST, LiveRow, rows_of
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.day_state import FILES_LAG_US
 from aperiodic.engine.partials.bars import to_frame
+from aperiodic.engine.partials.recorded_day import Records
 from aperiodic.market import DAY_US, Interval
 from aperiodic.market.time import day_at
 
@@ -84,7 +85,7 @@ class LiveBars:
                 for family, interval, bars in state.take_closed(seconds=seconds):
                     closed[family][clock, interval, family].append((owner, bars))
         for family, some in closed.items():
-            kinds = {kind: _framed(kind, parts) for kind, parts in some.items()}
+            kinds = {kind: _framed(kind[1], parts) for kind, parts in some.items()}
             whole = pl.concat([bars for parts in kinds.values() for _, bars in parts], rechunk=True)
             for dataset in datasets_of(family):
                 if _looks_back(dataset):
@@ -280,20 +281,18 @@ class LiveBars:
             del self._months[key]
 
 
-def _framed(kind: _Kind, parts: list[tuple[_Owner, ClosedBars]]) -> list[tuple[_Owner, pl.DataFrame]]:
-    """Return bars as frames; of records one frame is made for all, for each column of a frame takes its time."""
-    _, interval, family = kind
-    columns_of = KERNELS[family].columns_of
-    if columns_of is None:
+def _framed(interval: Interval, parts: list[tuple[_Owner, ClosedBars]]) -> list[tuple[_Owner, pl.DataFrame]]:
+    """Return bars of one kind as frames; of records one frame is made for all, for each column of a frame takes its time."""
+    records = [bars for _, bars in parts if isinstance(bars, Records)]
+    if not records:
         return [(owner, bars) for owner, bars in parts if isinstance(bars, pl.DataFrame)]
-    records = [bars for _, bars in parts if not isinstance(bars, pl.DataFrame)]
-    together = np.concatenate(records)
-    frame = to_frame(together["start"], columns_of(together, interval))
-    ends = np.cumsum([bars.size for bars in records]).tolist()
-    return [
-        (owner, frame.slice(end - bars.size, bars.size))
-        for (owner, _), bars, end in zip(parts, records, ends, strict=True)
-    ]
+    together = np.concatenate([bars for bars, _ in records])
+    frame, begin = to_frame(together["start"], records[0].columns_of(together, interval)), 0
+    framed = []
+    for (owner, _), (bars, _) in zip(parts, records, strict=True):
+        framed.append((owner, frame.slice(begin, bars.size)))
+        begin += bars.size
+    return framed
 
 
 def _frame(dataset: Dataset, bars: pl.DataFrame, month: Month) -> pl.DataFrame:

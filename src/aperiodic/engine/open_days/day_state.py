@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import cache
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ import polars as pl
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.merging import merge_frames, merge_pieces, times_of
 from aperiodic.engine.partials.kernel import DayTicks
+from aperiodic.engine.partials.recorded_day import RecordedDay, Records
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, tick_schema
 
 if TYPE_CHECKING:
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aperiodic.catalog import Family
-    from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay, RecordedDay
+    from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay
 
 __all__ = ["FILES_LAG_US", "ClosedBars", "DayState"]
 
-ClosedBars = pl.DataFrame | np.ndarray[tuple[int], np.dtype[np.void]]
-"""Bars that are over, as `time` and partials, or as records of their kernel."""
+ClosedBars = pl.DataFrame | Records
+"""Bars that are over, as `time` and partials, or before they are columns."""
 
 FILES_LAG_US: Final = 120_000_000
 """The files of open days have bars that ended so long ago."""
@@ -163,7 +164,7 @@ class DayState:
     def take_closed(self, *, seconds: bool = False) -> Iterator[tuple[Family, Interval, ClosedBars]]:
         """Yield the bars that are over and were not yielded before, of every interval; the shorter ones first.
 
-        Where the kernel can make columns of records, they are those, else a frame.
+        Those of a `RecordedDay` are records, so that bars of many days can become columns together.
 
         Args:
             seconds: Whether those below a minute are wanted; when they are again, those of the last two minutes are yielded,
@@ -181,11 +182,11 @@ class DayState:
                 self._taken[family, interval] = edge
                 if self._last.get(family, -1) < since:
                     continue
-                if KERNELS[family].columns_of is not None:
-                    records = cast("RecordedDay", day).records(interval, since)
-                    records = records[: np.searchsorted(records["start"], edge)]
-                    if records.size:
-                        yield family, interval, records
+                if isinstance(day, RecordedDay):
+                    bars, columns_of = day.records(interval, since)
+                    bars = bars[: np.searchsorted(bars["start"], edge)]
+                    if bars.size:
+                        yield family, interval, Records(bars, columns_of)
                     continue
                 over = _before(day.finish([interval], since)[interval], edge)
                 if over.height:

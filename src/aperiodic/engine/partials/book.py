@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from aperiodic.catalog.partials_book import DEPTHS, QUANTITIES
-from aperiodic.engine.partials.bars import SECOND_US, Bars, longest_of, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.bars import SECOND_US, start_of
 from aperiodic.engine.partials.compensated import SUM, add_to, collect, rounded, two_sum
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.engine.partials.recorded_day import RecordedDay
 from aperiodic.jit import kernel
-from aperiodic.market import BOOK_DEPTH, Interval, Stream, book_columns
+from aperiodic.market import BOOK_DEPTH, Stream, book_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     import polars as pl
     from numpy.typing import NDArray
@@ -157,15 +158,15 @@ def finish_books(bars: NDArray[Any]) -> dict[str, NDArray[Any]]:
     return columns | {f"{name}_count": bars["counts"][:, k] for k, name in enumerate(_NAMES)}
 
 
-class BookDay:
+class BookDay(RecordedDay):
     """The bars of a day of order books."""
 
     def __init__(self, _ticks: DayTicks) -> None:
-        self._seconds = Bars(BOOK_BAR)
+        super().__init__(BOOK_BAR, merge_books, lambda bars, _interval: finish_books(bars))
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add snapshots; null amounts are levels that are not there."""
-        seconds = self._seconds
+        seconds = self.seconds
         for part in events[Stream.BOOK].iter_slices(_ROWS_AT_ONCE):
             amounts = part[_AMOUNTS].to_numpy(order="c")
             shown = part[_DEPTH]
@@ -173,23 +174,5 @@ class BookDay:
                 shown = shown.fill_null(BOOK_DEPTH)
             seconds.used = fold_books(part["time"].to_numpy(), amounts, shown.to_numpy(), seconds.room, seconds.used)
 
-    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
-        """Return the bars of all snapshots so far."""
-        return {
-            interval: to_frame(bars["start"], finish_books(bars))
-            for interval, bars in self._tree(longest_of(intervals), since).items()
-            if interval in intervals
-        }
 
-    def records(self, interval: Interval, since: int | None = None) -> NDArray[np.void]:
-        """Return the bars of an interval, of all snapshots so far."""
-        return self._tree(interval, since)[interval]
-
-    def _tree(self, longest: Interval, since: int | None) -> dict[Interval, NDArray[np.void]]:
-        seconds = self._seconds.filled[self._seconds.first_since(since) :]
-        return merge_tree(seconds, merge_books, longest)
-
-
-KERNEL: Final = FamilyKernel(
-    columns={Stream.BOOK: (*_AMOUNTS, _DEPTH)}, open_day=BookDay, columns_of=lambda bars, _interval: finish_books(bars)
-)
+KERNEL: Final = FamilyKernel(columns={Stream.BOOK: (*_AMOUNTS, _DEPTH)}, open_day=BookDay)

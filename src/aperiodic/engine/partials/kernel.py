@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from aperiodic.market import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    import numpy as np
     import polars as pl
-    from numpy.typing import NDArray
 
     from aperiodic.market import Clock, Exchange, Stream
 
-__all__ = ["DayTicks", "FamilyKernel", "OpenDay", "RecordedDay"]
+__all__ = ["DayTicks", "FamilyKernel", "OpenDay"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +61,6 @@ class OpenDay(Protocol):
         """
 
 
-class RecordedDay(OpenDay, Protocol):
-    """A day whose bars are records until they become columns, which those of many days can do together."""
-
-    def records(self, interval: Interval, since: int | None = None) -> NDArray[np.void]:
-        """Return the bars of an interval, of all that was added so far; `since` as of `finish`."""
-
-
 @dataclass(frozen=True, slots=True)
 class FamilyKernel:
     """How the partials of a family are computed.
@@ -81,14 +72,12 @@ class FamilyKernel:
             itself a kernel gets all events and leaves out what it cannot use.
         looks_back: Streams whose latest event before the day matters too, and how far back that may lie, µs; None is
             without limit.
-        columns_of: Where `open_day` begins a `RecordedDay`: makes the named partials of records of an interval.
     """
 
     columns: Mapping[Stream, tuple[str, ...]]
     open_day: Callable[[DayTicks], OpenDay]
     usable: Mapping[Stream, pl.Expr] = field(default_factory=dict)
     looks_back: Mapping[Stream, int | None] = field(default_factory=dict)
-    columns_of: Callable[[NDArray[np.void], Interval], Mapping[str, NDArray[Any]]] | None = None
 
     def bars(self, ticks: DayTicks, intervals: Collection[Interval] = tuple(Interval)) -> dict[Interval, pl.DataFrame]:
         """Compute `time` and one column a partial of a whole day, for each of the intervals."""

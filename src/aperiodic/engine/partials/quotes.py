@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from aperiodic.engine.partials.asof import NEVER
-from aperiodic.engine.partials.bars import SECOND_US, Bars, longest_of, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.bars import SECOND_US, start_of
 from aperiodic.engine.partials.compensated import add, add_pair, two_sum
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.engine.partials.recorded_day import RecordedDay
 from aperiodic.jit import Record, kernel
-from aperiodic.market import Interval, Stream
+from aperiodic.market import Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     import polars as pl
     from numpy.typing import NDArray
@@ -218,39 +219,19 @@ def finish_quotes(bars: NDArray[Any], length_us: int) -> dict[str, NDArray[Any]]
     }
 
 
-class QuoteDay:
+class QuoteDay(RecordedDay):
     """The bars of a day of quotes."""
 
     def __init__(self, _ticks: DayTicks) -> None:
-        self._seconds = Bars(QUOTE_BAR)
+        super().__init__(QUOTE_BAR, merge_quotes, lambda bars, interval: finish_quotes(bars, interval.microseconds))
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add quotes."""
-        seconds = self._seconds
+        seconds = self.seconds
         for part in events[Stream.QUOTES].iter_slices(_ROWS_AT_ONCE):
             bids, bid_amounts, asks, ask_amounts = (part[name].to_numpy() for name in _COLUMNS)
             times = part["time"].to_numpy()
             seconds.used = fold_quotes(times, bids, bid_amounts, asks, ask_amounts, seconds.room, seconds.used)
 
-    def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
-        """Return the bars of all quotes so far."""
-        return {
-            interval: to_frame(bars["start"], _columns_of(bars, interval))
-            for interval, bars in self._tree(longest_of(intervals), since).items()
-            if interval in intervals
-        }
 
-    def records(self, interval: Interval, since: int | None = None) -> NDArray[np.void]:
-        """Return the bars of an interval, of all quotes so far."""
-        return self._tree(interval, since)[interval]
-
-    def _tree(self, longest: Interval, since: int | None) -> dict[Interval, NDArray[np.void]]:
-        seconds = self._seconds.filled[self._seconds.first_since(since) :]
-        return merge_tree(seconds, merge_quotes, longest)
-
-
-def _columns_of(bars: NDArray[np.void], interval: Interval) -> dict[str, NDArray[Any]]:
-    return finish_quotes(bars, interval.microseconds)
-
-
-KERNEL: Final = FamilyKernel(columns={Stream.QUOTES: _COLUMNS}, open_day=QuoteDay, columns_of=_columns_of)
+KERNEL: Final = FamilyKernel(columns={Stream.QUOTES: _COLUMNS}, open_day=QuoteDay)
