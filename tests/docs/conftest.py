@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.server.site.market import Market, build_market, running_market
-from tests.shared import built_once
+from tests.server.site.market import Market, market_of_its_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,9 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    home = tmp_path_factory.mktemp("docs") / "home"
-    shutil.copytree(built_once(tmp_path_factory, "market", build_market), home)
-    with running_market(home) as running:
+    with market_of_its_own(tmp_path_factory, "docs") as running:
         yield running
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 import pytest
-from tests.server.site.market import BTC, build_market, running_market
-from tests.shared import built_once
+from tests.server.site.market import BTC, market_of_its_own
 
 import aperiodic
 
@@ -95,9 +93,7 @@ class Place:
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Market]:
-    home = tmp_path_factory.mktemp("environments") / "home"
-    shutil.copytree(built_once(tmp_path_factory, "market", build_market), home)
-    with running_market(home) as running:
+    with market_of_its_own(tmp_path_factory, "environments") as running:
         yield running
 
 

@@ -7,17 +7,8 @@ from typing import Final
 from aperiodic.catalog import partials as p
 from aperiodic.catalog.expressions import entropy, ratio
 from aperiodic.catalog.model import Category, Dataset, Family, Field, MonthProduct, Unit
+from aperiodic.catalog.size_buckets import BUCKET_BOUNDS, BUCKET_WORDS, MIXED_UNITS
 
-_BUCKET_WORDS: Final = {
-    "small": "worth less than 100 quote units",
-    "medium": "worth 100 to less than 1,000 quote units",
-    "large": "worth 1,000 quote units or more",
-}
-_BUCKET_BOUNDS: Final = {"small": "v < 100", "medium": "100 ≤ v < 1,000", "large": "v ≥ 1,000"}
-_MIXED_UNITS: Final = (
-    "Caution: it divides quote units by base units, as the original data source does, so it is not a fraction of 1 and "
-    "grows with the price level."
-)
 _VOLUME: Final = {"buy": p.buy_volume, "sell": p.sell_volume}
 _COUNT: Final = {"buy": p.buy_count, "sell": p.sell_count}
 _LARGE_BUY_HIGHLIGHT: Final = (
@@ -31,7 +22,7 @@ _delta_notional = p.buy_notional - p.sell_notional
 def _bucket_sums(side: str) -> list[Field]:
     fields = []
     for bucket in p.SIZE_BUCKETS:
-        words = f"taker {side}s {_BUCKET_WORDS[bucket]}"
+        words = f"taker {side}s {BUCKET_WORDS[bucket]}"
         title = f"{side.title()} {bucket.title()} Order"
         fields += [
             Field(
@@ -39,7 +30,7 @@ def _bucket_sums(side: str) -> list[Field]:
                 f"{title} Volume",
                 Unit.QUOTE,
                 f"Notional of {words}. Despite the name it is in quote units.",
-                f"Σ v over {side}s with {_BUCKET_BOUNDS[bucket]}",
+                f"Σ v over {side}s with {BUCKET_BOUNDS[bucket]}",
                 p.bucket_notional(side, bucket),
             ),
             Field(
@@ -47,7 +38,7 @@ def _bucket_sums(side: str) -> list[Field]:
                 f"{title} Count",
                 Unit.COUNT,
                 f"Number of {words}.",
-                f"number of {side}s with {_BUCKET_BOUNDS[bucket]}",
+                f"number of {side}s with {BUCKET_BOUNDS[bucket]}",
                 p.bucket_count(side, bucket),
                 integer=True,
             ),
@@ -62,12 +53,12 @@ def _bucket_percentages(side: str) -> list[Field]:
             f"taker_{side}_{bucket}_order_percentage",
             f"{side.title()} {bucket.title()} Order %",
             Unit.QUOTE_PER_BASE,
-            f"Notional of taker {side}s {_BUCKET_WORDS[bucket]}, divided by taker {side} volume. {_MIXED_UNITS}",
-            f"taker_{side}_{bucket}_order_volume / taker_{side}_volume, bucket: {_BUCKET_BOUNDS[bucket]}",
+            f"Notional of taker {side}s {BUCKET_WORDS[bucket]}, divided by taker {side} volume. {MIXED_UNITS}",
+            f"taker_{side}_{bucket}_order_volume / taker_{side}_volume, bucket: {BUCKET_BOUNDS[bucket]}",
             ratio(p.bucket_notional(side, bucket), _VOLUME[side]),
             null=none,
             highlight=_LARGE_BUY_HIGHLIGHT if (side, bucket) == ("buy", "large") else None,
-            caveat=_MIXED_UNITS,
+            caveat=MIXED_UNITS,
         )
         for bucket in p.SIZE_BUCKETS
     ]
@@ -76,8 +67,8 @@ def _bucket_percentages(side: str) -> list[Field]:
             f"taker_{side}_{bucket}_order_count_percentage",
             f"{side.title()} {bucket.title()} Count %",
             Unit.FRACTION,
-            f"Share of taker {side}s that were {_BUCKET_WORDS[bucket]}, by number.",
-            f"taker_{side}_{bucket}_order_count / taker_{side}_count, bucket: {_BUCKET_BOUNDS[bucket]}",
+            f"Share of taker {side}s that were {BUCKET_WORDS[bucket]}, by number.",
+            f"taker_{side}_{bucket}_order_count / taker_{side}_count, bucket: {BUCKET_BOUNDS[bucket]}",
             ratio(p.bucket_count(side, bucket), _COUNT[side]),
             null=none,
         )

@@ -7,26 +7,17 @@ from typing import Final
 from aperiodic.catalog import partials as p
 from aperiodic.catalog.expressions import ratio
 from aperiodic.catalog.model import Category, Dataset, Family, Field, Unit
+from aperiodic.catalog.size_buckets import BUCKET_BOUNDS, BUCKET_WORDS, MIXED_UNITS
 from aperiodic.catalog.statistics import kurtosis, skewness, variance
 
-_BUCKET_WORDS: Final = {
-    "small": "worth less than 100 quote units",
-    "medium": "worth 100 to less than 1,000 quote units",
-    "large": "worth 1,000 quote units or more",
-}
-_BUCKET_BOUNDS: Final = {"small": "v < 100", "medium": "100 ≤ v < 1,000", "large": "v ≥ 1,000"}
-_MIXED_UNITS: Final = (
-    "Caution: it divides quote units by base units, as the original data source does, so it is not a fraction of 1 and "
-    "grows with the price level."
-)
 _LARGE_COUNT_HIGHLIGHT: Final = (
     "Share of trades worth 1,000 quote units or more. A shift says that who trades, or how orders are split, has "
     "changed."
 )
 _NOTIONAL: Final = {
-    bucket: p.bucket_notional("buy", bucket) + p.bucket_notional("sell", bucket) for bucket in _BUCKET_WORDS
+    bucket: p.bucket_notional("buy", bucket) + p.bucket_notional("sell", bucket) for bucket in BUCKET_WORDS
 }
-_COUNT: Final = {bucket: p.bucket_count("buy", bucket) + p.bucket_count("sell", bucket) for bucket in _BUCKET_WORDS}
+_COUNT: Final = {bucket: p.bucket_count("buy", bucket) + p.bucket_count("sell", bucket) for bucket in BUCKET_WORDS}
 
 _mean = ratio(p.volume, p.n_trades)
 _variance = variance(p.n_trades, p.amount_moment_2)
@@ -34,14 +25,14 @@ _variance = variance(p.n_trades, p.amount_moment_2)
 
 def _bucket_sums() -> list[Field]:
     fields = []
-    for bucket, words in _BUCKET_WORDS.items():
+    for bucket, words in BUCKET_WORDS.items():
         fields += [
             Field(
                 f"{bucket}_order_volume",
                 f"{bucket.title()} Order Volume",
                 Unit.QUOTE,
                 f"Notional of trades {words}. Despite the name it is in quote units.",
-                f"Σ v over trades with {_BUCKET_BOUNDS[bucket]}",
+                f"Σ v over trades with {BUCKET_BOUNDS[bucket]}",
                 _NOTIONAL[bucket],
             ),
             Field(
@@ -49,7 +40,7 @@ def _bucket_sums() -> list[Field]:
                 f"{bucket.title()} Order Count",
                 Unit.COUNT,
                 f"Number of trades {words}.",
-                f"number of trades with {_BUCKET_BOUNDS[bucket]}",
+                f"number of trades with {BUCKET_BOUNDS[bucket]}",
                 _COUNT[bucket],
                 integer=True,
             ),
@@ -63,12 +54,12 @@ def _bucket_percentages() -> list[Field]:
             f"{bucket}_order_percentage",
             f"{bucket.title()} Order %",
             Unit.QUOTE_PER_BASE,
-            f"Notional of trades {words}, divided by volume. {_MIXED_UNITS}",
-            f"{bucket}_order_volume / volume, bucket: {_BUCKET_BOUNDS[bucket]}",
+            f"Notional of trades {words}, divided by volume. {MIXED_UNITS}",
+            f"{bucket}_order_volume / volume, bucket: {BUCKET_BOUNDS[bucket]}",
             ratio(_NOTIONAL[bucket], p.volume),
-            caveat=_MIXED_UNITS,
+            caveat=MIXED_UNITS,
         )
-        for bucket, words in _BUCKET_WORDS.items()
+        for bucket, words in BUCKET_WORDS.items()
     ]
     counts = [
         Field(
@@ -76,11 +67,11 @@ def _bucket_percentages() -> list[Field]:
             f"{bucket.title()} Count %",
             Unit.FRACTION,
             f"Share of trades that were {words}, by number.",
-            f"{bucket}_order_count / n_trades, bucket: {_BUCKET_BOUNDS[bucket]}",
+            f"{bucket}_order_count / n_trades, bucket: {BUCKET_BOUNDS[bucket]}",
             ratio(_COUNT[bucket], p.n_trades),
             highlight=_LARGE_COUNT_HIGHLIGHT if bucket == "large" else None,
         )
-        for bucket, words in _BUCKET_WORDS.items()
+        for bucket, words in BUCKET_WORDS.items()
     ]
     return notional_over_quantity + counts
 

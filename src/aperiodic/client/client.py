@@ -137,8 +137,8 @@ class Client(Discovery):
     """Asks one server; its requests share connections, a cache, and one budget of downloads at the same time.
 
     It may be used by several threads, inside a running event loop (a notebook), and with `with`, which closes its
-    connections at the end. A copy in another process (a fork, or pickle) begins
-    with connections of its own.
+    connections at the end. A copy in another process (a fork, or pickle) begins with
+    connections of its own.
 
     Args:
         api_key: As of `AsyncClient`, like all that follow.
@@ -283,7 +283,7 @@ class Client(Discovery):
             The files, in the order of the request.
 
         Raises:
-            AperiodicDataError: As `get_metrics`, and AperiodicDataError: `manifest_unwritable`.
+            AperiodicDataError: As `get_metrics`; `manifest_unwritable`.
         """
         paths, remarks = self._run(self._core.save(self._core.request(metric, options), Path(to)))
         remarks.tell(stacklevel=2)

@@ -64,7 +64,8 @@ def height_of(stream: Stream, piece: Piece) -> int:
 def ticks_of(stream: Stream, pieces: Sequence[Piece]) -> pl.DataFrame:
     """Return rows as a frame with the columns of `tick_schema(stream)`."""
     plain = _plain_schema(stream)
-    series = _columns_of_bytes(plain, [piece for piece in pieces if isinstance(piece, bytes)], len(pieces))
+    packed = [piece for piece in pieces if isinstance(piece, bytes)]
+    series = _columns_of_bytes(plain, packed) if len(packed) == len(pieces) else None
     if series is None:
         columns = zip(*_rows(stream, pieces), strict=True)
         series = [
@@ -75,17 +76,15 @@ def ticks_of(stream: Stream, pieces: Sequence[Piece]) -> pl.DataFrame:
     return pl.DataFrame(series)
 
 
-def _columns_of_bytes(schema: pl.Schema, pieces: list[bytes], wanted: int) -> list[pl.Series] | None:
-    """Return the columns of rows that are bytes; None where others are among them."""
-    if len(pieces) < wanted:
-        return None
+def _columns_of_bytes(schema: pl.Schema, pieces: list[bytes]) -> list[pl.Series] | None:
+    """Return the columns of rows; None where what is not a number is a value of some rows and is missing in others."""
     columns = np.frombuffer(b"".join([piece[:-1] for piece in pieces]), np.int64).reshape(-1, len(schema)).T.copy()
     marks = {piece[-1:] for piece in pieces}
     if len(marks) > 1 and any(
         piece[-1:] == _WHOLE and bool(np.isnan(np.frombuffer(piece, np.float64, len(piece) // _BYTES)).any())
         for piece in pieces
     ):
-        return None  # of some rows it is a value, of others none
+        return None
     missing = _NAN_IS_NULL in marks
     return [
         pl.Series(name, column)

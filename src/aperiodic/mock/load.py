@@ -18,17 +18,16 @@ _LEVEL_BYTES: Final = 20
 _SIZES: Final = 5
 """Of the best bid, which come in turn: every update is a tick."""
 
-_MIX: Final = ("quote", "trade", "quote", "book", "quote", "quote", "trade", "quote", "quote", "book") * 2
+_MIX: Final = ("quote", "trade", "quote", "book", "quote", "quote", "trade", "quote", "quote", "book")
 """Frames of an instrument in turn, in about the shares in which a busy market sends them."""
+_STREAMS: Final = {"book": "depth@0ms", "quote": "bookTicker", "trade": "trade"}
+
 _SECOND_US: Final = 1_000_000
 _FIRST: Final = 1_000_000
 
 
-_STREAMS: Final = {"book": "depth@0ms", "quote": "bookTicker", "trade": "trade"}
-
-
 class LoadSource:
-    """Depth updates of Binance's futures, of as many instruments as wanted.
+    """Frames of Binance's futures, of as many instruments as wanted.
 
     Attributes:
         exchange: `binance-futures`.
@@ -106,39 +105,44 @@ class LoadSource:
             step = _SECOND_US / rate
             for frame in range(int(seconds * rate)):
                 due = int(begin + frame * step)
-                native, stream, head = heads[turn]
-                time = due // 1_000
+                (native, stream, head), time = heads[turn], due // 1_000
                 kind = self._kinds[count // len(heads) % len(self._kinds)]
                 count += 1
-                if kind != "book":
-                    trades[turn] += kind == "trade"
-                    yield _other(kind, native, due, count if kind == "quote" else trades[turn])
-                    turn = (turn + 1) % len(heads)
-                    continue
-                before = numbers[turn]
-                number = numbers[turn] = before + 1
-                tail = b'"E":%d,"T":%d,"U":%d,"u":%d,"pu":%d,' % (time, time, number, number, before)
-                size = number % _SIZES
-                change = BookChange(before, number, [bests[size]], (), time=time)
-                yield Message(due, stream, native, head + tail + levels[size] + b"}}", number, time, change)
+                if kind == "quote":
+                    yield _quote(native, due, count)
+                elif kind == "trade":
+                    trades[turn] += 1
+                    yield _trade(native, due, trades[turn])
+                else:
+                    before = numbers[turn]
+                    number = numbers[turn] = before + 1
+                    tail = b'"E":%d,"T":%d,"U":%d,"u":%d,"pu":%d,' % (time, time, number, number, before)
+                    size = number % _SIZES
+                    change = BookChange(before, number, [bests[size]], (), time=time)
+                    yield Message(due, stream, native, head + tail + levels[size] + b"}}", number, time, change)
                 turn = (turn + 1) % len(heads)
             begin += seconds * _SECOND_US
 
 
-def _other(kind: str, native: str, due: int, number: int) -> Message:
-    """Return a quote or a trade, whose amount is another each time."""
-    stream, time = f"{native.lower()}@{_STREAMS[kind]}", due // 1_000
-    amount = 1 + number % _SIZES
-    if kind == "quote":
-        data = (
-            f'"e":"bookTicker","u":{number},"s":"{native}","b":"60000.00","B":"{amount}.000","a":"60000.10","A":"1.000",'
-            f'"T":{time},"E":{time}'
-        )
-    else:
-        sold = "true" if number % 2 else "false"
-        data = (
-            f'"e":"trade","E":{time},"T":{time},"s":"{native}","t":{number},"p":"60000.00","q":"{amount}.000",'
-            f'"X":"MARKET","m":{sold}'
-        )
+def _quote(native: str, due: int, number: int) -> Message:
+    time, amount = due // 1_000, 1 + number % _SIZES
+    data = (
+        f'"e":"bookTicker","u":{number},"s":"{native}","b":"60000.00","B":"{amount}.000","a":"60000.10","A":"1.000",'
+        f'"T":{time},"E":{time}'
+    )
+    return _message("quote", native, due, number, data)
+
+
+def _trade(native: str, due: int, number: int) -> Message:
+    time, amount, sold = due // 1_000, 1 + number % _SIZES, "true" if number % 2 else "false"
+    data = (
+        f'"e":"trade","E":{time},"T":{time},"s":"{native}","t":{number},"p":"60000.00","q":"{amount}.000",'
+        f'"X":"MARKET","m":{sold}'
+    )
+    return _message("trade", native, due, number, data)
+
+
+def _message(kind: str, native: str, due: int, number: int, data: str) -> Message:
+    stream = f"{native.lower()}@{_STREAMS[kind]}"
     payload = f'{{"stream":"{stream}","data":{{{data}}}}}'
-    return Message(due, stream, native, payload.encode(), number, time)
+    return Message(due, stream, native, payload.encode(), number, due // 1_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 from tests.servers import make_key, serving
+from tests.shared import built_once
 
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake
@@ -21,6 +23,8 @@ from aperiodic.simulate import MarketSpec, simulate_into
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
 BTC: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
 DAY: Final = date(2025, 5, 1)
@@ -65,3 +69,12 @@ def running_market(home: Path) -> Iterator[Market]:
     settings = ServerSettings(home=home)
     with serving(settings) as api:
         yield Market(api.url.removesuffix("/api/v1"), make_key(settings, "prime-raw"), home)
+
+
+@contextmanager
+def market_of_its_own(factory: pytest.TempPathFactory, name: str) -> Iterator[Market]:
+    """Serve a copy, for tests that change what they ask."""
+    home = factory.mktemp(name) / "home"
+    shutil.copytree(built_once(factory, "market", build_market), home)
+    with running_market(home) as running:
+        yield running

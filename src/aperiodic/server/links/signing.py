@@ -35,6 +35,7 @@ __all__ = [
     "check_link",
     "host_of",
     "make_link",
+    "origin_of",
     "sign",
 ]
 
@@ -72,7 +73,7 @@ class LinkMaker:
         self._host = settings.link_hosts.get(host)
         self._base = ""
         if not self._store.signs:
-            self._base = base_url(self._host or settings.public_url, request.scope["scheme"], host_of(request))
+            self._base = origin_of(request, self._host or settings.public_url)
 
     def link(self, path: str) -> str:
         """Return a link to the object at `path`, valid from now on."""
@@ -84,6 +85,11 @@ class LinkMaker:
 def host_of(request: Request[Any, Any, Any]) -> str:
     """Return the header `Host`; one that is given twice is no host name, so that nobody takes the other one."""
     return ", ".join(request.headers.getall("host", []))
+
+
+def origin_of(request: Request[Any, Any, Any], public_url: str | None) -> str:
+    """Return what the address of anything here begins with for who asks; see `base_url`, raises as it does."""
+    return base_url(public_url, request.scope["scheme"], host_of(request))
 
 
 def base_url(public_url: str | None, scheme: str, host: str) -> str:

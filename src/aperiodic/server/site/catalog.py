@@ -1,12 +1,12 @@
 """The catalog: `/catalog`, searched by `?q=`, narrowed by facets, and its results alone for htmx."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from aperiodic.catalog import DATASETS, Category
+from aperiodic.catalog import DATASETS, Category, Dataset
 from aperiodic.market import Exchange
 from aperiodic.server.api.raw_metadata import HeldTicks
 from aperiodic.server.openapi import Documents
@@ -47,6 +47,10 @@ def get_catalog_page(
     text = query.get("q", "").strip()[:MAX_LETTERS]
     facets = {name: query.get(name, "") for name in _FACETS}
     states = catalog_state.get()
+    choices = _choices()
+    asked = {name: value for name, value in facets.items() if value in choices[name]}  # others ask for nothing
+    of_preview = {entry.metric for entry in service.settings.preview}
+    found = search(text)
     symbols = fitting(text, known_symbols.get(held_ticks.get()))
     template = "catalog_results.html" if request.headers.get("hx-request") == "true" else "catalog.html"
     with service.lake.engine.connect() as connection:
@@ -64,8 +68,8 @@ def get_catalog_page(
         symbols_total=len(symbols),
         pages=find_pages(text, _PAGES),
         best=best_fields(text, _BEST),
-        groups=_groups([found for found in search(text) if _is_wanted(found, facets, states, service)]),
-        is_found=bool(search(text)),
+        groups=_groups([item for item in found if _has(item.dataset, asked, states, of_preview)]),
+        is_found=bool(found),
         venues=[exchange for exchange in Exchange if any(exchange in state.exchanges for state in states.values())],
         tiers=sorted({declared.tier for declared in DATASETS.values()}),
         shown=preview_bars.shown,
@@ -88,16 +92,23 @@ def _groups(found: list[Found]) -> dict[Category, list[Found]]:
     return groups
 
 
-def _is_wanted(found: Found, facets: Mapping[str, str], states: Mapping[str, CardState], service: Service) -> bool:
-    """Tell whether a dataset has what every facet asks for; a value that no facet has asks for nothing."""
-    declared = found.dataset
-    state = states.get(declared.id, CardState())
-    of_preview = {entry.metric for entry in service.settings.preview}
-    names = {category.name.lower() for category in Category}
-    tiers = {str(each.tier) for each in DATASETS.values()}
-    return (
-        (facets["category"] not in names or facets["category"] == declared.category.name.lower())
-        and (facets["venue"] not in set(Exchange) or facets["venue"] in state.exchanges)
-        and (facets["tier"] not in tiers or facets["tier"] == str(declared.tier))
-        and (facets["have"] not in _HAVE or (declared.id in of_preview if facets["have"] == "preview" else state.live))
-    )
+def _choices() -> dict[str, Collection[str]]:
+    """Return what can be asked for of each facet."""
+    tiers = {str(declared.tier) for declared in DATASETS.values()}
+    categories = {category.name.lower() for category in Category}
+    return dict(zip(_FACETS, (categories, set(Exchange), tiers, _HAVE), strict=True))
+
+
+def _has(
+    declared: Dataset, asked: Mapping[str, str], states: Mapping[str, CardState], of_preview: Collection[str]
+) -> bool:
+    """Tell whether a dataset has what is asked for of every facet."""
+    traits = _traits(declared, states.get(declared.id, CardState()), of_preview)
+    return all(value in traits[name] for name, value in asked.items())
+
+
+def _traits(declared: Dataset, state: CardState, of_preview: Collection[str]) -> dict[str, Collection[str]]:
+    """Return what a dataset has of each facet."""
+    have = [name for name, has in (("preview", declared.id in of_preview), ("live", state.live)) if has]
+    names = ((declared.category.name.lower(),), state.exchanges, (str(declared.tier),), have)
+    return dict(zip(_FACETS, names, strict=True))

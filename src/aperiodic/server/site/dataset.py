@@ -10,7 +10,6 @@ from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from aperiodic.catalog import DATASETS, Dataset, Field, dataset
-from aperiodic.completeness.judgement import Completeness
 from aperiodic.completeness.series import PublishedSeries, read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.market.time import months_between
@@ -20,7 +19,7 @@ from aperiodic.server.service import Service
 from aperiodic.server.site.api_docs import constraints
 from aperiodic.server.site.highlights import highlights
 from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars
-from aperiodic.server.site.preview_state import words_of
+from aperiodic.server.site.preview_state import month_cell
 from aperiodic.server.site.quality import read_quality
 from aperiodic.server.site.query import query_values, read_day
 from aperiodic.server.site.rendering import render_page
@@ -168,15 +167,8 @@ def _heat(published: list[tuple[Exchange, PublishedSeries]]) -> tuple[list[HeatR
     rows = []
     for exchange, series in published:
         held = {month.month: month.completeness for month in series.months}
-        rows.append(HeatRow(exchange, series.symbol, tuple(_cell(month, held.get(month)) for month in span)))
+        rows.append(HeatRow(exchange, series.symbol, tuple(month_cell(month, held.get(month)) for month in span)))
     return rows, span
-
-
-def _cell(month: str, held: Completeness | None) -> tuple[str, str, str]:
-    if held is None:
-        return month, "missing", "not published"
-    faults = words_of(held)
-    return (month, "partial", faults) if faults else (month, "available", "complete")
 
 
 def _example(declared: Dataset, preview_bars: PreviewBars) -> list[dict[str, Any]]:

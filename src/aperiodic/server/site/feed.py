@@ -13,7 +13,7 @@ from litestar.status_codes import HTTP_304_NOT_MODIFIED
 from aperiodic._version import __version__
 from aperiodic.market.time import time_at
 from aperiodic.server.api.raw_metadata import HeldTicks
-from aperiodic.server.links.signing import base_url, host_of
+from aperiodic.server.links.signing import origin_of
 from aperiodic.server.middleware.conditional_requests import is_known, strong_tag
 from aperiodic.server.service import Service
 from aperiodic.server.site.incidents import Incident, Incidents
@@ -36,7 +36,7 @@ def get_feed(
 ) -> Response[bytes]:
     """Answer with the feed."""
     public_url = service.settings.public_url
-    origin = base_url(public_url, request.scope["scheme"], host_of(request))
+    origin = origin_of(request, public_url)
     # Not of the header Host: entries keep their ids under whatever name the server is asked.
     body = _feed(incidents.get(held_ticks.get()), origin, uuid5(NAMESPACE_URL, public_url or "aperiodic"))
     tag = strong_tag(body)

@@ -27,6 +27,7 @@ _WORDS: Final = {
     "/faq": "questions help licence cite units nulls clocks simulated real",
     "/account": "sign in up API key usage rotate scopes",
     "/changelog": "versions releases news history",
+    "/roadmap": "plans future next",
 }
 """What people call a page besides its name."""
 

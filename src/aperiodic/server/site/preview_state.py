@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aperiodic.completeness.series import PublishedMonth
     from aperiodic.server.settings import PreviewEntry
 
-__all__ = ["HeldEntry", "held_entries", "month_cells", "words_of"]
+__all__ = ["HeldEntry", "held_entries", "month_cell", "month_cells"]
 
 _NOT_SPANNED: Final = "the recording does not span the month"
 
@@ -42,7 +42,7 @@ def held_entries(connection: Connection, entries: Sequence[PreviewEntry]) -> lis
     return [HeldEntry(entry, *_held(connection, entry)) for entry in entries]
 
 
-def words_of(held: Completeness) -> str:
+def _words_of(held: Completeness) -> str:
     """Say what is known to be missing of a month; empty where nothing is."""
     if held.complete:
         return ""
@@ -51,12 +51,17 @@ def words_of(held: Completeness) -> str:
     return ", ".join(faults) or _NOT_SPANNED
 
 
+def month_cell(month: str, held: Completeness | None) -> tuple[str, str, str]:
+    """Return a month as a cell of a coverage bar: the month, its state, and what to say of it; None: not published."""
+    if held is None:
+        return month, "missing", "not published"
+    faults = _words_of(held)
+    return (month, "partial", faults) if faults else (month, "available", "complete")
+
+
 def month_cells(months: Iterable[PublishedMonth]) -> tuple[tuple[str, str, str], ...]:
-    """Return published months as cells of a coverage bar: the month, its state, and what to say of it."""
-    return tuple(
-        (month.month, "partial" if (faults := words_of(month.completeness)) else "available", faults or "complete")
-        for month in months
-    )
+    """Return published months as cells of a coverage bar."""
+    return tuple(month_cell(month.month, month.completeness) for month in months)
 
 
 def _held(connection: Connection, entry: PreviewEntry) -> tuple[str, str]:
@@ -73,7 +78,7 @@ def _held(connection: Connection, entry: PreviewEntry) -> tuple[str, str]:
         return "missing", "not published here"
     lacking = [month for month in wanted if month not in months]
     faults = [f"{month} is not published" for month in lacking]
-    faults += [f"{month}: {said}" for month, held in months.items() if (said := words_of(held))]
+    faults += [f"{month}: {said}" for month, held in months.items() if (said := _words_of(held))]
     return ("partial", "; ".join(faults)) if faults else ("available", "complete")
 
 

@@ -20,7 +20,7 @@ from aperiodic._version import __version__
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import LakeError
 from aperiodic.market.time import time_at
-from aperiodic.server.links.signing import base_url, host_of
+from aperiodic.server.links.signing import origin_of
 from aperiodic.server.middleware.conditional_requests import compressed, is_known, strong_tag
 from aperiodic.server.site.assets import asset_url, assets
 from aperiodic.server.site.navigation import DATA_MENU, FOOTER, NAVIGATION, Operator
@@ -56,7 +56,7 @@ def render_page(
         **context: What the template needs besides.
     """
     settings = service.settings
-    origin = base_url(settings.public_url, request.scope["scheme"], host_of(request))
+    origin = origin_of(request, settings.public_url)
     body = (
         environment()
         .get_template(template)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from aperiodic.market import Clock, Exchange, Interval
 from aperiodic.server.api.parameters import BARS
@@ -12,7 +12,7 @@ from aperiodic.server.site.preview_bars import PreviewRange
 
 if TYPE_CHECKING:
     from aperiodic.catalog import Dataset
-    from aperiodic.server.settings import ServerSettings
+    from aperiodic.server.settings import PreviewEntry, ServerSettings
 
 __all__ = ["Parameters", "Sample", "samples", "usual_parameters"]
 
@@ -49,6 +49,11 @@ class Parameters:
     end_date: str
     preview: bool
 
+    @classmethod
+    def of_entry(cls, entry: PreviewEntry) -> Self:
+        """Return a request of the preview."""
+        return cls(metric=entry.metric, preview=True, **{name: str(getattr(entry, name)) for name in _NAMES})
+
     @property
     def query(self) -> str:
         """The query string of the request."""
@@ -84,17 +89,19 @@ class Sample:
 
 def usual_parameters(declared: Dataset, settings: ServerSettings) -> Parameters:
     """Return the request that is shown for a dataset: of the preview where that has it, else of the preview."""
-    entry = next((entry for entry in settings.preview if entry.metric == declared.id), None)
+    for entry in settings.preview:
+        if entry.metric == declared.id:
+            return Parameters.of_entry(entry)
     shown = PreviewRange.of(settings) or _FALLBACK
     return Parameters(
         metric=declared.id,
-        timestamp=entry.timestamp if entry else Clock.EXCHANGE,
-        interval=entry.interval if entry else Interval.H1,
-        exchange=entry.exchange if entry else shown.exchange,
-        symbol=entry.symbol if entry else shown.symbol,
-        start_date=(entry.start_date if entry else shown.start).isoformat(),
-        end_date=(entry.end_date if entry else shown.end).isoformat(),
-        preview=entry is not None,
+        timestamp=Clock.EXCHANGE,
+        interval=Interval.H1,
+        exchange=shown.exchange,
+        symbol=shown.symbol,
+        start_date=shown.start.isoformat(),
+        end_date=shown.end.isoformat(),
+        preview=False,
     )
 
 

@@ -88,12 +88,13 @@ def get_symbols_page(
     """Answer with the list of instruments, of a venue (`?exchange=`), that fit a text (`?q=`), a page at a time."""
     asked = query_values(request)
     text = asked.get("q", "").strip()[:MAX_LETTERS]
-    venue = asked.get("exchange", "")
+    venue = asked.get("exchange", "") if asked.get("exchange", "") in set(Exchange) else ""
     known = known_symbols.get(held_ticks.get())
     found = fitting(text, known) if text else list(known)
-    found = [item for item in found if item.exchange == venue] if venue in set(Exchange) else found
+    found = [item for item in found if venue in {"", item.exchange}]
     page = int(asked["page"]) if asked.get("page", "").isascii() and asked.get("page", "").isdigit() else 1
-    page = min(max(page, 1), max(1, -(-len(found) // _SHOWN)))
+    pages = max(1, -(-len(found) // _SHOWN))
+    page = min(max(page, 1), pages)
     return render_page(
         request,
         service,
@@ -101,13 +102,13 @@ def get_symbols_page(
         title="Symbols",
         description="Every instrument of which this installation holds anything: since when, and what.",
         text=text,
-        venue=venue if venue in set(Exchange) else "",
+        venue=venue,
         venues=[exchange for exchange in Exchange if any(item.exchange == exchange for item in known)],
         found=found[(page - 1) * _SHOWN : page * _SHOWN],
         total=len(found),
         known=len(known),
         page=page,
-        pages=max(1, -(-len(found) // _SHOWN)),
+        pages=pages,
     )
 
 
@@ -221,16 +222,7 @@ def _parameters(service: Service, exchange: Exchange, symbol: str, rows: list[_D
         return None
     for entry in service.settings.preview:
         if (entry.exchange, entry.symbol) == (exchange, symbol):
-            return Parameters(
-                metric=entry.metric,
-                preview=True,
-                timestamp=str(entry.timestamp),
-                interval=str(entry.interval),
-                exchange=exchange,
-                symbol=symbol,
-                start_date=f"{entry.start_date}",
-                end_date=f"{entry.end_date}",
-            )
+            return Parameters.of_entry(entry)
     row = next((each for each in rows if each.declared.id == _EXAMPLE), rows[0])
     clock = next(clock for clock, intervals in row.row.series.intervals.items() if intervals)
     first, last = month_days(row.row.series.months[-1].month)

@@ -7,7 +7,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from aperiodic.catalog import DATASETS
-from aperiodic.server.links.signing import base_url, host_of
+from aperiodic.server.links.signing import origin_of
 from aperiodic.server.service import Service
 from aperiodic.server.site.assets import assets
 from aperiodic.server.site.families import FAMILIES
@@ -34,14 +34,14 @@ def page_paths() -> list[str]:
 def get_robots(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[str]:
     """Answer with what crawlers may ask for: pages, and neither data nor the accounts of visitors."""
     lines = ["User-agent: *", "Disallow: /api/", "Disallow: /files/", "Disallow: /site/", "Disallow: /account", ""]
-    lines.append(f"Sitemap: {_origin(request, service)}/sitemap.xml")
+    lines.append(f"Sitemap: {origin_of(request, service.settings.public_url)}/sitemap.xml")
     return Response("\n".join(lines) + "\n", headers=_KEPT, media_type="text/plain")
 
 
 @get("/sitemap.xml", sync_to_thread=False)
 def get_sitemap(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[str]:
     """Answer with the addresses of all pages."""
-    origin = _origin(request, service)
+    origin = origin_of(request, service.settings.public_url)
     urls = "\n".join(f"  <url><loc>{escape(origin + path)}</loc></url>" for path in page_paths())
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -54,10 +54,6 @@ def get_sitemap(request: Request[Any, Any, Any], service: NamedDependency[Servic
 def get_icon() -> Response[bytes]:
     """Answer with the icon, for browsers that do not read the page's links to it."""
     return Response(assets()["favicon.ico"].body, headers=_KEPT, media_type="image/x-icon")
-
-
-def _origin(request: Request[Any, Any, Any], service: Service) -> str:
-    return base_url(service.settings.public_url, request.scope["scheme"], host_of(request))
 
 
 WELL_KNOWN: Final = (get_robots, get_sitemap, get_icon)
