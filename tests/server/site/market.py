@@ -29,8 +29,20 @@ if TYPE_CHECKING:
 BTC: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
 DAY: Final = date(2025, 5, 1)
 _PANEL: Final = re.compile(r'<section id="panel-(\w+)".*?<code>(.*?)</code>', re.DOTALL)
-_CODE: Final = re.compile(r"<pre[^>]*><code>(.*?)</code>", re.DOTALL)
+_BLOCK: Final = re.compile(
+    r'<figure class="code" data-code data-language="(\w+)">\s*<figcaption><span>(.*?)</span>.*?<code>(.*?)</code>',
+    re.DOTALL,
+)
 _TAG: Final = re.compile(r"<[^>]+>")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Code of a page: its language, what stands above it, and the text as it is copied."""
+
+    language: str
+    label: str
+    text: str
 
 
 @dataclass(frozen=True)
@@ -48,9 +60,10 @@ class Market:
         """The code that a page shows, by the name of its tab; the placeholder of a key is replaced by the key."""
         return {name: self._copied(code) for name, code in _PANEL.findall(self.page(path))}
 
-    def code(self, path: str) -> list[str]:
-        """All the code that a page shows, in order."""
-        return [self._copied(code) for code in _CODE.findall(self.page(path))]
+    def blocks(self, path: str) -> list[Block]:
+        """All the code that a page shows to be copied, in order; what two places show is here once."""
+        found = _BLOCK.findall(self.page(path))
+        return list(dict.fromkeys(Block(kind, html.unescape(label), self._copied(code)) for kind, label, code in found))
 
     def _copied(self, code: str) -> str:
         return html.unescape(_TAG.sub("", code)).replace("YOUR-KEY", self.key)

@@ -79,6 +79,8 @@ def curl_line(endpoint: Endpoint, origin: str, preview_key: str) -> str:
         origin: Scheme and host of the server.
         preview_key: A key for the preview endpoints; others need one of the reader's own.
     """
+    if any(parameter.name == "signature" for parameter in endpoint.parameters):  # nobody can make up a link
+        return f'curl {"--head" if endpoint.method == "HEAD" else "--output data.parquet"} "YOUR-LINK"\n'
     path = endpoint.path
     for parameter in _of_place(endpoint, "path"):
         path = path.replace(f"{{{parameter.name}}}", quote(parameter.example, safe="/"))

@@ -1,4 +1,4 @@
-"""Requests as code: the same parameters in Python, curl, the command line and SQL. Tests run every one of them."""
+"""Requests as code: the same parameters in Python, curl, JavaScript, the command line and SQL. Tests run all of it."""
 
 from __future__ import annotations
 
@@ -116,6 +116,7 @@ def samples(parameters: Parameters, api: str, key: str) -> list[Sample]:
     return [
         Sample("python", "Python", "python", _python(parameters, api, key)),
         Sample("curl", "curl", "bash", _curl(parameters, api, key)),
+        Sample("javascript", "JavaScript", "javascript", _javascript(parameters, api, key)),
         Sample("cli", "Command line", "bash", _command(parameters, api, key)),
         Sample("duckdb", "DuckDB", "python", _duckdb(parameters, api, key)),
     ]
@@ -142,6 +143,27 @@ def _python_value(text: str) -> str:
 
 def _curl(parameters: Parameters, api: str, key: str) -> str:
     return f'curl -H "X-API-KEY: {key}" \\\n  "{api}{parameters.path}"\n'
+
+
+def _javascript(parameters: Parameters, api: str, key: str) -> str:
+    """Save the files, as Node.js does; a browser takes the same lines but the two about files."""
+    return (
+        "// Node.js 18 or newer: save as fetch.mjs, then node fetch.mjs\n"
+        'import { writeFile } from "node:fs/promises";\n\n'
+        "async function get(url, headers = {}) {\n"
+        "  const answer = await fetch(url, { headers });\n"
+        "  if (!answer.ok) throw new Error(await answer.text());\n"
+        "  return answer;\n"
+        "}\n\n"
+        f'const url = "{api}{parameters.path}";\n'
+        f'const {{ files, missing }} = await (await get(url, {{ "X-API-KEY": "{key}" }})).json();\n'
+        "for (const file of files) {\n"
+        f'  const name = `{parameters.metric}-${{file.year}}-${{String(file.month).padStart(2, "0")}}.parquet`;\n'
+        "  await writeFile(name, Buffer.from(await (await get(file.url)).arrayBuffer()));\n"
+        '  console.log(`${name}: ${file.rows} rows, ${file.complete ? "complete" : "incomplete"}`);\n'
+        "}\n"
+        'if (!files.length) console.log("nothing is published of these months:", missing);\n'
+    )
 
 
 def _command(parameters: Parameters, api: str, key: str) -> str:
