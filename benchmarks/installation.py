@@ -57,6 +57,8 @@ LAST: Final = date(2025, 4, 30)
 
 _EPOCH: Final = date(1970, 1, 1)
 _TRADES_A_DAY: Final = 30_000
+_TRADES_OF_SECONDS: Final = 600_000
+"""Trades a day of the month with bars of a second: a busy market, in which most seconds have a few."""
 _VERSION: Final = 1
 _UNLIMITED: Final = 1_000_000
 """Requests a minute; the limits are not what is measured."""
@@ -78,13 +80,13 @@ def make_installation(inputs: Inputs) -> Path:
 
 def make_installation_of_a_second(inputs: Inputs) -> Path:
     """Return the folder of an installation with a month of `flow` at 1s, of the true clock."""
-    home = inputs.folder / f"installation-1s-{_TRADES_A_DAY}-seed{SEED}-v{_VERSION}"
+    home = inputs.folder / f"installation-1s-{_TRADES_OF_SECONDS}-seed{SEED}-v{_VERSION}"
     if not home.exists():
         draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
         with closing(Lake.open(settings_of(draft))) as lake:
             rng = np.random.default_rng(SEED)
             days = [FIRST + timedelta(days=number) for number in range(31)]
-            ticks = (day_of_trades(rng, _TRADES_A_DAY, (day - _EPOCH).days * DAY_US) for day in days)
+            ticks = (day_of_trades(rng, _TRADES_OF_SECONDS, (day - _EPOCH).days * DAY_US) for day in days)
             partials = [day_of(of_day, Clock.TRUE)[Interval.S1] for of_day in ticks]
             bars = dataset_frame(DATASETS["flow"], pl.concat(partials, rechunk=True))
             batch = lake.batch()

@@ -187,18 +187,14 @@ def _sdk_many(inputs: Inputs) -> Result:
 
 
 def _sdk_columns(inputs: Inputs) -> Result:
-    columns, whole, _, _ = _sdk_again(inputs)
-    return Result(columns / whole, f"{columns / 1e6:,.1f} MB : {whole / 1e6:,.1f} MB")
+    pairs, whole = in_fresh_process(serving.two_columns, inputs)
+    least, middle, most = (share / 1e6 for share in (min(pairs), median(pairs), max(pairs)))
+    return Result(median(pairs) / whole, f"{middle:,.1f} MB ({least:,.1f} to {most:,.1f}) : {whole / 1e6:,.1f} MB")
 
 
 def _sdk_second_call(inputs: Inputs) -> Result:
-    _, _, moved, took = _sdk_again(inputs)
+    moved, took = in_fresh_process(serving.again, inputs)
     return Result(took, f"{moved:,.0f} bytes moved")
-
-
-@cache
-def _sdk_again(inputs: Inputs) -> tuple[float, float, float, float]:
-    return in_fresh_process(serving.two_columns_and_again, inputs)
 
 
 def _links(inputs: Inputs) -> Result:
@@ -278,8 +274,8 @@ ROWS: Final = (
         "sdk-time",
         "SDK, 24 months of flow 1m: times faster than client 4.3.1",
         "x",
-        2,
         3,
+        4,
         _sdk_time,
         more_is_better=True,
     ),
@@ -295,13 +291,13 @@ ROWS: Final = (
     ),
     Row(
         "sdk-columns",
-        "two of 36 columns of a month of flow 1s: bytes ÷ those of the whole",
+        "two of 36 columns of a month of flow 1s, the median pair of neighbours: bytes ÷ those of the whole",
         "x",
         0.08,
         None,
         _sdk_columns,
     ),
-    Row("sdk-again", "the whole of it a second time, from the cache", "s", 0.1, None, _sdk_second_call),
+    Row("sdk-again", "SDK, 24 months of flow 1m a second time, from the cache", "s", 0.1, None, _sdk_second_call),
     Row(
         "capture-loop",
         "capture of 2 KB frames, the event loop's thread: times the rate of `websockets` that throws them away",

@@ -8,10 +8,10 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import warnings
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ import litestar
 import msgspec
 
 import aperiodic
+from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake
 from aperiodic.server import Secrets
 from aperiodic.server.api.data import get_data
@@ -50,12 +51,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ORIGINAL",
+    "again",
     "data_request",
     "links_against_fastapi",
     "links_alone",
     "many_against_original",
     "sdk_against_original",
-    "two_columns_and_again",
+    "two_columns",
 ]
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
@@ -71,11 +73,7 @@ def sdk_against_original(inputs: Inputs) -> tuple[Pairs, Pairs]:
     home = make_installation(inputs)
     key = new_key(home)
     with running(serve_ours, home) as url:
-        # -E: whatever PYTHONPATH says, this interpreter's own client is meant.
-        turns = [
-            (_fetch([sys.executable], url, key), _fetch([str(ORIGINAL), "-E"], url, key))
-            for _ in range(inputs.pairs + 1)
-        ]
+        turns = [(_fetch(url, key), _fetch(url, key, original=True)) for _ in range(inputs.pairs + 1)]
     if any(ours["rows"] != theirs["rows"] for ours, theirs in turns):
         raise RuntimeError("the two clients returned different numbers of rows")
     counted = turns[1:]  # the first turn compiles byte code and fills the page cache
@@ -91,43 +89,53 @@ def many_against_original(inputs: Inputs) -> Pairs:
     key = new_key(home)
     asked = ["ohlcv", "15m", "2024-05-01", "2025-04-30", *map(str, MANY)]
     with running(serve_ours, home) as url:
-        turns = [
-            (_fetch([sys.executable], url, key, asked), _fetch([str(ORIGINAL), "-E"], url, key, asked))
-            for _ in range(inputs.pairs + 1)
-        ]
+        turns = [(_fetch(url, key, asked), _fetch(url, key, asked, original=True)) for _ in range(inputs.pairs + 1)]
     if any(ours["rows"] != theirs["rows"] for ours, theirs in turns):
         raise RuntimeError("the two clients returned different numbers of rows")
     return Pairs.of((ours["seconds"], theirs["seconds"]) for ours, theirs in turns[1:])
 
 
-def two_columns_and_again(inputs: Inputs) -> tuple[float, float, float, float]:
-    """Fetch two columns of a month of `flow` at 1s, then the whole of it, and again some times, with a cache.
-
-    Returns:
-        Bytes that moved for the columns, for the whole, and for the whole again; and the median seconds of that.
-    """
+def two_columns(inputs: Inputs) -> tuple[list[float], float]:
+    """Fetch a month of `flow` at 1s two columns at a time, and whole; return the bytes that moved for each pair, and for it."""
     home = make_installation_of_a_second(inputs)
-    asked: dict[str, Any] = {
+    asked = _asked("true", "1s", FIRST + timedelta(days=30))
+    fields = [field.name for field in DATASETS["flow"].fields]
+    with running(serve_ours, home) as url, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of this month only the bars are there
+        with aperiodic.Client(new_key(home, "prime"), base_url=f"{url}/api/v1", cache=False) as client:
+
+            def moved(columns: list[str] | None) -> float:
+                before = _file_bytes(url)
+                client.get_metrics(**asked, columns=columns)
+                return _file_bytes(url) - before
+
+            return [moved([one, other]) for one, other in pairwise([*fields, fields[0]])], moved(None)
+
+
+def again(inputs: Inputs) -> tuple[float, float]:
+    """Fetch 24 months of `flow` at 1m with a cache, and again some times; return the bytes that moved then, and the median seconds."""
+    home = make_installation(inputs)
+    asked = _asked("exchange", "1m", LAST)
+    with running(serve_ours, home) as url, TemporaryDirectory() as kept, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with aperiodic.Client(new_key(home), base_url=f"{url}/api/v1", cache=Path(kept)) as client:
+            client.get_metrics(**asked)
+            before = _file_bytes(url)
+            took = [seconds(lambda: client.get_metrics(**asked)) for _ in range(inputs.pairs)]
+            return _file_bytes(url) - before, median(took)
+
+
+def _asked(clock: str, interval: str, last: date) -> dict[str, Any]:
+    return {
         "metric": "flow",
-        "timestamp": "true",
-        "interval": "1s",
+        "timestamp": clock,
+        "interval": interval,
         "exchange": str(VENUE),
         "symbol": str(SYMBOL),
         "start_date": FIRST,
-        "end_date": FIRST + timedelta(days=30),
+        "end_date": last,
         "show_progress": False,
     }
-    moved: list[float] = []
-    took: list[float] = []
-    with running(serve_ours, home) as url, TemporaryDirectory() as kept, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of this month only the bars are there
-        client = aperiodic.Client(new_key(home, "prime"), base_url=f"{url}/api/v1", cache=Path(kept))
-        with client:
-            for columns in (["volume_delta", "flow_entropy"], None, *[None] * inputs.pairs):
-                before = _file_bytes(url)
-                took.append(seconds(lambda: client.get_metrics(**asked, columns=columns)))  # noqa: B023
-                moved.append(_file_bytes(url) - before)
-    return moved[0], moved[1], sum(moved[2:]), median(took[2:])
 
 
 def _file_bytes(url: str) -> float:
@@ -135,13 +143,24 @@ def _file_bytes(url: str) -> float:
     return sum(float(line.split()[1]) for line in told.splitlines() if line.startswith("aperiodic_file_bytes_total"))
 
 
-def _fetch(python: list[str], url: str, key: str, asked: list[str] | None = None) -> dict[str, float]:
+def _fetch(url: str, key: str, asked: list[str] | None = None, *, original: bool = False) -> dict[str, float]:
+    """Fetch with one of the clients, both in the environment of the original one: with the same HTTP library and Polars."""
     asked = asked or ["flow", "1m", FIRST.isoformat(), LAST.isoformat(), str(SYMBOL)]
+    # -E: whatever PYTHONPATH says, the client is meant that this environment has.
     done = subprocess.run(
-        [*python, "-W", "ignore", "-m", "benchmarks.fetch", f"{url}/api/v1", *asked],
+        [
+            str(ORIGINAL),
+            *(["-E"] if original else []),
+            "-W",
+            "ignore",
+            "-m",
+            "benchmarks.fetch",
+            f"{url}/api/v1",
+            *asked,
+        ],
         cwd=_ROOT,
         # A cache would make the second turn an easy one.
-        env={**os.environ, "APERIODIC_API_KEY": key, "APERIODIC_CACHE": "0"},
+        env={**os.environ, "APERIODIC_API_KEY": key, "APERIODIC_CACHE": "0", "PYTHONPATH": str(_ROOT / "src")},
         stdout=subprocess.PIPE,
         check=True,
     )

@@ -17,6 +17,7 @@ from aperiodic.market import AperiodicDataError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
+    from aperiodic.client.bodies import Bodies
     from aperiodic.client.errors import DownloadError
     from aperiodic.client.links import FileLink, Links
 
@@ -105,8 +106,13 @@ async def fetch_renewing(links: Links, link: FileLink, attempt: Callable[[FileLi
         raise stale.error from None
 
 
-async def download_frame(transport: Transport, read: Callable[[bytes], T], link: FileLink) -> T:
+async def download_frame(transport: Transport, bodies: Bodies, read: Callable[[bytes], T], link: FileLink) -> T:
     """Fetch a file into memory and read it, once."""
+    async with bodies.one(link.size or 0):
+        return await _download(transport, read, link)
+
+
+async def _download(transport: Transport, read: Callable[[bytes], T], link: FileLink) -> T:
     max_bytes = _MAX_BYTES if link.size is None else link.size
     try:
         async with transport.open(link.url, headers=AS_STORED) as answer:

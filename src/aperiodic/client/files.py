@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from aperiodic.client.bodies import Bodies
 from aperiodic.client.download import download_frame, fetch_renewing
 from aperiodic.client.errors import DownloadError
 from aperiodic.client.frames import read_frame
@@ -127,6 +128,7 @@ class Files:
     def __init__(self, transport: Transport, cache: Cache | None) -> None:
         self._transport = transport
         self._cache = cache
+        self._bodies = Bodies()
 
     async def frame(self, links: Links, link: FileLink, wanted: Wanted, meter: Meter) -> pl.DataFrame:
         """Fetch what is wanted of a file.
@@ -178,7 +180,7 @@ class Files:
                     return frame
                 if writable and await self._save(links, link, meter):
                     return await _read(link, wanted, self._cache.whole(link.sha256))
-        return await fetch_renewing(links, link, partial(download_frame, self._transport, wanted.read))
+        return await fetch_renewing(links, link, partial(download_frame, self._transport, self._bodies, wanted.read))
 
     async def _save(self, links: Links, link: FileLink, meter: Meter) -> bool:
         """Fetch a file into the cache; return False when there is no room for it."""

@@ -39,6 +39,7 @@ async def fetch_raw(transport: Transport, request: RawRequest) -> Delivery:
         AperiodicDataError: `server_unreachable`, or `unexpected_schema` when the files do not fit together.
     """
     # As in `fetch_bars`.
+    from aperiodic.client.bodies import Bodies  # noqa: PLC0415
     from aperiodic.client.download import download_all, download_frame, fetch_renewing  # noqa: PLC0415
     from aperiodic.client.names import ServerNames  # noqa: PLC0415
     from aperiodic.client.raw_links import raw_links  # noqa: PLC0415
@@ -62,10 +63,11 @@ async def fetch_raw(transport: Transport, request: RawRequest) -> Delivery:
             "download_raw() keeps them on disk.",
             stacklevel=1,
         )
+    bodies = Bodies()
     with progress(request.title, total, "B", shown=request.show_progress and total > 0) as advance:
 
         async def fetch(link: FileLink) -> pl.DataFrame:
-            frame = await fetch_renewing(links, link, partial(download_frame, transport, read))
+            frame = await fetch_renewing(links, link, partial(download_frame, transport, bodies, read))
             await columns.check(frame.schema, link)
             advance(link.size or 0)
             return frame

@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
+import httpcore
 import httpx
 
 from aperiodic._version import __version__
@@ -36,6 +37,8 @@ __all__ = [
 ]
 
 _READ_S: Final = 60.0
+_READ_BYTES: Final = 256 * 1024
+"""Read from a connection at once: what asyncio takes from a socket. httpcore's quarter of it has the rest copied each time."""
 
 _NOT_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 
@@ -125,6 +128,8 @@ async def open_transport(
         AperiodicDataError: `missing_package`, `bad_proxy` or `bad_certificates`: the environment asks for what cannot
             be done.
     """
+    # httpcore has no other way to say it; a program's own connections read as much at once, which is no harm.
+    httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = max(httpcore.AsyncHTTP11Connection.READ_NUM_BYTES, _READ_BYTES)
     times = httpx.Timeout(silence_s, connect=silence_s / 4, pool=None)
     async with _client(max_connections, times, proxy) as client:
         yield _HttpxTransport(client)
@@ -164,7 +169,9 @@ class _HttpxTransport:
         _fetching.set(True)
         try:
             async with self._client.stream("GET", url, params=params, headers=headers) as answer:
-                yield Opened(answer.status_code, answer.headers, answer.aiter_bytes())
+                # What is not encoded is not looked at once more on its way.
+                pieces = answer.aiter_bytes() if "Content-Encoding" in answer.headers else answer.aiter_raw()
+                yield Opened(answer.status_code, answer.headers, pieces)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransportError(_reason(error, url, self._client.timeout)) from error
         finally:
