@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import csv
+import re
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
-from tests.browser.visits import PHONE, TABLET, WIDE
+from tests.browser.visits import PHONE, TABLET, WIDE, visit
 from tests.lakes import BTC
-from tests.servers import make_key
+from tests.servers import make_key, serving
 
 from aperiodic.catalog import DATASETS
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page, Route
     from tests.browser.conftest import OpenVisit, Site
     from tests.browser.visits import Visit
+
+    from aperiodic.server.settings import ServerSettings
 
 _STACK: Final = "[data-stack]"
 _STATUS: Final = "[data-explore-status]"
@@ -243,3 +251,182 @@ def test_four_fields_are_light_and_do_not_move(open_visit: OpenVisit, width: int
     assert seen.page.locator(".uplot").count() == 4
     assert seen.page.evaluate("window.shifted") < 0.05
     assert seen.page.evaluate(_WEIGHT) < _MOST_BYTES
+
+
+def test_depth_is_drawn_as_a_heat_map_and_saved_as_it_is_published(
+    open_visit: OpenVisit, site: Site, each_width: int
+) -> None:
+    seen = open_visit(width=each_width)
+    page = seen.page
+    seen.open("/charts?metric=l2_liquidity&field=depth&metric=l2_imbalance&field=ratios_avg&interval=15m")
+    drawn(seen)
+    assert page.evaluate(_COLOURS) == [True, True]
+    legend = page.locator(f"{_STACK} .legend").nth(1)
+    last = saved_rows(page)[-1]
+    column = "l2_liquidity.{} binance-futures exchange"
+    band = (float(last[column.format("ask_agg_10")]) - float(last[column.format("ask_agg_5")])) / 5
+    told = re.search(r"ask 6\u201310 ≈?([\d.,]+)", legend.inner_text())
+    assert told is not None
+    assert float(told[1].replace(",", "")) == pytest.approx(band, rel=1e-6)
+    frame = site.api.metrics(
+        "l2_imbalance",
+        timestamp="exchange",
+        interval="15m",
+        exchange="binance-futures",
+        symbol=str(BTC),
+        start_date="2025-05-01",
+        end_date="2025-05-02",
+    )
+    wanted = frame["imbalance_ratio_25_avg"][-1]
+    assert float(last["l2_imbalance.imbalance_ratio_25_avg binance-futures exchange"]) == wanted
+    choices(page)
+    page.get_by_role("button", name="difference", exact=True).click()
+    drawn(seen)
+    assert "exchange time" in legend.inner_text(), "a heat map is of one clock, and says of which"
+    assert seen.overflow() <= 0
+    assert seen.serious() == []
+
+
+def test_values_beside_the_chart_are_of_what_is_in_view(open_visit: OpenVisit) -> None:
+    seen = open_visit()
+    page = seen.page
+    seen.open("/charts?metric=flow&field=volume_delta&interval=15m")
+    drawn(seen)
+    time = page.locator(f"{_STACK} .legend span").first
+    newest = time.inner_text()
+    assert newest.startswith("2025-05-02 23:")
+    stack = page.locator(_STACK)
+    stack.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowLeft")
+    pointed = time.inner_text()
+    assert pointed < newest
+    page.keyboard.press("+")
+    assert time.inner_text() == pointed, "zooming leaves the crosshair where it is"
+    page.emulate_media(color_scheme="dark")
+    page.locator("[data-theme-switch]").click()
+    assert time.inner_text() >= pointed, "drawn anew, there is no crosshair, so the newest in view is told"
+    box = page.locator(f"{_STACK} .u-over").bounding_box()
+    assert box is not None
+    for _ in range(3):
+        page.keyboard.press("0")
+        page.get_by_role("button", name="Zoom in").click()
+    page.mouse.move(box["x"] + 100, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 50, box["y"] + 50, steps=4)
+    page.mouse.up()
+    page.mouse.move(5, 5)
+    seen.settle()
+    page.get_by_role("button", name="Show as table").click()
+    last = page.locator("#chart-table tbody th").last
+    last.wait_for()
+    assert time.inner_text().removesuffix(" UTC") == last.inner_text()
+    assert last.inner_text() < newest
+
+
+def test_of_large_files_only_the_bytes_that_are_needed_are_fetched(open_visit: OpenVisit, site: Site) -> None:
+    """Files of tests are small: the page is told that anything above 1,000 bytes is large."""
+    seen = open_visit()
+    page = seen.page
+
+    def strict(route: Route) -> None:
+        answer = route.fetch()
+        text = answer.text()
+        assert "const WHOLE_BYTES = 4e6;" in text
+        route.fulfill(response=answer, body=text.replace("const WHOLE_BYTES = 4e6;", "const WHOLE_BYTES = 1e3;"))
+
+    page.route("**/workspace-data.js", strict)
+    asked: list[str] = []
+    page.on(
+        "request", lambda request: asked.append(request.headers.get("range", "")) if "/files/" in request.url else None
+    )
+    seen.open(_SECONDS)
+    page.get_by_label("API key").fill(site.api.key)
+    page.get_by_label("API key").press("Tab")
+    drawn(seen)
+    assert asked
+    assert all(re.fullmatch(r"bytes=\d+-\d+", each) for each in asked)
+    told = [row["flow.volume_delta binance-futures true"] for row in saved_rows(page)]
+    frame = site.api.metrics(
+        "flow",
+        timestamp="true",
+        interval="1s",
+        exchange="binance-futures",
+        symbol=str(BTC),
+        start_date="2025-05-01",
+        end_date="2025-05-01",
+    )
+    assert [float(each) for each in told if each] == frame["volume_delta"].drop_nulls().to_list()
+
+
+def test_a_chart_of_the_preview_stands_in_the_frame_of_another_site(
+    browser: Browser, open_visit: OpenVisit, installation: ServerSettings
+) -> None:
+    seen = open_visit()
+    seen.open("/charts")
+    seen.page.get_by_role("button", name="Embed").click()
+    assert "Other sites may not" in seen.page.locator("[data-frame]").inner_text()
+    with serving(installation.model_copy(update={"embed_origins": ("*",)})) as api:
+        url = api.url.removesuffix("/api/v1")
+        with visit(browser, url) as open_to_all:
+            page = open_to_all.page
+            open_to_all.open("/charts?metric=l2_liquidity&field=depth&metric=flow&field=volume_delta&interval=15m")
+            drawn(open_to_all)
+            page.get_by_role("button", name="Embed").click()
+            code = page.locator("[data-frame] code").inner_text()
+            assert code.startswith(f'<iframe src="{url}/embed/chart?metric=l2_liquidity&field=depth')
+            page.get_by_role("button", name="1m", exact=True).click()
+            assert "needs a key" in page.locator("[data-frame]").inner_text()
+            assert page.locator("[data-frame] figure").is_hidden()
+            assert open_to_all.faults == []
+        with another_site(code) as elsewhere, visit(browser, elsewhere) as other:
+            other.page.goto(elsewhere)
+            frame = other.page.frame_locator("iframe")
+            frame.locator(".uplot canvas").last.wait_for()
+            assert frame.locator(".legend").count() == 3
+            assert "/charts?metric=l2_liquidity" in (frame.locator("[data-whole]").get_attribute("href") or "")
+            assert other.faults == []
+    with another_site(code.replace(url, seen.url)) as elsewhere, visit(browser, elsewhere) as other:
+        other.page.goto(elsewhere)
+        other.page.wait_for_load_state("networkidle")
+        assert any("frame-ancestors 'none'" in fault for fault in other.faults)
+        assert other.page.frame_locator("iframe").locator("canvas").count() == 0
+
+
+@contextmanager
+def another_site(page: str) -> Iterator[str]:
+    """Serve one page on an origin of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            if self.path == "/":
+                self.wfile.write(f'<!doctype html><link rel="icon" href="data:,">{page}'.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_with_a_key_charts_need_no_preview(browser: Browser, installation: ServerSettings, site: Site) -> None:
+    with serving(installation.model_copy(update={"preview": ()})) as api, visit(browser, api.url[:-7]) as seen:
+        page = seen.page
+        seen.open("/charts?metric=flow&field=volume_delta")
+        assert "nothing is open to everyone" in page.locator(_STATUS).inner_text()
+        assert "Nothing of this installation is open" in page.locator(".lead").inner_text()
+        page.get_by_label("API key").fill(site.api.key)
+        page.get_by_label("API key").press("Tab")
+        drawn(seen)
+        assert page.locator(_STATUS).inner_text() == ""
+        assert named(page)["symbol"] == [str(BTC)]
+        assert named(page)["start_date"] == ["2025-05-01"]
+        assert len(saved_rows(page)) > 40
+        assert seen.faults == []

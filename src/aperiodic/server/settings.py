@@ -14,6 +14,7 @@ from aperiodic.market import Clock, Exchange, Interval, Stream
 __all__ = ["PreviewEntry", "RawPreviewEntry", "ServerSettings"]
 
 _BASE_URL: Final = r"^https?://[^/?#]+(/[^?#]*)?$"
+_SITE: Final = r"^(\*|https?://(\*\.)?[A-Za-z0-9.-]+(:[0-9]{1,5})?)$"
 _LINK: Final = r"^((https?://|mailto:)[!-~]{1,400})?$"
 
 
@@ -85,6 +86,7 @@ class ServerSettings(Settings):
         connections_per_address: Connections that one address may have open, where no proxies are trusted.
         trusted_proxies: How many reverse proxies add to `X-Forwarded-For`; 0: the header is not believed.
         log_format: How `aperiodic serve` writes its log on standard error.
+        embed_origins: Schemes and hosts of the sites that may show charts of the preview in frames; none: no site may.
         operator_name: Who runs the installation, for the bottom of every page; empty: not told.
         operator_contact: Address of a page, or `mailto:` and an e-mail address, to reach the operator; empty for none.
         operator_channels: Addresses where the operator can be followed, as a JSON list.
@@ -106,6 +108,7 @@ class ServerSettings(Settings):
     connections_per_address: int = Field(default=256, ge=1)
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     log_format: Literal["json", "text", "none"] = "none"
+    embed_origins: tuple[Annotated[str, StringConstraints(pattern=_SITE)], ...] = Field(default=(), max_length=50)
     operator_name: str = Field(default="", max_length=100)
     operator_contact: str = Field(default="", pattern=_LINK)
     operator_channels: tuple[Annotated[str, Field(pattern=_LINK)], ...] = Field(default=(), max_length=6)

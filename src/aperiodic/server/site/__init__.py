@@ -15,6 +15,7 @@ from aperiodic.server.site.catalog_state import CatalogState
 from aperiodic.server.site.client import get_client_index, get_client_wheel
 from aperiodic.server.site.content import get_changelog, get_faq, get_for_agents, get_roadmap
 from aperiodic.server.site.dataset import get_dataset_page
+from aperiodic.server.site.embed import get_embedded_chart
 from aperiodic.server.site.errors import error_page, wants_page
 from aperiodic.server.site.explore import get_charts
 from aperiodic.server.site.families import get_family
@@ -52,6 +53,7 @@ def site_router(service: Service) -> Router:
             get_catalog_page,
             get_dataset_page,
             get_charts,
+            get_embedded_chart,
             get_status,
             get_symbols_page,
             get_symbol_page,

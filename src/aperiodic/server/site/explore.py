@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
+from sqlalchemy import Connection
 
 from aperiodic.catalog import DATASETS, Category
+from aperiodic.completeness.series import read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
+from aperiodic.market.time import month_days
 from aperiodic.server.queries.published import published_symbols
 from aperiodic.server.service import Service
+from aperiodic.server.site.heat_maps import HEAT_MAPS, heat_map
 from aperiodic.server.site.preview_bars import CHART_INTERVALS, PreviewBars, PreviewRange
 from aperiodic.server.site.query import query_pairs, read_day
 from aperiodic.server.site.rendering import render_page
@@ -30,6 +34,7 @@ PANES: Final = 4
 _CLOCKS: Final = (*Clock, "both", "difference")
 _STYLES: Final = ("bars", "lines")
 _FIRST: Final = "flow"
+_CANDLES: Final = "ohlcv"
 _Choice = TypeVar("_Choice", bound=str)
 _Fallback = TypeVar("_Fallback", bound=str | None)
 
@@ -66,14 +71,11 @@ def get_charts(
     request: Request[Any, Any, Any], service: NamedDependency[Service], preview_bars: NamedDependency[PreviewBars]
 ) -> Response[bytes]:
     """Answer with the page of charts."""
-    shown = preview_bars.shown
-    open_venues: list[Exchange] = []
-    venues: list[Exchange] = []
-    if shown is not None:
-        with service.lake.engine.connect() as connection:
-            open_venues = shown_venues(connection, shown)
-            others = [exchange for exchange in Exchange if exchange not in open_venues]
-            venues = [*open_venues, *(other for other in others if published_symbols(connection, other))]
+    with service.lake.engine.connect() as connection:
+        open_venues = [] if preview_bars.shown is None else shown_venues(connection, preview_bars.shown)
+        others = [exchange for exchange in Exchange if exchange not in open_venues]
+        venues = [*open_venues, *(other for other in others if published_symbols(connection, other))]
+        shown = preview_bars.shown if open_venues else _first_held(connection, venues)
     return render_page(
         request,
         service,
@@ -83,6 +85,7 @@ def get_charts(
         choice=None if shown is None else read_choice(request.scope["query_string"], venues, shown),
         pane_count=PANES,
         categories={category: [d for d in DATASETS.values() if d.category == category] for category in Category},
+        heat_maps=HEAT_MAPS,
         intervals=tuple(Interval),
         open_intervals=CHART_INTERVALS,
         clocks=_CLOCKS,
@@ -90,8 +93,19 @@ def get_charts(
         venues=venues,
         open_venues=open_venues,
         shown=shown,
-        source=preview_bars.source(),
+        source=preview_bars.source() if open_venues else None,
+        embed_origins=service.settings.embed_origins,
     )
+
+
+def _first_held(connection: Connection, venues: list[Exchange]) -> PreviewRange | None:
+    """Return an instrument that is published and its last month, to begin with where there is no preview."""
+    for exchange in venues:
+        for symbol in symbols_after(connection, exchange, "", 1):
+            for series in read_series(connection, exchange, [symbol], _CANDLES, most_gaps=1):
+                first, last = month_days(series.months[-1].month)
+                return PreviewRange(exchange, symbol, first, last)
+    return None
 
 
 def read_choice(query_string: bytes, venues: list[Exchange], shown: PreviewRange) -> Choice:
@@ -102,7 +116,7 @@ def read_choice(query_string: bytes, venues: list[Exchange], shown: PreviewRange
     Args:
         query_string: As the browser sent it.
         venues: Those that have published anything, best first.
-        shown: The preview, whose symbol and days are drawn where the address names no others.
+        shown: The symbol and the days that are drawn where the address names no others.
     """
     given: dict[str, list[str]] = {}
     for name, value in query_pairs(query_string, keep_blank=True):
@@ -129,7 +143,9 @@ def read_choice(query_string: bytes, venues: list[Exchange], shown: PreviewRange
 
 
 def _field(metric: str, name: str = "") -> str:
-    """Return the field of that name, else the one to look at first."""
+    """Return the field or heat map of that name, else the field to look at first."""
+    if heat_map(metric, name) is not None:
+        return name
     fields = DATASETS[metric].fields
     return next(
         (field.name for field in fields if field.name == name),

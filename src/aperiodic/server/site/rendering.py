@@ -27,6 +27,8 @@ from aperiodic.server.site.navigation import DATA_MENU, FOOTER, NAVIGATION, Oper
 from aperiodic.server.wheel import WHEEL_PATH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from litestar import Request
 
     from aperiodic.server.service import Service
@@ -42,6 +44,7 @@ def render_page(
     title: str,
     description: str,
     status: int = HTTP_200_OK,
+    frame_ancestors: Sequence[str] = (),
     **context: object,
 ) -> Response[bytes]:
     """Render a page of the site.
@@ -53,6 +56,7 @@ def render_page(
         title: Title of the page, without the site's name.
         description: One sentence for search engines and previews.
         status: HTTP status.
+        frame_ancestors: Sites that may show the page in a frame; none by default.
         **context: What the template needs besides.
     """
     settings = service.settings
@@ -73,17 +77,21 @@ def render_page(
             **context,
         )
     )
-    return html_answer(request, service, body.encode(), status)
+    return html_answer(request, service, body.encode(), status, frame_ancestors)
 
 
 def html_answer(
-    request: Request[Any, Any, Any], service: Service, body: bytes, status: int = HTTP_200_OK
+    request: Request[Any, Any, Any],
+    service: Service,
+    body: bytes,
+    status: int = HTTP_200_OK,
+    frame_ancestors: Sequence[str] = (),
 ) -> Response[bytes]:
     """Answer with HTML: compressed where the browser takes that, and only when it does not have it already."""
     tag = f"W/{strong_tag(body)}"
     headers = {
         "Cache-Control": "no-cache",
-        "Content-Security-Policy": content_security_policy(service),
+        "Content-Security-Policy": content_security_policy(service, frame_ancestors),
         "Cross-Origin-Opener-Policy": "same-origin",
         "ETag": tag,
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -95,8 +103,8 @@ def html_answer(
     return Response(compressed(request, body, headers), status_code=status, headers=headers, media_type="text/html")
 
 
-def content_security_policy(service: Service) -> str:
-    """Return what a page may load: this host's own files, and data from the hosts of links."""
+def content_security_policy(service: Service, frame_ancestors: Sequence[str] = ()) -> str:
+    """Return what a page may load: this host's own files, and data from the hosts of links; and who may frame it."""
     hosts = {_origin(url) for url in service.settings.link_hosts.values()}
     if service.settings.public_url is not None:
         hosts.add(_origin(service.settings.public_url))
@@ -105,9 +113,11 @@ def content_security_policy(service: Service) -> str:
         with suppress(LakeError):  # without credentials there are no links to follow either
             hosts.add(_origin(store.sign("any", 1)))
     connect = " ".join(["'self'", *sorted(hosts)])
+    framing = " ".join(frame_ancestors) or "'none'"
     return (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-        f"connect-src {connect}; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        f"connect-src {connect}; manifest-src 'self'; base-uri 'none'; form-action 'self'; "
+        f"frame-ancestors {framing}"
     )
 
 

@@ -1,7 +1,7 @@
 // Stacks of panes with one crosshair and one range of time. Data comes from this host only.
 import { number, utc } from "./format.js";
 import { element } from "./dom.js";
-import { candlePane, colours, gridOf, isSigned, linePane, MARGIN, onGrid } from "./panes.js";
+import { candlePane, colours, gridOf, heatPane, isSigned, linePane, MARGIN, onGrid } from "./panes.js";
 import { pictureOf } from "./picture.js";
 import { onThemeChange } from "./site.js";
 
@@ -44,6 +44,7 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
     );
   const panes = content.panes.map((pane) => ({
     ...pane,
+    heat: pane.heat?.map((row) => ({ ...row, values: onGrid(grid, row.times, row.values, seconds) })),
     lines: pane.lines.map((line) => {
       const values = onGrid(grid, line.times, line.values, seconds);
       return { ...line, values, bars: Boolean(pane.bars) && pane.lines.length === 1 && isSigned(values) };
@@ -57,10 +58,12 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
   const whole = { from: 0, to: grid.length - 1 };
   let range = viewed(grid, view) ?? whole;
   let at = null;
+  let pointer = null; // the pane that the crosshair is moved in
   let drawn = null;
   let telling = false;
 
   function draw() {
+    at = null; // what is drawn anew has no crosshair yet
     drawn?.remove();
     place.replaceChildren();
     const legends = [];
@@ -78,9 +81,10 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
     }
     const plots = panes.map((pane, i) => {
       const box = host(pane);
-      const plot = linePane(box, {
+      const plot = (pane.heat ? heatPane : linePane)(box, {
         grid,
         lines: pane.lines,
+        rows: pane.heat,
         height: HEIGHTS.lines + (i === panes.length - 1 ? 30 : 0),
         margin: () => margin,
         timeAxis: i === panes.length - 1,
@@ -109,7 +113,11 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
         for (const plot of plots) plot.redraw(true, true);
       }
       // An interval is as wide as its bar: half of the first and of the last stick out of the range.
-      for (const plot of plots) plot.setScale("x", { min: range.from - 0.5, max: range.to + 0.5 });
+      for (const plot of plots) plot.batch(() => plot.setScale("x", { min: range.from - 0.5, max: range.to + 0.5 }));
+      const [first, last] = shownRange();
+      if (at === null) write();
+      else if (at < first || at > last) point(null);
+      else tell(pointer);
       ranged?.(shownRange());
     }
     function resize() {
@@ -171,6 +179,13 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
   function point(index, source) {
     if (index === at || telling) return;
     at = index;
+    pointer = source;
+    tell(source);
+  }
+
+  /** Brings the crosshairs of every pane but `source`, and all legends, to where the crosshair is. */
+  function tell(source) {
+    const index = at;
     telling = true;
     drawn.plots.forEach((plot, i) => {
       if (i !== source) plot.setCursor(index === null ? { left: -10, top: -10 } : { left: plot.valToPos(index, "x"), top: 1 }, false);
@@ -184,10 +199,11 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
     write();
   }
 
-  /** Writes the values at the crosshair, or the latest: all of one time, so that a line that ends earlier says so. */
+  /** Writes the values at the crosshair, or the latest in view: all of one time, so that a line that ends earlier says so. */
   function write() {
     const paint = colours();
-    const index = at ?? Math.max(...(prices ? [lastHeld(prices.close)] : []), ...panes.flatMap((pane) => pane.lines.map((line) => lastHeld(line.values))));
+    const [, last] = shownRange();
+    const index = at ?? Math.max(...(prices ? [lastHeld(prices.close, last)] : []), ...panes.flatMap((pane) => pane.lines.map((line) => lastHeld(line.values, last))));
     for (const { legend, lines: pane } of drawn.legends) {
       if (!pane) {
         const parts = ["open", "high", "low", "close"].map((name) => entry(name, number(prices[name][index])));
@@ -196,7 +212,7 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
       }
       legend.replaceChildren(
         element("strong", {}, pane.title),
-        ...pane.lines.map((line, i) => entry(line.label, told(line, index), line.bars ? null : paint[i % paint.length], line.dashed)),
+        ...(pane.heat ?? pane.lines).map((line, i) => entry(line.label, told(line, index, last), line.bars || pane.heat ? null : paint[i % paint.length], line.dashed)),
         element("span", {}, pane.unit),
       );
       if (!prices) legend.prepend(element("span", {}, `${utc(grid[index])} UTC`));
@@ -204,9 +220,9 @@ export function stack(place, content, { wheel = false, ranged, view = null } = {
   }
 
   /** A value at an interval; where the line has none, until when it has any. */
-  function told(line, index) {
+  function told(line, index, inView) {
     if (line.values[index] !== null) return number(line.values[index]);
-    const last = lastHeld(line.values);
+    const last = lastHeld(line.values, inView);
     return at === null && line.values[last] !== null && last < index ? `ends ${utc(grid[last])}` : "no value";
   }
 
@@ -305,9 +321,10 @@ function entry(label, value, colour, dashed = false) {
   return made;
 }
 
-function lastHeld(values) {
-  const found = values.findLastIndex((value) => value !== null);
-  return found < 0 ? values.length - 1 : found;
+/** The last place up to `end` that has a value; `end` itself where none has. */
+function lastHeld(values, end) {
+  for (let i = end; i >= 0; i--) if (values[i] !== null) return i;
+  return end;
 }
 
 /** The price at an interval, or the last before it, where the crosshair of the candles can stand. */

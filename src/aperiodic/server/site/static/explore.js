@@ -7,8 +7,9 @@ import { isRemembered, keepKey, keptKey, keyProblem } from "./key.js";
 import { problem as problemOf } from "./rules.js";
 import { announce } from "./site.js";
 import { suggestSymbols } from "./symbols.js";
-import { readCandles, readLine, Refused, tooMany } from "./workspace-data.js";
-import { addressOf, press, readForm, viewOf, writeForm } from "./workspace-state.js";
+import { tooMany } from "./workspace-data.js";
+import { byTime, load, venuesOf } from "./workspace-panes.js";
+import { addressOf, frameOf, press, readForm, viewOf, writeForm } from "./workspace-state.js";
 
 const MOST_ROWS = 500;
 
@@ -18,6 +19,10 @@ const place = section?.querySelector("[data-stack]");
 const status = section?.querySelector("[data-explore-status]");
 const table = section?.querySelector("[data-table]");
 const lacks = section?.querySelector("[data-missing]");
+
+const frame = section?.querySelector("[data-frame]");
+const words = section?.querySelector("[data-frame-words]");
+const allowed = words?.textContent;
 
 let drawn = null;
 let shown = null;
@@ -34,7 +39,8 @@ function wrong(state) {
   const key = keyBox().value.trim();
   if (venuesOf(state).every((exchange) => isOpen(state, exchange))) return "";
   const { symbol, start, end, intervals } = form.dataset;
-  return key ? keyProblem(key) : `This needs your API key. Without one, ${symbol} is open from ${start} to ${end}, at intervals of ${intervals.replaceAll(" ", ", ")}.`;
+  if (key) return keyProblem(key);
+  return !symbol ? "This needs your API key: nothing is open to everyone here." : `This needs your API key. Without one, ${symbol} is open from ${start} to ${end}, at intervals of ${intervals.replaceAll(" ", ", ")}.`;
 }
 
 /** Whether the preview holds what is asked for of a venue. */
@@ -43,61 +49,10 @@ function isOpen(state, exchange) {
   return state.symbol === symbol && state.start_date === start && state.end_date === end && venues.split(" ").includes(exchange) && intervals.split(" ").includes(state.interval);
 }
 
-const venuesOf = ({ exchange, compare }) => [exchange, ...(compare ? [compare] : [])];
-
-/** Reads the candles and the panes of a state, and what of them is missing. */
-async function load(state, signal) {
-  const { interval, symbol, start_date, end_date } = state;
-  const key = keyBox().value.trim();
-  const lacking = [];
-  const clocks = ["both", "difference"].includes(state.timestamp) ? ["exchange", "true"] : [state.timestamp];
-  const read = async (how, metric, exchange, timestamp, fields = []) => {
-    const name = `${metric} of ${exchange}, ${timestamp} time`;
-    try {
-      const line = await how({ metric, fields, interval, timestamp, exchange, symbol, start_date, end_date }, { open: isOpen(state, exchange), key }, signal);
-      lacking.push(...line.lacking.map((each) => `${name}: ${each}`));
-      return line;
-    } catch (error) {
-      if (!(error instanceof Refused) || error.fatal) throw error;
-      lacking.push(`${name}: ${error.message.replace(/\.$/, "")}`);
-      return null;
-    }
-  };
-  const candles = await read(readCandles, "ohlcv", state.exchange, clocks[0]);
-  const panes = [];
-  for (const [metric, field] of state.panes) {
-    const lines = [];
-    for (const exchange of venuesOf(state)) {
-      const found = [];
-      for (const timestamp of clocks) {
-        const line = await read(readLine, metric, exchange, timestamp, [field]);
-        found.push({ timestamp, times: line?.times ?? [], values: line?.fields[field] ?? [] });
-      }
-      lines.push(...linesOf(state, exchange, found, `${metric}.${field}`));
-    }
-    const option = form.querySelector(`[data-pane] option[value="${metric}.${field}"]`);
-    const title = state.timestamp === "difference" ? `${option.textContent}, true less exchange time` : option.textContent;
-    panes.push({ title, unit: option.dataset.unit, lines, bars: state.style === "bars" });
-  }
-  return { interval, candles, panes, lacking: [...new Set(lacking)] };
-}
-
-/** The lines of one field and venue: on each clock, or the one clock less the other. */
-function linesOf(state, exchange, found, column) {
-  const venue = venuesOf(state).length > 1 ? exchange : "";
-  if (state.timestamp === "difference") {
-    const [byExchange, byTrue] = found;
-    const other = byTime(byExchange.times, byExchange.values);
-    const values = byTrue.times.map((time, i) => (byTrue.values[i] === null || (other.get(time) ?? null) === null ? null : byTrue.values[i] - other.get(time)));
-    return [{ label: venue, column: [column, exchange, "difference"].join(" "), times: byTrue.times, values }];
-  }
-  return found.map(({ timestamp, times, values }) => ({
-    label: [venue, found.length > 1 ? `${timestamp} time` : ""].filter(Boolean).join(", "),
-    column: [column, exchange, timestamp].join(" "),
-    times,
-    values,
-    dashed: timestamp === "true" && found.length > 1,
-  }));
+/** What a field or heat map is called, its unit and, of a heat map, its rows. */
+function described(name) {
+  const option = form.querySelector(`[data-pane] option[value="${name}"]`);
+  return { title: option.textContent, unit: option.dataset.unit, heat: option.dataset.heat };
 }
 
 /** Draws what the form says; `step` is how the address changes: "push" for a choice, "replace", or "stay". */
@@ -111,12 +66,13 @@ async function draw(step) {
   const address = addressOf(state, view);
   if (step === "push" && address !== location.pathname + location.search) history.pushState(null, "", address);
   if (step === "replace") history.replaceState(null, "", address);
+  writeFrame();
   const problem = wrong(state);
   tell(problem);
   if (problem) return;
   place.setAttribute("aria-busy", "true");
   try {
-    const loaded = await load(state, signal);
+    const loaded = await load(state, { isOpen: (exchange) => isOpen(state, exchange), key: keyBox().value.trim(), described }, signal);
     if (signal.aborted) return;
     clear();
     shown = loaded;
@@ -201,7 +157,16 @@ function writeTable() {
   );
 }
 
-const byTime = (times, values) => new Map(times.map((time, i) => [time, values[i]]));
+/** Writes what another site puts into its page to show this chart, where that may be. */
+function writeFrame() {
+  const code = frame.querySelector("[data-code] code");
+  if (!code || frame.hidden) return;
+  const state = readForm(form);
+  const open = venuesOf(state).every((exchange) => isOpen(state, exchange));
+  code.closest("figure").hidden = !open;
+  words.textContent = open ? allowed : "Only what is open to everyone can be shown on other sites, and this needs a key.";
+  code.textContent = frameOf(state, location.origin);
+}
 
 /** Name of a file of what is in view. */
 function fileName(suffix) {
@@ -274,6 +239,12 @@ function start() {
     asTable.setAttribute("aria-expanded", String(!table.hidden));
     asTable.textContent = table.hidden ? "Show as table" : "Hide the table";
     if (!table.hidden && drawn) writeTable();
+  });
+  const asFrame = section.querySelector("[data-as-frame]");
+  asFrame.addEventListener("click", () => {
+    frame.hidden = !frame.hidden;
+    asFrame.setAttribute("aria-expanded", String(!frame.hidden));
+    writeFrame();
   });
   section.querySelector("[data-save-csv]").addEventListener("click", () => drawn?.grid.length && saveCsv());
   section.querySelector("[data-save-png]").addEventListener("click", () => drawn?.grid.length && savePng());

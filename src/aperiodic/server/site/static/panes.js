@@ -75,6 +75,32 @@ export function candlePane(place, { grid, prices, height, wheel, timeAxis }) {
   return { chart, bars };
 }
 
+/** A crosshair without a level; its line stands on the middle of an interval, as it does in the candles. */
+const cursorOf = (grid) => ({
+  y: false,
+  drag: { x: false, y: false, setScale: false },
+  points: { size: 6 },
+  move: (plot, left, top) => {
+    const index = Math.round(plot.posToVal(left, "x"));
+    return [left < 0 ? left : plot.valToPos(Math.min(Math.max(index, 0), grid.length - 1), "x"), top];
+  },
+});
+
+const timeAxisOf = (grid, show) => ({
+  stroke: style("--soft"),
+  grid: { show: false },
+  ticks: { stroke: style("--line"), size: 4 },
+  show,
+  space: 64,
+  incrs: steps(grid),
+  splits: (_, __, from, to, step) => roundTimes(grid, from, to, step),
+  values: (plot, splits) => {
+    // A mark at the very edge would be cut off.
+    const whole = splits.filter((split) => plot.valToPos(split, "x") >= EDGE);
+    return [...new Array(splits.length - whole.length).fill(""), ...timeMarks(whole.map((i) => timeAt(grid, i)))];
+  },
+});
+
 /** Whether a line takes both signs, so that its sign is worth a colour. */
 export const isSigned = (values) => values.some((value) => value < 0) && values.some((value) => value > 0);
 
@@ -92,16 +118,7 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
       padding: [8, 0, timeAxis ? 0 : 8, 0],
       legend: { show: false },
       scales: { x: { time: false }, y: { range: lines.some(({ bars }) => bars) ? spreadFromZero : spread } },
-      cursor: {
-        y: false,
-        drag: { x: false, y: false, setScale: false },
-        points: { size: 6 },
-        // The line stands on the middle of an interval, as it does in the candles.
-        move: (plot, left, top) => {
-          const index = Math.round(plot.posToVal(left, "x"));
-          return [left < 0 ? left : plot.valToPos(Math.min(Math.max(index, 0), grid.length - 1), "x"), top];
-        },
-      },
+      cursor: cursorOf(grid),
       hooks: { setCursor: [(plot) => pointed(plot.cursor.left < 0 ? null : plot.cursor.idx)] },
       series: [
         {},
@@ -118,18 +135,7 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
         ),
       ],
       axes: [
-        {
-          ...axis,
-          show: timeAxis,
-          space: 64,
-          incrs: steps(grid),
-          splits: (_, __, from, to, step) => roundTimes(grid, from, to, step),
-          values: (plot, splits) => {
-            // A mark at the very edge would be cut off.
-            const whole = splits.filter((split) => plot.valToPos(split, "x") >= EDGE);
-            return [...new Array(splits.length - whole.length).fill(""), ...timeMarks(whole.map((i) => timeAt(grid, i)))];
-          },
-        },
+        timeAxisOf(grid, timeAxis),
         {
           ...axis,
           side: 1,
@@ -143,6 +149,74 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
     [grid.map((_, i) => i), ...lines.flatMap(({ values, bars }) => (bars ? [onlyIf(values, (value) => value >= 0), onlyIf(values, (value) => value < 0)] : [values]))],
     place,
   );
+}
+
+/**
+ * Draws rows of values by time as colours: `rows` from the top down, `[{ label, side, values }]`, as long as the grid.
+ * Green is from zero up or of bids (`side` 1), red below zero or of asks (`side` -1); the stronger, the larger.
+ */
+export function heatPane(place, { grid, rows, height, margin, timeAxis, pointed }) {
+  const largest = strongest(rows);
+  const axis = { stroke: style("--soft"), grid: { show: false }, ticks: { show: false } };
+  const paint = (plot) => {
+    const { ctx, bbox } = plot;
+    const [from, to] = [Math.max(0, Math.floor(plot.scales.x.min + 0.5)), Math.min(grid.length - 1, Math.ceil(plot.scales.x.max - 0.5))];
+    const edge = (index) => Math.min(Math.max(Math.round(plot.valToPos(index - 0.5, "x", true)), bbox.left), bbox.left + bbox.width);
+    const tall = bbox.height / rows.length;
+    const colour = [style("--down"), style("--up")];
+    ctx.save();
+    rows.forEach(({ values, side }, row) => {
+      const top = Math.round(bbox.top + row * tall);
+      const bottom = Math.round(bbox.top + (row + 1) * tall);
+      // Where intervals are narrower than a pixel, the pixel shows their mean.
+      for (let first = from; first <= to; ) {
+        const left = edge(first);
+        let [sum, held, next] = [0, 0, first];
+        do {
+          if (values[next] !== null) [sum, held] = [sum + values[next], held + 1];
+          next += 1;
+        } while (next <= to && edge(next) <= left);
+        if (held) {
+          const value = sum / held;
+          ctx.globalAlpha = Math.min(1, 0.05 + (0.95 * Math.abs(value)) / largest);
+          ctx.fillStyle = colour[Number((side || value) >= 0)];
+          ctx.fillRect(left, top, Math.max(1, edge(next) - left), bottom - top);
+        }
+        first = next;
+      }
+    });
+    ctx.restore();
+  };
+  return new uPlot(
+    {
+      width: place.clientWidth,
+      height,
+      padding: [8, 0, timeAxis ? 0 : 8, 0],
+      legend: { show: false },
+      scales: { x: { time: false }, y: { range: [0, rows.length] } },
+      cursor: cursorOf(grid),
+      hooks: { setCursor: [(plot) => pointed(plot.cursor.left < 0 ? null : plot.cursor.idx)], draw: [paint] },
+      series: [{}, { points: { show: false } }],
+      axes: [
+        timeAxisOf(grid, timeAxis),
+        {
+          ...axis,
+          side: 1,
+          size: margin,
+          splits: () => rows.map((_, i) => rows.length - i - 0.5),
+          values: () => rows.map(({ label }) => label),
+        },
+      ],
+    },
+    [grid.map((_, i) => i), new Array(grid.length).fill(null)],
+    place,
+  );
+}
+
+/** The value that has the full colour: larger than nearly all, so that one outlier does not leave the others pale. */
+function strongest(rows) {
+  const held = rows.flatMap(({ values }) => values.filter((value) => value !== null).map(Math.abs)).sort((a, b) => a - b);
+  return held[Math.floor((held.length - 1) * 0.98)] || 1;
 }
 
 /** Leaves a little air above and below; a line of one value is drawn in the middle. */

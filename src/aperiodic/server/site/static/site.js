@@ -1,4 +1,4 @@
-// What every page has: theme switch, copy buttons, tabs. Pages are whole without it.
+// What every page has: theme switch, copy buttons, tabs. Pages are whole without it; those in frames have no top.
 
 const root = document.documentElement;
 
@@ -103,8 +103,10 @@ function startSearchKeys() {
   });
 }
 
-startThemeSwitch();
-startMenus();
-startSearchKeys();
+if (document.querySelector("[data-theme-switch]")) {
+  startThemeSwitch();
+  startMenus();
+  startSearchKeys();
+}
 startCopyButtons();
 startTabs();

@@ -47,3 +47,11 @@ export function viewOf(search) {
   const found = /^(\d{1,12})-(\d{1,12})$/.exec(new URLSearchParams(search).get("view") ?? "");
   return found && Number(found[1]) < Number(found[2]) ? [Number(found[1]), Number(found[2])] : null;
 }
+
+/** What another site puts into its page to show a chart of the preview. */
+export function frameOf({ panes, ...state }, origin) {
+  const query = new URLSearchParams(panes.flatMap(([metric, field]) => [["metric", metric], ["field", field]]));
+  for (const name of ["interval", "timestamp", "style", "exchange", "compare"]) if (state[name]) query.set(name, state[name]);
+  const height = 420 + 176 * panes.length;
+  return `<iframe src="${origin}/embed/chart?${query}" title="Chart of ${state.symbol}" width="100%" height="${height}" loading="lazy" style="border: 0"></iframe>\n`;
+}
