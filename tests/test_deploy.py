@@ -17,6 +17,7 @@ import yaml  # type: ignore[import-untyped] # its stubs are not worth a dependen
 
 from aperiodic.lake import Settings
 from aperiodic.lake.buckets import S3Url
+from aperiodic.lake.settings import HubSettings
 from aperiodic.server.settings import ServerSettings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -40,7 +41,7 @@ def example(*, optional: bool = False) -> dict[str, str]:
 
 def settings_table() -> str:
     """The table of the page, from the fields and the docstrings of the settings."""
-    words = f"{Settings.__doc__}\n{ServerSettings.__doc__}"
+    words = f"{Settings.__doc__}\n{HubSettings.__doc__}\n{ServerSettings.__doc__}"
     described = dict(re.findall(r"^        (\w+): (.+)$", words, re.MULTILINE))
     rows = []
     for name, field in ServerSettings.model_fields.items():

@@ -26,6 +26,7 @@ from aperiodic.cli.installation import prepare, read_settings, require_installat
 from aperiodic.lake import Settings, Store
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.schema import SCHEMA_REVISION, objects
+from aperiodic.lake.settings import HubSettings
 from aperiodic.market.time import now_us, time_at
 from aperiodic.server.settings import ServerSettings
 
@@ -183,6 +184,19 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("store", "problem", "other bytes were read than were written", "Check the disk or the bucket.")
 
 
+def _live_hub(settings: Settings) -> Iterator[Finding]:
+    if not isinstance(settings, HubSettings) or settings.live_hub is None:
+        return
+    # Loads what makes rows, which nothing else here needs.
+    from aperiodic.engine.live import look_at_hub  # noqa: PLC0415 - as said above
+
+    found, well = look_at_hub(settings)
+    advice = (
+        "See whether the NATS server of APERIODIC_LIVE_HUB runs, with JetStream. Live rows wait for it; all else works."
+    )
+    yield Finding("live rows over NATS", "ok" if well else "warning", found, "" if well else advice)
+
+
 _CHECKS: Final = (
     (_versions, "versions"),
     (_clock, "clock"),
@@ -192,6 +206,7 @@ _CHECKS: Final = (
     (_secret, "secret"),
     (_ledger, "ledger"),
     (_store, "store"),
+    (_live_hub, "live rows over NATS"),
     (hosts, "hosts"),
     (captures, "captures"),
     (recordings, "recordings"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.cli.compiling import compile_once
@@ -10,7 +11,7 @@ from aperiodic.cli.console import errors, print_line
 from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.handover import TicksReceiver
-from aperiodic.engine.live import LiveHub
+from aperiodic.engine.live import open_hub
 from aperiodic.engine.live.maker import LiveMaker
 from aperiodic.engine.live.settings import LiveSettings
 from aperiodic.market.time import now_us, time_at
@@ -18,6 +19,7 @@ from aperiodic.market.time import now_us, time_at
 if TYPE_CHECKING:
     import threading
 
+    from aperiodic.engine.live import RowsHub
     from aperiodic.lake import Lake
 
 __all__ = ["live"]
@@ -31,7 +33,8 @@ def live() -> None:
     """Make rows of bars the moment they are over, for those who read `/v1/stream` of the server, until Ctrl-C.
 
     Ticks come from `aperiodic normalise --follow` before they are files. Bars of the exchange's clock wait
-    APERIODIC_LIVE_HOLD_MS milliseconds for ticks that come late (250).
+    APERIODIC_LIVE_HOLD_MS milliseconds for ticks that come late (250). Servers on other machines get rows over NATS where
+    APERIODIC_LIVE_HUB names it.
     """
     settings = read_settings(LiveSettings)
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
@@ -43,7 +46,7 @@ def live() -> None:
 def _make(lake: Lake, settings: LiveSettings, over: threading.Event) -> None:
     receiver = TicksReceiver(lake.home)
     try:
-        with LiveHub(lake.home) as hub:
+        with closing(open_hub(lake.home, settings)) as hub:
             told, begun = 0, time.monotonic()
 
             def seconds() -> bool:
@@ -68,11 +71,13 @@ def _make(lake: Lake, settings: LiveSettings, over: threading.Event) -> None:
         receiver.close()
 
 
-def _words(maker: LiveMaker, hub: LiveHub) -> str:
+def _words(maker: LiveMaker, hub: RowsHub) -> str:
     words = [f"{maker.bars:,} rows told"]
     if maker.until is not None:
         words.append(f"bars until {time_at(maker.until):%H:%M:%S}")
     words.append(f"{hub.readers} servers")
+    if hub.trouble:
+        words.append(f"rows wait: {hub.trouble}")
     if maker.waits:
         words.append(f"waits: {maker.waits}")
     return ", ".join(words)

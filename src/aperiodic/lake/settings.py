@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Final
 
-from pydantic import SecretStr  # noqa: TC002 (pydantic reads it)
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["Settings"]
+__all__ = ["HubSettings", "Settings"]
+
+_ADDRESSES: Final = re.compile(r"(nats|tls)://[^\s,]{1,500}(,(nats|tls)://[^\s,]{1,500}){0,15}")
 
 
 class Settings(BaseSettings):
@@ -39,3 +43,29 @@ class Settings(BaseSettings):
     def ledger_url(self) -> str:
         """Where the ledger is kept."""
         return self.ledger or f"sqlite:///{(self.home / 'ledger.sqlite').absolute()}"
+
+
+class HubSettings(Settings):
+    """How live rows go from those who make them to the servers; each setting is the environment variable `APERIODIC_<NAME>`.
+
+    Attributes:
+        live_hub: Address of a NATS server with JetStream (`nats://…`, `tls://…`), or several with commas between them.
+        live_hub_name: What the installation is called there, since several may share a server.
+        live_hub_hours: So long NATS keeps live rows, hours.
+        live_hub_bytes: So many bytes of live rows it keeps at most.
+    """
+
+    live_hub: SecretStr | None = Field(default=None)
+    live_hub_name: str = Field(default="aperiodic", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    live_hub_hours: int = Field(default=25, ge=1, le=720)
+    live_hub_bytes: int = Field(default=1 << 30, ge=1 << 20)
+
+    @field_validator("live_hub")
+    @classmethod
+    def _is_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if not _ADDRESSES.fullmatch(value.get_secret_value()):
+            message = "it is nats://host:port or tls://host:port, or several with commas between them"
+            raise ValueError(message)
+        return value

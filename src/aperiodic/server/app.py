@@ -8,6 +8,7 @@ from litestar import Litestar
 from litestar.config.cors import CORSConfig
 from litestar.di import Provide
 
+from aperiodic.engine.live import open_source
 from aperiodic.server.api.account import get_account, post_rotate, post_signup
 from aperiodic.server.api.conditions import get_conditions
 from aperiodic.server.api.coverage import get_coverage
@@ -94,11 +95,15 @@ def create_app(
 
     Raises:
         LakeError: `weak_secret` or `secret_unavailable`.
+        AperiodicDataError: `package_missing` where live rows come over NATS.
     """
     watch = access_log or AccessLog()
     endpoints = declared_endpoints(handlers)
     service = Service(lake, Secrets.load(settings), settings, watch.monitoring)
-    live_rows = live_rows or Fanout(lake, watch.monitoring)
+    if live_rows is None:
+        source = open_source(lake.home, settings)
+        watch.monitoring.watch_source(source)
+        live_rows = Fanout(lake, watch.monitoring, source)
     given = {
         "service": service,
         "live_rows": live_rows,

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from aperiodic.catalog import LinkHost  # noqa: TC001 (pydantic reads it)
-from aperiodic.lake import Settings
+from aperiodic.lake.settings import HubSettings
 from aperiodic.market import Clock, Exchange, Interval, Stream
 
 __all__ = ["PreviewEntry", "RawPreviewEntry", "ServerSettings"]
@@ -67,7 +67,7 @@ _RAW_PREVIEW: Final = tuple(
 )
 
 
-class ServerSettings(Settings):
+class ServerSettings(HubSettings):
     """How the server answers; each setting is the environment variable `APERIODIC_<NAME>`.
 
     Lists and tables are written as JSON.

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def row(number: int, *, told_at: int = 0) -> LiveRow:
+def row(number: int, *, told_at: int = 0, revision: int = 0, data: bytes = b"{}") -> LiveRow:
     series = ("ohlcv", "binance-futures", "1m", "exchange", "perpetual-BTC-USDT:USDT")
-    return LiveRow(*series, number, number + 1, told_at or number, 0, complete=True, data=b"{}")
+    return LiveRow(*series, number, number + 1, told_at or number, revision, complete=True, data=data)
 
 
 class Reader:

@@ -2,6 +2,19 @@
 
 from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.hub import LiveHub, follow_hub, is_made
+from aperiodic.engine.live.hubs import LocalSource, RowsHub, RowsSource, look_at_hub, open_hub, open_source
 from aperiodic.engine.live.rows import LiveRow
 
-__all__ = ["LiveBars", "LiveHub", "LiveRow", "follow_hub", "is_made"]
+__all__ = [
+    "LiveBars",
+    "LiveHub",
+    "LiveRow",
+    "LocalSource",
+    "RowsHub",
+    "RowsSource",
+    "follow_hub",
+    "is_made",
+    "look_at_hub",
+    "open_hub",
+    "open_source",
+]

@@ -30,6 +30,8 @@ class LiveHub:
         home: Folder of the installation.
     """
 
+    trouble = None
+
     def __init__(self, home: Path) -> None:
         self._hub = LocalHub(home / _FILE, kept_bytes=_KEPT_BYTES, kept_us=_KEPT_US)
         self.close = self._hub.close

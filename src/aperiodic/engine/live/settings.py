@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from aperiodic.lake.settings import Settings
+from aperiodic.lake.settings import HubSettings
 
 __all__ = ["LiveSettings"]
 
 
-class LiveSettings(Settings):
+class LiveSettings(HubSettings):
     """How live rows are made; each setting is the environment variable `APERIODIC_<NAME>`.
 
     Attributes:

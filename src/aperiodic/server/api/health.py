@@ -15,8 +15,9 @@ from aperiodic.server.endpoints import Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError
 from aperiodic.server.middleware.access_log import AccessLog
+from aperiodic.server.stream.fanout import Fanout
 
-__all__ = ["Health", "Readiness", "get_health", "get_readiness"]
+__all__ = ["Health", "Readiness", "Ready", "get_health", "get_readiness"]
 
 _PATIENCE_S: Final = 4.0
 _RETRY_AFTER: Final = {"Retry-After": "5"}
@@ -31,6 +32,18 @@ class Health(msgspec.Struct):
     """
 
     status: str = "ok"
+
+
+class Ready(msgspec.Struct):
+    """That requests can be answered; anything else is an error answer.
+
+    Attributes:
+        status: `ok`.
+        troubles: What is away that no request needs; there only where something is.
+    """
+
+    status: str = "ok"
+    troubles: list[str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Readiness:
@@ -78,20 +91,26 @@ def get_health() -> Health:
         tag="service",
         summary="Whether it can answer",
         description="Asks ledger and store, each for at most 4 s, and names those that do not answer in `details`. "
-        "Not ready either once the server has been told to stop.",
-        answers=(Answer("It can.", Health()),),
+        "Not ready either once the server has been told to stop. `troubles` says where live rows of other machines do not "
+        "come; all else is answered then.",
+        answers=(Answer("It can.", Ready()),),
         refusals=(ErrorCode.SHUTTING_DOWN, ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE),
         security=None,
     ),
 )
-async def get_readiness(access_log: NamedDependency[AccessLog], readiness: NamedDependency[Readiness]) -> Health:
+async def get_readiness(
+    access_log: NamedDependency[AccessLog],
+    readiness: NamedDependency[Readiness],
+    live_rows: NamedDependency[Fanout],
+) -> Ready:
     """Answer when ledger and store do and the server is not about to stop; 503 otherwise."""
     if access_log.stopping:
         raise RequestError([ErrorCode.SHUTTING_DOWN.problem()], _RETRY_AFTER)
     down = await readiness.parts_down()
     if down:
         raise RequestError([_UNAVAILABLE[part].problem() for part in down], _RETRY_AFTER)
-    return Health()
+    trouble = live_rows.trouble
+    return Ready() if trouble is None else Ready(troubles=[f"No live rows come: {trouble}."])
 
 
 def _ledger_answers(lake: Lake) -> bool:

@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic._version import __version__
+from aperiodic.engine.live.hubs import RowsSource
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.delays import quantile_s, read_delays
 from aperiodic.market.time import now_us
@@ -140,6 +141,12 @@ class Monitoring:
             ("longest_queue_bytes", "Bytes that the slowest live connection has not read yet.", longest),
         ):
             Gauge(f"aperiodic_live_{name}", words, registry=self._registry).set_function(tell)
+
+    def watch_source(self, source: RowsSource) -> None:
+        """Show whether live rows of other machines come, where they are to."""
+        if source.is_remote:
+            gauge = Gauge("aperiodic_live_hub_up", "Whether NATS hands out live rows.", registry=self._registry)
+            gauge.set_function(lambda: source.trouble is None)
 
     def exposition(self) -> bytes:
         """Return everything in the Prometheus text format."""

@@ -246,10 +246,12 @@ class StreamConnection(asyncio.Protocol):
             newest: dict[str, int] = {}
             for row in told:
                 newest[row.symbol] = max(newest.get(row.symbol, 0), row.time)
+            had = {(row.symbol, row.time, row.revision) for row in told}
             told += [
                 row
                 for row in self._service.fanout.kept(channel, since)
-                if row.revision or row.time > newest.get(row.symbol, -1)
+                if (row.symbol, row.time, row.revision) not in had
+                and (row.revision or row.time > newest.get(row.symbol, -1))
             ]
             if told:
                 self.send(b"".join(framed(row_message(channel.name, row)) for row in told))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from websockets.frames import Frame, Opcode
 
-from aperiodic.engine.live import LiveRow, follow_hub, is_made
+from aperiodic.engine.live import LiveRow, LocalSource
 from aperiodic.market import Interval
 from aperiodic.market.time import now_us
 from aperiodic.server.stream.channels import Channel
@@ -22,6 +22,7 @@ from aperiodic.server.stream.replay import MOST_ROWS, missed_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from aperiodic.engine.live import RowsSource
     from aperiodic.lake import Lake
     from aperiodic.server.middleware.prometheus import Monitoring
     from aperiodic.server.stream.channels import Series
@@ -37,6 +38,10 @@ _MOST_CORRECTED: Final = 20_000
 
 _SETTLES_S: Final = 5.0
 """So long who asks for what was missed waits for what the maker has kept, after the start of this process."""
+
+_WAITING: Final = 64
+"""Messages of the maker that wait for the event loop at most; the others wait where they come from."""
+_POLL_S: Final = 0.5
 
 _REVISION: Final = b',"revision":'
 
@@ -95,11 +100,14 @@ class Fanout:
     Args:
         lake: The installation, where rows are announced, and in whose files those are that were missed.
         monitoring: Counts rows; None where that tells nothing.
+        source: Where rows come from; by default from a maker on this machine.
     """
 
-    def __init__(self, lake: Lake, monitoring: Monitoring | None = None) -> None:
+    def __init__(self, lake: Lake, monitoring: Monitoring | None = None, source: RowsSource | None = None) -> None:
         self._lake = lake
         self._monitoring = monitoring
+        self._source = LocalSource(lake.home) if source is None else source
+        self._room = threading.BoundedSemaphore(_WAITING)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -113,6 +121,11 @@ class Fanout:
         self._wants_seconds = False
         self._waiting: deque[LiveRow] | None = None
         self._making_up: asyncio.Task[None] | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why no rows come from other machines at the moment; None where they do, or where none are to come."""
+        return self._source.trouble
 
     def start(self) -> None:
         """Begin to receive rows; call it in the event loop."""
@@ -167,18 +180,29 @@ class Fanout:
 
     async def settle(self) -> None:
         """Wait until this process has what the maker of rows had kept when it began, or some seconds."""
-        if not self._up_to_date.is_set() and is_made(self._lake.home):
+        if not self._up_to_date.is_set() and self._source.is_made():
             with suppress(TimeoutError):
                 async with asyncio.timeout(_SETTLES_S):
                     await self._up_to_date.wait()
 
     def missed(self, channel: Channel, since: int) -> list[LiveRow]:
-        """Return the bars of a channel since a time, µs, that are in files; a thread may ask.
+        """Return the bars of a channel since a time, µs, from files, then those that the source keeps; a thread may ask.
 
         Raises:
             LakeError: An object cannot be read.
         """
-        return missed_rows(self._lake, channel, since)
+        rows = missed_rows(self._lake, channel, since)
+        newest: dict[str, int] = {}
+        for row in rows:
+            newest[row.symbol] = max(newest.get(row.symbol, 0), row.time)
+        latest: dict[tuple[str, int], LiveRow] = {}
+        for row in self._source.past(channel.series, min(newest.values(), default=since), MOST_ROWS):
+            is_asked_for = channel.symbols is None or row.symbol in channel.symbols
+            if is_asked_for and row.time >= since and row.time > newest.get(row.symbol, -1):
+                latest[row.symbol, row.time] = row
+        if not latest:
+            return rows
+        return sorted([*rows, *latest.values()], key=lambda row: row.time)[-MOST_ROWS:]
 
     def deliver(self, rows: Iterable[LiveRow], *, missed: bool = False) -> None:
         """Write rows to those who asked for them.
@@ -276,7 +300,7 @@ class Fanout:
             newest[row.symbol] = row
         self._keep(key, row)
         # If this process was not there, who reads now has it from another, or asks for it.
-        return row if row.told_at >= self._began else None
+        return row if row.told_at >= self._began or self._up_to_date.is_set() else None
 
     def _keep(self, key: _Key, row: LiveRow) -> None:
         self._kept.append(row)
@@ -292,8 +316,7 @@ class Fanout:
                 self._corrected.popitem(last=False)
 
     def _follow(self) -> None:
-        follow_hub(
-            self._lake.home,
+        self._source.follow(
             self._receive,
             self._over.is_set,
             self._over.wait,
@@ -302,7 +325,15 @@ class Fanout:
         )
 
     def _receive(self, rows: list[LiveRow], missed: bool) -> None:
-        self._soon(partial(self.deliver, rows, missed=missed))
+        """Let the event loop deliver rows; wait while it has many to deliver."""
+        while not self._room.acquire(timeout=_POLL_S):
+            if self._over.is_set():
+                return
+        self._soon(partial(self._deliver_next, rows, missed=missed))
+
+    def _deliver_next(self, rows: list[LiveRow], *, missed: bool) -> None:
+        self._room.release()
+        self.deliver(rows, missed=missed)
 
     def _soon(self, call: Callable[[], object]) -> None:
         if self._loop is not None and not self._loop.is_closed():
