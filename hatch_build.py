@@ -1,4 +1,4 @@
-"""Refuses to build a package without the site's JavaScript libraries, whose pages would lack their charts silently."""
+"""Refuses to build a package without the site's JavaScript libraries and face, whose pages would lack their charts silently."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUNDLES = ("charts.js", "htmx.js", "parquet.js", "uplot.css")
+BUNDLES = (
+    "charts.js",
+    "htmx.js",
+    "inter.LICENSE.txt",
+    "inter.css",
+    "inter-latin-wght-normal.woff2",
+    "parquet.js",
+    "uplot.css",
+)
 
 
 class RequireBundles(BuildHookInterface):  # type: ignore[type-arg]

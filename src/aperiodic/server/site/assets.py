@@ -1,4 +1,4 @@
-"""The site's files: styles, scripts, and the libraries that `make site` bundles from npm.
+"""The site's files: styles, scripts, and the libraries and the face that `make site` bundles from npm.
 
 All are served below one folder that is named after their content, so browsers may keep them for ever, and a module
 finds its neighbours by relative paths.
@@ -31,6 +31,7 @@ _MEDIA_TYPES: Final = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
     ".webmanifest": "application/manifest+json",
+    ".woff2": "font/woff2",
 }
 _VERSION_DIGITS: Final = 12
 _FOR_EVER: Final = "public, max-age=31536000, immutable"

@@ -10,6 +10,7 @@ export const MARGIN = 76;
 const EDGE = 22;
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const face = () => `12px ${style("--sans")}`;
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Colours of the lines of a pane, in their order. */
@@ -87,6 +88,7 @@ const cursorOf = (grid) => ({
 });
 
 const timeAxisOf = (grid, show) => ({
+  font: face(),
   stroke: style("--soft"),
   grid: { show: false },
   ticks: { stroke: style("--line"), size: 4 },
@@ -110,7 +112,7 @@ export const isSigned = (values) => values.some((value) => value < 0) && values.
  */
 export function linePane(place, { grid, lines, height, margin, timeAxis, pointed }) {
   const paint = colours();
-  const axis = { stroke: style("--soft"), grid: { show: false }, ticks: { stroke: style("--line"), size: 4 } };
+  const axis = { font: face(), stroke: style("--soft"), grid: { show: false }, ticks: { stroke: style("--line"), size: 4 } };
   return new uPlot(
     {
       width: place.clientWidth,
@@ -157,7 +159,7 @@ export function linePane(place, { grid, lines, height, margin, timeAxis, pointed
  */
 export function heatPane(place, { grid, rows, height, margin, timeAxis, pointed }) {
   const largest = strongest(rows);
-  const axis = { stroke: style("--soft"), grid: { show: false }, ticks: { show: false } };
+  const axis = { font: face(), stroke: style("--soft"), grid: { show: false }, ticks: { show: false } };
   const paint = (plot) => {
     const { ctx, bbox } = plot;
     const [from, to] = [Math.max(0, Math.floor(plot.scales.x.min + 0.5)), Math.min(grid.length - 1, Math.ceil(plot.scales.x.max - 0.5))];
