@@ -193,8 +193,8 @@ def _sdk_columns(inputs: Inputs) -> Result:
 
 
 def _sdk_second_call(inputs: Inputs) -> Result:
-    moved, took = in_fresh_process(serving.again, inputs)
-    return Result(took, f"{moved:,.0f} bytes moved")
+    moved, held, anew = in_fresh_process(serving.again, inputs)
+    return Result(held, f"{moved:,.0f} bytes moved; {anew:.2f} s once the first frame is let go")
 
 
 def _links(inputs: Inputs) -> Result:
@@ -297,7 +297,14 @@ ROWS: Final = (
         None,
         _sdk_columns,
     ),
-    Row("sdk-again", "SDK, 24 months of flow 1m a second time, from the cache", "s", 0.1, None, _sdk_second_call),
+    Row(
+        "sdk-again",
+        "SDK, 24 months of flow 1m a second time, while the first frame is there",
+        "s",
+        0.1,
+        None,
+        _sdk_second_call,
+    ),
     Row(
         "capture-loop",
         "capture of 2 KB frames, the event loop's thread: times the rate of `websockets` that throws them away",

@@ -68,6 +68,7 @@ async def fetch_bars(session: Session, request: BarsRequest) -> Delivery:
     # The HTTP library takes as long to import as the rest of the package; nothing needs it before the first request.
     from aperiodic.client.download import all_of  # noqa: PLC0415
     from aperiodic.client.files import Meters  # noqa: PLC0415
+    from aperiodic.client.held_frames import hold_frames  # noqa: PLC0415
     from aperiodic.client.series import find_series  # noqa: PLC0415
 
     found = await find_series(session, request)
@@ -82,6 +83,8 @@ async def fetch_bars(session: Session, request: BarsRequest) -> Delivery:
             for one, frame in zip(found, frames, strict=True)
         ]
     frame = combine([one.request for one in found], frames, request.keys, wide=request.shape == "wide")
+    if grid is None and request.shape != "wide" and request.first.output != "pandas":  # those have values of their own
+        hold_frames(frame, [part for one in found for part in one.parts])
     return Delivery(frame, remarks, request.first.output)
 
 

@@ -14,6 +14,7 @@ from aperiodic.client.bodies import Bodies
 from aperiodic.client.download import download_frame, fetch_renewing
 from aperiodic.client.errors import DownloadError
 from aperiodic.client.frames import read_frame
+from aperiodic.client.held_frames import add_frame, find_frame
 from aperiodic.client.progress import progress
 from aperiodic.client.ranges import fetch_part
 from aperiodic.client.saving import Saving
@@ -136,13 +137,21 @@ class Files:
         Raises:
             DownloadError: It could not be fetched or is not what it should be.
         """
-        frame = await self._held(link, wanted)
+        frame = self._in_memory(link, wanted)
+        if frame is None:
+            frame = await self._held(link, wanted)
         if frame is None:
             frame = await self._part(links, link, wanted)
         if frame is None:
             frame = await self._whole(links, link, wanted, meter)
+        if self._cache is not None and link.sha256 is not None:
+            add_frame(link.sha256, wanted, frame)
         meter.end()
         return frame
+
+    def _in_memory(self, link: FileLink, wanted: Wanted) -> pl.DataFrame | None:
+        """Find it in a frame that the program has, unless the caller wants no cache."""
+        return None if self._cache is None or link.sha256 is None else find_frame(link.sha256, wanted)
 
     async def _held(self, link: FileLink, wanted: Wanted) -> pl.DataFrame | None:
         """Read it out of the cache, if it is there."""

@@ -34,12 +34,14 @@ class Series:
         request: Which one.
         links: Its files.
         names: What the server says of its columns.
+        parts: What `frame` was made of.
     """
 
     session: Session
     request: DataRequest
     links: Links
     names: ServerNames
+    parts: list[pl.DataFrame] = field(init=False, default_factory=list, repr=False)
     _columns: Columns = field(init=False, repr=False)
     _wanted: Wanted = field(init=False, repr=False)
 
@@ -62,8 +64,8 @@ class Series:
 
     async def frame(self, meters: Meters) -> pl.DataFrame:
         """Return all of it; raises as `file`, or `unexpected_schema` when the files do not fit together."""
-        frames = await all_of(self.file(link, meters) for link in self.links.files())
-        return unique_times(join(frames, await self._columns.of(frames)))
+        self.parts = await all_of(self.file(link, meters) for link in self.links.files())
+        return unique_times(join(self.parts, await self._columns.of(self.parts)))
 
     async def schema(self) -> pl.Schema:
         """Return the columns that it has, as far as this version or the server says."""
