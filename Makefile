@@ -11,7 +11,7 @@ SOAK_ARGS ?=
 SOAK_MINUTES ?= 30
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs site-docs notebooks bench load streams live-load crowds soak soak-capture durations screenshots lock clean
+.PHONY: help install site demo test check format conformance docs site-docs notebooks bench load streams live-load crowds page-costs soak soak-capture durations screenshots lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -91,6 +91,9 @@ live-load: $(VENV)/.dev ## Measure how late live rows are, ten minutes, 100 inst
 
 crowds: $(VENV)/.dev ## Measure what idle, dripping and page-loading crowds cost everybody else
 	$(BIN)/python benchmarks/crowds.py
+
+page-costs: $(VENV)/.dev $(LIBRARIES) ## Measure the processor time of pages that have not changed, over APERIODIC_HOME
+	$(BIN)/python benchmarks/pages.py
 
 soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long, for SOAK_MINUTES (30) at most
 	APERIODIC_SOAK=10 APERIODIC_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/engine tests/crash tests/completeness tests/lake tests/oracle

@@ -85,3 +85,47 @@ def test_searching_fields_hides_caveats_without_fields(open_visit: OpenVisit) ->
     assert [caveat.is_visible() for caveat in caveats.all()] == [False, False]
     seen.page.locator("input[data-filter]").fill("sell_small_order_percentage")
     assert [caveat.is_visible() for caveat in caveats.all()] == [False, True]
+
+
+def test_on_a_phone_what_few_need_is_folded_and_found(open_visit: OpenVisit) -> None:
+    seen = open_visit(width=PHONE)
+    page = seen.page
+    for address, most in (("/catalog/flow", 14_500), ("/catalog/ohlcv", 11_000), ("/api-docs", 9_000)):
+        seen.open(address)
+        assert page.evaluate("document.documentElement.scrollHeight") < most, address
+        assert seen.serious() == []
+    seen.open("/api-docs#error-unknown_symbol")
+    assert page.locator("#error-unknown_symbol").is_visible()
+    page.locator(".toc").get_by_role("link", name="Raw ticks held").click()
+    assert page.locator("#get_raw_metadata").is_visible()
+    assert page.get_by_text("/api/v1/metadata/raw", exact=True).first.is_visible()
+    last = DATASETS["flow"].fields[23].name
+    seen.open("/catalog/flow")
+    row = page.locator(f"#field-{last}")
+    assert row.is_hidden()
+    page.locator("[data-filter]").fill(last)
+    assert row.is_visible()
+    seen.open(f"/catalog/flow#field-{last}")
+    assert row.is_visible()
+    assert row.bounding_box()["y"] < 900  # type: ignore[index]
+
+
+def test_a_wide_window_has_everything_open(open_visit: OpenVisit) -> None:
+    seen = open_visit()
+    for address in ("/catalog/flow", "/api-docs"):
+        seen.open(address)
+        assert seen.page.locator("details[data-unfold]").count() > 2
+        assert seen.page.locator("details[data-unfold]:not([open])").count() == 0
+
+
+def test_without_scripts_what_is_folded_opens_by_hand(browser: Browser, site: Site) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": WIDE, "height": 900})
+    page = context.new_page()
+    page.goto(f"{site.url}/api-docs")
+    heading = page.get_by_role("heading", name="Raw ticks held")
+    assert heading.is_visible()
+    line = page.get_by_text("/api/v1/metadata/raw", exact=True).first
+    assert line.is_hidden()
+    heading.click()
+    assert line.is_visible()
+    context.close()

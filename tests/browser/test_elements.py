@@ -106,17 +106,17 @@ def test_a_dataset_has_code_parameters_and_the_answer(open_visit: OpenVisit) -> 
     assert "get_metrics(" in code
     assert re.search(r"start_date=date\(2025, 5, 1\)", code)
     assert "print(df.head())" in code
-    named = [words(text) for text in page.locator("#parameters + ul .field-name > code").all_inner_texts()]
+    named = [words(text) for text in page.locator("#parameters + details ul .field-name > code").all_inner_texts()]
     assert named == ["timestamp", "interval", "exchange", "symbol", "start_date", "end_date", "as_of"]
-    assert "required · string<date>" in words(page.locator("#parameters + ul").inner_text())
-    answer = page.locator("#response ~ ul").first
+    assert "required · string<date>" in words(page.locator("#parameters + details ul").inner_text())
+    answer = page.locator("#response ~ details ul").first
     for path in ("files[].year", "files[].month", "files[].url", "missing"):
         assert answer.get_by_text(path, exact=True).is_visible()
     assert "Successful response with download URLs for each monthly file" in words(page.locator("main").inner_text())
     example = page.get_by_role("group", name="Answer, by example").inner_text()
     assert example.count('"url"') == 2
     assert ("/l2_imbalance/" in example, "/ohlcv/" in example) == (True, False)
-    errors = page.locator("#errors ~ .codes").first
+    errors = page.locator("#errors ~ details .codes").first
     assert (
         errors.get_by_role("link", name="metric_not_in_plan").get_attribute("href")
         == "/api-docs#error-metric_not_in_plan"

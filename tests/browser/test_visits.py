@@ -359,7 +359,7 @@ def test_facets_narrow_the_catalog_as_they_are_chosen(open_visit: OpenVisit, eac
     cards = page.locator("#results .card")
     assert cards.count() == len(DATASETS)
     page.get_by_label("Category").select_option("derivatives")
-    page.wait_for_url("**category=derivatives**")
+    page.wait_for_url("**/catalog?category=derivatives")
     seen.settle()
     assert 0 < cards.count() < len(DATASETS)
     assert page.locator("#results .card .spark").count() == cards.count()

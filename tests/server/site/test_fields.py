@@ -8,6 +8,7 @@ import pytest
 from tests.server.in_process import App, application
 
 from aperiodic.catalog import DATASETS
+from aperiodic.catalog.changes import changes_of
 from aperiodic.server.site.dataset import field_groups
 
 if TYPE_CHECKING:
@@ -49,3 +50,12 @@ def test_what_fields_share_is_told_once_before_them(app: App, name: str) -> None
 
 def test_there_are_220_fields() -> None:
     assert sum(len(declared.fields) for declared in DATASETS.values()) == 220
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_page_tells_what_changed_in_the_definition(app: App, name: str) -> None:
+    shown = app.client.get(f"/catalog/{name}").text.partition('<h2 id="changes">')[2].partition("</dl>")[0]
+    for change in changes_of(name):
+        assert f'datetime="{change.day}"' in shown
+    assert shown.count("values changed") == sum(change.values for change in changes_of(name))
+    assert shown.count("<dt>") == len(changes_of(name)) >= 1

@@ -223,3 +223,12 @@ def test_the_first_revision_of_a_month_says_that_it_is_the_first(app: App) -> No
     batch.commit()
     (record,) = app.lake.current(ObjectKind.BARS, dataset="ohlcv", exchange=OTHER, interval="1d", clock="exchange")
     assert (record.revision, record.reason) == (2, "inputs changed")
+
+
+def test_what_says_nothing_does_not_stay_in_the_address(app: App) -> None:
+    plain = app.client.get("/catalog?q=&category=derivatives&venue=&tier=&have=", follow_redirects=False)
+    assert (plain.status_code, plain.headers["location"]) == (303, "/catalog?category=derivatives")
+    assert app.client.get("/catalog?q=&tier=", follow_redirects=False).headers["location"] == "/catalog"
+    assert app.client.get("/catalog?q=a%26b&tier=2", follow_redirects=False).status_code == 200
+    part = app.client.get("/catalog?q=CVD+a%26b&category=&tier=2", headers={"HX-Request": "true"})
+    assert (part.status_code, part.headers["hx-push-url"]) == (200, "/catalog?q=CVD+a%26b&tier=2")

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
+from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from aperiodic.catalog import DATASETS, Category, Dataset
 from aperiodic.market import Exchange
@@ -17,7 +19,7 @@ from aperiodic.server.site.found_pages import find_pages
 from aperiodic.server.site.known_symbols import KnownSymbols, fitting
 from aperiodic.server.site.preview_bars import PreviewBars
 from aperiodic.server.site.preview_state import held_entries
-from aperiodic.server.site.query import query_values
+from aperiodic.server.site.query import query_pairs, query_values
 from aperiodic.server.site.rendering import render_page
 from aperiodic.server.site.searching import MAX_LETTERS, Found, best_fields, search
 
@@ -44,6 +46,11 @@ def get_catalog_page(
     query = query_values(request)
     if query.get("metric"):
         return dataset_page(request, service, preview_bars, documents, query["metric"])
+    is_part = request.headers.get("hx-request") == "true"
+    pairs = query_pairs(request.scope["query_string"])
+    address = f"/catalog?{urlencode(pairs)}" if pairs else "/catalog"
+    if not is_part and len(query_pairs(request.scope["query_string"], keep_blank=True)) > len(pairs):
+        return Response(b"", status_code=HTTP_303_SEE_OTHER, headers={"Location": address})  # what says nothing goes
     text = query.get("q", "").strip()[:MAX_LETTERS]
     facets = {name: query.get(name, "") for name in _FACETS}
     states = catalog_state.get()
@@ -52,7 +59,7 @@ def get_catalog_page(
     of_preview = {entry.metric for entry in service.settings.preview}
     found = search(text)
     symbols = fitting(text, known_symbols.get(held_ticks.get()))
-    template = "catalog_results.html" if request.headers.get("hx-request") == "true" else "catalog.html"
+    template = "catalog_results.html" if is_part else "catalog.html"
     with service.lake.engine.connect() as connection:
         held = held_entries(connection, service.settings.preview)
     answer = render_page(
@@ -81,6 +88,8 @@ def get_catalog_page(
         },
     )
     answer.headers["Vary"] = "Accept-Encoding, HX-Request"
+    if is_part:
+        answer.headers["HX-Push-Url"] = address
     return answer
 
 

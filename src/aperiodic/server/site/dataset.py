@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from aperiodic.catalog import DATASETS, Dataset, Field, dataset
+from aperiodic.catalog.changes import changes_of
 from aperiodic.completeness.series import PublishedSeries, read_series, symbols_after
 from aperiodic.market import Clock, Exchange, Interval, InvalidInputError, Symbol
 from aperiodic.market.time import months_between
@@ -105,6 +106,7 @@ def dataset_page(
         example=_example(declared, preview_bars),
         preview_entries=[entry for entry in service.settings.preview if entry.metric == declared.id],
         neighbours=_neighbours(declared),
+        changes=changes_of(declared.id),
     )
 
 

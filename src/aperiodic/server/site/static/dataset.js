@@ -6,6 +6,7 @@ for (const input of document.querySelectorAll("[data-filter]")) {
   input.hidden = false;
   input.addEventListener("input", () => {
     const words = input.value.toLowerCase().split(/\s+/);
+    if (input.value) for (const part of list.querySelectorAll("details")) part.open = true;
     for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
     for (const caveat of list.querySelectorAll(".field-caveat")) {
       caveat.hidden = !caveat.nextElementSibling.querySelector(".field-row:not([hidden])");

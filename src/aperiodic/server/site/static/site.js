@@ -103,6 +103,15 @@ function startSearchKeys() {
   });
 }
 
+/** Opens what is folded around the part that the address names; not every browser does. */
+function unfoldTarget() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let part = target?.closest("details:not([open])"); part; part = target.closest("details:not([open])")) part.open = true;
+  if (target?.closest("details")) target.scrollIntoView();
+}
+
+addEventListener("hashchange", unfoldTarget);
+unfoldTarget();
 if (document.querySelector("[data-theme-switch]")) {
   startThemeSwitch();
   startMenus();
