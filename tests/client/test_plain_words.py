@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import socket
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import pytest
 from tests.client.mock_api import Reply, json_reply
 
 import aperiodic
-from aperiodic.client import forks, request, rest, transport
+from aperiodic.client import forks, request, rest, retry, transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,6 +130,8 @@ def test_a_folder_that_cannot_be_written_says_what_to_do(fake: FakeApi, tmp_path
     [
         ("ALL_PROXY", "socks5://127.0.0.1:1", "missing_package"),
         ("HTTP_PROXY", "what://127.0.0.1:1", "bad_proxy"),
+        ("HTTP_PROXY", "http://127.0.0.1:99999", "bad_proxy"),
+        ("NO_PROXY", "[::1]", "bad_proxy"),
         ("SSL_CERT_FILE", "/nonexistent.pem", "bad_certificates"),
     ],
 )
@@ -141,6 +144,39 @@ def test_what_the_environment_asks_for_and_cannot_be_done(
         aperiodic.get_ohlcv(**fake.request())
     assert caught.value.code == code
     assert name in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:99999", "http://127.0.0.1:0", "http://a b/api", "http://a/api v1", "http://a\x00/"]
+)
+def test_an_address_that_no_request_can_go_to(fake: FakeApi, address: str) -> None:
+    with pytest.raises(aperiodic.InvalidInputError) as caught:
+        aperiodic.get_ohlcv(**fake.request(base_url=address))
+    assert caught.value.code == "bad_base_url"
+
+
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_a_proxy_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    monkeypatch.setattr(retry, "FIRST_DELAY_SECONDS", 0.0)
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1" if by == "environment" else "")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1" if by == "environment" else "")
+    monkeypatch.setenv("NO_PROXY", "localhost,10.0.0.1")
+    client = aperiodic.Client(
+        api_key="k", base_url="http://far.example/v1", proxy="http://127.0.0.1:1" if by == "argument" else None
+    )
+    with client, pytest.raises(aperiodic.AperiodicDataError, match=r"nothing answers at the proxy 127\.0\.0\.1:1"):
+        client.get_symbols("binance-futures")
+
+
+def test_a_client_that_cannot_open_leaves_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    with pytest.raises(aperiodic.AperiodicDataError) as caught:
+        aperiodic.Client(api_key="k", base_url="http://127.0.0.1:1/v1", proxy="http://127.0.0.1:99999").get_symbols(
+            "binance-futures"
+        )
+    assert caught.value.code == "bad_proxy"
+    del caught
+    gc.collect()
+    assert not [str(warning.message) for warning in recwarn if "never awaited" in str(warning.message)]
 
 
 def _fetch_and_tell(answer: Connection, arguments: dict[str, Any]) -> None:

@@ -309,7 +309,11 @@ class Client(Discovery):
         return self._portal.submit(with_session())
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        self._portal.begin_with(self._core.open)
+        try:
+            self._portal.begin_with(self._core.open)
+        except BaseException:
+            work.close()  # else Python warns that nobody awaited it
+            raise
         return self._portal.run(work)
 
 

@@ -41,6 +41,7 @@ DEMO_KEY: Final = "DEMO-KEY"
 _CONCURRENT: Final = range(1, 101)
 _LONGEST_S: Final = 86_400.0
 _NAME: Final = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")  # it becomes part of an address
+_BLANK: Final = re.compile(r"[\x00-\x20\x7f]")
 _PRINTABLE: Final = re.compile(r"[!-~]{1,500}")
 
 
@@ -266,6 +267,7 @@ def parse_base_url(text: str | None) -> str:
     try:
         parts = urlsplit(text)
         valid = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+        valid = valid and not _BLANK.search(text) and (parts.port is None or parts.port > 0)  # beyond 65535: ValueError
     except ValueError:
         valid = False
     if not valid:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpcore
 import httpx
@@ -132,11 +133,13 @@ async def open_transport(
     httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = max(httpcore.AsyncHTTP11Connection.READ_NUM_BYTES, _READ_BYTES)
     times = httpx.Timeout(silence_s, connect=silence_s / 4, pool=None)
     async with _client(max_connections, times, proxy) as client:
-        yield _HttpxTransport(client)
+        yield _HttpxTransport(client, proxy)
 
 
 def _client(max_connections: int, timeout: httpx.Timeout, proxy: str | None) -> httpx.AsyncClient:
     try:
+        for address in _environment_proxies().values() if proxy is None else (proxy,):
+            _proxy_place(address)
         return httpx.AsyncClient(
             headers={"User-Agent": f"aperiodic/{__version__}"},
             timeout=timeout,
@@ -146,21 +149,23 @@ def _client(max_connections: int, timeout: httpx.Timeout, proxy: str | None) -> 
         )
     except ImportError:
         raise AperiodicDataError(
-            "The environment names a SOCKS proxy, which needs the package socksio.",
+            "A SOCKS proxy needs the package socksio.",
             code="missing_package",
-            hint="Install it with: pip install socksio. Or unset ALL_PROXY (and HTTPS_PROXY, HTTP_PROXY).",
+            hint="Install it with: pip install socksio. Or leave out proxy=…, or unset ALL_PROXY, HTTPS_PROXY and "
+            "HTTP_PROXY.",
         ) from None
     except (ValueError, httpx.InvalidURL) as error:
         raise AperiodicDataError(
             f"The proxy cannot be used: {error}.",
             code="bad_proxy",
-            hint="Correct proxy=…, or correct or unset ALL_PROXY, HTTPS_PROXY and HTTP_PROXY.",
+            hint="Correct proxy=…, or correct or unset ALL_PROXY, HTTPS_PROXY, HTTP_PROXY and NO_PROXY (::1 without brackets).",
         ) from error
 
 
 class _HttpxTransport:
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, proxy: str | None) -> None:
         self._client = client
+        self._proxy = proxy
 
     @asynccontextmanager
     async def open(
@@ -173,7 +178,7 @@ class _HttpxTransport:
                 pieces = answer.aiter_bytes() if "Content-Encoding" in answer.headers else answer.aiter_raw()
                 yield Opened(answer.status_code, answer.headers, pieces)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TransportError(_reason(error, url, self._client.timeout)) from error
+            raise TransportError(_reason(error, url, self._client.timeout, self._proxy)) from error
         finally:
             _fetching.set(False)
 
@@ -218,8 +223,8 @@ def _certificates() -> ssl.SSLContext:
         ) from error
 
 
-def system_reason(error: BaseException | None, place: str, name: str | None) -> str | None:
-    """Say what the system refused, if that is the cause."""
+def system_reason(error: BaseException | None, place: str, name: str | None, reached: str | None = None) -> str | None:
+    """Say what the system refused, if that is the cause; `reached`: who was connected to, if that is a proxy."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
             plain = " It may speak http instead of https." if error.reason in _NOT_TLS else ""
@@ -227,19 +232,43 @@ def system_reason(error: BaseException | None, place: str, name: str | None) -> 
         if isinstance(error, socket.gaierror):
             return f"the name {name} cannot be resolved."
         if isinstance(error, ConnectionRefusedError):
-            return f"nothing answers at {place} (connection refused)."
+            return f"nothing answers at {reached or place} (connection refused)."
         error = error.__cause__ or error.__context__
     return None
 
 
-def _reason(error: Exception, url: str, timeout: httpx.Timeout) -> str:
+def _environment_proxies() -> dict[str, str]:
+    return {scheme: address for scheme, address in getproxies().items() if scheme in {"http", "https", "all"}}
+
+
+def _proxy_place(address: str) -> tuple[str, str | None]:
+    """Return a proxy's host and port, and its name alone; a ValueError if there is no such port."""
+    parts = urlsplit(address if "://" in address else f"http://{address}")
+    _ = parts.port  # checked as it is read; httpx finds out in the middle of a request
+    return parts.netloc.rpartition("@")[2], parts.hostname
+
+
+def _proxy_of(url: str, proxy: str | None) -> str | None:
+    """Return the address of the proxy that leads to `url`."""
+    if proxy is not None:
+        return proxy
+    parts = urlsplit(url)
+    found = _environment_proxies()
+    return None if proxy_bypass(parts.hostname or "") else found.get(parts.scheme) or found.get("all")
+
+
+def _reason(error: Exception, url: str, timeout: httpx.Timeout, proxy: str | None) -> str:
     """Say in plain words why there is no answer."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    if (found := system_reason(error, place, parts.hostname)) is not None:
+    reached, name = place, parts.hostname  # who was connected to
+    if (through := _proxy_of(url, proxy)) is not None:
+        reached, name = _proxy_place(through)
+        reached = f"the proxy {reached}"
+    if (found := system_reason(error, place, name, reached)) is not None:
         return found
     if isinstance(error, httpx.ConnectTimeout):
-        return f"{place} did not answer within {timeout.connect:g} s."
+        return f"{reached} did not answer within {timeout.connect:g} s."
     if isinstance(error, httpx.TimeoutException):
         return f"{place} sent nothing for {timeout.read:g} s."
     if isinstance(error, httpx.ProxyError):
