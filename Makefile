@@ -11,7 +11,7 @@ SOAK_ARGS ?=
 SOAK_MINUTES ?= 30
 CLIENTS := 3.1.1 4.0.2 4.0.10 4.3.1
 
-.PHONY: help install site demo test check format conformance docs site-docs notebooks bench load streams live-load crowds page-costs soak soak-capture durations screenshots lock clean
+.PHONY: help install site demo test check format conformance docs site-docs notebooks bench load ledger-size streams live-load crowds page-costs soak soak-capture durations screenshots lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -82,6 +82,9 @@ bench: $(VENV)/.dev ## Measure speed and memory, side by side with peers
 
 load: $(VENV)/.dev ## Measure the server under load with 10,000 keys and 3 million objects; LOAD_ARGS='--minutes 1'
 	$(BIN)/python benchmarks/service_load.py $(LOAD_ARGS)
+
+ledger-size: $(VENV)/.dev ## Measure what a ledger of a million objects answers, in SQLite and PostgreSQL; LOAD_ARGS='--objects 8000000'
+	PYTHONPATH=. $(BIN)/python benchmarks/ledger_size.py $(LOAD_ARGS)
 
 streams: $(VENV)/.dev ## Measure the live stream at a minute's edge with 1,000 connections, and beside 100 that do not read
 	$(BIN)/python benchmarks/stream_load.py

@@ -4,15 +4,21 @@ import re
 import shutil
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import httpx
 import pytest
+from sqlalchemy import update
 from tests.cli.conftest import MARKET, Market, Shell
 
 import aperiodic
+from aperiodic.lake import Lake, NewObject, ObjectKind, Settings
+from aperiodic.lake.ledger import begin_write
+from aperiodic.lake.schema import objects
+from aperiodic.market import DAY_US, Source
+from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,3 +213,28 @@ def test_what_a_build_leaves_behind_is_sound_and_strays_alone_are_no_fault(shell
     done = shell.run("ledger", "verify")
     assert (done.returncode, "hint" in done.stderr) == (0, False)
     assert done.stdout.startswith("unknown: stray\n")
+
+
+def test_revisions_are_pruned_once_that_is_said(shell: Shell) -> None:
+    refused = shell.run("ledger", "prune")
+    assert refused.returncode == 1
+    assert "APERIODIC_KEEP_REVISIONS_DAYS" in refused.stderr
+    told = shell.run("ledger", "prune", "--days", "30").stdout
+    assert told.startswith("0 revisions gave way before ")
+    assert "Nothing was changed; --yes forgets them." in told
+    with closing(Lake.open(Settings(home=shell.home))) as lake:
+        record = lake.current(ObjectKind.BARS)[0]
+        batch = lake.batch()
+        batch.put(NewObject(record.key, 1, Source.SIMULATED, "f", "test"), b"another")
+        batch.commit()
+        with begin_write(lake.engine) as connection:
+            old = now_us() - 31 * DAY_US
+            given_way = update(objects).where(objects.c.retired_at.is_not(None))
+            connection.execute(given_way.values(retired_at=old, created_at=old))
+        assert lake.store.exists(record.path)
+        told = shell.run("ledger", "prune", "--days", "30").stdout
+        assert told.startswith("1 revisions gave way before ")
+        assert lake.store.exists(record.path)
+        told = Shell(shell.home, {"APERIODIC_KEEP_REVISIONS_DAYS": "30"}).run("ledger", "prune", "--yes").stdout
+        assert "Forgot 1 revisions and deleted 1 files" in told
+        assert not lake.store.exists(record.path)

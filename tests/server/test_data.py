@@ -12,6 +12,7 @@ from sqlalchemy import event
 from tests.server.conftest import BTC, DATA, add_tick_days, bars, publish, query
 from tests.server.in_process import App, application, put_ticks
 
+from aperiodic.lake.pruning import prune_history
 from aperiodic.market import Exchange, Stream
 from aperiodic.market.time import now_us
 
@@ -133,6 +134,25 @@ def test_what_was_current_at_a_moment_stays_there_to_be_had(app: App) -> None:
         assert app.client.get(entry["url"]).content == data
         assert hashlib.sha256(data).hexdigest() == entry["sha256"]
     assert ask(str(date.fromisoformat(today) - timedelta(days=1)))["files"] == []
+
+
+def test_moments_whose_revisions_were_pruned_are_refused_and_later_ones_are_not(app: App) -> None:
+    headers = app.headers("pro")
+    publish(app.lake, date(2025, 4, 1))
+    first = moment()
+    publish(app.lake, date(2025, 4, 1), rows=4)
+    second = moment()
+    link = app.client.get(DATA, params=query(**APRIL, as_of=first), headers=headers).json()["files"][0]["url"]
+    prune_history(app.lake, now_us())
+    answer = app.client.get(DATA, params=query(**APRIL, as_of=first), headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (410, "revisions_pruned")
+    assert first[:19] in answer.json()["error"]
+    assert app.client.get(link).json()["code"] == "object_missing"
+    answer = app.client.get(DATA, params=query(**APRIL, as_of=second), headers=headers)
+    assert answer.status_code == 410, "the moment of pruning came later"
+    for later in (moment(), None):
+        answer = app.client.get(DATA, params=query(**APRIL, as_of=later), headers=headers)
+        assert [entry["revision"] for entry in answer.json()["files"]] == [2]
 
 
 def test_a_superseded_month_is_as_incomplete_as_the_ticks_that_it_was_made_of(app: App) -> None:

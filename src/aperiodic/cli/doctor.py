@@ -15,7 +15,6 @@ from importlib import metadata, resources
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
-from sqlalchemy import func, select
 
 from aperiodic._version import __version__
 from aperiodic.cli.collecting_checks import captures, hosts, recordings
@@ -25,7 +24,8 @@ from aperiodic.cli.findings import Finding
 from aperiodic.cli.installation import prepare, read_settings, require_installation
 from aperiodic.lake import Settings, Store
 from aperiodic.lake.ledger import begin_write, open_ledger
-from aperiodic.lake.schema import SCHEMA_REVISION, objects
+from aperiodic.lake.objects import newest_made
+from aperiodic.lake.schema import SCHEMA_REVISION
 from aperiodic.lake.settings import HubSettings
 from aperiodic.market.time import now_us, time_at
 from aperiodic.server.settings import ServerSettings
@@ -151,7 +151,7 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     engine = open_ledger(settings.ledger_url, busy_s=_BUSY_S)
     try:
         with engine.connect() as connection:
-            newest = connection.execute(select(func.max(objects.c.created_at))).scalar_one()
+            newest = newest_made(connection)
         yield Finding("ledger", "ok", f"{engine.dialect.name}, version {SCHEMA_REVISION}")
         if newest is not None and newest > now_us() + _AHEAD_US:
             yield Finding(

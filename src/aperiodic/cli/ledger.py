@@ -1,10 +1,10 @@
-"""`aperiodic ledger`: back up, restore, and compare with the store."""
+"""`aperiodic ledger`: back up, restore, compare with the store, and prune."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import App, Parameter
 from cyclopts.validators import Number
@@ -16,11 +16,16 @@ from aperiodic.lake import Settings
 from aperiodic.lake.backup import back_up
 from aperiodic.lake.backup import restore as restore_from
 from aperiodic.lake.layout import is_computed
+from aperiodic.lake.pruning import count_prunable, prune_history
 from aperiodic.lake.verify import verify_store
+from aperiodic.market import DAY_US, InvalidInputError
+from aperiodic.market.time import now_us, time_at
 
 __all__ = ["app"]
 
-app = App(name="ledger", help="The ledger: back up, restore, compare with the store.")
+app = App(name="ledger", help="The ledger: back up, restore, compare with the store, prune.")
+
+_SHOWN: Final = 10
 
 
 @app.command
@@ -106,6 +111,55 @@ def verify(
         )
         errors.print(f"[bold]hint:[/] {advice}", soft_wrap=True)
         raise SystemExit(1)
+
+
+@app.command
+def prune(
+    *,
+    days: Annotated[int | None, Parameter(validator=Number(gte=1, lte=100_000))] = None,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Say what revisions gave way long ago, and with --yes forget them, with their files that nothing else names.
+
+    Of published months and of the days they are made from; what was imported stays told. Answers `as_of` an earlier time
+    than that are refused from then on. It goes series by series and can be stopped at any time; series that others are
+    writing are left to the next run.
+
+    Args:
+        days: Only what gave way longer ago; by default APERIODIC_KEEP_REVISIONS_DAYS.
+        yes: Do it.
+    """
+    kept = read_settings(Settings).keep_revisions_days if days is None else days
+    if kept is None:
+        raise InvalidInputError(
+            "It was not said how long revisions are kept.",
+            code="missing_days",
+            hint="Say --days 90, or set APERIODIC_KEEP_REVISIONS_DAYS.",
+        )
+    moment = now_us() - kept * DAY_US
+    with open_lake() as lake:
+        found = count_prunable(lake.engine, moment)
+        told = f"{found.rows:,} revisions gave way before {time_at(moment):%Y-%m-%d %H:%M} UTC, {_size(found.size)} of files"
+        if not yes:
+            out.print(f"{told}. Nothing was changed; --yes forgets them.", highlight=False)
+            return
+        out.print(f"{told}.", highlight=False)
+        with steps() as progress:
+            done = prune_history(
+                lake, moment, progress=lambda rows: progress("revisions", min(rows, found.rows), found.rows)
+            )
+    out.print(f"Forgot {done.rows:,} revisions and deleted {done.files:,} files, {_size(done.size)}.", highlight=False)
+    if done.busy:
+        errors.print(
+            f"Left alone, for others are writing them: {escape(', '.join(done.busy[:_SHOWN]))}"
+            f"{' …' if len(done.busy) > _SHOWN else ''}. Run it again later.",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _size(size: int) -> str:
+    return f"{size / (1 << 20):,.1f} MiB"
 
 
 def _rows(counts: dict[str, int]) -> str:

@@ -9,24 +9,28 @@ from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, updat
 
 from aperiodic.lake.layout import ObjectKey, ObjectKind
 from aperiodic.lake.schema import objects
+from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection, Row, Select
 
 __all__ = [
     "ObjectRecord",
     "Series",
     "current_instruments",
     "current_objects",
+    "current_symbols",
     "find_object",
     "find_object_at",
     "forget_rows",
     "has_objects",
     "last_row",
     "latest_revision",
+    "newest_made",
     "objects_after",
+    "objects_between",
     "part_history",
     "periods_written_since",
     "read_periods",
@@ -104,6 +108,19 @@ _RETIRE: Final = (
 )
 _WITHIN: Final = objects.c.period.between(bindparam("first"), bindparam("last"))
 _CURRENT: Final = select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period)
+_BETWEEN: Final = (
+    select(objects)
+    .where(
+        objects.c.is_current,
+        *(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol")),
+        objects.c.dataset.in_(bindparam("datasets", expanding=True)),
+        # Said so that the index of current objects serves up to the period.
+        objects.c.clock == "",
+        objects.c.interval == "",
+        _WITHIN,
+    )
+    .order_by(*(objects.c[name] for name in _KEY))
+)
 _AS_OF: Final = (
     select(objects)
     .where(
@@ -114,6 +131,26 @@ _AS_OF: Final = (
         or_(objects.c.retired_at.is_(None), objects.c.retired_at > bindparam("moment")),
     )
     .order_by(objects.c.period)
+)
+
+
+def _leap() -> Select[Any]:
+    of_exchange = select(func.min(objects.c.symbol)).where(
+        objects.c.is_current, objects.c.kind == bindparam("kind"), objects.c.exchange == bindparam("exchange")
+    )
+    leap = select(of_exchange.where(objects.c.symbol > "").scalar_subquery().label("symbol")).cte(
+        "leap", recursive=True
+    )
+    following = of_exchange.where(objects.c.symbol > leap.c.symbol).scalar_subquery()
+    leap = leap.union_all(select(following).where(leap.c.symbol.is_not(None)))
+    return select(leap.c.symbol).where(leap.c.symbol.is_not(None))
+
+
+_SYMBOLS: Final = _leap()
+_HOLDS: Final = (
+    select(objects.c.id)
+    .where(objects.c.is_current, *(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol")))
+    .limit(1)
 )
 _WRITTEN_SINCE: Final = (
     select(
@@ -161,6 +198,12 @@ def periods_written_since(
     return {row.period: (row.earliest, row.latest) for row in rows}
 
 
+def newest_made(connection: Connection) -> int | None:
+    """Return when the last object was entered, µs; None without any."""
+    made: int | None = connection.execute(select(objects.c.created_at).order_by(objects.c.id.desc()).limit(1)).scalar()
+    return made
+
+
 def has_objects(connection: Connection) -> bool:
     """Whether there is a row about any object."""
     return connection.execute(select(objects.c.id).limit(1)).first() is not None
@@ -198,6 +241,26 @@ def current_objects(
     return [_record(row) for row in rows]
 
 
+def objects_between(
+    connection: Connection, kind: ObjectKind, exchange: str, symbol: str, datasets: Sequence[str], first: str, last: str
+) -> list[ObjectRecord]:
+    """Return the current objects of an instrument that have neither clock nor interval, of some periods, ordered by key.
+
+    However long its history is, only the rows of these periods are read.
+
+    Args:
+        connection: Open connection to the ledger.
+        kind: Ticks or bars of days.
+        exchange: Venue.
+        symbol: Atlas symbol.
+        datasets: Streams or families.
+        first: First period.
+        last: Last period.
+    """
+    asked = {"kind": kind, "exchange": exchange, "symbol": symbol, "datasets": list(datasets)}
+    return [_record(row) for row in connection.execute(_BETWEEN, {**asked, "first": first, "last": last})]
+
+
 def ticks_received(
     connection: Connection, kind: ObjectKind, exchange: str, datasets: Sequence[str], first: int, last: int
 ) -> list[ObjectRecord]:
@@ -213,14 +276,24 @@ def ticks_received(
     return [_record(row) for row in connection.execute(query.order_by(*(objects.c[name] for name in _KEY)))]
 
 
+def current_symbols(connection: Connection, kind: ObjectKind, exchange: str) -> set[str]:
+    """Return the symbols of an exchange that have current objects of a kind.
+
+    Leaps through the index from one symbol to the next, since a symbol has thousands of objects.
+    """
+    return set(connection.execute(_SYMBOLS, {"kind": kind, "exchange": exchange}).scalars())
+
+
 def current_instruments(connection: Connection, exchange: str | None, symbol: str | None) -> set[tuple[str, str]]:
     """Return exchange and symbol of current objects that belong to one; None matches all."""
-    query = select(objects.c.exchange, objects.c.symbol).where(objects.c.is_current, objects.c.symbol != "").distinct()
-    if exchange is not None:
-        query = query.where(objects.c.exchange == exchange)
-    if symbol is not None:
-        query = query.where(objects.c.symbol == symbol)
-    return {(row.exchange, row.symbol) for row in connection.execute(query)}
+    found: set[tuple[str, str]] = set()
+    for venue in Exchange if exchange is None else [exchange]:
+        for kind in ObjectKind:
+            if symbol is None:
+                found |= {(str(venue), each) for each in current_symbols(connection, kind, venue)}
+            elif connection.execute(_HOLDS, {"kind": kind, "exchange": venue, "symbol": symbol}).first() is not None:
+                found.add((str(venue), symbol))
+    return found
 
 
 def part_history(connection: Connection, key: ObjectKey) -> dict[int, str]:

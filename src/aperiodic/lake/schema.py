@@ -32,12 +32,13 @@ __all__ = [
     "metadata",
     "objects",
     "plans",
+    "pruned",
     "recorded",
     "spans",
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0008"
+SCHEMA_REVISION: Final = "0009"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -84,8 +85,34 @@ objects: Final = Table(
     ),
     Index("ix_objects_path", "path"),
     Index("ix_objects_history", "symbol", "period", "dataset", "exchange", "kind", "clock", "interval", "revision"),
+    Index(
+        "ix_objects_retired",
+        *("kind", "exchange", "symbol", "retired_at"),
+        sqlite_where=text("retired_at IS NOT NULL"),
+        postgresql_where=text("retired_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_objects_revised",
+        "created_at",
+        sqlite_where=text("revision > 1 AND kind = 'bars'"),
+        postgresql_where=text("revision > 1 AND kind = 'bars'"),
+    ),
+    Index(
+        "ix_objects_newest",
+        *("kind", "dataset", "exchange", "last_exchange"),
+        sqlite_where=text("is_current = 1 AND \"interval\" = '1m'"),
+        postgresql_where=text("is_current AND \"interval\" = '1m'"),
+    ),
 )
 """Every revision of every object; the current one of each key is the truth. `retired_at`: since when it is not."""
+
+pruned: Final = Table(
+    "pruned",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("before", BigInteger, nullable=False),
+)
+"""Up to which moment revisions of a kind of objects that gave way were forgotten; see `lake.pruning`."""
 
 imports: Final = Table(
     "imports",

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         store: The object store: a folder, or a URL (`file:///…`, `s3://…`); default `<home>/store`.
         ledger: SQLAlchemy URL of the ledger; default SQLite at `<home>/ledger.sqlite`.
         secret: Key that signs links and hashes API keys; default: made once and kept in `<home>/secret`.
+        keep_revisions_days: So long `aperiodic ledger prune` keeps revisions that gave way, days; default: it has to be told.
     """
 
     model_config = SettingsConfigDict(env_prefix="APERIODIC_", extra="ignore", frozen=True)
@@ -30,6 +31,7 @@ class Settings(BaseSettings):
     store: str | None = None
     ledger: str | None = None
     secret: SecretStr | None = None
+    keep_revisions_days: int | None = Field(default=None, ge=1, le=100_000)
 
     @property
     def store_url(self) -> str:

@@ -214,6 +214,13 @@ class ErrorCode(Enum):
         raw_s=3600,
     )
     LINK_EXPIRED = _Words(403, "This link has expired.", _NEW_LINK, bars_s=300, raw_s=3600)
+    REVISIONS_PRUNED = _Words(
+        410,
+        "Revisions that gave way before {before} are no longer kept, so what was published at {moment} cannot be told.",
+        "Ask as of a later time, or without as_of for what is published now.",
+        before="2026-01-01T00:00:00+00:00",
+        moment="2025-06-01T00:00:00+00:00",
+    )
     SIGNUP_CLOSED = _Words(403, "Nobody can sign up here by themselves.", "Ask the operator of this server for a key.")
     CROSS_SITE = _Words(
         403,

@@ -13,6 +13,7 @@ from aperiodic.catalog import Dataset
 from aperiodic.completeness.judgement import Completeness
 from aperiodic.lake import ObjectKind, ObjectRecord
 from aperiodic.lake.objects import Series, read_periods
+from aperiodic.lake.pruning import pruned_before
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Symbol
 from aperiodic.market.time import day_start_us, months_between, now_us, time_at
 from aperiodic.server.api.example_values import BTC, DIGEST, REQUEST_ID, SIGNATURE, VENUE
@@ -21,7 +22,7 @@ from aperiodic.server.api.request_parsing import read_query
 from aperiodic.server.auth.plan_checks import require_bars
 from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
-from aperiodic.server.errors import request_id
+from aperiodic.server.errors import refuse, request_id
 from aperiodic.server.links.signing import LinkMaker
 from aperiodic.server.queries.published import judge_days, judge_months
 from aperiodic.server.service import Service
@@ -165,6 +166,7 @@ EXAMPLE: Final = DataAnswer(
             ErrorCode.BAD_HOST,
             ErrorCode.METRIC_NOT_IN_PLAN,
             ErrorCode.INTERVAL_NOT_IN_PLAN,
+            ErrorCode.REVISIONS_PRUNED,
             ErrorCode.SCOPE_MISSING,
         ),
     ),
@@ -194,6 +196,8 @@ def list_months(connection: Connection, query: DataQuery, links: LinkMaker, iden
     """
     symbol, months = str(query.symbol), query.months
     series = Series(ObjectKind.BARS, query.metric.id, query.exchange, symbol, query.timestamp, query.interval)
+    if query.as_of is not None:
+        _require_known(connection, query.as_of)
     records = read_periods(connection, series, months, query.as_of)
     judged = judge_months(
         connection, query.exchange, symbol, query.metric.streams, records, (query.start_date, query.end_date)
@@ -217,6 +221,12 @@ def list_months(connection: Connection, query: DataQuery, links: LinkMaker, iden
         source=overall_source({record.source for record in records}),
         request_id=identity,
     )
+
+
+def _require_known(connection: Connection, moment: int) -> None:
+    before = pruned_before(connection)
+    if moment < before:
+        raise refuse(ErrorCode.REVISIONS_PRUNED, before=time_at(before).isoformat(), moment=time_at(moment).isoformat())
 
 
 def overall_source(sources: set[str]) -> str | None:

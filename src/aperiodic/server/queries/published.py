@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from aperiodic.completeness.judgement import Completeness, Judgement
 from aperiodic.lake import ObjectKind
-from aperiodic.lake.objects import Series, periods_written_since
+from aperiodic.lake.objects import Series, current_symbols, periods_written_since
 from aperiodic.lake.schema import objects
 from aperiodic.market import Clock
 from aperiodic.market.errors import nearest
@@ -79,22 +79,10 @@ def published_symbols(connection: Connection, exchange: Exchange, kind: ObjectKi
 
     Those of days that are not over are bars too.
     """
-    found = _symbols(connection, exchange, kind)
+    found = current_symbols(connection, kind, exchange)
     if kind is ObjectKind.BARS:
-        found |= _symbols(connection, exchange, ObjectKind.OPEN_BARS)
+        found |= current_symbols(connection, ObjectKind.OPEN_BARS, exchange)
     return sorted(found)
-
-
-def _symbols(connection: Connection, exchange: Exchange, kind: ObjectKind) -> set[str]:
-    """Leap through the index from one symbol to the next, since a symbol has thousands of objects."""
-    of_exchange = select(func.min(objects.c.symbol)).where(
-        objects.c.is_current, objects.c.kind == kind, objects.c.exchange == exchange
-    )
-    leap = select(of_exchange.scalar_subquery().label("symbol")).cte("leap", recursive=True)
-    following = of_exchange.where(objects.c.symbol > leap.c.symbol).scalar_subquery()
-    leap = leap.union_all(select(following).where(leap.c.symbol.is_not(None)))
-    found = connection.execute(select(leap.c.symbol).where(leap.c.symbol.is_not(None))).scalars()
-    return set(found)
 
 
 def symbol_problem(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, literal_column, select
 
 from aperiodic.catalog import DATASETS
 from aperiodic.completeness.series import read_series
@@ -26,12 +27,26 @@ if TYPE_CHECKING:
     from aperiodic.server.service import Service
     from aperiodic.server.site.preview_bars import PreviewBars
 
-__all__ = ["CardState", "CatalogState", "holds_live"]
+__all__ = ["CardState", "CatalogState", "holds_live", "read_newest"]
 
 _CACHED_S: Final = 5.0
 _INTERVAL: Final = Interval.H4
 _POINTS: Final = 90
 _MONTHS: Final = 24
+_BARS: Final = (ObjectKind.BARS, ObjectKind.OPEN_BARS)
+_NEWEST: Final = select(func.max(objects.c.last_exchange)).where(
+    objects.c.is_current,
+    # As the index says it: a bound value would not be known to be the one that it is of.
+    objects.c.interval == literal_column("'1m'"),
+    objects.c.kind == bindparam("kind"),
+    objects.c.dataset == bindparam("dataset"),
+    objects.c.exchange == bindparam("exchange"),
+)
+_ALL_NEWEST: Final = (
+    select(objects.c.dataset, objects.c.exchange, objects.c.kind, func.max(objects.c.last_exchange))
+    .where(objects.c.is_current, objects.c.kind.in_(_BARS), objects.c.last_exchange.is_not(None))
+    .group_by(objects.c.dataset, objects.c.exchange, objects.c.kind)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,7 @@ class CatalogState:
     def _read(self) -> Mapping[str, CardState]:
         shown = self._preview_bars.shown
         with self._engine.connect() as connection:
-            published = _read_published(connection)
+            published = read_newest(connection)
             series = [] if shown is None else read_series(connection, shown.exchange, [shown.symbol], most_gaps=1)
         months = {each.dataset: month_cells(each.months[-_MONTHS:]) for each in series}
         return {
@@ -108,17 +123,30 @@ def holds_live(connection: Connection) -> bool:
     return connection.execute(found).first() is not None
 
 
-def _read_published(connection: Connection) -> dict[str, dict[Exchange, tuple[int, bool]]]:
-    """Return the start of the newest bar, and whether its day is not over, by dataset and venue."""
-    columns = (objects.c.dataset, objects.c.exchange, objects.c.kind)
-    query = select(*columns, func.max(objects.c.last_exchange)).where(
-        objects.c.is_current,
-        objects.c.kind.in_([ObjectKind.BARS, ObjectKind.OPEN_BARS]),
-        objects.c.last_exchange.is_not(None),
-    )
+def read_newest(connection: Connection) -> dict[str, dict[Exchange, tuple[int, bool]]]:
+    """Return the start of the newest bar, and whether its day is not over, by dataset and venue.
+
+    Bars of a minute tell it, for which there is an index; every dataset has them. Only where there are none of them at
+    all is the whole ledger gone through.
+    """
     found: dict[str, dict[Exchange, tuple[int, bool]]] = {}
-    for dataset, exchange, kind, last in connection.execute(query.group_by(*columns)):
-        venues = found.setdefault(dataset, {})
-        before, live = venues.get(Exchange(exchange), (0, False))
-        venues[Exchange(exchange)] = (max(before, last), live or kind == ObjectKind.OPEN_BARS)
+    for kind, dataset, exchange in product(_BARS, DATASETS, Exchange):
+        last = connection.execute(_NEWEST, {"kind": kind, "dataset": dataset, "exchange": exchange}).scalar_one()
+        _note(found, dataset, exchange, last, kind)
+    if not found:
+        for dataset, exchange, kind, last in connection.execute(_ALL_NEWEST):
+            _note(found, dataset, Exchange(exchange), last, ObjectKind(kind))
     return found
+
+
+def _note(
+    found: dict[str, dict[Exchange, tuple[int, bool]]],
+    dataset: str,
+    exchange: Exchange,
+    last: int | None,
+    kind: ObjectKind,
+) -> None:
+    if last is not None:
+        venues = found.setdefault(dataset, {})
+        before, live = venues.get(exchange, (0, False))
+        venues[exchange] = (max(before, last), live or kind is ObjectKind.OPEN_BARS)

@@ -189,6 +189,7 @@ def read_last_ticks(connection: Connection, held: Sequence[TickDays]) -> dict[tu
         ObjectKind.TICKS,
         exchange=held[0].exchange,
         symbol=sorted({row.symbol for row in held}),
+        dataset=sorted({row.stream for row in held}),
         clock="",
         interval="",
         period=sorted({row.last.isoformat() for row in held}),

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal_column, select
 
 from aperiodic.catalog import DATASETS
 from aperiodic.completeness.conditions import read_conditions
-from aperiodic.lake import ObjectKind
 from aperiodic.lake.schema import objects
-from aperiodic.market import DAY_US, Exchange, Stream
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream
 from aperiodic.market.time import day_start_us
 from aperiodic.server.cache import Cached
 from aperiodic.server.site.day_ranges import cause_words, join_days
@@ -31,9 +30,11 @@ if TYPE_CHECKING:
     from aperiodic.completeness.tick_days import TickDays
     from aperiodic.server.site.day_ranges import DayRange
 
-__all__ = ["MOST_INCIDENTS", "Incident", "Incidents", "read_incidents"]
+__all__ = ["MOST_INCIDENTS", "Incident", "Incidents", "read_incidents", "read_revisions"]
 
 MOST_INCIDENTS: Final = 100
+_FILES: Final = len(Clock) * len(Interval)
+"""Files of a dataset and month at most."""
 """How many incidents are known at a time, the newest."""
 
 _MOST_SERIES: Final = 200
@@ -102,7 +103,7 @@ def read_incidents(connection: Connection, held: Iterable[TickDays], today: date
         held: What is held of ticks.
         today: Current UTC day.
     """
-    found = _revisions(connection)
+    found = read_revisions(connection)
     for series in sorted(held, key=lambda series: series.last, reverse=True)[:_MOST_SERIES]:
         found = sorted(found, key=lambda incident: (-incident.updated_at, incident.key))[:MOST_INCIDENTS]
         # Series come from the newest on, so once all places are taken by newer incidents the others have none to add.
@@ -135,7 +136,7 @@ def _of_range(series: TickDays, day_range: DayRange) -> Incident:
     )
 
 
-def _revisions(connection: Connection) -> list[Incident]:
+def read_revisions(connection: Connection) -> list[Incident]:
     """Return the newest revisions, those of all datasets of a month that have the same reason as one incident."""
     datasets: dict[tuple[str, ...], set[str]] = {}
     updated: dict[tuple[str, ...], int] = {}
@@ -163,12 +164,20 @@ def _of_revision(key: tuple[str, ...], datasets: set[str], published_at: int) ->
 
 def _newest_revisions() -> Select[Any]:
     group = tuple(objects.c[name] for name in ("exchange", "symbol", "period", "revision", "reason", "dataset"))
-    published_at = func.max(objects.c.created_at).label("published_at")
+    # As the index says it: bound values would not be known to be those that it is of.
+    newest = (
+        select(*group, objects.c.created_at)
+        .where(literal_column("revision > 1"), literal_column("kind = 'bars'"))
+        .order_by(objects.c.created_at.desc())
+        .limit(MOST_INCIDENTS * len(DATASETS) * _FILES)
+        .subquery()
+    )
+    columns = tuple(newest.c[column.name] for column in group)
+    published_at = func.max(newest.c.created_at).label("published_at")
     return (
-        select(*group, published_at)
-        .where(objects.c.kind == ObjectKind.BARS, objects.c.revision > 1)
-        .group_by(*group)
-        .order_by(published_at.desc(), *group)
+        select(*columns, published_at)
+        .group_by(*columns)
+        .order_by(published_at.desc(), *columns)
         .limit(MOST_INCIDENTS * len(DATASETS))
     )
 

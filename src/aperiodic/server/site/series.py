@@ -138,7 +138,9 @@ def shown_venues(connection: Connection, shown: PreviewRange) -> list[Exchange]:
         connection,
         ObjectKind.BARS,
         dataset=dataset("ohlcv").id,
+        exchange=list(Exchange),  # without it the index would not serve
         symbol=shown.symbol,
+        clock=list(Clock),
         interval=[str(interval) for interval in CHART_INTERVALS],
         period=shown.months,
     )

@@ -9,6 +9,7 @@ import polars as pl
 
 from aperiodic.catalog import TIME_COLUMN
 from aperiodic.lake import ObjectKind
+from aperiodic.lake.objects import current_symbols
 from aperiodic.lake.reader import ObjectReader
 from aperiodic.market import DAY_US, Interval
 from aperiodic.market.time import day_at, now_us
@@ -83,16 +84,21 @@ class PastBars:
         with ObjectReader(self._lake.store) as reader:
             for kind, period in ((ObjectKind.BARS, f"{day:%Y-%m}"), (ObjectKind.OPEN_BARS, day.isoformat())):
                 of = {"dataset": dataset, "exchange": exchange, "clock": clock, "interval": interval}
-                for record in self._lake.current(kind, period=period, **of):
+                # By name, for the index leads to the periods of a symbol alone.
+                for record in self._lake.current(kind, period=period, symbol=self._names(kind, exchange), **of):
                     symbol = record.key.symbol
                     if symbol in seen:
-                        continue
-                    if self._symbols is not None and symbol not in self._symbols:
                         continue
                     frame = reader.scan(record.path).filter((start >= begin) & (start < end)).collect()
                     if not frame.is_empty():
                         seen.add(symbol)
                         yield symbol, frame
+
+    def _names(self, kind: ObjectKind, exchange: str) -> list[str]:
+        if self._symbols is not None:
+            return sorted(self._symbols)
+        with self._lake.engine.connect() as connection:
+            return sorted(current_symbols(connection, kind, exchange))
 
 
 class PastFanout(Fanout):

@@ -11,6 +11,7 @@ import polars as pl
 from aperiodic.catalog import DATASETS, TIME_COLUMN
 from aperiodic.engine.live import LiveRow
 from aperiodic.lake import ObjectKind
+from aperiodic.lake.objects import Series, current_symbols, read_periods
 from aperiodic.market import DAY_US, Clock, Exchange, Interval
 from aperiodic.market.time import day_at
 from aperiodic.server.queries.verdicts import with_verdicts
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aperiodic.lake import Lake, ObjectRecord
-    from aperiodic.server.stream.channels import Channel, Series
+    from aperiodic.server.stream.channels import Channel
+    from aperiodic.server.stream.channels import Series as ChannelSeries
 
 __all__ = ["MOST_ROWS", "missed_rows", "rows_of_file"]
 
 MOST_ROWS: Final = 200_000
 """Rows that are told again at most; who has missed more fetches files."""
+
+_LAST: Final = "~"
+"""A period after all others."""
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -47,9 +52,12 @@ def missed_rows(lake: Lake, channel: Channel, since: int, until: int | None = No
     found: list[tuple[str, pl.DataFrame]] = []
     for kind, least in ((ObjectKind.OPEN_BARS, first.isoformat()), (ObjectKind.BARS, f"{first:%Y-%m}")):
         records: defaultdict[str, list[ObjectRecord]] = defaultdict(list)
-        for record in lake.current(kind, dataset=dataset, exchange=exchange, clock=clock, interval=interval):
-            if record.key.period >= least and (channel.symbols is None or record.key.symbol in channel.symbols):
-                records[record.key.period].append(record)
+        with lake.engine.connect() as connection:
+            # Symbol by symbol, for the index leads to the periods of a symbol alone.
+            for symbol in channel.symbols or current_symbols(connection, kind, exchange):
+                of_symbol = Series(kind, dataset, exchange, symbol, clock, interval)
+                for record in read_periods(connection, of_symbol, [least, _LAST]):
+                    records[record.key.period].append(record)
         for period in sorted(records, reverse=True):
             if sum(frame.height for _, frame in found) >= MOST_ROWS:
                 break  # what is older would not be told
@@ -72,7 +80,7 @@ def missed_rows(lake: Lake, channel: Channel, since: int, until: int | None = No
     return rows[-MOST_ROWS:]
 
 
-def rows_of_file(series: Series, symbol: str, frame: pl.DataFrame, told_at: int = 0) -> Iterator[LiveRow]:
+def rows_of_file(series: ChannelSeries, symbol: str, frame: pl.DataFrame, told_at: int = 0) -> Iterator[LiveRow]:
     """Yield the bars of a published file as rows.
 
     Args:
