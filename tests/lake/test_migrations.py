@@ -202,7 +202,10 @@ def test_references_and_uniqueness_hold_in_what_was_upgraded(upgraded: Engine) -
     assert {index["name"] for index in found.get_indexes("objects")} == {
         "ix_objects_current",
         "ix_objects_history",
+        "ix_objects_newest",
         "ix_objects_path",
+        "ix_objects_retired",
+        "ix_objects_revised",
     }
     for statement in (
         "UPDATE api_keys SET account_id = 999",

@@ -122,7 +122,7 @@ def test_the_words_of_every_code_are_whole(code: ErrorCode) -> None:
 
 def test_the_document_says_what_each_error_status_means() -> None:
     responses = DOCUMENT["paths"]["/api/v1/data/{metric}"]["get"]["responses"]
-    assert set(responses) == {"200", "400", "401", "403", "404", "414", "429", "500", "503"}
+    assert set(responses) == {"200", "400", "401", "403", "404", "410", "414", "429", "500", "503"}
     assert set(responses["403"]["content"]["application/json"]["examples"]) == {
         "metric_not_in_plan",
         "interval_not_in_plan",
