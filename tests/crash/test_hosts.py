@@ -35,10 +35,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crash
 
 TROUBLES: Final = 4 if SOAK == 1 else 10 * SOAK
+TROUBLES_AT_ONCE: Final = 8
+"""So many befall one installation before its work may end."""
 LASTS_S: Final = 2.0
 """A lease that is not renewed."""
+RECORDERS_SHARE: Final = 0.8
 SYMBOLS: Final = ("perpetual-BTC-USDT:USDT", "perpetual-ETH-USDT:USDT")
-EDGES: Final = {"host-a": (-60, -30, 0, 30, 60), "host-b": (-60, -20, 20, 60)}
+EDGES: Final = {"host-a": (-60, -40, -20, 0, 20, 40, 60), "host-b": (-60, -30, 0, 30, 60)}
 """Seconds around midnight, the edge of a month, at which each host begins another file."""
 LATER_US: Final = {"host-a": 0, "host-b": 3_000}
 """So much later each host hears of everything."""
@@ -139,7 +142,7 @@ def _run(
     settings: Settings, recordings: Recordings, moments: random.Random, done: Counter[str], said: Counter[str]
 ) -> None:
     """Let all hosts do their work once, with trouble until it is done."""
-    over = settings.home / "over"
+    over, most = settings.home / "over", min(done.total() + TROUBLES_AT_ONCE, TROUBLES)
     Lake.open(settings).close()  # makes the ledger
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("APERIODIC_STORE", str(settings.store))
@@ -151,12 +154,15 @@ def _run(
         builders = [_Host("build", name, settings.home / name, [str(over), *SYMBOLS], said) for name in BUILDERS]
         try:
             while living := [each for each in recorders + builders if each.process.poll() is None]:
-                if not any(each in living for each in recorders):
+                recording = [each for each in living if each.role == "record"]
+                if not recording:
                     over.touch()
-                time.sleep(moments.uniform(0, 3))
-                if done.total() < TROUBLES:
+                time.sleep(moments.uniform(0, 1))
+                if done.total() < most:
+                    # Recorders have less to do than builders.
+                    victims = recording if recording and moments.random() < RECORDERS_SHARE else living
                     with suppress(ProcessLookupError):  # it came to its end meanwhile
-                        done[moments.choice(living).trouble(moments)] += 1
+                        done[moments.choice(victims).trouble(moments)] += 1
             assert [each.process.returncode for each in recorders + builders] == [0] * 4
         finally:
             for each in recorders + builders:

@@ -16,7 +16,7 @@ from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.build import build as run_build
 from aperiodic.engine.open_days import OpenDayBuilder, Round
 from aperiodic.engine.plan import Selection
-from aperiodic.market import InvalidInputError
+from aperiodic.market import Exchange, InvalidInputError
 from aperiodic.market.time import time_at
 
 __all__ = ["build"]
@@ -48,11 +48,13 @@ def build(
     """
     check_range(start, end)
     if follow:
-        if again or exchange or symbol or start or end:
+        if again or symbol or start or end:
             raise InvalidInputError(
-                "With --follow everything is built.", code="contradiction", hint="Leave out the other options."
+                "With --follow everything is built.",
+                code="contradiction",
+                hint="Leave out the other options, but for --exchange.",
             )
-        _follow()
+        _follow(exchange)
         return
     with open_lake() as lake, steps() as progress:
         selection = Selection(exchange, symbol, start, end)
@@ -65,11 +67,11 @@ def build(
         out.print(f"Note: {note}")
 
 
-def _follow() -> None:
+def _follow(exchange: Exchange | None) -> None:
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Publishing bars as days grow (Ctrl-C stops)", highlight=False)
         compile_once(lake.home, over)
-        builder = OpenDayBuilder(lake, workers=1)
+        builder = OpenDayBuilder(lake, workers=1, exchanges=() if exchange is None else (exchange,))
         try:
             while not over.is_set():
                 done = builder.round()

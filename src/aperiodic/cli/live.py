@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.cli.compiling import compile_once
 from aperiodic.cli.console import errors, print_line
 from aperiodic.cli.installation import Begin, open_lake, read_settings
+from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.handover import TicksReceiver
 from aperiodic.engine.live import open_hub
@@ -18,9 +19,11 @@ from aperiodic.market.time import now_us, time_at
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Sequence
 
     from aperiodic.engine.live import RowsHub
     from aperiodic.lake import Lake
+    from aperiodic.market import Exchange
 
 __all__ = ["live"]
 
@@ -29,21 +32,24 @@ _WAIT_S: Final = 0.25
 _TOLD_EVERY_US: Final = 10_000_000
 
 
-def live() -> None:
+def live(*, exchange: ExchangeList | None = None) -> None:
     """Make rows of bars the moment they are over, for those who read `/v1/stream` of the server, until Ctrl-C.
 
     Ticks come from `aperiodic normalise --follow` before they are files. Bars of the exchange's clock wait
     APERIODIC_LIVE_HOLD_MS milliseconds for ticks that come late (250). Servers on other machines get rows over NATS where
     APERIODIC_LIVE_HUB names it.
+
+    Args:
+        exchange: Only these venues; the others have a maker elsewhere.
     """
     settings = read_settings(LiveSettings)
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Making live rows (Ctrl-C stops)", highlight=False)
         compile_once(lake.home, over)
-        _make(lake, settings, over)
+        _make(lake, settings, over, exchange or ())
 
 
-def _make(lake: Lake, settings: LiveSettings, over: threading.Event) -> None:
+def _make(lake: Lake, settings: LiveSettings, over: threading.Event, exchanges: Sequence[Exchange]) -> None:
     receiver = TicksReceiver(lake.home)
     try:
         with closing(open_hub(lake.home, settings)) as hub:
@@ -60,6 +66,7 @@ def _make(lake: Lake, settings: LiveSettings, over: threading.Event) -> None:
                 track=receiver.track,
                 hold_us=settings.live_hold_ms * 1_000,
                 repair_us=settings.live_repair_s * 1_000_000,
+                exchanges=exchanges,
             )
             while not over.is_set():
                 receiver.wait(_WAIT_S)

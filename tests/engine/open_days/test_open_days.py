@@ -18,11 +18,12 @@ from aperiodic.engine.parts import append_ticks, compact_ticks
 from aperiodic.engine.repair import repair
 from aperiodic.lake import LakeError, ObjectKind, Scope
 from aperiodic.lake.verify import verify_store
-from aperiodic.market import DAY_US, Clock, Interval, Source, Stream, tick_schema
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, tick_schema
 from aperiodic.market.time import day_start_us
 from aperiodic.server.queries.published import symbol_problem
 
 if TYPE_CHECKING:
+    from aperiodic.engine.live import LiveRow
     from aperiodic.lake import Lake
 
 DAY = date(2025, 5, 2)
@@ -63,8 +64,8 @@ def rows(first: int, last: int, seed: int = 1) -> dict[Stream, list[tuple[object
     return found
 
 
-def append(lake: Lake, ticks: dict[Stream, list[tuple[object, ...]]]) -> None:
-    with lake.writing(Scope(VENUE, str(BTC), "parts")):
+def append(lake: Lake, ticks: dict[Stream, list[tuple[object, ...]]], exchange: Exchange = VENUE) -> None:
+    with lake.writing(Scope(exchange, str(BTC), "parts")):
         batch = lake.batch()
         for stream, some in ticks.items():
             if some:
@@ -73,7 +74,7 @@ def append(lake: Lake, ticks: dict[Stream, list[tuple[object, ...]]]) -> None:
                     {name: pl.Int64() if isinstance(dtype, pl.Datetime) else dtype for name, dtype in schema.items()}
                 )
                 frame = pl.DataFrame(some, schema=plain, orient="row").cast(schema)
-                append_ticks(lake, batch, stream, VENUE, BTC, frame, Source.RECORDING)
+                append_ticks(lake, batch, stream, exchange, BTC, frame, Source.RECORDING)
         batch.commit()
 
 
@@ -215,6 +216,24 @@ def test_rows_are_told_by_the_second_and_files_written_by_the_minute(lake: Lake)
     append(lake, rows(50, 70))
     done = builder.round()
     assert (done.files > 0, done.bars_until) == (True, BEGIN + MINUTE)
+
+
+def test_venues_can_be_shared_among_makers_and_builders(lake: Lake) -> None:
+    now = BEGIN + 130 * SECOND
+    venues = (VENUE, Exchange.OKX_PERPS)
+    told: dict[Exchange, list[LiveRow]] = {venue: [] for venue in venues}
+    makers = [LiveMaker(lake, told[venue].extend, now=lambda: now, exchanges=[venue]) for venue in venues]
+    builders = [OpenDayBuilder(lake, lambda: now, exchanges=[venue]) for venue in venues]
+    for begin, end in ((0, 30), (30, 130)):
+        for venue in venues:
+            append(lake, rows(begin, end), venue)
+        for maker in makers:
+            maker.round()
+    for number, builder in enumerate(builders, 1):
+        assert builder.round().files > 0
+        found = {record.key.exchange for record in lake.current(ObjectKind.OPEN_BARS)}
+        assert found == set(venues[:number])
+    assert [{row.exchange for row in told[venue]} for venue in venues] == [{venue} for venue in venues]
 
 
 def test_files_that_gave_way_are_deleted_when_no_link_to_them_lives(lake: Lake) -> None:

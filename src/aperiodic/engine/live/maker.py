@@ -56,6 +56,7 @@ class LiveMaker:
         hold_us: So long bars of the exchange clock wait for ticks that come late, µs.
         repair_us: So long after a day was read anew ticks that came late wait until it is read once more, µs.
         now: Tells the time, µs.
+        exchanges: Only these venues; none: all.
 
     Attributes:
         waits: What could not be done in the last round, and why; None where everything was.
@@ -72,15 +73,17 @@ class LiveMaker:
         hold_us: int = HOLD_US,
         repair_us: int = _REPAIR_US,
         now: Callable[[], int] = now_us,
+        exchanges: Collection[Exchange] = (),
     ) -> None:
         self.waits: str | None = None
         self.bars = 0
         self._lake = lake
         self._tell_rows = tell
         self._seconds = seconds
+        self._exchanges = frozenset(exchanges)
         self._track = track
         self._now = now
-        self._days = OpenDays(lake, now, hold_us=hold_us, read_anew=self._correct)
+        self._days = OpenDays(lake, now, hold_us=hold_us, read_anew=self._correct, exchanges=exchanges)
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(MonthsBefore(lake), self._gaps, now)
         # Apart for each reading of recordings: the same events may come of two of them.
@@ -139,6 +142,8 @@ class LiveMaker:
 
     def _hear(self, message: HandedOver | Announced) -> None:
         exchange = Exchange(message.exchange)
+        if self._exchanges and exchange not in self._exchanges:
+            return
         if isinstance(message, HandedOver):
             for stream, symbol, rows in message.series:
                 self._new[exchange, symbol][stream, message.shard, message.run].append(rows)

@@ -18,7 +18,7 @@ from aperiodic.market import DAY_US
 from aperiodic.market.time import day_at, now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from aperiodic.engine.open_days.instrument import OpenInstrument
     from aperiodic.lake import ObjectRecord
@@ -61,6 +61,7 @@ class OpenDayBuilder:
         now: Tells the time, µs.
         workers: Processes that build days that are over, while bars of open days go on; None builds them in between.
         closes: Whether days that are over are built at all.
+        exchanges: Only these venues; none: all.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class OpenDayBuilder:
         *,
         workers: int | None = None,
         closes: bool = True,
+        exchanges: Collection[Exchange] = (),
     ) -> None:
         self._lake = lake
         self._workers = workers
@@ -77,7 +79,7 @@ class OpenDayBuilder:
         self._aside = ThreadPoolExecutor(1, "build")
         self._building: Future[tuple[int, str | None]] | None = None
         self._now = now
-        self._days = OpenDays(lake, now, found=self._find_outdated)
+        self._days = OpenDays(lake, now, found=self._find_outdated, exchanges=exchanges)
         self._before = MonthsBefore(lake)
         self._pruned = 0
         self._outdated: defaultdict[Instrument, set[date]] = defaultdict(set)

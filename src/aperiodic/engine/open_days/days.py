@@ -14,7 +14,7 @@ from aperiodic.market import DAY_US, Exchange, Symbol
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.lake import Lake, ObjectRecord
@@ -46,6 +46,7 @@ class OpenDays:
         hold_us: int = HOLD_US,
         read_anew: Callable[[Instrument, Mapping[tuple[Clock, int], DayState]], object] = lambda _key, _states: None,
         found: Callable[[ObjectRecord], object] = lambda _record: None,
+        exchanges: Collection[Exchange] = (),
     ) -> None:
         """Begin with nothing.
 
@@ -55,6 +56,7 @@ class OpenDays:
             hold_us: So long events of the exchange clock wait for others that come later, µs.
             read_anew: Takes an instrument that was read anew, and its states before.
             found: Takes every object of ticks that is new, and at the start those of days that are over.
+            exchanges: Only these venues; none: all.
         """
         self.instruments: dict[Instrument, OpenInstrument] = {}
         self.read_at: dict[Instrument, int] = {}
@@ -64,6 +66,7 @@ class OpenDays:
         self._hold_us = hold_us
         self._read_anew = read_anew
         self._found = found
+        self._exchanges = frozenset(exchanges)
         self._received: dict[Writer, int] = {}
         self._row = 0
         self._begun = False
@@ -144,17 +147,20 @@ class OpenDays:
         with self._lake.engine.connect() as connection:
             self._row = last_row(connection)
         first = day_at(self.today - 1).isoformat()
-        for record in self._lake.current(ObjectKind.TICK_PARTS):
+        for record in self._own(self._lake.current(ObjectKind.TICK_PARTS)):
             if record.key.period >= first:
                 self.find(instrument_of(record))
-        for record in self._lake.current(ObjectKind.TICKS):
+        for record in self._own(self._lake.current(ObjectKind.TICKS)):
             self._found(record)
         self._begun = True
+
+    def _own(self, records: Iterable[ObjectRecord]) -> Iterator[ObjectRecord]:
+        return (record for record in records if not self._exchanges or record.key.exchange in self._exchanges)
 
     def _take(self, records: Sequence[ObjectRecord]) -> None:
         of_instrument: defaultdict[Instrument, list[ObjectRecord]] = defaultdict(list)
         first = day_at(self.today - 1).isoformat()
-        for record in records:
+        for record in self._own(records):
             self._found(record)
             key = instrument_of(record)
             if record.key.period[:10] >= first and (
