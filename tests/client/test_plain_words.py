@@ -226,3 +226,22 @@ def test_days_of_other_libraries(fake: FakeApi) -> None:
         with pytest.raises(aperiodic.InvalidInputError, match="is not a day") as caught:
             aperiodic.get_ohlcv(**fake.request(start_date=nothing))
         assert caught.value.code == "bad_start_date"
+
+
+def test_a_column_of_another_dataset_is_told(fake: FakeApi) -> None:
+    with pytest.raises(aperiodic.InvalidInputError) as caught:
+        aperiodic.get_metrics(**fake.request(metric="flow", columns=["close"]))
+    assert caught.value.code == "unknown_column"
+    assert "It is a column of ohlcv, not of flow." in str(caught.value)
+
+
+def test_a_preview_is_wanted_or_not(fake: FakeApi) -> None:
+    with pytest.raises(aperiodic.InvalidInputError) as caught:
+        aperiodic.get_ohlcv(**fake.request(preview="yes"))
+    assert caught.value.code == "bad_preview"
+    assert not fake.api.asked
+
+
+@pytest.mark.parametrize("name", ["Flow", "OHLCV", "FLOW.Flow_Entropy"])
+def test_names_are_described_in_whatever_case(name: str) -> None:
+    assert aperiodic.describe(name).name == name.lower()

@@ -78,7 +78,7 @@ def test_every_value_reads_back(values: type[Interval | Clock | Exchange]) -> No
             Interval.parse,
             "60m",
             "Unknown interval '60m'.",
-            "Did you mean '30m'? Valid values: 1s, 15s, 30s, 1m, 5m, 15m, 30m, 1h, 4h, 1d.",
+            "Did you mean '1h'? Valid values: 1s, 15s, 30s, 1m, 5m, 15m, 30m, 1h, 4h, 1d.",
         ),
         (
             Clock.parse,
@@ -134,3 +134,40 @@ def test_nearest_ignores_case_and_gives_up_on_what_is_unlike() -> None:
 
 def test_the_code_of_an_unknown_value_is_snake_case() -> None:
     assert unknown_value("tick stream", "x", ["trades"]).code == "unknown_tick_stream"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "meant"),
+    [
+        ("interval", "60s", "1m"),
+        ("interval", "60m", "1h"),
+        ("interval", "1min", "1m"),
+        ("interval", "24 hours", "1d"),
+        ("interval", "10s", "15s"),
+        ("interval", "1w", "1d"),
+        ("interval", "90T", "1h"),
+        ("timestamp", "local", "true"),
+        ("fill", "ffill", "forward"),
+        ("on_incomplete", "error", "raise"),
+        ("output", "Arrow", "polars"),
+    ],
+)
+def test_words_of_other_libraries_and_lengths_are_understood(kind: str, wrong: str, meant: str) -> None:
+    valid = {
+        "interval": tuple(Interval),
+        "timestamp": tuple(Clock),
+        "fill": ("none", "null", "forward"),
+        "on_incomplete": ("warn", "raise", "ignore"),
+        "output": ("polars", "pandas"),
+    }[kind]
+    hint = unknown_value(kind, wrong, valid).hint
+    assert hint is not None
+    assert hint.startswith(f"Did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize("wrong", ["0s", "s", "minute", "1y", "-1m", "1m1s"])
+def test_what_is_no_length_is_compared_by_spelling(wrong: str) -> None:
+    found = nearest(wrong, map(str, Interval))
+    hint = unknown_value("interval", wrong, Interval).hint
+    assert hint is not None
+    assert hint.startswith(f"Did you mean {found!r}?" if found else "Valid values")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self, get_args
 
-from aperiodic.catalog import TIME_COLUMN
+from aperiodic.catalog import DATASETS, TIME_COLUMN
 from aperiodic.client.grid import Grid
 from aperiodic.client.request import REQUIRED, DataRequest, parse_choice, parse_texts
 from aperiodic.client.types import Fill, Shape
@@ -156,8 +156,18 @@ def columns_by_dataset(columns: Sequence[str], known: Mapping[str, Collection[st
         dataset, dot, name = column.rpartition(".")
         holders = [each for each, fields in known.items() if (not dot or each == dataset) and name in fields]
         if not holders:
-            raise unknown_value("column", column, dict.fromkeys(field for fields in known.values() for field in fields))
+            raise _unknown_column(column, known)
         for each in holders:
             if name != TIME_COLUMN and name not in found[each]:
                 found[each].append(name)
     return {name: tuple(fields) for name, fields in found.items()}
+
+
+def _unknown_column(column: str, known: Mapping[str, Collection[str]]) -> InvalidInputError:
+    error = unknown_value("column", column, dict.fromkeys(field for fields in known.values() for field in fields))
+    name = column.rpartition(".")[2]
+    others = [each for each, dataset in DATASETS.items() if each not in known and name in dataset.schema]
+    if not others:
+        return error
+    hint = f"It is a column of {', '.join(others)}, not of {', '.join(known)}. {error.hint}"
+    return InvalidInputError(error.message, code=error.code, hint=hint)

@@ -160,6 +160,10 @@ class DataRequest:
             InvalidInputError: A value is missing or not valid; its `code` says which and how.
         """
         name = parse_name("metric", metric, DATASETS)
+        if not isinstance(preview, bool):
+            raise InvalidInputError(
+                f"preview is {preview!r}.", code="bad_preview", hint="Give True for the free sample, or leave it out."
+            )
         start, end = parse_days(start_date, end_date)
         parse_delivery(max_concurrent, output, on_incomplete)
         return cls(

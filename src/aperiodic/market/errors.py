@@ -16,10 +16,11 @@ Every error carries a machine `code`, a plain `message` and a `hint` that says w
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 __all__ = ["AperiodicDataError", "IncompleteDataError", "InvalidInputError", "nearest"]
 
@@ -50,6 +51,17 @@ class IncompleteDataError(AperiodicDataError):
 
 _MOST_LISTED = 25
 
+_MEANT: Final = {
+    "timestamp": {"local": "true", "received": "true", "arrival": "true", "event": "exchange"},
+    "fill": {"ffill": "forward", "pad": "forward", "nan": "null", "no": "none"},
+    "on_incomplete": {"error": "raise", "fail": "raise", "warning": "warn", "skip": "ignore"},
+    "output": {"pl": "polars", "pd": "pandas", "arrow": "polars"},
+}
+"""What a word is called here that other libraries use."""
+
+_LENGTH: Final = re.compile(r"([0-9]{1,9}) ?(s|sec|m|min|t|h|d|w)[a-z]*", re.IGNORECASE)
+_SECONDS: Final = {"s": 1, "sec": 1, "m": 60, "min": 60, "t": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+
 
 def nearest(value: str, choices: Iterable[str]) -> str | None:
     """Return the choice most like `value` in spelling, or None when nothing comes close."""
@@ -67,7 +79,25 @@ def unknown_value(kind: str, value: str, choices: Iterable[str]) -> InvalidInput
         choices: All valid values, in the order to show them.
     """
     valid = [str(choice) for choice in choices]
-    guess = nearest(value, valid)
+    guess = _meant(kind, value, valid) or nearest(value, valid)
     listed = f"Valid values: {', '.join(valid)}." if len(valid) <= _MOST_LISTED else f"There are {len(valid)} names."
     hint = f"Did you mean {guess!r}? {listed}" if guess else listed
     return InvalidInputError(f"Unknown {kind} {value[:100]!r}.", code=f"unknown_{kind.replace(' ', '_')}", hint=hint)
+
+
+def _meant(kind: str, value: str, valid: Sequence[str]) -> str | None:
+    """Return what a word from elsewhere is called here, or the length that is nearest to another; None for other words."""
+    word = _MEANT.get(kind, {}).get(value.casefold())
+    if word in valid:
+        return word
+    wanted = _length(value) if kind == "interval" else None
+    if wanted is None:
+        return None
+    lengths = {name: length for name in valid if (length := _length(name)) is not None}
+    return min(lengths, key=lambda name: max(lengths[name], wanted) / min(lengths[name], wanted), default=None)
+
+
+def _length(text: str) -> int | None:
+    """Return how many seconds a text like `90s` or `1min` means; None where it means none."""
+    found = _LENGTH.fullmatch(text.strip())
+    return (int(found[1]) * _SECONDS[found[2].lower()] or None) if found else None

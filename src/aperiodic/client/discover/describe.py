@@ -75,7 +75,7 @@ async def describe_name(name: str | None, ask: Callable[[], Awaitable[Mapping[st
     """Describe what is known here, or else what a server's catalog declares.
 
     Args:
-        name: `dataset`, `dataset.field` or `field`; None for the catalog of this version.
+        name: `dataset`, `dataset.field` or `field`, in whatever case; None for the catalog of this version.
         ask: Returns a server's catalog; called only for a name that is not known here.
 
     Raises:
@@ -85,7 +85,7 @@ async def describe_name(name: str | None, ask: Callable[[], Awaitable[Mapping[st
     if name is None:
         frame = pl.DataFrame([_dataset_row(item) for item in known], orient="row")
         return Description("", "catalog", frame, tuple(known))
-    text = parse_text("name", name)
+    text = parse_text("name", name).casefold()  # as all names are
     found = _find(text, known)
     if not found:
         try:
