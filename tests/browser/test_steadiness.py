@@ -71,6 +71,9 @@ def test_keys_lead_to_the_search(open_visit: OpenVisit, address: str) -> None:
         assert page.evaluate(focused) == "q", key
         page.keyboard.type("CVD/")
         assert page.evaluate("document.activeElement.value") == "CVD/"
+        if address == "/catalog":  # which searches while one types
+            page.wait_for_url("**/catalog?q=CVD%2F")
+            seen.settle()
     if address != "/catalog":
         page.locator("[data-search]").fill("CVD")
         page.keyboard.press("Enter")

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import re
+import subprocess
+import sys
 import warnings
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
@@ -17,6 +20,7 @@ from aperiodic.server.site.notebooks.run import run_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.server.site.market import Market
 
@@ -93,7 +97,9 @@ def test_a_notebook_is_given_to_jupyter(app: App, name: str) -> None:
     assert answer.headers["content-disposition"] == f'attachment; filename="{name}{IPYNB}"'
     document = json.loads(answer.content)
     assert (document["nbformat"], document["nbformat_minor"]) == (4, 5)
-    assert [cell["cell_type"] for cell in document["cells"]] == [
+    setup, *cells = document["cells"]
+    assert f"{app.client.base_url}".rstrip("/") + "/api/v1" in setup["source"]
+    assert [cell["cell_type"] for cell in cells] == [
         "markdown" if cell.words else "code" for cell in notebook(name).cells
     ]
     assert len({cell["id"] for cell in document["cells"]}) == len(document["cells"])
@@ -104,6 +110,32 @@ def test_a_notebook_is_given_to_jupyter(app: App, name: str) -> None:
         if output["output_type"] == "display_data"
     ]
     assert figures == [output.figure for output in notebook(name).run.outputs if output.figure]
+
+
+def test_a_downloaded_notebook_runs_as_it_is(market: Market, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is set but the key, which nobody is here to type."""
+    pytest.importorskip("nbclient", reason="nbclient is not installed")
+    file = tmp_path / "first-frame.ipynb"
+    file.write_text(market.page("/notebooks/first-frame.ipynb"), encoding="utf-8")
+    monkeypatch.delenv("APERIODIC_API_URL", raising=False)
+    monkeypatch.setenv("APERIODIC_API_KEY", market.key)
+    run = "from nbclient.cli import main; main(['--inplace', '--timeout=60', 'first-frame.ipynb'])"
+    subprocess.run([sys.executable, "-c", run], cwd=tmp_path, check=True, timeout=120)
+    outputs = [output for cell in json.loads(file.read_text())["cells"] for output in cell.get("outputs", [])]
+    assert any("shape" in str(output.get("data", output)) for output in outputs)
+    assert not any(output["output_type"] == "error" for output in outputs)
+
+
+def test_the_first_cell_asks_for_a_key_where_none_is_set(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    setup = json.loads(app.client.get("/notebooks/live.ipynb").content)["cells"][0]["source"]
+    code = setup.replace("%pip install", "assert False, ")  # what Jupyter alone can run; the client is here
+    monkeypatch.setattr("getpass.getpass", lambda _: "")
+    for name in ("APERIODIC_API_URL", "APERIODIC_API_KEY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    exec(re.sub("assert False,  --quiet .*", "raise AssertionError", code), {})  # noqa: S102 - running it is the test
+    assert os.environ["APERIODIC_API_KEY"] == "DEMO-KEY"
+    assert os.environ["APERIODIC_API_URL"] == f"{app.client.base_url}".rstrip("/") + "/api/v1"
 
 
 def test_the_list_leads_to_all_of_them(app: App) -> None:

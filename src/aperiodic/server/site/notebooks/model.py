@@ -133,10 +133,35 @@ def notebook(name: str) -> Notebook:
     )
 
 
-def as_ipynb(shown: Notebook) -> bytes:
-    """Return a notebook and its outputs in the format of Jupyter (nbformat 4.5)."""
+_SETUP: Final = """\
+# The client, the server and a key; what is installed, and what the environment says, stays.
+import importlib.util
+import os
+from getpass import getpass
+
+if importlib.util.find_spec("aperiodic") is None:
+    %pip install --quiet {wheel}
+os.environ.setdefault("APERIODIC_API_URL", "{api}")
+if not os.environ.get("APERIODIC_API_KEY"):
+    os.environ["APERIODIC_API_KEY"] = getpass("API key: "){otherwise}"""
+
+
+def as_ipynb(shown: Notebook, *, api: str, wheel: str, demo_key: str) -> bytes:
+    """Return a notebook and its outputs in the format of Jupyter (nbformat 4.5).
+
+    Its first cell makes it run as it is: it names the server that it comes from, and asks for a key.
+
+    Args:
+        shown: The notebook.
+        api: Address of the API.
+        wheel: Address of the client's package.
+        demo_key: What opens the preview; empty for none.
+    """
     outputs = iter(shown.run.outputs)
-    cells = [
+    otherwise = f' or "{demo_key}"' if demo_key else ""
+    setup = Cell(words=False, text=_SETUP.format(api=api, wheel=wheel, otherwise=otherwise))
+    cells = [_code(setup, len(shown.cells), None)]
+    cells += [
         _words(cell, number) if cell.words else _code(cell, number, next(outputs, None))
         for number, cell in enumerate(shown.cells)
     ]

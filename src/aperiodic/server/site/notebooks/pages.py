@@ -10,9 +10,11 @@ from markupsafe import Markup
 
 from aperiodic.market.errors import unknown_value
 from aperiodic.server.errors import RequestError
+from aperiodic.server.links.signing import origin_of
 from aperiodic.server.service import Service
 from aperiodic.server.site.notebooks.model import NOTEBOOKS, as_ipynb, notebook
 from aperiodic.server.site.rendering import render_page
+from aperiodic.server.wheel import WHEEL_PATH
 
 __all__ = ["get_notebook", "get_notebooks"]
 
@@ -43,7 +45,11 @@ def get_notebook(
     shown = notebook(stem)
     if name.endswith(_FILE):
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(as_ipynb(shown), headers=headers, media_type="application/x-ipynb+json")
+        origin = origin_of(request, service.settings.public_url)
+        body = as_ipynb(
+            shown, api=f"{origin}/api/v1", wheel=f"{origin}{WHEEL_PATH}", demo_key=service.settings.demo_key
+        )
+        return Response(body, headers=headers, media_type="application/x-ipynb+json")
     place = NOTEBOOKS.index(stem)
     return render_page(
         request,

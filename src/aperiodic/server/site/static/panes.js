@@ -56,7 +56,7 @@ export function candlePane(place, { grid, prices, height, wheel, timeAxis }) {
     handleScroll: { mouseWheel: wheel, vertTouchDrag: false },
     handleScale: { mouseWheel: wheel, axisDoubleClickReset: { time: false, price: true } },
     kineticScroll: { touch: !calm(), mouse: false },
-    rightPriceScale: { borderColor: style("--line"), minimumWidth: MARGIN },
+    rightPriceScale: { borderColor: style("--line"), minimumWidth: MARGIN, ensureEdgeTickMarksVisible: true },
     timeScale: { borderColor: style("--line"), visible: timeAxis, timeVisible: true, minBarSpacing: 0.01, fixLeftEdge: true, fixRightEdge: true },
   });
   const bars = chart.addSeries(CandlestickSeries, {
