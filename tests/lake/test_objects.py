@@ -14,6 +14,7 @@ from aperiodic.lake.objects import (
     Series,
     find_object,
     latest_revision,
+    objects_between,
     periods_written_since,
     read_periods,
     replace_object,
@@ -200,3 +201,14 @@ SEGMENTS = {
 @pytest.mark.parametrize("key", SEGMENTS, ids=lambda key: key.kind)
 def test_a_path_is_its_key_and_the_beginning_of_its_digest(key: ObjectKey) -> None:
     assert key.path("0123456789abcdef" + "f" * 48) == f"{SEGMENTS[key]}data-0123456789abcdef.parquet"
+
+
+def test_some_days_of_an_instrument_are_read_without_the_others(lake: Lake) -> None:
+    days = [date(2025, 5, day) for day in (8, 9, 10, 11)]
+    put(lake, *(record(ticks(day)) for day in reversed(days)), record(ticks(symbol=ETH)))
+    quotes = replace(ticks(), dataset="quotes")
+    put(lake, record(quotes))
+    with lake.engine.connect() as connection:
+        asked = ObjectKind.TICKS, Exchange.BINANCE_FUTURES, str(BTC)
+        found = objects_between(connection, *asked, ["trades", "quotes"], "2025-05-09", "2025-05-10")
+    assert [each.key for each in found] == [quotes, ticks(), ticks(date(2025, 5, 10))]

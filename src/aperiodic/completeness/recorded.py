@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete, insert, select
 
 from aperiodic.lake.schema import recorded
+from aperiodic.market import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -174,7 +175,11 @@ def _between(exchange: str, begin: int, end: int, symbols: Collection[str] | Non
     query = select(recorded).where(
         recorded.c.exchange == exchange, recorded.c.covers_to >= begin, recorded.c.covers_from <= end
     )
-    return query if symbols is None else query.where(recorded.c.symbol.in_(sorted(symbols)))
+    if symbols is None:
+        return query
+    # All streams are named so that the index leads to these symbols alone, not to all that was recorded since.
+    streams = [ANY_STREAM, *map(str, Stream)]
+    return query.where(recorded.c.symbol.in_(sorted(symbols)), recorded.c.stream.in_(streams))
 
 
 def _interval(row: Mapping[Any, Any]) -> Recorded:

@@ -108,18 +108,15 @@ _RETIRE: Final = (
 )
 _WITHIN: Final = objects.c.period.between(bindparam("first"), bindparam("last"))
 _CURRENT: Final = select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period)
-_BETWEEN: Final = (
-    select(objects)
-    .where(
-        objects.c.is_current,
-        *(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol")),
-        objects.c.dataset.in_(bindparam("datasets", expanding=True)),
-        # Said so that the index of current objects serves up to the period.
-        objects.c.clock == "",
-        objects.c.interval == "",
-        _WITHIN,
-    )
-    .order_by(*(objects.c[name] for name in _KEY))
+# Without an order: PostgreSQL would read all of an instrument in the order of the index for it.
+_BETWEEN: Final = select(objects).where(
+    objects.c.is_current,
+    *(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol")),
+    objects.c.dataset.in_(bindparam("datasets", expanding=True)),
+    # Said so that the index of current objects serves up to the period.
+    objects.c.clock == "",
+    objects.c.interval == "",
+    _WITHIN,
 )
 _AS_OF: Final = (
     select(objects)
@@ -258,7 +255,8 @@ def objects_between(
         last: Last period.
     """
     asked = {"kind": kind, "exchange": exchange, "symbol": symbol, "datasets": list(datasets)}
-    return [_record(row) for row in connection.execute(_BETWEEN, {**asked, "first": first, "last": last})]
+    found = [_record(row) for row in connection.execute(_BETWEEN, {**asked, "first": first, "last": last})]
+    return sorted(found, key=lambda record: (record.key.dataset, record.key.period))
 
 
 def ticks_received(
