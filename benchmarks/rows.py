@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.engine.workers import workers_environment
+from aperiodic.engine.executors.processes import workers_environment
 from benchmarks import family_bars, mapping, peers, receiving, serving, trade_bars
 from benchmarks.measure import Pairs, in_fresh_process, processor_seconds, timed_pairs
 from benchmarks.quoted import DAYS, make_book, make_days, make_quotes

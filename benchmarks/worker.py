@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-import aperiodic.engine.workers  # noqa: F401 - what a worker imports
+import aperiodic.engine.executors.processes  # noqa: F401 - what a worker imports
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.market import Clock

@@ -53,7 +53,7 @@ def bars(ticks: Mapping[Stream, pl.DataFrame]) -> dict[Family, pl.DataFrame]:
             if frame.height:
                 put_ticks(lake, stream, frame)
         made: dict[Family, list[pl.DataFrame]] = {}
-        for task in plan_days(lake, Selection()).tasks:
+        for task, _ in plan_days(lake, Exchange.BINANCE_FUTURES, BTC, Selection()).tasks:
             made.setdefault(task.family, []).append(compute_day(lake.store, task))
         return {family: pl.concat(days) for family, days in made.items()}
 

@@ -14,6 +14,7 @@ from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.build import build as run_build
+from aperiodic.engine.executors.choosing import executor_of
 from aperiodic.engine.open_days import OpenDayBuilder, Round
 from aperiodic.engine.plan import Selection
 from aperiodic.market import Exchange, InvalidInputError
@@ -31,6 +32,7 @@ def build(
     start: Day | None = None,
     end: Day | None = None,
     workers: Annotated[int, Parameter(validator=Number(gte=0, lte=256))] = os.cpu_count() or 1,
+    on: str = "processes",
     again: bool = False,
     follow: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -42,13 +44,15 @@ def build(
         start: First day; the range is widened to whole months.
         end: Last day, inclusive.
         workers: Processes to use; 0 computes in this one, which needs no /dev/shm. The files are the same whatever their number.
+        on: Where to compute: processes of this machine, ray for the Ray cluster that it is a node of, or ray://host:port
+            for another one. The files are the same.
         again: Compute what is up to date too.
         follow: Go on until Ctrl-C: publish the bars of days that are not over as their ticks come, and build days that
             are over.
     """
     check_range(start, end)
     if follow:
-        if again or symbol or start or end:
+        if again or symbol or start or end or on != "processes":
             raise InvalidInputError(
                 "With --follow everything is built.",
                 code="contradiction",
@@ -58,7 +62,8 @@ def build(
         return
     with open_lake() as lake, steps() as progress:
         selection = Selection(exchange, symbol, start, end)
-        report = run_build(lake, selection, workers=workers or None, again=again, progress=progress)
+        executor = executor_of(on, lake.store.url, workers)
+        report = run_build(lake, selection, executor=executor, again=again, progress=progress)
     if report.days or report.months:
         out.print(f"Built days: {report.days}, published months: {report.months} ({report.files} files).")
     else:

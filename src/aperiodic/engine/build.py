@@ -1,25 +1,42 @@
-"""Building: plan, have the tasks run, and commit their results; workers never touch the ledger."""
+"""Building: plan, have the tasks run, and commit their results; workers never touch the ledger.
+
+The three go on at once: an instrument is planned when there is room for its jobs, results are committed as they come, and
+the months of an instrument follow its days.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.day import DayTask
-from aperiodic.engine.month import MonthTask
+from aperiodic.engine.executors.in_process import InProcess
+from aperiodic.engine.executors.processes import Processes
+from aperiodic.engine.executors.seam import stream
+from aperiodic.engine.executors.tasks import DAY_REASON, Job
 from aperiodic.engine.parts import compact_ticks
 from aperiodic.engine.plan import Selection, plan_days, plan_months
-from aperiodic.engine.workers import DAY_REASON, Task, Written, run_day, run_month, run_tasks
-from aperiodic.lake import Lake, LakeError, ObjectKey, ObjectKind, Scope
+from aperiodic.lake import Lake, LakeError, ObjectKind, Scope
+from aperiodic.market import Exchange, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from datetime import date
+
+    from aperiodic.catalog import Family
+    from aperiodic.engine.executors.seam import Executor
+    from aperiodic.engine.executors.tasks import Result, Written
+    from aperiodic.engine.month import MonthTask
+    from aperiodic.lake import ObjectKey
 
 __all__ = ["BuildReport", "build"]
 
-Named = TypeVar("Named", DayTask, MonthTask, ObjectKey)
+_INSTRUMENTS: Final = "instruments"
+_DAYS: Final = "tasks of days"
+_MONTHS: Final = "tasks of months"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +61,7 @@ def build(
     selection: Selection | None = None,
     *,
     workers: int | None = None,
+    executor: Executor | None = None,
     again: bool = False,
     broken: Collection[str] = (),
     compact_before: date | None = None,
@@ -58,10 +76,12 @@ def build(
         lake: The installation.
         selection: Instruments and days; None for all.
         workers: Processes to compute in; None computes in this one. The result is the same whatever their number.
+        executor: Where to compute instead; see `executors`.
         again: Whether to compute what is up to date too.
         broken: Paths of bars that are known to be damaged, so that they are computed too.
         compact_before: Take in the parts only of days before this one; None: of all.
-        progress: Called with the step ("tasks of days", "tasks of months"; a day of an instrument is several), the tasks done and the tasks in all.
+        progress: Called with the step ("instruments" where there are several, "tasks of days", "tasks of months"; a day of an
+            instrument is several), how many are done, and how many are planned so far.
 
     Raises:
         LakeError: `object_missing` or `object_damaged` when ticks cannot be used, after everything else was built;
@@ -69,85 +89,175 @@ def build(
     """
     selection = selection or Selection()
     compact_ticks(lake, **selection.filters, before=compact_before)
-    instruments = lake.instruments(**selection.filters)
+    instruments = sorted(lake.instruments(**selection.filters))
     if not instruments:
         return BuildReport(0, 0, 0)
-    run = _Build(lake, selection, instruments, workers, progress or (lambda _step, _done, _total: None))
-    with lake.writing(*(Scope(exchange, symbol, "bars") for exchange, symbol in instruments)):
-        unusable = run.build(broken, again=again)
-        retry, damaged = _second_try(lake, unusable)
-        if retry:
-            unusable = run.build(damaged)
-    if unusable:
-        raise _cannot_use(unusable)
-    return BuildReport(len(run.days), len(run.months), run.files, tuple(run.notes))
+    executor = executor or (InProcess(lake.store.url) if workers is None else Processes(lake.store.url, workers))
+    run = _Build(lake, selection, progress or (lambda _step, _done, _total: None), broken, again=again)
+    leases = lake.writing(*(Scope(exchange, symbol, "bars") for exchange, symbol in instruments))
+    with executor, leases, closing(stream(executor, run.jobs(instruments))) as results:
+        for job, result in results:
+            run.take_in(job, result)
+    if run.unusable:
+        raise _cannot_use(run.unusable)
+    return BuildReport(run.days, run.months, run.files, tuple(note for _, note in sorted(run.notes)))
+
+
+@dataclass(slots=True)
+class _Instrument:
+    """An instrument at work: its days, then its months, and once more where that would do better.
+
+    Attributes:
+        exchange: Venue.
+        symbol: Instrument.
+        anew: Paths of bars to be made anew whatever the ledger says.
+        again: Whether to compute what is up to date too.
+        on_months: Whether its days are done.
+        tried_twice: Whether this is the second try.
+        left: Jobs that are planned and of which nothing has come yet.
+        days: Days that were computed.
+        months: Months that were published.
+        held_up: Family and month of days that could not be computed.
+        unusable: Why tasks could not be done.
+    """
+
+    exchange: Exchange
+    symbol: Symbol
+    anew: Collection[str]
+    again: bool
+    on_months: bool = False
+    tried_twice: bool = False
+    left: int = 0
+    days: set[date] = field(default_factory=set)
+    months: set[date] = field(default_factory=set)
+    held_up: set[tuple[Family, date]] = field(default_factory=set)
+    unusable: list[LakeError] = field(default_factory=list)
 
 
 class _Build:
-    """Runs the two steps, and counts what they do."""
+    """Plans an instrument when there is room for its jobs, and commits what comes of them.
+
+    It holds what is planned of one instrument, and what is under way of others; the rest it counts.
+    """
 
     def __init__(
         self,
         lake: Lake,
         selection: Selection,
-        instruments: Collection[tuple[str, str]],
-        workers: int | None,
         report: Callable[[str, int, int], None],
+        broken: Collection[str],
+        *,
+        again: bool,
     ) -> None:
-        self.days: set[tuple[str, ...]] = set()
-        self.months: set[tuple[str, ...]] = set()
+        self.days = 0
+        self.months = 0
         self.files = 0
-        self.notes: list[str] = []
+        self.notes: list[tuple[int, str]] = []
+        self.unusable: list[LakeError] = []
         self._lake = lake
         self._selection = selection
-        self._instruments = instruments
-        self._workers = workers
+        self._broken = broken
+        self._again = again
         self._report = report
+        self._at_work: dict[tuple[Exchange, Symbol], _Instrument] = {}
+        self._months_ready: deque[Job] = deque()
+        self._days_ready: deque[Job] = deque()
+        self._numbers = count()
+        self._told = {step: [0, 0] for step in (_INSTRUMENTS, _DAYS, _MONTHS)}
 
-    def build(self, broken: Collection[str], *, again: bool = False) -> list[LakeError]:
-        """Build what is out of date; return why tasks could not be done."""
-        unusable: list[LakeError] = []
-        held_up = set()
-        days = plan_days(self._lake, self._selection, again=again, broken=broken)
-        _retire(self._lake, self._own(days.stale))
-        for day, written in self._run("tasks of days", run_day, self._own(days.tasks)):
-            if isinstance(written, LakeError):
-                unusable.append(written)
-                held_up.add((day.exchange, day.symbol, day.family, f"{day.day:%Y-%m}"))
-                continue
-            _commit(self._lake, written)
-            self.days.add((day.exchange, str(day.symbol), str(day.day)))
-            for new, _ in written:
-                if note := new.reason.removeprefix(DAY_REASON).removeprefix("; "):
-                    self.notes.append(f"{day.exchange} {day.symbol} {day.day}: {note}.")
-        months = plan_months(self._lake, self._selection, again=again, broken=broken)
-        _retire(self._lake, self._own(months.stale))
-        tasks = [
-            month
-            for month in self._own(months.tasks)
-            if (month.exchange, month.symbol, month.family, f"{month.month:%Y-%m}") not in held_up
-        ]
-        for month, written in self._run("tasks of months", run_month, tasks):
-            if isinstance(written, LakeError):
-                unusable.append(written)
-                continue
-            _commit(self._lake, written, replaces=_published(self._lake, month))
-            self.months.add((month.exchange, str(month.symbol), str(month.month)))
-            self.files += len(written)
-        return unusable
+    def jobs(self, instruments: Sequence[tuple[str, str]]) -> Iterator[Job | None]:
+        """Yield jobs: months whose days are done first, then days, planned when they are asked for; None: wait."""
+        if len(instruments) > 1:
+            self._tell(_INSTRUMENTS, total=len(instruments))
+        following = iter(instruments)
+        while True:
+            if self._months_ready:
+                yield self._months_ready.popleft()
+            elif self._days_ready:
+                yield self._days_ready.popleft()
+            elif (names := next(following, None)) is not None:
+                exchange, symbol = Exchange(names[0]), Symbol.parse(names[1])
+                work = _Instrument(exchange, symbol, self._broken, self._again)
+                self._at_work[exchange, symbol] = work
+                self._plan_days(work)
+            elif self._at_work:
+                yield None
+            else:
+                return
 
-    def _own(self, some: Iterable[Named]) -> list[Named]:
-        """Leave out the instruments that came to be after the leases were taken."""
-        return [each for each in some if (each.exchange, str(each.symbol)) in self._instruments]
+    def take_in(self, job: Job, result: Result) -> None:
+        """Commit what came of a job, and go on with its instrument."""
+        task = job.task
+        work = self._at_work[task.exchange, task.symbol]
+        if isinstance(result, LakeError):
+            work.unusable.append(result)
+            if isinstance(task, DayTask):
+                work.held_up.add((task.family, task.day.replace(day=1)))
+        elif isinstance(task, DayTask):
+            self._take_in_day(work, job.number, task, result)
+        else:
+            _commit(self._lake, result, replaces=_published(self._lake, task))
+            work.months.add(task.month)
+            self.files += len(result)
+        self._tell(_DAYS if isinstance(task, DayTask) else _MONTHS, done=1)
+        work.left -= 1
+        if not work.left:
+            self._go_on(work)
 
-    def _run(
-        self, step: str, function: Callable[[str, Task], Written], tasks: list[Task]
-    ) -> Iterator[tuple[Task, Written | LakeError]]:
-        self._report(step, 0, len(tasks))
-        with closing(run_tasks(function, self._lake.store.url, tasks, self._workers)) as results:
-            for done, (task, result) in enumerate(zip(tasks, results, strict=True), 1):
-                yield task, result
-                self._report(step, done, len(tasks))
+    def _take_in_day(self, work: _Instrument, number: int, task: DayTask, written: Written) -> None:
+        _commit(self._lake, written)
+        work.days.add(task.day)
+        for new, _ in written:
+            if note := new.reason.removeprefix(DAY_REASON).removeprefix("; "):
+                self.notes.append((number, f"{task.exchange} {task.symbol} {task.day}: {note}."))
+
+    def _plan_days(self, work: _Instrument) -> None:
+        where = work.exchange, work.symbol, self._selection
+        plan = plan_days(self._lake, *where, again=work.again, broken=work.anew)
+        _commit(self._lake, [], replaces=plan.stale)
+        self._enqueue(work, _DAYS, self._days_ready, plan.tasks)
+
+    def _plan_months(self, work: _Instrument) -> None:
+        work.on_months = True
+        where = work.exchange, work.symbol, self._selection
+        plan = plan_months(self._lake, *where, again=work.again, broken=work.anew)
+        _commit(self._lake, [], replaces=plan.stale)
+        tasks = [(task, size) for task, size in plan.tasks if (task.family, task.month) not in work.held_up]
+        self._enqueue(work, _MONTHS, self._months_ready, tasks)
+
+    def _enqueue(
+        self, work: _Instrument, step: str, ready: deque[Job], tasks: Sequence[tuple[DayTask | MonthTask, int]]
+    ) -> None:
+        ready.extend(Job(task, size, next(self._numbers)) for task, size in tasks)
+        work.left = len(tasks)
+        self._tell(step, total=len(tasks))
+        if not tasks:
+            self._go_on(work)
+
+    def _go_on(self, work: _Instrument) -> None:
+        """Begin the next step of an instrument, or be done with it."""
+        if not work.on_months:
+            self._plan_months(work)
+            return
+        retry, damaged = (False, []) if work.tried_twice else _second_try(self._lake, work.unusable)
+        if retry:
+            work.on_months, work.tried_twice, work.anew, work.again = False, True, damaged, False
+            work.held_up.clear()
+            work.unusable.clear()
+            self._plan_days(work)
+            return
+        del self._at_work[work.exchange, work.symbol]
+        self.days += len(work.days)
+        self.months += len(work.months)
+        self.unusable += work.unusable
+        self._tell(_INSTRUMENTS, done=1)
+
+    def _tell(self, step: str, *, done: int = 0, total: int = 0) -> None:
+        told = self._told[step]
+        told[0] += done
+        told[1] += total
+        if told[1]:
+            self._report(step, told[0], told[1])
 
 
 def _second_try(lake: Lake, unusable: Sequence[LakeError]) -> tuple[bool, list[str]]:
@@ -171,17 +281,14 @@ def _cannot_use(unusable: Sequence[LakeError]) -> LakeError:
 
 
 def _commit(lake: Lake, written: Written, replaces: Sequence[ObjectKey] = ()) -> None:
+    if not written and not replaces:
+        return
     batch = lake.batch()
     for new, stored in written:
         batch.adopt(new, stored)
     for key in set(replaces) - {new.key for new, _ in written}:
         batch.retire(key)
     batch.commit()
-
-
-def _retire(lake: Lake, keys: Sequence[ObjectKey]) -> None:
-    if keys:
-        _commit(lake, [], replaces=keys)
 
 
 def _published(lake: Lake, task: MonthTask) -> list[ObjectKey]:

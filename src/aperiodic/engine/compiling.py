@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from aperiodic import jit
 from aperiodic.catalog import Family
 from aperiodic.engine.examples import example_bars
+from aperiodic.engine.executors.processes import end_with_parent
 from aperiodic.engine.families import datasets_of
 from aperiodic.engine.partials.trade_sums import fold_trades
-from aperiodic.engine.workers import end_with_parent
 from aperiodic.venues import Levels, book_kernel
 from aperiodic.venues.book import Book, Changes, LevelReader
 

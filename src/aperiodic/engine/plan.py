@@ -1,11 +1,14 @@
-"""What is out of date: compares the digests of what bars would be made from with what they were made from."""
+"""What is out of date: compares the digests of what bars would be made from with what they were made from.
+
+It looks at one instrument at a time, so that what it holds does not grow with their number.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from aperiodic.catalog import Family
 from aperiodic.engine.day import DayTask
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Selection", "plan_days", "plan_months"]
 
 Task = TypeVar("Task", DayTask, MonthTask)
+
+_FEW_MONTHS: Final = 3
+"""So many months are named one by one in a query; of more, all that is there is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,16 @@ class Selection:
         after_start = self.start is None or month >= (self.start.year, self.start.month)
         return after_start and (self.end is None or month <= (self.end.year, self.end.month))
 
+    def periods(self, kind: ObjectKind) -> list[str] | None:
+        """The periods of bars of the selected months, for ledger queries; None where there are many, or no bounds."""
+        if self.start is None or self.end is None:
+            return None
+        first, last = (12 * day.year + day.month - 1 for day in (self.start, self.end))
+        if last - first >= _FEW_MONTHS:
+            return None
+        months = [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(first, last + 1)]
+        return months if kind is ObjectKind.BARS else [f"{month}-{day:02d}" for month in months for day in range(1, 32)]
+
     @property
     def filters(self) -> dict[str, str | None]:
         """The selection as filters of ledger queries."""
@@ -55,90 +71,127 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Plan(Generic[Task]):
-    """What a step has to do.
+    """What a step has to do for one instrument.
 
     Attributes:
-        tasks: What to compute: it is missing, or was made from something else.
+        tasks: What to compute: it is missing, or was made from something else; each with the bytes of its inputs.
         stale: Objects whose inputs are gone.
     """
 
-    tasks: list[Task]
+    tasks: list[tuple[Task, int]]
     stale: list[ObjectKey]
 
 
-def plan_days(lake: Lake, selection: Selection, *, again: bool = False, broken: Collection[str] = ()) -> Plan[DayTask]:
-    """Compare the bars of all selected days with the ticks that are there.
+def plan_days(
+    lake: Lake,
+    exchange: Exchange,
+    symbol: Symbol,
+    selection: Selection,
+    *,
+    again: bool = False,
+    broken: Collection[str] = (),
+) -> Plan[DayTask]:
+    """Compare the bars of an instrument's selected days with the ticks that are there.
 
     Args:
         lake: The installation.
+        exchange: Venue.
+        symbol: Instrument.
         selection: Which days.
         again: Whether all of them are out of date.
         broken: Paths of bars that are out of date, besides those that the store does not hold whole.
     """
-    instruments: dict[tuple[str, str], dict[Stream, list[ObjectRecord]]] = {}
-    for record in lake.current(ObjectKind.TICKS, **selection.filters):
-        streams = instruments.setdefault((record.key.exchange, record.key.symbol), {})
+    streams: dict[Stream, list[ObjectRecord]] = {}
+    sizes = {}
+    for record in lake.current(ObjectKind.TICKS, exchange=exchange, symbol=str(symbol)):
         streams.setdefault(Stream(record.key.dataset), []).append(record)
-    wanted = {}
-    for (exchange, symbol), streams in instruments.items():
-        for family in KERNELS:
-            for task in day_tasks(family, Exchange(exchange), Symbol.parse(symbol), streams):
-                wanted[ObjectKey.day_bars(family, task.exchange, task.symbol, task.day)] = task
-    records = _made(lake, ObjectKind.DAY_BARS, selection, broken, again=again)
+        sizes[record.path] = record.size
+    records = _made(lake, ObjectKind.DAY_BARS, exchange, symbol, selection, broken, again=again)
     made = {record.key: record.fingerprint for record in records}
-    return Plan(
-        tasks=[task for key, task in wanted.items() if selection.holds(task.day) and made.get(key) != task.fingerprint],
-        stale=[key for key in made if key not in wanted and selection.holds(date.fromisoformat(key.period))],
-    )
+    wanted = set()
+    tasks = []
+    for family in KERNELS:
+        for task in day_tasks(family, exchange, symbol, streams):
+            if not selection.holds(task.day):
+                continue
+            key = ObjectKey.day_bars(family, exchange, symbol, task.day)
+            wanted.add(key)
+            if made.get(key) != task.fingerprint:
+                tasks.append((task, sum(sizes[path] for path in _inputs(task))))
+    return Plan(tasks, [key for key in made if key not in wanted])
 
 
 def plan_months(
-    lake: Lake, selection: Selection, *, again: bool = False, broken: Collection[str] = ()
+    lake: Lake,
+    exchange: Exchange,
+    symbol: Symbol,
+    selection: Selection,
+    *,
+    again: bool = False,
+    broken: Collection[str] = (),
 ) -> Plan[MonthTask]:
-    """Compare the published files of all selected months with the day bars that are there, dataset by dataset.
+    """Compare an instrument's published files of all selected months with the day bars that are there, by dataset.
 
     See `plan_days` for the arguments.
     """
-    published: dict[tuple[str, str, str, str], list[ObjectRecord]] = {}
-    for record in _made(lake, ObjectKind.BARS, selection, broken, again=again):
-        key = record.key
-        published.setdefault((key.exchange, key.symbol, key.dataset, key.period), []).append(record)
+    published: dict[tuple[str, str], list[ObjectRecord]] = {}
+    for record in _made(lake, ObjectKind.BARS, exchange, symbol, selection, broken, again=again):
+        published.setdefault((record.key.dataset, record.key.period), []).append(record)
     tasks = []
-    for (exchange, symbol, family, period), members in _months(lake.current(ObjectKind.DAY_BARS, **selection.filters)):
+    for (family, period), members in _months(_selected(lake, ObjectKind.DAY_BARS, exchange, symbol, selection)):
         outdated = {}
         for dataset in datasets_of(Family(family)):
             fingerprint = digest([dataset_digest(dataset), *(record.sha256 for record in members)])
-            made = published.pop((exchange, symbol, dataset.id, period), [])
+            made = published.pop((dataset.id, period), [])
             if not _is_up_to_date(made, members, fingerprint):
                 outdated[dataset.id] = fingerprint
-        if outdated and selection.holds(_first_day(period)):
+        if outdated:
             task = MonthTask(
                 family=Family(family),
                 datasets=outdated,
-                exchange=Exchange(exchange),
-                symbol=Symbol.parse(symbol),
+                exchange=exchange,
+                symbol=symbol,
                 month=_first_day(period),
                 days=tuple(record.path for record in members),
                 source=common_source(members),
             )
-            tasks.append(task)
-    stale = [record.key for records in published.values() for record in records]
-    return Plan(tasks, [key for key in stale if selection.holds(_first_day(key.period))])
+            tasks.append((task, sum(record.size for record in members)))
+    return Plan(tasks, [record.key for records in published.values() for record in records])
 
 
 def _made(
-    lake: Lake, kind: ObjectKind, selection: Selection, broken: Collection[str], *, again: bool
+    lake: Lake,
+    kind: ObjectKind,
+    exchange: Exchange,
+    symbol: Symbol,
+    selection: Selection,
+    broken: Collection[str],
+    *,
+    again: bool,
 ) -> list[ObjectRecord]:
     """Return the current objects; those that have to be made anew are without fingerprint."""
-    records = lake.current(kind, **selection.filters)
+    records = _selected(lake, kind, exchange, symbol, selection)
     anew = {record.path for record in records} if again else {*broken, *not_whole(lake.store, records)}
     return [replace(record, fingerprint="") if record.path in anew else record for record in records]
 
 
-def _months(days: list[ObjectRecord]) -> Iterator[tuple[tuple[str, str, str, str], list[ObjectRecord]]]:
-    def month(record: ObjectRecord) -> tuple[str, str, str, str]:
-        key = record.key
-        return key.exchange, key.symbol, key.dataset, key.period[:7]
+def _selected(
+    lake: Lake, kind: ObjectKind, exchange: Exchange, symbol: Symbol, selection: Selection
+) -> list[ObjectRecord]:
+    """Return the current objects of an instrument that belong to selected months."""
+    records = lake.current(kind, exchange=exchange, symbol=str(symbol), period=selection.periods(kind))
+    return [record for record in records if selection.holds(_first_day(record.key.period[:7]))]
+
+
+def _inputs(task: DayTask) -> set[str]:
+    """Return the paths of all ticks that a task reads."""
+    chosen = (files for streams in task.files.values() for files in streams.values())
+    return {path for files in chosen for path in (*files.day, *files.before)}
+
+
+def _months(days: list[ObjectRecord]) -> Iterator[tuple[tuple[str, str], list[ObjectRecord]]]:
+    def month(record: ObjectRecord) -> tuple[str, str]:
+        return record.key.dataset, record.key.period[:7]
 
     for group, members in groupby(sorted(days, key=lambda record: (*month(record), record.key.period)), key=month):
         yield group, list(members)

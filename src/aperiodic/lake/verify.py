@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import distinct, func, or_, select
@@ -25,7 +27,8 @@ __all__ = ["StoreReport", "not_whole", "verify_store"]
 
 _ROWS: Final = 5_000
 _ASKED: Final = 500
-_MOST_LISTS: Final = 100
+_FEW_LISTS: Final = 4
+_LISTS_AT_ONCE: Final = 16
 _KEPT: Final = or_(objects.c.is_current, objects.c.kind.in_(SUPERSEDED_KEPT))
 """Objects that the store should have."""
 
@@ -104,21 +107,29 @@ def verify_store(
 def not_whole(store: Store, records: Sequence[ObjectRecord]) -> set[str]:
     """Return the paths of those objects that the store does not have, or has in another size.
 
-    Nothing is read but lists: of the folders of the series when these are few, else of all objects of the kinds.
+    Nothing is read but lists of the folders of their series.
 
     Raises:
         LakeError: `store_unavailable`.
     """
     broken = {record.path: record.size for record in records}
-    prefixes = {_folder_of_series(record.path) for record in records}
-    if len(prefixes) > _MOST_LISTS:
-        prefixes = {record.key.kind for record in records}
-    for prefix in prefixes:
-        for batch in store.sizes(prefix):
-            for path, size in batch.items():
+    prefixes = sorted({_folder_of_series(record.path) for record in records})
+    with ThreadPoolExecutor(min(_LISTS_AT_ONCE, len(prefixes) or 1)) as threads:
+        # Folders of this machine take microseconds, lists of a bucket many milliseconds.
+        listed = (
+            map(partial(_sizes_below, store), prefixes)
+            if len(prefixes) < _FEW_LISTS or store.url.startswith("file:")
+            else threads.map(partial(_sizes_below, store), prefixes)
+        )
+        for sizes in listed:
+            for path, size in sizes.items():
                 if broken.get(path) == size:
                     del broken[path]
     return set(broken)
+
+
+def _sizes_below(store: Store, prefix: str) -> dict[str, int]:
+    return {path: size for batch in store.sizes(prefix) for path, size in batch.items()}
 
 
 def _folder_of_series(path: str) -> str:
