@@ -27,13 +27,14 @@ from tests.oracle import random_trades
 from aperiodic.engine.build import build
 from aperiodic.engine.executors.on_ray import OnRay
 from aperiodic.engine.executors.processes import Processes
+from aperiodic.engine.executors.tasks import run_task
 from aperiodic.lake import Lake, Settings
 from aperiodic.market import Symbol
 
 
 def executor(on: str, url: str, workers: int, *, trivial: bool) -> OnRay | Processes:
-    more = {"function": nothing} if trivial else {}
-    return OnRay(url, **more) if on == "ray" else Processes(url, workers, **more)
+    function = nothing if trivial else run_task
+    return OnRay(url, function=function) if on == "ray" else Processes(url, workers, function)
 
 
 def measure_memory(on: str, tasks: int) -> None:

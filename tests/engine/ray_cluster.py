@@ -1,6 +1,6 @@
 """Two nodes of a Ray cluster on this machine, of one processor each, until standard input ends.
 
-Prints a line of JSON: the address, that of the client server, and the process of the second node.
+Prints a line of JSON: the address, and the process and name of the second node.
 """
 
 from __future__ import annotations
@@ -33,15 +33,13 @@ def ports() -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    client_port = free_port()
-    head = {**NODE, **ports(), "ray_client_server_port": client_port, "_system_config": NOTICED}
+    head = {**NODE, **ports(), "_system_config": NOTICED}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     try:
         second = cluster.add_node(**NODE, **ports())
         cluster.wait_for_nodes()
         process = second.all_processes["raylet"][0].process.pid
-        client = f"ray://{cluster.address.partition(':')[0]}:{client_port}"
-        state = {"address": cluster.address, "client": client, "second": process, "node": second.node_id}
+        state = {"address": cluster.address, "second": process, "node": second.node_id}
         sys.stdout.write(json.dumps(state) + "\n")
         sys.stdout.flush()
         sys.stdin.read()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import tracemalloc
 from collections import deque
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
 from tests.engine.trivial_tasks import add_instruments, end, nothing
@@ -19,12 +19,14 @@ from aperiodic.engine.executors.in_process import InProcess
 from aperiodic.engine.executors.processes import Processes, _interrupts_wait
 from aperiodic.engine.executors.seam import stream
 from aperiodic.engine.executors.tasks import Job
+from aperiodic.engine.plan import plan_days
 from aperiodic.lake import Lake, LakeError, ObjectKind
 from aperiodic.market import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aperiodic.engine.day import DayTask
     from aperiodic.engine.executors.tasks import Result, Task
     from aperiodic.engine.plan import Plan
 
@@ -140,11 +142,10 @@ def test_an_instrument_is_committed_before_the_next_is_planned(lake: Lake, monke
         put_trades(lake, trades_frame([(1_746_144_000_000_000, 1_746_144_000_000_000, "buy", 1.0, 1.0)]), symbol=symbol)
     published = []
 
-    def plan(lake: Lake, *where: object, **options: object) -> Plan[object]:
+    def plan(lake: Lake, *where: Any, **options: Any) -> Plan[DayTask]:
         published.append({record.key.symbol for record in lake.current(ObjectKind.BARS)})
-        return original(lake, *where, **options)  # type: ignore[arg-type]
+        return plan_days(lake, *where, **options)
 
-    original = building.plan_days
     monkeypatch.setattr(building, "plan_days", plan)
     told: list[tuple[str, int, int]] = []
     report = build(lake, progress=lambda *what: told.append(what))

@@ -34,7 +34,6 @@ DAYS = 3
 SYMBOLS = [Symbol.parse(f"perpetual-{base}-USDT:USDT") for base in ("BTC", "ETH", "SOL")]
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="The package ray is not installed.")
-needs_client = pytest.mark.skipif(find_spec("grpc") is None, reason="The package grpcio is not installed.")
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +80,13 @@ def start(home: Path, on: str, marks: Path, **more: str) -> subprocess.Popen[str
 
 
 @needs_ray
-@needs_client
 @pytest.mark.timeout(900)
 def test_two_nodes_write_the_bytes_of_one_process_also_when_one_dies(
     cluster: dict[str, Any], homes: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     ticks, expected = homes
     shutil.copytree(ticks, tmp_path / "both")
-    with start(tmp_path / "both", cluster["client"], tmp_path / "marks-of-both") as process:
+    with start(tmp_path / "both", "ray", tmp_path / "marks-of-both", RAY_ADDRESS=cluster["address"]) as process:
         said, errors = process.communicate(timeout=400)
     assert process.returncode == 0, errors
     assert said.split()[1] == str(2 * len(SYMBOLS)), "months"
