@@ -98,6 +98,10 @@ crowds: $(VENV)/.dev ## Measure what idle, dripping and page-loading crowds cost
 page-costs: $(VENV)/.dev $(LIBRARIES) ## Measure the processor time of pages that have not changed, over APERIODIC_HOME
 	$(BIN)/python benchmarks/pages.py
 
+builds: $(VENV)/.dev ## Measure the memory of a build by the number of its tasks, and its speed by the number of workers
+	$(BIN)/python benchmarks/building.py memory
+	$(BIN)/python benchmarks/building.py speed
+
 soak: $(VENV)/.dev ## Run the random and the crash tests ten times as long, for SOAK_MINUTES (30) at most
 	APERIODIC_SOAK=10 APERIODIC_SOAK_MINUTES=$(SOAK_MINUTES) $(BIN)/python -m pytest $(PYTEST_ARGS) --timeout 0 tests/engine tests/crash tests/completeness tests/lake tests/oracle
 

@@ -20,6 +20,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psutil
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 from tests.engine.trivial_tasks import add_instruments, nothing
 from tests.lakes import hashes, put_trades
 from tests.oracle import random_trades

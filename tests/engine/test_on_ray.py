@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from tests.lakes import hashes, put_trades
 from tests.oracle import random_trades
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 DAYS = 3
+STARTS = 4
+"""A node of Ray gives up when its agents need 15 s to start, as they do on a machine with much else to do."""
 SYMBOLS = [Symbol.parse(f"perpetual-{base}-USDT:USDT") for base in ("BTC", "ETH", "SOL")]
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="The package ray is not installed.")
@@ -56,19 +58,26 @@ def environment(**more: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[dict[str, Any]]:
-    command = [sys.executable, str(HERE / "ray_cluster.py")]
-    with subprocess.Popen(
-        command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        said = [process.stdout.readline()]
-        while said[-1] and not said[-1].startswith("{"):
-            said.append(process.stdout.readline())
-        assert said[-1], "".join(said)
-        yield json.loads(said[-1])
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait(timeout=120)
+    for attempt in range(STARTS):
+        with subprocess.Popen(
+            [sys.executable, str(HERE / "ray_cluster.py")],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            said = [process.stdout.readline()]
+            while said[-1] and not said[-1].startswith("{"):
+                said.append(process.stdout.readline())
+            if said[-1]:
+                yield json.loads(said[-1])
+                process.stdin.close()
+                process.wait(timeout=120)
+                return
+        assert attempt < STARTS - 1, "".join(said)
 
 
 def start(home: Path, on: str, marks: Path, **more: str) -> subprocess.Popen[str]:
@@ -100,7 +109,9 @@ def test_two_nodes_write_the_bytes_of_one_process_also_when_one_dies(
     with start(tmp_path / "killed", "ray", marks, RAY_ADDRESS=cluster["address"]) as process:
         while process.poll() is None and not list(marks.glob(f"{cluster['node']}-*")):
             time.sleep(0.02)
-        os.kill(cluster["second"], signal.SIGKILL)
+        node = psutil.Process(cluster["second"])
+        for part in (*node.children(recursive=True), node):
+            part.kill()
         said, errors = process.communicate(timeout=400)
     assert process.returncode == 0, errors
     with closing(Lake.open(Settings(home=tmp_path / "killed"))) as lake:
