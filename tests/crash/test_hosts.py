@@ -174,10 +174,10 @@ def _check(settings: Settings, expected: dict[str, str]) -> None:
     with closing(Lake.open(settings)) as lake:
         found = hashes(lake, *KINDS)
         names = [objects.c[name] for name in ("kind", "exchange", "symbol", "dataset", "clock", "interval", "period")]
+        # A revision that was computed anew with the same result has a row more, of the same content.
+        of_one = select(*names).group_by(*names, objects.c.revision)
         with lake.engine.connect() as connection:
-            twice = connection.execute(
-                select(*names).group_by(*names, objects.c.revision).having(func.count() > 1)
-            ).all()
+            twice = connection.execute(of_one.having(func.count(objects.c.sha256.distinct()) > 1)).all()
         for kind in KINDS:
             for entry in lake.current(kind):
                 assert len(lake.store.read(entry.path)) == entry.size
