@@ -129,3 +129,11 @@ def test_without_scripts_what_is_folded_opens_by_hand(browser: Browser, site: Si
     heading.click()
     assert line.is_visible()
     context.close()
+
+
+@pytest.mark.parametrize("part", ["%", "%E0%A4%A", "nothing-here"])
+def test_a_part_of_an_address_that_names_nothing_breaks_nothing(open_visit: OpenVisit, part: str) -> None:
+    seen = open_visit(width=WIDE)
+    seen.open(f"/catalog/flow#{part}")
+    assert seen.faults == []
+    assert seen.page.get_by_role("button", name="Copy").first.is_visible()  # the script of the page made them

@@ -94,9 +94,7 @@ def test_seconds_are_drawn_with_a_key_and_saved_as_they_are_published(
     key.press("Tab")
     drawn(seen)
     assert page.locator(_STATUS).inner_text() == ""
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Save CSV").click()
-    rows = list(csv.DictReader(Path(saved.value.path()).read_text().splitlines()))
+    rows = saved_rows(page)
     frame = site.api.metrics(
         "flow",
         timestamp="true",

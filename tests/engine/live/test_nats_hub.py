@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -76,7 +76,7 @@ def reading(settings: HubSettings, *, seconds: bool = False) -> Iterator[Reader]
 @contextmanager
 def making(settings: HubSettings) -> Iterator[NatsHub]:
     hub: NatsHub = open_hub("", settings)  # type: ignore[assignment, arg-type]
-    with hub:
+    with closing(hub):
         until(lambda: hub.trouble is None)
         yield hub
 

@@ -3,18 +3,20 @@
 from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.hub import LiveHub, follow_hub, is_made
 from aperiodic.engine.live.hubs import LocalSource, RowsHub, RowsSource, look_at_hub, open_hub, open_source
-from aperiodic.engine.live.rows import LiveRow
+from aperiodic.engine.live.rows import LiveRow, LiveSeries, newest_times
 
 __all__ = [
     "LiveBars",
     "LiveHub",
     "LiveRow",
+    "LiveSeries",
     "LocalSource",
     "RowsHub",
     "RowsSource",
     "follow_hub",
     "is_made",
     "look_at_hub",
+    "newest_times",
     "open_hub",
     "open_source",
 ]

@@ -11,13 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aperiodic.engine.live.rows import LiveRow
+    from aperiodic.engine.live.rows import LiveRow, LiveSeries
     from aperiodic.lake.settings import HubSettings
 
 __all__ = ["LocalSource", "RowsHub", "RowsSource", "look_at_hub", "open_hub", "open_source"]
-
-Series = tuple[str, str, str, str]
-"""Dataset, exchange, interval and clock."""
 
 
 class RowsHub(Protocol):
@@ -66,7 +63,7 @@ class RowsSource(Protocol):
     ) -> None:
         """Receive rows until `is_over`; see `follow_hub`. `receive` may take its time: what comes meanwhile waits."""
 
-    def past(self, series: Series, since: int, most: int) -> list[LiveRow]:
+    def past(self, series: LiveSeries, since: int, most: int) -> list[LiveRow]:
         """Return the rows of a series told since a time, µs, that are kept apart from files: the last `most`, in order."""
 
 
@@ -98,7 +95,7 @@ class LocalSource:
         """Receive rows until `is_over`; see `follow_hub`."""
         follow_hub(self._home, receive, is_over, wait, wants_seconds, up_to_date)
 
-    def past(self, _series: Series, _since: int, _most: int) -> list[LiveRow]:
+    def past(self, _series: LiveSeries, _since: int, _most: int) -> list[LiveRow]:
         """Return nothing: what is kept comes with `follow`."""
         return []
 

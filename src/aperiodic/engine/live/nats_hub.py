@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict, defaultdict, deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -29,9 +29,8 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
-    from aperiodic.engine.live.hubs import Series
     from aperiodic.engine.live.nats_server import Connection
-    from aperiodic.engine.live.rows import LiveRow
+    from aperiodic.engine.live.rows import LiveRow, LiveSeries
     from aperiodic.lake.settings import HubSettings
 
 __all__ = ["NatsHub"]
@@ -75,7 +74,7 @@ class NatsHub:
         self._settings = settings
         self._names = Names(settings)
         self._maker = secrets.token_hex(8)
-        self._numbers: defaultdict[Series, int] = defaultdict(int)
+        self._numbers: defaultdict[LiveSeries, int] = defaultdict(int)
         self._lock = threading.Lock()
         self._waiting: deque[_Message] = deque()
         self._waiting_bytes = 0
@@ -87,12 +86,6 @@ class NatsHub:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="nats-hub", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @property
     def readers(self) -> int:
@@ -141,9 +134,9 @@ class NatsHub:
                 self._loop.call_soon_threadsafe(self._news.set)
 
     def _messages(self, rows: list[LiveRow]) -> Iterator[_Message]:
-        of_series: defaultdict[Series, list[LiveRow]] = defaultdict(list)
+        of_series: defaultdict[LiveSeries, list[LiveRow]] = defaultdict(list)
         for row in rows:
-            of_series[row.dataset, row.exchange, row.interval, row.clock].append(row)
+            of_series[row.series].append(row)
         for series, some in of_series.items():
             for piece in _pieces(some):
                 self._numbers[series] += 1

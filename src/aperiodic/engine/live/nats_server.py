@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nats.js import JetStreamContext
 
-    from aperiodic.engine.live.hubs import Series
+    from aperiodic.engine.live.rows import LiveSeries
     from aperiodic.lake.settings import HubSettings
 
 __all__ = [
@@ -106,7 +106,7 @@ class Names:
         self.everything = f"{self._rows}.>"
         self.here = f"{settings.live_hub_name}.here"
 
-    def of(self, series: Series) -> str:
+    def of(self, series: LiveSeries) -> str:
         """Return the subject of the rows of a series."""
         return ".".join((self._rows, *series))
 

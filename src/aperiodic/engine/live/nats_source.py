@@ -6,7 +6,6 @@ import asyncio
 import secrets
 from collections import OrderedDict, deque
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -28,14 +27,14 @@ from aperiodic.market.time import now_us, time_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
-    from aperiodic.engine.live.hubs import Series
     from aperiodic.engine.live.nats_server import Told
-    from aperiodic.engine.live.rows import LiveRow
+    from aperiodic.engine.live.rows import LiveRow, LiveSeries
     from aperiodic.lake.settings import HubSettings
 
 __all__ = ["NatsSource"]
@@ -123,7 +122,7 @@ class NatsSource:
             asyncio.run(self._follow(receive, is_over, wants_seconds, up_to_date))
             wait(_AGAIN_S)
 
-    def past(self, series: Series, since: int, most: int) -> list[LiveRow]:
+    def past(self, series: LiveSeries, since: int, most: int) -> list[LiveRow]:
         """Return the rows of a series told since a time, µs, as far as NATS keeps them: the last `most`, in order.
 
         Nothing where it does not answer: what is in files is there all the same.
@@ -203,14 +202,14 @@ class NatsSource:
                 await client.publish(self._names.here, encode(Here(self._server, wants_seconds())))
                 await asyncio.sleep(_POLL_S)
 
-    async def _past(self, series: Series, since: int, most: int) -> list[LiveRow]:
+    async def _past(self, series: LiveSeries, since: int, most: int) -> list[LiveRow]:
         rows: deque[LiveRow] = deque(maxlen=most)
         subject = self._names.of(series)
         had = _Had()
         async with asyncio.timeout(_PAST_S), connected(self._settings, "aperiodic serve, past") as connection:
             wanted = _config(subject)
             wanted.deliver_policy = api.DeliverPolicy.BY_START_TIME
-            wanted.opt_start_time = datetime.fromtimestamp(since / 1e6, UTC)
+            wanted.opt_start_time = time_at(since)
             jetstream = connection.jetstream
             consumer = await jetstream.pull_subscribe(subject, stream=self._names.stream, config=wanted)
             pending = (await consumer.consumer_info()).num_pending or 0

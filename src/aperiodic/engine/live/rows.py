@@ -10,19 +10,23 @@ from aperiodic.catalog import TIME_COLUMN
 from aperiodic.engine.merging import times_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import polars as pl
 
     from aperiodic.catalog import Dataset
     from aperiodic.market import Clock, Exchange, Interval, Symbol
 
-__all__ = ["LiveRow", "rows_of"]
+__all__ = ["LiveRow", "LiveSeries", "newest_times", "rows_of"]
 
 FIRST: Final = 0
 """Revision of a bar that is told the first time."""
 
 _encode: Final = msgspec.json.Encoder().encode
+
+
+LiveSeries = tuple[str, str, str, str]
+"""Dataset, exchange, interval and clock."""
 
 
 class LiveRow(msgspec.Struct, frozen=True, array_like=True):
@@ -54,6 +58,19 @@ class LiveRow(msgspec.Struct, frozen=True, array_like=True):
     revision: int
     complete: bool
     data: bytes
+
+    @property
+    def series(self) -> LiveSeries:
+        """What it is a bar of, but for the symbol."""
+        return self.dataset, self.exchange, self.interval, self.clock
+
+
+def newest_times(rows: Iterable[LiveRow]) -> dict[str, int]:
+    """Return the start of the newest of some bars, µs, by symbol."""
+    newest: dict[str, int] = {}
+    for row in rows:
+        newest[row.symbol] = max(newest.get(row.symbol, 0), row.time)
+    return newest
 
 
 def rows_of(

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["MOST_INCIDENTS", "Incident", "Incidents", "read_incidents", "read_revisions"]
 
 MOST_INCIDENTS: Final = 100
+"""How many incidents are known at a time, the newest."""
 _FILES: Final = len(Clock) * len(Interval)
 """Files of a dataset and month at most."""
-"""How many incidents are known at a time, the newest."""
 
 _MOST_SERIES: Final = 200
 _MONTHS_BACK: Final = 2

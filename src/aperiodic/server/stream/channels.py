@@ -14,17 +14,15 @@ from aperiodic.venues import venue_of
 
 if TYPE_CHECKING:
     from aperiodic.accounts.plans import Plan
+    from aperiodic.engine.live import LiveSeries
 
-__all__ = ["MOST_CHANNELS", "Channel", "Rejection", "Series", "read_channel"]
+__all__ = ["MOST_CHANNELS", "Channel", "Rejection", "read_channel"]
 
 MOST_CHANNELS: Final = 200
 """Channels in one frame, and of one connection."""
 
 _MOST_SYMBOLS: Final = 500
 _PARTS: Final = 3
-
-Series = tuple[str, str, str, str]
-"""Dataset, exchange, interval and clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ class Channel:
     """
 
     name: str
-    series: Series
+    series: LiveSeries
     symbols: frozenset[str] | None
 
 

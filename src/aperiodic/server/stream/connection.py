@@ -12,6 +12,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from aperiodic.engine.live import newest_times
 from aperiodic.server.stream.channels import MOST_CHANNELS, Channel, Rejection, names_of, read_channel
 from aperiodic.server.stream.fanout import framed, row_message
 from aperiodic.server.stream.replay import MOST_ROWS
@@ -243,9 +244,7 @@ class StreamConnection(asyncio.Protocol):
         # From here to the end nothing else runs: what comes meanwhile comes after it.
         for channel in channels:
             told = found[channel.name]
-            newest: dict[str, int] = {}
-            for row in told:
-                newest[row.symbol] = max(newest.get(row.symbol, 0), row.time)
+            newest = newest_times(told)
             had = {(row.symbol, row.time, row.revision) for row in told}
             told += [
                 row
@@ -255,10 +254,8 @@ class StreamConnection(asyncio.Protocol):
             ]
             if told:
                 self.send(b"".join(framed(row_message(channel.name, row)) for row in told))
-            for row in told:
-                newest[row.symbol] = max(newest.get(row.symbol, 0), row.time)
             if channel.name in self._channels:
-                self._service.fanout.enter(self, channel, since, newest)
+                self._service.fanout.enter(self, channel, since, newest_times(told))
 
     def _unsubscribe(self, message: dict[str, Any]) -> None:
         gone, rejected = [], []

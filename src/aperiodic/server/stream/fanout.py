@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 from websockets.frames import Frame, Opcode
 
-from aperiodic.engine.live import LiveRow, LocalSource
+from aperiodic.engine.live import LiveRow, LocalSource, newest_times
 from aperiodic.market import Interval
 from aperiodic.market.time import now_us
 from aperiodic.server.stream.channels import Channel
@@ -22,10 +22,9 @@ from aperiodic.server.stream.replay import MOST_ROWS, missed_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from aperiodic.engine.live import RowsSource
+    from aperiodic.engine.live import LiveSeries, RowsSource
     from aperiodic.lake import Lake
     from aperiodic.server.middleware.prometheus import Monitoring
-    from aperiodic.server.stream.channels import Series
 
 __all__ = ["Fanout", "Reader", "framed", "row_message"]
 
@@ -45,7 +44,7 @@ _POLL_S: Final = 0.5
 
 _REVISION: Final = b',"revision":'
 
-_Key = tuple["Series", str, int]
+_Key = tuple["LiveSeries", str, int]
 
 
 _LATE_US: Final = 10_000_000
@@ -111,8 +110,8 @@ class Fanout:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self._readers: defaultdict[Series, dict[tuple[Reader, str], _Entry]] = defaultdict(dict)
-        self._newest: defaultdict[Series, dict[str, LiveRow]] = defaultdict(dict)
+        self._readers: defaultdict[LiveSeries, dict[tuple[Reader, str], _Entry]] = defaultdict(dict)
+        self._newest: defaultdict[LiveSeries, dict[str, LiveRow]] = defaultdict(dict)
         self._kept: deque[LiveRow] = deque()
         self._told: dict[_Key, LiveRow] = {}
         self._corrected: OrderedDict[_Key, LiveRow] = OrderedDict()
@@ -173,7 +172,7 @@ class Fanout:
         for row in self._kept.copy():  # a copy, for a thread may ask
             if (
                 (row.time >= since or (row.revision and row.told_at >= since))
-                and _series_of(row) == channel.series
+                and row.series == channel.series
                 and (channel.symbols is None or row.symbol in channel.symbols)
             ):
                 yield row
@@ -192,9 +191,7 @@ class Fanout:
             LakeError: An object cannot be read.
         """
         rows = missed_rows(self._lake, channel, since)
-        newest: dict[str, int] = {}
-        for row in rows:
-            newest[row.symbol] = max(newest.get(row.symbol, 0), row.time)
+        newest = newest_times(rows)
         latest: dict[tuple[str, int], LiveRow] = {}
         for row in self._source.past(channel.series, min(newest.values(), default=since), MOST_ROWS):
             is_asked_for = channel.symbols is None or row.symbol in channel.symbols
@@ -222,7 +219,7 @@ class Fanout:
         else:
             self._deliver(rows)
 
-    def _since(self) -> dict[Series, int]:
+    def _since(self) -> dict[LiveSeries, int]:
         """Return after which time rows can be missing of each series that is read, µs."""
         return {
             series: min(row.time for row in self._newest[series].values()) + 1
@@ -230,10 +227,10 @@ class Fanout:
             if readers and self._newest[series]
         }
 
-    async def _make_up(self, since: Mapping[Series, int]) -> None:
+    async def _make_up(self, since: Mapping[LiveSeries, int]) -> None:
         """Deliver what can be missing, then what has come meanwhile; who cannot be told begins again."""
         rows: list[LiveRow] = []
-        lost: list[Series] = []
+        lost: list[LiveSeries] = []
         for series, time in since.items():
             try:
                 found = await asyncio.to_thread(self.missed, Channel("", series, None), time)
@@ -248,7 +245,7 @@ class Fanout:
         self._deliver(sorted(rows, key=lambda row: row.time), from_files=True)
         self._deliver(waiting)
 
-    def _lose(self, lost: Iterable[Series]) -> None:
+    def _lose(self, lost: Iterable[LiveSeries]) -> None:
         for series in lost:
             for reader, _ in list(self._readers[series]):
                 reader.lose()
@@ -261,7 +258,7 @@ class Fanout:
             if row is None:
                 continue
             frames: dict[str, bytes] = {}
-            for (reader, name), entry in self._readers[_series_of(row)].items():
+            for (reader, name), entry in self._readers[row.series].items():
                 if not entry.wants(row):
                     continue
                 if name not in frames:
@@ -278,7 +275,7 @@ class Fanout:
 
     def _news(self, row: LiveRow, *, from_files: bool) -> LiveRow | None:
         """Keep a row; return it as it is told to those who read, or None where they need not be told of it."""
-        series = _series_of(row)
+        series = row.series
         key = series, row.symbol, row.time
         known = self._corrected.get(key) or self._told.get(key)
         newest = self._newest[series]
@@ -307,7 +304,7 @@ class Fanout:
         self._told[key] = row
         while len(self._kept) > _MOST_KEPT or self._kept[0].told_at < row.told_at - _KEPT_US:
             old = self._kept.popleft()
-            if self._told.get(old_key := (_series_of(old), old.symbol, old.time)) is old:
+            if self._told.get(old_key := (old.series, old.symbol, old.time)) is old:
                 del self._told[old_key]
         if row.revision:
             self._corrected[key] = row
@@ -338,10 +335,6 @@ class Fanout:
     def _soon(self, call: Callable[[], object]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call)
-
-
-def _series_of(row: LiveRow) -> Series:
-    return row.dataset, row.exchange, row.interval, row.clock
 
 
 def _content_of(row: LiveRow) -> bytes:

@@ -19,9 +19,9 @@ from aperiodic.server.stream.replay import missed_rows, rows_of_file
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from aperiodic.engine.live import LiveRow
+    from aperiodic.engine.live import LiveRow, LiveSeries
     from aperiodic.lake import Lake
-    from aperiodic.server.stream.channels import Channel, Series
+    from aperiodic.server.stream.channels import Channel
 
 __all__ = ["PastBars", "PastFanout"]
 
@@ -41,9 +41,9 @@ class PastBars:
     def __init__(self, lake: Lake, symbols: frozenset[str] | None) -> None:
         self._lake = lake
         self._symbols = symbols
-        self._read: dict[Series, tuple[int, int, list[tuple[str, pl.DataFrame]]]] = {}
+        self._read: dict[LiveSeries, tuple[int, int, list[tuple[str, pl.DataFrame]]]] = {}
 
-    def closing(self, some: Iterable[Series], after: int, until: int) -> list[LiveRow]:
+    def closing(self, some: Iterable[LiveSeries], after: int, until: int) -> list[LiveRow]:
         """Return the bars that close after one time, µs, and by another, in the order in which they do.
 
         Raises:
@@ -66,7 +66,7 @@ class PastBars:
         found.sort(key=lambda row: (row.end, row.interval, row.symbol))
         return found
 
-    def _chunk(self, series: Series, at: int) -> tuple[int, int, list[tuple[str, pl.DataFrame]]]:
+    def _chunk(self, series: LiveSeries, at: int) -> tuple[int, int, list[tuple[str, pl.DataFrame]]]:
         """Return the bars around a time, µs, with the times between which they start; read them unless they are there."""
         known = self._read.get(series)
         if known is not None and known[0] <= at < known[1]:
@@ -76,7 +76,7 @@ class PastBars:
         self._read[series] = begin, begin + size, list(self._frames(series, begin, begin + size))
         return self._read[series]
 
-    def _frames(self, series: Series, begin: int, end: int) -> Iterable[tuple[str, pl.DataFrame]]:
+    def _frames(self, series: LiveSeries, begin: int, end: int) -> Iterable[tuple[str, pl.DataFrame]]:
         dataset, exchange, interval, clock = series
         day = day_at(begin // DAY_US)
         start = pl.col(TIME_COLUMN).to_physical()
@@ -129,7 +129,7 @@ class PastFanout(Fanout):
         self._begin, self._end, self._speed = begin, end, speed
         self._tell_over, self._tell_failed = over, failed
         self._now = begin
-        self._asked: set[Series] = set()
+        self._asked: set[LiveSeries] = set()
         self._begun = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
 
@@ -174,5 +174,5 @@ class PastFanout(Fanout):
             return
         self._tell_over()
 
-    def _wanted(self) -> list[Series]:
+    def _wanted(self) -> list[LiveSeries]:
         return list({series for series, readers in self._readers.items() if readers} | self._asked)

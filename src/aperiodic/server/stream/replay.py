@@ -19,9 +19,9 @@ from aperiodic.server.queries.verdicts import with_verdicts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aperiodic.engine.live import LiveSeries
     from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.server.stream.channels import Channel
-    from aperiodic.server.stream.channels import Series as ChannelSeries
 
 __all__ = ["MOST_ROWS", "missed_rows", "rows_of_file"]
 
@@ -80,7 +80,7 @@ def missed_rows(lake: Lake, channel: Channel, since: int, until: int | None = No
     return rows[-MOST_ROWS:]
 
 
-def rows_of_file(series: ChannelSeries, symbol: str, frame: pl.DataFrame, told_at: int = 0) -> Iterator[LiveRow]:
+def rows_of_file(series: LiveSeries, symbol: str, frame: pl.DataFrame, told_at: int = 0) -> Iterator[LiveRow]:
     """Yield the bars of a published file as rows.
 
     Args:

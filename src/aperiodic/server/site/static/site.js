@@ -103,9 +103,18 @@ function startSearchKeys() {
   });
 }
 
+/** The part that the address names; what is no name is none. */
+function named() {
+  try {
+    return document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  } catch {
+    return null;
+  }
+}
+
 /** Opens what is folded around the part that the address names; not every browser does. */
 function unfoldTarget() {
-  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const target = named();
   for (let part = target?.closest("details:not([open])"); part; part = target.closest("details:not([open])")) part.open = true;
   if (target?.closest("details")) target.scrollIntoView();
 }
