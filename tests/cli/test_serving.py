@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake, ObjectKind, Settings
-from aperiodic.market import Stream
+from aperiodic.market import Exchange, Stream
 from aperiodic.server.settings import ServerSettings
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ import sys
 from datetime import date
 from aperiodic.cli import main
 import aperiodic.cli.demo
-sys.modules["aperiodic.cli.demo"]._LAST = date(2025, 5, 4)
+demo = sys.modules["aperiodic.cli.demo"]
+demo._FIRST, demo._LAST = date(2025, 5, 1), date(2025, 5, 4)
+demo._HISTORY = tuple((*market, demo._FIRST) for *market, _ in demo._HISTORY)
 if __name__ == "__main__":
     main()
 """
-"""The command, but for a market of four days instead of a month."""
+"""The command, but for four days instead of three months."""
 
 
 def test_serve_says_where_and_ends_in_peace_at_ctrl_c(shell: Shell) -> None:
@@ -58,6 +61,9 @@ def test_the_demo_shows_a_frame_that_went_the_whole_way(shell: Shell) -> None:
     assert re.search(r"export APERIODIC_API_URL=http://127\.0\.0\.1:\d+/api/v1 APERIODIC_API_KEY=ap_live_", done.stdout)
     assert 'curl -H "X-API-KEY: DEMO-KEY" "$APERIODIC_API_URL/data/preview/l2_imbalance?$preview"' in done.stdout
     with closing(Lake.open(Settings(home=shell.home))) as lake:
+        for exchange in (Exchange.BINANCE_FUTURES, Exchange.OKX_PERPS):
+            months = lake.current(ObjectKind.BARS, exchange=exchange, symbol="perpetual-BTC-USDT:USDT")
+            assert {month.key.dataset for month in months} == DATASETS.keys()
         for entry in ServerSettings().preview:
             names = {"clock": entry.timestamp, "interval": entry.interval, "exchange": entry.exchange}
             months = lake.current(ObjectKind.BARS, dataset=entry.metric, symbol=entry.symbol, **names)

@@ -171,9 +171,9 @@ class Field:
         return pl.Int64() if self.integer else pl.Float64()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A metric dataset: one row an interval, `time` and the fields in this order.
+    """A metric dataset: one row an interval, `time` and the fields in this order. There is one of each.
 
     Attributes:
         id: Name in URLs, paths and functions.

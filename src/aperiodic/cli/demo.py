@@ -1,4 +1,4 @@
-"""`aperiodic demo`: the whole path on simulated data, from nothing to a data frame: a month gone by, and now."""
+"""`aperiodic demo`: the whole path on simulated data, from nothing to a data frame: three months gone by, and now."""
 
 from __future__ import annotations
 
@@ -30,12 +30,20 @@ __all__ = ["demo"]
 
 _EXCHANGE: Final = Exchange.BINANCE_FUTURES
 _BTC: Final = "perpetual-BTC-USDT:USDT"
+_ETH: Final = "perpetual-ETH-USDT:USDT"
+_ALL: Final = tuple(Stream)
 _TRADED: Final = (Stream.TRADES, Stream.QUOTES)
-_STREAMS: Final = {
-    _BTC: (*_TRADED, Stream.BOOK, Stream.MARK_PRICE, Stream.INDEX_PRICE, Stream.FUNDING_RATE, Stream.OPEN_INTEREST),
-    "perpetual-ETH-USDT:USDT": _TRADED,
-}
-_FIRST, _LAST = date(2025, 5, 1), date(2025, 5, 31)
+_FIRST, _MAY, _LAST = date(2025, 3, 1), date(2025, 5, 1), date(2025, 5, 31)
+_HISTORY: Final = (
+    (Exchange.BINANCE_FUTURES, _BTC, _ALL, _FIRST),
+    (Exchange.OKX_PERPS, _BTC, _ALL, _FIRST),
+    (Exchange.BINANCE_FUTURES, _ETH, _TRADED, _MAY),
+)
+"""Venue, symbol, streams and first day; the last is that of May, of which the preview gives bars away."""
+
+_TRADES_PER_DAY: Final = 3_000
+"""Few, so that three months of two venues take three minutes."""
+
 _RAW_DAY: Final = date(2025, 6, 1)
 _SEED: Final = 1
 _HOST: Final = "127.0.0.1"
@@ -44,11 +52,11 @@ _LIVE_WITHIN_S: Final = 180.0
 
 
 def demo(*, once: bool = False) -> None:
-    """Simulate a month of BTC and ETH perpetuals and a live market, build them, serve them, and fetch them with the SDK.
+    """Simulate three months of BTC on two venues and a live market, build them, serve them, and fetch them with the SDK.
 
-    What the preview gives away by default is among it: bars of that month, and a day of raw ticks. The live market comes
+    What the preview gives away by default is among it: bars of the last month, and a day of raw ticks. The live market comes
     from a mock exchange, over sockets, and is captured, normalised and built as that of an exchange would be.
-    Everything lies in APERIODIC_HOME (./aperiodic-data) and stays there; running it again uses what is there.
+    Everything lies in APERIODIC_HOME (./aperiodic-data, 4 GB) and stays there; running it again uses what is there.
 
     Args:
         once: Stop after the frames are printed, instead of serving until Ctrl-C.
@@ -58,18 +66,23 @@ def demo(*, once: bool = False) -> None:
     with open_lake(Begin.ANYWHERE) as lake, LiveMarket(settings.home) as live:
         # Simulating takes one processor, compiling another.
         with compiling(), steps() as progress:
-            for name, streams in _STREAMS.items():
-                spec = MarketSpec(_EXCHANGE, Symbol.parse(name), _SEED)
-                simulate_into(lake, spec, _FIRST, _LAST, streams, progress=progress)
-            simulate_into(lake, MarketSpec(_EXCHANGE, Symbol.parse(_BTC), _SEED), _RAW_DAY, _RAW_DAY, tuple(Stream))
-        with steps() as progress:
-            history = Selection(_EXCHANGE, start=_FIRST, end=_LAST)
-            build(lake, history, workers=os.cpu_count() or 1, progress=progress)
+            for exchange, name, streams, first in _HISTORY:
+                simulate_into(lake, _market(exchange, name), first, _LAST, streams, progress=progress)
+            simulate_into(lake, _market(_EXCHANGE, _BTC), _RAW_DAY, _RAW_DAY, _ALL)
+        # Not the live market's venue, which is written to at the same time.
+        for exchange in dict.fromkeys(exchange for exchange, *_ in _HISTORY):
+            with steps() as progress:
+                history = Selection(exchange, start=_FIRST, end=_LAST)
+                build(lake, history, workers=os.cpu_count() or 1, progress=progress)
         live.build()
         key = make_key(lake, "prime-raw", "demo")
         visitor = _Visitor(key, settings.demo_key or key, live, once=once)
         serve(settings, _HOST, settings.port, ready=visitor.start)
         visitor.join()
+
+
+def _market(exchange: Exchange, symbol: str) -> MarketSpec:
+    return MarketSpec(exchange, Symbol.parse(symbol), _SEED, _TRADES_PER_DAY)
 
 
 class _Visitor:

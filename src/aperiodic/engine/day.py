@@ -13,6 +13,7 @@ from aperiodic.engine.families import KERNELS
 from aperiodic.engine.partials.decimals import without_step
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.lake import ObjectReader
+from aperiodic.lake.layout import is_of_day
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
 from aperiodic.market.time import day_start_us
 
@@ -71,7 +72,7 @@ def compute_day(store: Store, task: DayTask, notes: list[str] | None = None) -> 
     """Return the partials of a day: `clock`, `interval` (seconds), `time` and one column a partial.
 
     A clock has the bars of its intervals (`Clock.intervals`): none below a minute on the exchange clock.
-    Rows are ordered by clock, interval and time.
+    Rows are ordered by interval, the longest first, clock and time, so that long intervals are found together.
 
     Args:
         store: Where the ticks are.
@@ -84,20 +85,25 @@ def compute_day(store: Store, task: DayTask, notes: list[str] | None = None) -> 
 
 def _compute(files: ObjectReader, task: DayTask, notes: list[str]) -> pl.DataFrame:
     kernel = KERNELS[task.family]
-    reader = _Reader(files, kernel, day_start_us(task.day))
-    frames, stepless = [], 0
+    reader = _Reader(files, kernel, task.day)
+    bars: dict[tuple[int, int], pl.DataFrame] = {}  # by the negative of the interval, so that the longest is first
+    stepless = 0
     for clock in Clock:
         ticks = _day_ticks(reader, kernel, task, clock)
         if task.family is Family.TRADES:
             stepless = max(stepless, without_step(ticks.day[Stream.TRADES]["price"].to_numpy()))
-        code = pl.lit(_CLOCK_CODES[clock], pl.Int8).alias("clock")
-        for interval, bars in kernel.bars(ticks, clock.intervals).items():
-            frames.append(bars.select(code, pl.lit(interval.seconds, pl.Int32).alias("interval"), pl.all()))
+        for interval, frame in kernel.bars(ticks, clock.intervals).items():
+            bars[-interval.seconds, _CLOCK_CODES[clock]] = frame
     if stepless:
         notes.append(
             f"{stepless:,} of the prices have no decimal step, so returns from and to them are those of doubles"
         )
-    return pl.concat(frames)
+    ordered = sorted(bars.items())
+    rows = [frame.height for _, frame in ordered]
+    clocks = np.repeat(np.array([code for (_, code), _ in ordered], np.int8), rows)
+    intervals = np.repeat(np.array([-seconds for (seconds, _), _ in ordered], np.int32), rows)
+    together = pl.concat([frame for _, frame in ordered])
+    return together.insert_column(0, pl.Series("clock", clocks)).insert_column(1, pl.Series("interval", intervals))
 
 
 def select_bars(bars: pl.LazyFrame, clock: Clock, intervals: Sequence[Interval]) -> pl.LazyFrame:
@@ -112,21 +118,25 @@ class _Reader:
     Of a neighbouring day's file only the few events that matter for this day are decoded and kept.
     """
 
-    def __init__(self, objects: ObjectReader, kernel: FamilyKernel, begin: int) -> None:
+    def __init__(self, objects: ObjectReader, kernel: FamilyKernel, day: date) -> None:
         self._objects = objects
         self._kernel = kernel
-        self._begin = begin
+        self._day = day
+        self._begin = day_start_us(day)
         self._files: dict[str, pl.DataFrame] = {}
 
     def events(self, stream: Stream, paths: tuple[str, ...], clock: Clock, first: int, end: int) -> pl.DataFrame:
         """Return events from `first` to before `end`, in order of time, ties in the venue's order."""
-        columns = self._kernel.columns[stream]
-        files = [self._read(stream, path).select(_time(clock), *columns, "sequence") for path in paths]
-        joined = _in_venue_order([part for file in files if (part := _between(file, first, end)).height])
+        names = [*self._kernel.columns[stream], "sequence"]
+        files = [self._read(stream, path) for path in paths]
+        parts = [_between(file, clock.column, first, end) for file in files]
+        joined = _in_venue_order([part for part in parts if part.height])
         if joined is None:
-            nothing = pl.DataFrame(schema=tick_schema(stream))
-            return nothing.select(_time(clock), *columns)
-        return _in_order_of_time(joined).drop("sequence")
+            joined = pl.DataFrame(schema=tick_schema(stream))
+        # Of columns, for a selection is a query, and a small day has many of them.
+        times = joined[clock.column].to_physical().alias("time")
+        events = _in_order_of_time(pl.DataFrame([times, *(joined[name] for name in names)]))
+        return pl.DataFrame(events.get_columns()[:-1])
 
     def first(self, stream: Stream) -> int:
         """Return the time, µs, from which events matter: the day's begin, or as far before it as the kernel looks back."""
@@ -139,7 +149,7 @@ class _Reader:
         if path not in self._files:
             columns = ("exchange_timestamp", "local_timestamp", *self._kernel.columns[stream], "sequence")
             usable = self._kernel.usable.get(stream, pl.lit(value=True))
-            if self._is_of_the_day(path):
+            if is_of_day(path, self._day):
                 ticks = self._objects.read(path, columns)
             elif stream in self._kernel.looks_back:
                 ticks = self._near(path, columns, usable, self.first(stream))
@@ -148,11 +158,6 @@ class _Reader:
             wanted = self._wanted(ticks, usable, self.first(stream))
             self._files[path] = ticks if wanted.all() else ticks.filter(wanted)
         return self._files[path]
-
-    def _is_of_the_day(self, path: str) -> bool:
-        """Tell whether a file holds this day: a tick file holds one UTC day of the exchange clock."""
-        first = self._objects.scan(path).select(_time(Clock.EXCHANGE)).head(1).collect()
-        return first.height > 0 and self._begin <= first.item() < self._begin + DAY_US
 
     def _near(self, path: str, columns: Sequence[str], usable: pl.Expr, first: int) -> pl.DataFrame:
         """Return the events of the day, and so many before it that the latest usable one on either clock is there."""
@@ -194,12 +199,12 @@ def _time(clock: Clock) -> pl.Expr:
     return pl.col(clock.column).to_physical().alias("time")
 
 
-def _between(ticks: pl.DataFrame, first: int, end: int) -> pl.DataFrame:
+def _between(ticks: pl.DataFrame, column: str, first: int, end: int) -> pl.DataFrame:
     """Return the events from `first` to before `end`; a view of them where they are in order of time."""
-    times = ticks["time"]
+    times = ticks[column].to_physical()
     if not times.is_sorted():
-        return ticks.filter(pl.col("time").is_between(first, end, closed="left"))
-    begin, past = (times.search_sorted(time, side="left") for time in (first, end))
+        return ticks.filter(times.is_between(first, end, closed="left"))
+    begin, past = np.searchsorted(times.to_numpy(), (first, end))
     return ticks.slice(begin, past - begin)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -64,15 +65,13 @@ def dataset_frames(
             partials = pl.concat([partials, partials], rechunk=True)
         # Of frames of one row each Polars makes columns of one value where they are equal, with the same effect.
         partials = pl.DataFrame(partials.get_columns())
-        columns = [pl.col(TIME_COLUMN)]
+        columns = dict(_columns_of(dataset))
         for field in dataset.fields:
             if isinstance(field.value, MonthProduct):
                 column = months[field.name].slice(begin, rows)
                 value = pl.lit(pl.concat([column, column]) if alone else column)
-            else:
-                value = field.value
-            columns.append(value.cast(field.dtype).alias(field.name))
-        frame = partials.select(columns)
+                columns[field.name] = value.cast(field.dtype).alias(field.name)
+        frame = partials.select(columns.values())
         yield frame.head(rows)
         begin += rows
 
@@ -82,6 +81,17 @@ def new_month_of(dataset: Dataset) -> Month:
     return {field.name: new_month() for field in dataset.fields if isinstance(field.value, MonthProduct)}
 
 
+@cache
+def _columns_of(dataset: Dataset) -> dict[str, pl.Expr]:
+    """Return what makes the columns of a dataset, in order; of fields that look back over the month the place."""
+    columns = {TIME_COLUMN: pl.col(TIME_COLUMN)}
+    for field in dataset.fields:
+        value = pl.lit(None) if isinstance(field.value, MonthProduct) else field.value
+        columns[field.name] = value.cast(field.dtype).alias(field.name)
+    return columns
+
+
+@cache
 def partials_of(dataset: Dataset) -> list[str]:
     """Return the names of the partials that a dataset's fields are made from, sorted."""
     return sorted({name for field in dataset.fields for name in _roots(field.value)})

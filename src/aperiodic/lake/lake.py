@@ -59,10 +59,15 @@ PARQUET_OPTIONS: Final[dict[str, Any]] = {
 """How every Parquet object is written; changing it changes the bytes of all that is written afterwards."""
 
 
-def parquet_bytes(frame: pl.DataFrame) -> bytes:
-    """Return a frame as Parquet: the same frame always gives the same bytes."""
+def parquet_bytes(frame: pl.DataFrame, *, rows_of_a_group: int = PARQUET_OPTIONS["row_group_size"]) -> bytes:
+    """Return a frame as Parquet: the same frame always gives the same bytes.
+
+    Args:
+        frame: What to write.
+        rows_of_a_group: What a reader decodes together; the statistics of a group tell whether it needs to.
+    """
     buffer = BytesIO()
-    frame.write_parquet(buffer, **PARQUET_OPTIONS)
+    frame.write_parquet(buffer, **{**PARQUET_OPTIONS, "row_group_size": rows_of_a_group})
     return buffer.getvalue()
 
 

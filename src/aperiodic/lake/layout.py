@@ -24,6 +24,7 @@ __all__ = [
     "ObjectKind",
     "is_computed",
     "is_content_of",
+    "is_of_day",
 ]
 
 _DIGEST_DIGITS: Final = 16
@@ -152,6 +153,11 @@ class ObjectKey:
         else:
             parts.append(self.period)
         return "/".join([*parts, f"data-{sha256[:_DIGEST_DIGITS]}.parquet"])
+
+
+def is_of_day(path: str, day: date) -> bool:
+    """Tell whether what lies at `path` is of a UTC day."""
+    return f"/year={day:%Y}/month={day:%m}/day={day:%d}/" in path
 
 
 def is_computed(path: str) -> bool:

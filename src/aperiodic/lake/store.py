@@ -348,6 +348,9 @@ class Store:
 
     def _digest(self, path: str, write: Callable[[bytes], object] | None = None) -> str:
         """Return the SHA-256 of an object as the store gives it now, handing its pieces to `write`."""
+        if self._folder is not None and write is None:
+            with _inside(self._folder, path).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
         digest = hashlib.sha256()
         for piece in obstore.get(self._bucket.reads, path).stream(min_chunk_size=_CHUNK):
             digest.update(piece)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ENVIRONMENT", "TASKS_OF_A_WORKER", "Processes", "end_with_parent", "workers_environment"]
 
-TASKS_OF_A_WORKER: Final = 64
+TASKS_OF_A_WORKER: Final = 256
 """After about so many a worker is replaced, so that no leak can pile up.
 
 Not by the pool's `max_tasks_per_child`: with it, a pool waits for ever once its only worker has ended."""

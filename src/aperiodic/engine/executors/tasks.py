@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 DAY_REASON: Final = "ticks or engine changed"
 """Why bars of a day are written anew; the ledger keeps it, with notes about the ticks after it."""
 
+_ROWS_OF_A_GROUP: Final = 32_768
+"""Of bars of a day: those of 15 seconds and longer are in one group, and can be read without the seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -79,7 +82,8 @@ def _run_day(store: Store, task: DayTask) -> Written:
         fingerprint=task.fingerprint,
         reason="; ".join((DAY_REASON, *notes)),
     )
-    return [(new, put_object(store, new.key, parquet_bytes(bars)))]
+    data = parquet_bytes(bars, rows_of_a_group=_ROWS_OF_A_GROUP)
+    return [(new, put_object(store, new.key, data))]
 
 
 @cache

@@ -120,9 +120,10 @@ def start_of(time: int, length_us: int) -> int:
 
 def to_frame(starts: NDArray[np.int64], columns: Mapping[str, NDArray[Any]]) -> pl.DataFrame:
     """Return `time` and the named partials of bars, null where they are NaN."""
-    series = [pl.Series("time", np.ascontiguousarray(starts)).cast(pl.Datetime("us"))]
+    series = [pl.Series("time", np.array(starts)).cast(pl.Datetime("us"))]
     for name, column in columns.items():
-        values = np.ascontiguousarray(column)
+        # Polars takes over the memory of an array as it is, and that of bars will hold others.
+        values = np.ascontiguousarray(column) if column.base is None else np.array(column)
         # A NaN, if there is any, makes the sum one; looking for it is cheaper than marking every value.
         undefined = values.dtype.kind == "f" and bool(np.isnan(values.sum()))
         series.append(pl.Series(name, values, nan_to_null=undefined))

@@ -195,19 +195,20 @@ class _Intervals:
         fold: Fold | None = None,
         values: Sequence[NDArray[Any]] = (),
     ) -> dict[Interval, pl.DataFrame]:
-        """Return the bars, to a copy of which some more values are added."""
+        """Return the bars as they would be with some more values, which are not kept."""
         frames = {}
         for interval, bars in self._bars.items():
             if interval not in intervals:
                 continue
-            first = bars.first_since(since)
-            filled = bars.filled[first:]
+            used = bars.used
+            last = bars.room[max(used - 1, 0)].copy()
             if fold is not None:
-                copy = np.zeros(filled.size + values[0].size, filled.dtype)
-                copy[: filled.size] = filled
-                filled = copy[: fold(*values, interval.microseconds, copy, filled.size)]
-                filled = filled[np.searchsorted(filled["start"], since) :] if since is not None else filled
+                bars.used = fold(*values, interval.microseconds, bars.room, used)
+            filled = bars.filled[bars.first_since(since) :]
             frames[interval] = to_frame(filled["start"], self._finish(filled, interval))
+            bars.room[used : bars.used] = np.zeros((), last.dtype)
+            bars.room[max(used - 1, 0)] = last
+            bars.used = used
         return frames
 
 
