@@ -10,7 +10,7 @@ is, so speed is measured once; run it again with another.
 from __future__ import annotations
 
 import argparse
-import os
+import hashlib
 import subprocess
 import sys
 import time
@@ -63,11 +63,11 @@ def measure_memory(on: str, tasks: int) -> None:
         )
 
 
-def measure_speed(on: str, workers: int, instruments: int, days: int) -> None:
-    """Build real days, and print how long it took."""
+def measure_speed(on: str, workers: int, instruments: int, days: int, trades_a_day: int) -> None:
+    """Build real days, and print how long it took and a digest of what was made."""
     with TemporaryDirectory() as folder, closing(Lake.open(Settings(home=Path(folder)))) as lake:
         for seed in range(instruments):
-            trades = random_trades(seed, 20_000 * days, date(2025, 5, 1), days=days)
+            trades = random_trades(seed, trades_a_day * days, date(2025, 5, 1), days=days)
             put_trades(lake, trades, symbol=Symbol.parse(f"perpetual-C{seed}-USDT:USDT"))
         first: list[float] = []
         began = time.monotonic()
@@ -77,8 +77,13 @@ def measure_speed(on: str, workers: int, instruments: int, days: int) -> None:
             progress=lambda step, done, _: first.append(time.monotonic()) if step == "tasks of days" and done else None,
         )
         took = time.monotonic() - began
-        digest = hash(tuple(sorted(hashes(lake).items())))
-        print(f"{on}: {workers} workers, {took:.1f} s, first result after {first[0] - began:.1f} s, content {digest:x}")
+        made = hashes(lake)
+        digest = hashlib.sha256(repr(sorted(made.items())).encode()).hexdigest()
+        after = first[0] - began
+        print(
+            f"{on}: {workers} workers, {took:.1f} s, first result after {after:.1f} s, then {took - after:.1f} s,"
+            f" {len(made):,} objects, digest {digest[:16]}"
+        )
 
 
 def main() -> None:
@@ -89,17 +94,17 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--instruments", type=int, default=4)
     parser.add_argument("--days", type=int, default=5)
+    parser.add_argument("--trades-a-day", type=int, default=20_000)
     given = parser.parse_args()
     if given.what == "memory" and given.tasks:
         measure_memory(given.on, given.tasks)
     elif given.what == "speed" and given.workers:
-        measure_speed(given.on, given.workers, given.instruments, given.days)
+        measure_speed(given.on, given.workers, given.instruments, given.days, given.trades_a_day)
     else:
         ways = ["--tasks=1000", "--tasks=10000"] if given.what == "memory" else ["--workers=1", "--workers=2"]
         for way in ways[: 1 if given.what == "speed" and given.on == "ray" else 2]:
             # A process each, whose memory and caches are its own.
-            environment = {**os.environ, "PYTHONHASHSEED": "0"}
-            subprocess.run([sys.executable, __file__, *sys.argv[1:], way], check=True, env=environment)
+            subprocess.run([sys.executable, __file__, *sys.argv[1:], way], check=True)
 
 
 if __name__ == "__main__":

@@ -127,7 +127,13 @@ def _publish_many(lake: Lake) -> None:
 def settings_of(home: Path) -> ServerSettings:
     """ServerSettings of an installation in a folder, whatever the environment says."""
     return ServerSettings(
-        home=home, store=None, ledger=None, public_url=None, secret=None, address_requests_per_minute=_UNLIMITED
+        home=home,
+        store=None,
+        ledger=None,
+        public_url=None,
+        secret=None,
+        address_requests_per_minute=_UNLIMITED,
+        address_pages_per_minute=_UNLIMITED,
     )
 
 

@@ -71,6 +71,19 @@ def test_an_answer_from_the_cache_is_the_same_answer(app: App, rendered: list[in
     assert unchanged.headers["ETag"] == first.headers["ETag"]
 
 
+def test_a_page_that_a_browser_has_is_kept_when_it_was_made_anew_for_it(
+    app: App, rendered: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_module, "_KEPT_S", 0.0)
+    tag = app.client.get(PAGE).headers["ETag"]
+    monkeypatch.setattr(pages_module, "_KEPT_S", 60.0)
+    answers = [app.client.get(PAGE, headers={"If-None-Match": tag}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [304] * 3
+    assert len(rendered) == 2
+    assert app.client.get(PAGE).status_code == 200  # and is there in full for who has not
+    assert len(rendered) == 2
+
+
 def test_a_change_of_the_ledger_is_seen_at_once(app: App) -> None:
     assert "perpetual-BTC" not in app.client.get("/status").text
     publish(app.lake, date(2025, 4, 1))

@@ -18,6 +18,7 @@ from anyio.to_thread import run_sync
 from litestar import Request
 from litestar.enums import ScopeType
 from litestar.status_codes import HTTP_200_OK, HTTP_304_NOT_MODIFIED
+from litestar.utils.scope.state import CONNECTION_STATE_KEY
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic.lake.generation import Generation
@@ -212,7 +213,10 @@ class Pages:
             elif message["type"] == "http.response.body":
                 pieces.append(message["body"])
 
+        # The framework remembers the headers of a request that it has seen, which are others within than without.
+        scope["state"].pop(CONNECTION_STATE_KEY, None)
         await app(inner, receive, collect)
+        scope["state"].pop(CONNECTION_STATE_KEY, None)
         good_until = self._clock() + _KEPT_SHORTLY.get(key.path, _KEPT_S)
         return _Answer(status, given, b"".join(pieces), inner.get("path_template"), generation, good_until)
 
