@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from aperiodic.lake import Store
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import DAY_US, Stream, tick_schema
 
 if TYPE_CHECKING:

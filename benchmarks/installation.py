@@ -18,8 +18,8 @@ from aperiodic.accounts.plans import change_plan, find_plan
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.lake import Lake, NewObject, ObjectKey, StoredObject
-from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server import Secrets, serve
 from aperiodic.server.settings import ServerSettings

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from aperiodic.lake.lake import PARQUET_OPTIONS
+from aperiodic.lake.writing import PARQUET_OPTIONS
 from aperiodic.market import BOOK_DEPTH, DAY_US, Stream, book_columns, tick_schema
 from benchmarks.inputs import FIRST_DAY_US, QUICK, SEED, STEP, TICK, day_of_trades, event_times
 

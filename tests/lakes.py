@@ -10,7 +10,7 @@ import polars as pl
 
 from aperiodic.engine.build import build
 from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol, tick_schema
 from aperiodic.server.settings import PreviewEntry
 

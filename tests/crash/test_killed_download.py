@@ -20,7 +20,7 @@ from tests.soak import SOAK
 
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake, NewObject, ObjectKey, Settings
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Clock, Exchange, Interval, Source, Symbol
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from aperiodic.catalog import Family
 from aperiodic.engine.build import build
 from aperiodic.engine.partials import book as kernel
 from aperiodic.lake import NewObject, ObjectKey
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Clock, Interval, Source, Stream
 
 if TYPE_CHECKING:

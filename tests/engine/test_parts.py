@@ -17,7 +17,7 @@ from aperiodic.engine.merging import merge_frames
 from aperiodic.engine.parts import append_ticks, compact_day, compact_ticks, read_day
 from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import Lake, LakeError, ObjectKind, Scope, Settings
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream
 
 if TYPE_CHECKING:

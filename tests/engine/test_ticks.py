@@ -13,7 +13,7 @@ from aperiodic.engine.errors import ImportSourceError
 from aperiodic.engine.merging import merge_frames
 from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import ObjectKind
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
 
 if TYPE_CHECKING:

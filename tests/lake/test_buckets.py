@@ -14,7 +14,7 @@ from tests.s3 import ENVIRONMENT, S3Server
 
 from aperiodic.lake import LakeError, ObjectReader, Store
 from aperiodic.lake.buckets import S3Url
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

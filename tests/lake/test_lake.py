@@ -12,9 +12,9 @@ from sqlalchemy import func, select
 
 from aperiodic.completeness.gaps import Span, add_spans, read_spans
 from aperiodic.lake import Lake, LakeError, NewObject, ObjectKey, ObjectKind, Settings
-from aperiodic.lake.lake import put_object
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import objects
+from aperiodic.lake.writing import put_object
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from aperiodic.lake import LakeError, ObjectReader, Store
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

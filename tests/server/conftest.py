@@ -17,9 +17,9 @@ from sqlalchemy import update
 from aperiodic.accounts.keys import create_key, public_id_of
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.lake import Lake, NewObject, ObjectKey
-from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import api_keys
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Clock, Exchange, Interval, Source, Stream, Symbol
 from aperiodic.server import Secrets
 from aperiodic.server.settings import ServerSettings

@@ -13,8 +13,8 @@ from aperiodic.accounts.keys import SCOPES, create_key
 from aperiodic.completeness.recorded import Recorded, add_recorded
 from aperiodic.engine.parts import append_ticks
 from aperiodic.lake import Lake, NewObject, ObjectKey
-from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.ledger import begin_write
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol
 from aperiodic.server import Secrets, create_app
 from aperiodic.server.app import HANDLERS

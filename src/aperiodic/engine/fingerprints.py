@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import MonthProduct
 from aperiodic.engine.families import KERNELS
-from aperiodic.lake.lake import PARQUET_OPTIONS
+from aperiodic.lake.writing import PARQUET_OPTIONS
 from aperiodic.market import Clock
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from aperiodic.catalog import DATASETS, TIME_COLUMN, Family
 from aperiodic.engine.day import select_bars
 from aperiodic.engine.fields import dataset_frame, dataset_frames, partials_of
 from aperiodic.lake import NewObject, ObjectKey, ObjectReader, StoredObject
-from aperiodic.lake.lake import PARQUET_OPTIONS, parquet_bytes, put_object, put_object_file
+from aperiodic.lake.writing import PARQUET_OPTIONS, parquet_bytes, put_object, put_object_file
 from aperiodic.market import Clock, Exchange, Interval, Source, Symbol
 
 if TYPE_CHECKING:

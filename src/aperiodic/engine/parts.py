@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.engine.merging import merge_frames
 from aperiodic.engine.ticks import put_ticks, require_source
 from aperiodic.lake import NewObject, ObjectKey, ObjectKind, Scope
-from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.objects import part_history
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol
 
 if TYPE_CHECKING:

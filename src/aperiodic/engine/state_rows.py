@@ -14,7 +14,7 @@ from aperiodic.engine.merging import changes, merge_rows
 from aperiodic.engine.ticks import give_up_day, put_ticks, require_source
 from aperiodic.lake import Batch, Lake, LakeError, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol, tick_schema
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from aperiodic.engine.merging import STATES, merge_frames
 from aperiodic.lake import Batch, Lake, LakeError, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.imports import forget_imports
-from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.objects import sources_of_ticks
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import BOOK_DEPTH, DAY_US, Exchange, Source, Stream, Symbol, book_columns
 from aperiodic.market.time import day_start_us
 

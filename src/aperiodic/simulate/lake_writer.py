@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.completeness.recorded import add_recorded, whole_days
 from aperiodic.lake import Lake, NewObject, ObjectKey, ObjectKind, Scope
-from aperiodic.lake.lake import Batch, parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import DAY_US, InvalidInputError, Source, Stream
 from aperiodic.market.time import day_start_us
 from aperiodic.simulate.market import simulate_day
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from aperiodic.lake.lake import Batch
     from aperiodic.simulate.session import MarketSpec
 
 __all__ = ["simulate_into"]

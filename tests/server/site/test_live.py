@@ -13,7 +13,7 @@ from tests.server.in_process import App, application
 
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import NewObject, ObjectKey
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Clock, Interval, Source
 
 if TYPE_CHECKING:

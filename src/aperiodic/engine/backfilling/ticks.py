@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from aperiodic.engine.importing.buffers import Quarantine, TickBuffer
-from aperiodic.lake.lake import PARQUET_OPTIONS
+from aperiodic.lake.writing import PARQUET_OPTIONS
 from aperiodic.market import DAY_US, Stream, tick_schema
 
 if TYPE_CHECKING:

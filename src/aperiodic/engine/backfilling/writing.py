@@ -28,7 +28,7 @@ from aperiodic.engine.ticks import give_up_day, put_ticks, require_day_source, r
 from aperiodic.lake import NewObject, ObjectKey
 from aperiodic.lake.archive_files import ABSENT, IMPORTED, ArchivedFile, record_archived, sum_of_file
 from aperiodic.lake.imports import ImportRecord, find_import, record_import
-from aperiodic.lake.lake import parquet_bytes, put_object_file
+from aperiodic.lake.writing import parquet_bytes, put_object_file
 from aperiodic.market import DAY_US, Source, Stream
 from aperiodic.market.time import day_start_us, now_us
 from aperiodic.venues.archive import NOT_IN_ARCHIVE

@@ -10,7 +10,7 @@ from aperiodic.engine.day import DayTask, compute_day
 from aperiodic.engine.month import MonthTask, publish_month
 from aperiodic.lake import LakeError, NewObject, ObjectKey, Store, StoredObject
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.lake.lake import parquet_bytes, put_object
+from aperiodic.lake.writing import parquet_bytes, put_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from aperiodic.engine.ticks import merge_ticks
 from aperiodic.lake import LakeError, NewObject, ObjectKey
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.imports import imports_with_note, remove_note
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Source, Stream
 from aperiodic.venues import Instruments, RejectedFrameError, venue_of
 

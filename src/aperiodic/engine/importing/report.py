@@ -16,7 +16,7 @@ from aperiodic.engine.state_rows import merge_state_rows
 from aperiodic.engine.ticks import Received, merge_ticks
 from aperiodic.lake import NewObject, ObjectKey, Scope
 from aperiodic.lake.imports import ImportRecord, find_import, received_between, record_import
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol
 from aperiodic.market.time import now_us
 

@@ -12,8 +12,8 @@ from aperiodic.engine.merging import merge_frames
 from aperiodic.engine.parts import compact_day
 from aperiodic.lake import LakeError, NewObject, ObjectKey, ObjectKind, Scope
 from aperiodic.lake.delays import JOINED
-from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.objects import part_history
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
 from aperiodic.market.time import day_start_us
 

@@ -16,7 +16,7 @@ from aperiodic.engine.parts import append_ticks
 from aperiodic.lake import NewObject, ObjectKey, Scope
 from aperiodic.lake.checkpoints import write_checkpoint
 from aperiodic.lake.imports import record_import, remove_import
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Source, Stream, Symbol
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aperiodic.engine.importing.books import book_frame
 from aperiodic.lake import NewObject, ObjectKey
-from aperiodic.lake.lake import parquet_bytes
+from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Symbol
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from aperiodic.engine.day import select_bars
 from aperiodic.engine.families import datasets_of
 from aperiodic.engine.fields import dataset_frames, partials_of
 from aperiodic.lake import NewObject, ObjectKey, ObjectKind, ObjectReader
-from aperiodic.lake.lake import parquet_bytes
 from aperiodic.lake.objects import forget_rows, superseded_before
+from aperiodic.lake.writing import parquet_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
