@@ -5,6 +5,8 @@ It looks at one instrument at a time, so that what it holds does not grow with t
 
 from __future__ import annotations
 
+from calendar import monthrange
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import groupby
@@ -17,6 +19,8 @@ from aperiodic.engine.fingerprints import dataset_digest, digest
 from aperiodic.engine.inputs import common_source, day_tasks
 from aperiodic.engine.month import MonthTask
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
+from aperiodic.lake.objects import current_objects, objects_between
+from aperiodic.lake.tick_files import ticks_around
 from aperiodic.lake.verify import not_whole
 from aperiodic.market import Exchange, Stream, Symbol
 
@@ -28,7 +32,12 @@ __all__ = ["Plan", "Selection", "plan_days", "plan_months"]
 Task = TypeVar("Task", DayTask, MonthTask)
 
 _FEW_MONTHS: Final = 3
-"""So many months are named one by one in a query; of more, all that is there is read."""
+"""So many months of bars are named one by one in a query; of more, all that is there is read."""
+
+_LOOKED_BACK_ON: Final = frozenset(
+    stream for kernel in KERNELS.values() for stream, limit in kernel.looks_back.items() if limit is None
+)
+"""Streams whose latest event before a day matters, however long ago it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +62,24 @@ class Selection:
         after_start = self.start is None or month >= (self.start.year, self.start.month)
         return after_start and (self.end is None or month <= (self.end.year, self.end.month))
 
-    def periods(self, kind: ObjectKind) -> list[str] | None:
-        """The periods of bars of the selected months, for ledger queries; None where there are many, or no bounds."""
+    @property
+    def days(self) -> tuple[date, date] | None:
+        """The first and the last day of the selected months; None where all are."""
+        if self.start is None and self.end is None:
+            return None
+        end = date.max if self.end is None else self.end
+        first = date.min if self.start is None else self.start.replace(day=1)
+        return first, end.replace(day=monthrange(end.year, end.month)[1])
+
+    @property
+    def months(self) -> list[str] | None:
+        """The selected months, for ledger queries; None where there are many, or no bounds."""
         if self.start is None or self.end is None:
             return None
         first, last = (12 * day.year + day.month - 1 for day in (self.start, self.end))
         if last - first >= _FEW_MONTHS:
             return None
-        months = [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(first, last + 1)]
-        return months if kind is ObjectKind.BARS else [f"{month}-{day:02d}" for month in months for day in range(1, 32)]
+        return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in range(first, last + 1)]
 
     @property
     def filters(self) -> dict[str, str | None]:
@@ -101,11 +119,8 @@ def plan_days(
         again: Whether all of them are out of date.
         broken: Paths of bars that are out of date, besides those that the store does not hold whole.
     """
-    streams: dict[Stream, list[ObjectRecord]] = {}
-    sizes = {}
-    for record in lake.current(ObjectKind.TICKS, exchange=exchange, symbol=str(symbol)):
-        streams.setdefault(Stream(record.key.dataset), []).append(record)
-        sizes[record.path] = record.size
+    streams = _ticks(lake, exchange, symbol, selection)
+    sizes = {record.path: record.size for records in streams.values() for record in records}
     records = _made(lake, ObjectKind.DAY_BARS, exchange, symbol, selection, broken, again=again)
     made = {record.key: record.fingerprint for record in records}
     wanted = set()
@@ -159,6 +174,21 @@ def plan_months(
     return Plan(tasks, [record.key for records in published.values() for record in records])
 
 
+def _ticks(lake: Lake, exchange: Exchange, symbol: Symbol, selection: Selection) -> dict[Stream, list[ObjectRecord]]:
+    """Return the ticks that the bars of the selected days are made from, by stream in order of days."""
+    days = selection.days
+    with lake.engine.connect() as connection:
+        found = (
+            current_objects(connection, ObjectKind.TICKS, exchange=exchange, symbol=str(symbol))
+            if days is None
+            else ticks_around(connection, exchange, str(symbol), *days, _LOOKED_BACK_ON)
+        )
+    streams: defaultdict[Stream, list[ObjectRecord]] = defaultdict(list)
+    for record in found:
+        streams[Stream(record.key.dataset)].append(record)
+    return streams
+
+
 def _made(
     lake: Lake,
     kind: ObjectKind,
@@ -179,7 +209,11 @@ def _selected(
     lake: Lake, kind: ObjectKind, exchange: Exchange, symbol: Symbol, selection: Selection
 ) -> list[ObjectRecord]:
     """Return the current objects of an instrument that belong to selected months."""
-    records = lake.current(kind, exchange=exchange, symbol=str(symbol), period=selection.periods(kind))
+    if kind is ObjectKind.DAY_BARS and (days := selection.days) is not None:
+        periods = (day.isoformat() for day in days)
+        with lake.engine.connect() as connection:
+            return objects_between(connection, kind, exchange, str(symbol), list(Family), *periods)
+    records = lake.current(kind, exchange=exchange, symbol=str(symbol), period=selection.months)
     return [record for record in records if selection.holds(_first_day(record.key.period[:7]))]
 
 

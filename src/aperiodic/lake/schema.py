@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 __all__ = [
     "SCHEMA_REVISION",
+    "STRAY",
     "accounts",
     "api_keys",
     "archive_files",
@@ -38,7 +39,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0009"
+SCHEMA_REVISION: Final = "0010"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -49,6 +50,9 @@ metadata: Final = MetaData(
         "fk": "fk_%(table_name)s_%(column_0_name)s",
     }
 )
+
+STRAY: Final = text("(last_local > last_exchange + 86400000000 OR first_local < first_exchange - 86400000000)")
+"""Whether an object holds what arrived more than a day, µs, after its last event or before its first."""
 
 objects: Final = Table(
     "objects",
@@ -103,6 +107,7 @@ objects: Final = Table(
         sqlite_where=text("is_current = 1 AND \"interval\" = '1m'"),
         postgresql_where=text("is_current AND \"interval\" = '1m'"),
     ),
+    Index("ix_objects_stray", "exchange", "symbol", "kind", sqlite_where=STRAY, postgresql_where=STRAY),
 )
 """Every revision of every object; the current one of each key is the truth. `retired_at`: since when it is not."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from aperiodic.lake import ObjectKind, ObjectReader
+from aperiodic.lake.objects import objects_between
 from aperiodic.market import DAY_US, Clock, Exchange, Stream, Symbol, tick_schema
 from aperiodic.market.time import day_at
 
@@ -65,13 +66,13 @@ def _candidates(
     lake: Lake, exchange: Exchange, symbol: Symbol, stream: Stream, clock: Clock, begin: int
 ) -> list[ObjectRecord]:
     """Return the files that can hold it, those that end last first."""
-    number = begin // DAY_US
-    held = [
-        record
-        for kind in (ObjectKind.TICKS, ObjectKind.TICK_PARTS)
-        for record in lake.current(kind, dataset=stream, exchange=exchange, symbol=str(symbol))
-        if record.key.period[:10] in {day_at(day).isoformat() for day in (number - 2, number - 1, number)}
-    ]
+    earliest, latest = (day_at(begin // DAY_US + days).isoformat() for days in (-2, 0))
+    with lake.engine.connect() as connection:
+        held = [
+            record
+            for kind in (ObjectKind.TICKS, ObjectKind.TICK_PARTS)
+            for record in objects_between(connection, kind, exchange, str(symbol), [stream], earliest, f"{latest}-~")
+        ]
     exchange_time = clock is Clock.EXCHANGE
 
     def first(record: ObjectRecord) -> int | None:
