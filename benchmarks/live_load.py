@@ -2,8 +2,8 @@
 
 A mock exchange sends quotes, trades and depth updates of 100 instruments (`--book`: depth updates alone), each of which is
 a tick; `capture`, `normalise`, `live` and `serve` are commands of their own, as `up` starts them. This process reads rows
-of a second and of a minute of some datasets as a client and says how long after the end of its bar each came, and how
-memory went.
+of a second and of a minute of some datasets as a client and says how long after the end of its bar each came, how memory
+went, and what of a core each process took.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import sys
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if __name__ == "__main__":
     # The root in place of this folder, so that the modules are `benchmarks.…` here as for the type checker.
@@ -56,18 +57,30 @@ def _exchange(plan: Sequence[tuple[float, float]], load: dict[str, Any], ready: 
     asyncio.run(tell())
 
 
-class _Watch(threading.Thread):
-    """Notes the memory of the parts, MB."""
+class _Sample(NamedTuple):
+    """What a process had taken at a time, s: memory, MB, and seconds of a processor."""
 
-    def __init__(self, parts: dict[str, subprocess.Popen[bytes]]) -> None:
+    time: float
+    memory: float
+    seconds: float
+
+
+class _Watch(threading.Thread):
+    """Notes what processes take."""
+
+    def __init__(self, processes: dict[str, int]) -> None:
         super().__init__(daemon=True)
-        self.samples: list[dict[str, float]] = []
+        self.samples: defaultdict[str, list[_Sample]] = defaultdict(list)
         self.over = threading.Event()
-        self._parts = {name: psutil.Process(part.pid) for name, part in parts.items()}
+        self._processes = {name: psutil.Process(number) for name, number in processes.items()}
 
     def run(self) -> None:
         while not self.over.wait(_EVERY_S):
-            self.samples.append({name: part.memory_info().rss / 1e6 for name, part in self._parts.items()})
+            for name, process in self._processes.items():
+                with suppress(psutil.Error), process.oneshot():  # the exchange ends before the client
+                    used = process.cpu_times()
+                    memory = process.memory_info().rss / 1e6
+                    self.samples[name].append(_Sample(time.monotonic(), memory, used.user + used.system))
 
 
 def _listen(key: str, url: str, seconds: float, datasets: Sequence[str]) -> dict[str, list[float]]:
@@ -131,7 +144,9 @@ def main() -> None:
             check=True,
         )
         parts = _start(home, environment, port, ["book"] if chosen.book else ["book", "quotes", "trades"])
-        watch = _Watch(parts)
+        watch = _Watch(
+            {name: part.pid for name, part in parts.items()} | {"exchange": mock.pid or 0, "client": os.getpid()}
+        )
         watch.start()
         try:
             _wait_for_server(home / "serve.out")
@@ -153,12 +168,19 @@ def main() -> None:
         print(
             f"{interval}: {len(found):,} rows, p50 {p50:.2f} s, p90 {p90:.2f} s, p99 {p99:.2f} s, longest {found[-1]:.2f} s"
         )
-    for name in parts:
-        kept = [sample[name] for sample in watch.samples[_WARM_S // _EVERY_S :]]
-        if kept:
+    cores = 0.0
+    for name, samples in watch.samples.items():
+        kept = samples[_WARM_S // _EVERY_S :]
+        if len(kept) > 1:
             tenth = max(len(kept) // 10, 1)
-            first, last = (sum(some) / len(some) for some in (kept[:tenth], kept[-tenth:]))
-            print(f"{name}: memory {first:.0f} MB at the begin, {last:.0f} MB at the end, most {max(kept):.0f} MB")
+            first, last = (sum(each.memory for each in some) / len(some) for some in (kept[:tenth], kept[-tenth:]))
+            used = (kept[-1].seconds - kept[0].seconds) / (kept[-1].time - kept[0].time)
+            cores += used
+            print(
+                f"{name}: {used:.2f} cores, memory {first:.0f} MB at the begin, {last:.0f} MB at the end, "
+                f"most {max(each.memory for each in kept):.0f} MB"
+            )
+    print(f"together: {cores:.2f} cores")
     print(f"load average after: {os.getloadavg()[0]:.1f}; ended with {codes}")
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from aperiodic.engine.packed_rows import height_of, latest_of, pack, ticks_of
+from aperiodic.engine.packed_rows import cut, height_of, latest_of, pack, ticks_of
 from aperiodic.market import Stream, tick_schema
 
 T = 1_790_000_000_000_000
@@ -44,6 +44,24 @@ def test_packed_or_not_rows_are_the_same_frame(stream: Stream) -> None:
     assert_frame_equal(ticks_of(stream, pieces), plain_frame(stream, rows), check_exact=True)
     assert sum(height_of(stream, piece) for piece in pieces) == len(rows)
     assert max(latest_of(stream, piece) for piece in pieces) == max(row[0] for row in rows)
+
+
+@pytest.mark.parametrize("stream", list(Stream))
+@pytest.mark.parametrize("packed", [False, True])
+def test_rows_are_cut_at_an_arrival(stream: Stream, *, packed: bool) -> None:
+    arrivals = [T, T + 1, T + 1, T + 5]
+    rows = [(T, arrival, *row[2:]) for arrival, row in zip(arrivals, rows_of(stream, 4), strict=True)]
+    piece = pack(stream, rows) if packed else rows
+    for time, count in ((T, 0), (T + 1, 1), (T + 2, 3), (T + 5, 3), (T + 6, 4)):
+        parts = cut(stream, piece, time)
+        assert [bool(part) for part in parts] == [count > 0, count < len(rows)]
+        assert [height_of(stream, part) for part in parts] == [count, len(rows) - count]
+        for part, expected in zip(parts, (rows[:count], rows[count:]), strict=True):
+            if part:
+                assert_frame_equal(ticks_of(stream, [part]), plain_frame(stream, expected), check_exact=True)
+    disordered = [rows[3], *rows[:3]]
+    first, rest = cut(stream, pack(stream, disordered) if packed else disordered, T + 1)
+    assert (height_of(stream, first), height_of(stream, rest)) == (4, 0)
 
 
 def without_some(stream: Stream, row: tuple[Any, ...]) -> tuple[Any, ...]:

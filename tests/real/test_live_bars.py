@@ -18,6 +18,7 @@ from aperiodic.engine.handover.messages import decode, encode
 from aperiodic.engine.handover.receiver import Track
 from aperiodic.engine.importing import import_recordings
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.packed_rows import pack
 from aperiodic.engine.parts import append_ticks
 from aperiodic.lake import Lake, ObjectKind, Scope, Settings
@@ -159,7 +160,7 @@ def test_live_rows_of_recorded_ticks_are_those_of_the_build(
     reader, clock = Reader(), Clockwork(first)
     recorder = Recorder(lake, exchange, chance)
     track = Track()
-    maker = LiveMaker(lake, reader, seconds=lambda: True, track=track, hold_us=250_000, now=clock)
+    maker = LiveMaker(lake, reader, seconds=lambda: ALL_SECONDS, track=track, hold_us=250_000, now=clock)
     maker.round()
     begun = 1
     for until, ticks in batches(frames, chance):
@@ -171,7 +172,7 @@ def test_live_rows_of_recorded_ticks_are_those_of_the_build(
             maker.round(announced)
             if chance.random() < 0.1:
                 track = Track()
-                maker = LiveMaker(lake, reader, seconds=lambda: True, track=track, hold_us=250_000, now=clock)
+                maker = LiveMaker(lake, reader, seconds=lambda: ALL_SECONDS, track=track, hold_us=250_000, now=clock)
                 maker.round()
                 begun += 1
     announced = heard(track, recorder.commit())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +55,9 @@ SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """By name: where the command is, so that it loads only what it needs itself, and what it does."""
 
+_IN_ONE_THREAD: Final = frozenset({"live", "normalise"})
+"""Commands whose frames are many and small: threads of Polars would cost them more than they bring."""
+
 _FORMER_NAMES: Final = {"fetch": "get"}
 _MISUSED: Final = 2
 
@@ -76,6 +80,8 @@ def dispatch(words: Sequence[str]) -> None:
     elif name in CLIENT_COMMANDS:
         _run_client_command(CLIENT_COMMANDS[name][0], words[1:])
     elif name in SERVER_COMMANDS:
+        if name in _IN_ONE_THREAD:
+            os.environ.setdefault("POLARS_MAX_THREADS", "1")  # read when Polars is imported
         _run_server_command()
     else:
         _refuse(name)

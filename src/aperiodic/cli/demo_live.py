@@ -87,7 +87,7 @@ class LiveMarket:
     def _make_rows(self) -> None:
         if self._over.is_set():
             return
-        part = Part("live", ["live"], environment={"POLARS_MAX_THREADS": "1"})
+        part = Part("live", ["live"])
         self._parts.append(part)
         part.start()
 

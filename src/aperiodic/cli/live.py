@@ -14,6 +14,7 @@ from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.handover import TicksReceiver
 from aperiodic.engine.live import open_hub
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.live.settings import LiveSettings
 from aperiodic.market.time import now_us, time_at
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Sequence
 
-    from aperiodic.engine.live import RowsHub
+    from aperiodic.engine.live import RowsHub, Seconds
     from aperiodic.lake import Lake
     from aperiodic.market import Exchange
 
@@ -55,21 +56,23 @@ def _make(lake: Lake, settings: LiveSettings, over: threading.Event, exchanges: 
         with closing(open_hub(lake.home, settings)) as hub:
             told, begun = 0, time.monotonic()
 
-            def seconds() -> bool:
+            def seconds() -> Seconds:
                 # At the start those who read are not here yet, and must miss nothing.
-                return hub.wants_seconds or time.monotonic() - begun < _READERS_COME_S
+                return ALL_SECONDS if time.monotonic() - begun < _READERS_COME_S else hub.seconds
 
             maker = LiveMaker(
                 lake,
                 hub.tell,
                 seconds=seconds,
                 track=receiver.track,
+                has_more=receiver.has_more,
                 hold_us=settings.live_hold_ms * 1_000,
                 repair_us=settings.live_repair_s * 1_000_000,
                 exchanges=exchanges,
             )
             while not over.is_set():
-                receiver.wait(_WAIT_S)
+                if not maker.is_telling:
+                    receiver.wait(_WAIT_S)
                 maker.round(receiver.take())
                 if now_us() - told >= _TOLD_EVERY_US:
                     told = now_us()

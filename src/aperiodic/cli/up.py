@@ -84,8 +84,7 @@ def up(
             [Part("normalise", ["normalise", "--follow", "--every", str(every), *simulated], complain=_complain)],
             [
                 Part("build", ["build", "--follow"], complain=_complain),
-                # Its frames are small, and threads would wait for each other.
-                Part("live", ["live"], environment={"POLARS_MAX_THREADS": "1"}, complain=_complain),
+                Part("live", ["live"], complain=_complain),
             ],
             [
                 Part(

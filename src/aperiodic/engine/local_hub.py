@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from pathlib import Path
 
-__all__ = ["LocalHub", "follow_local"]
+__all__ = ["LocalHub", "Wish", "follow_local"]
+
+Wish = frozenset[tuple[str, ...]]
+"""Names of what a reader wants beside what all are told."""
 
 _QUEUED: Final = 4_096
 """Messages that wait for one reader; one that falls further behind is let go, and begins again from what is kept."""
@@ -35,6 +38,7 @@ _AGAIN_S: Final = 0.5
 _POLL_S: Final = 0.5
 _UP_TO_DATE: Final = 0
 """In the place of a number: a reader has all that is kept, and from now on gets what is told."""
+_WISH_BYTES: Final = 64 << 10
 _FAILURES: Final = (OSError, EOFError, AuthenticationError, msgspec.DecodeError, msgspec.ValidationError)
 
 
@@ -53,7 +57,7 @@ class _Had(msgspec.Struct, array_like=True):
 class _Wish(msgspec.Struct, array_like=True):
     """What a reader says of itself."""
 
-    wanted: bool = False
+    wanted: Wish = frozenset()
 
 
 class _Message(msgspec.Struct, array_like=True):
@@ -114,7 +118,7 @@ class LocalHub:
         self._kept: deque[tuple[int, int, bytes]] = deque()
         self._kept_bytes = 0
         self._readers: set[_Waiting] = set()
-        self._wanting: set[_Waiting] = set()
+        self._wishes: dict[_Waiting, Wish] = {}
         threading.Thread(target=self._accept, name="local-hub", daemon=True).start()
         self._write_address()
 
@@ -130,9 +134,10 @@ class LocalHub:
         return len(self._readers)
 
     @property
-    def is_wanted(self) -> bool:
-        """Whether any reader says that it wants more; see `follow_local`."""
-        return bool(self._wanting)
+    def wanted(self) -> Wish:
+        """What any reader says that it wants; see `follow_local`."""
+        with self._lock:
+            return frozenset().union(*self._wishes.values())
 
     def tell(self, body: bytes, now: int) -> None:
         """Hand a message to all readers; never waits for one.
@@ -206,14 +211,15 @@ class LocalHub:
             finally:
                 with self._lock:
                     self._readers.discard(waiting)
-                    self._wanting.discard(waiting)
+                    self._wishes.pop(waiting, None)
 
     def _next(self, waiting: _Waiting, connection: Connection) -> bytes | None:
         """Return what comes next; None when the reader was let go. Take in what it wants meanwhile."""
         while True:
             if connection.poll():
-                wish = msgspec.msgpack.decode(connection.recv_bytes(1_024), type=_Wish)
-                (self._wanting.add if wish.wanted else self._wanting.discard)(waiting)
+                wish = msgspec.msgpack.decode(connection.recv_bytes(_WISH_BYTES), type=_Wish)
+                with self._lock:
+                    self._wishes[waiting] = wish.wanted
             try:
                 return waiting.get()
             except queue.Empty:
@@ -226,7 +232,7 @@ def follow_local(
     receive: Callable[[bytes, bool], object],
     is_over: Callable[[], bool],
     wait: Callable[[float], object],
-    wants_more: Callable[[], bool] = lambda: False,
+    wanted: Callable[[], Wish] = frozenset,
     up_to_date: Callable[[], object] = lambda: None,
 ) -> None:
     """Receive messages until `is_over`; where nobody tells any, wait for somebody.
@@ -236,7 +242,7 @@ def follow_local(
         receive: Takes a message, and whether others can be missing before it: its maker is another, or has forgotten some.
         is_over: Asked at least twice a second.
         wait: Waits for so many seconds.
-        wants_more: What the maker is told as `LocalHub.is_wanted`, asked at least twice a second.
+        wanted: What the maker is told as `LocalHub.wanted`, asked at least twice a second.
         up_to_date: Called when all that a maker had kept was received.
     """
     had = _Had()
@@ -246,10 +252,10 @@ def follow_local(
             with Client(("127.0.0.1", address.port), authkey=address.secret.encode()) as connection:
                 _send_at_once(connection)
                 connection.send_bytes(msgspec.msgpack.encode(had))
-                wish = False
+                wish: Wish = frozenset()
                 while not is_over():
-                    if wish != wants_more():
-                        wish = not wish
+                    if wish != (wish_now := wanted()):
+                        wish = wish_now
                         connection.send_bytes(msgspec.msgpack.encode(_Wish(wish)))
                     if not connection.poll(_POLL_S):
                         continue

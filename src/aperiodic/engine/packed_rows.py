@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from aperiodic.market import Stream
 
-__all__ = ["Piece", "height_of", "latest_of", "pack", "ticks_of"]
+__all__ = ["Piece", "cut", "height_of", "latest_of", "pack", "ticks_of"]
 
 _BYTES: Final = 8
+_ARRIVAL: Final = 1
+"""Place of the arrival time in a row."""
 _NAN: Final = float("nan")
 
 Piece = list[Any] | bytes
@@ -54,6 +56,22 @@ def latest_of(stream: Stream, piece: Piece) -> int:
         values = np.frombuffer(piece, np.int64, len(piece) // _BYTES)
         return int(values[:: len(_plain_schema(stream))].max())
     return max((row[0] or 0 for row in piece), default=0)
+
+
+def cut(stream: Stream, piece: Piece, time: int) -> tuple[Piece, Piece]:
+    """Return the rows that arrived before a time, µs, and the others; all in the first where rows are not in order of arrival."""
+    width = len(_plain_schema(stream))
+    if isinstance(piece, bytes):
+        arrivals = np.frombuffer(piece, np.int64, len(piece) // _BYTES)[_ARRIVAL::width]
+    else:
+        arrivals = np.array([row[_ARRIVAL] for row in piece], np.int64)
+    if not arrivals.size or arrivals[-1] < time or (arrivals[1:] < arrivals[:-1]).any():
+        return piece, piece[:0]
+    place = int(np.searchsorted(arrivals, time))
+    if not isinstance(piece, bytes):
+        return piece[:place], piece[place:]
+    end = place * width * _BYTES
+    return (piece[:end] + piece[-1:] if place else b""), piece[end:]
 
 
 def height_of(stream: Stream, piece: Piece) -> int:

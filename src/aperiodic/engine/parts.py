@@ -6,7 +6,7 @@ import hashlib
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.engine.merging import merge_frames
+from aperiodic.engine.merging import merge_frames, merge_pieces
 from aperiodic.engine.ticks import put_ticks, require_source
 from aperiodic.lake import NewObject, ObjectKey, ObjectKind, Scope
 from aperiodic.lake.objects import part_history
@@ -56,7 +56,7 @@ def append_ticks(
     days = frame["exchange_timestamp"].dt.date()
     added = []
     for day in days.unique().sort():
-        ticks = merge_frames(stream, [frame.filter(days == day)])
+        ticks = merge_pieces(stream, [frame if days.n_unique() == 1 else frame.filter(days == day)])
         data = parquet_bytes(ticks)
         digest = hashlib.sha256(data).hexdigest()
         first = ObjectKey.tick_part(stream, exchange, symbol, day, 0)

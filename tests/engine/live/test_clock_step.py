@@ -12,6 +12,7 @@ from tests.engine.live.test_live_bars import Series, same, told
 from tests.lakes import SOAK, VENUE
 
 from aperiodic.engine.build import build
+from aperiodic.engine.live.rows import ALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ MORE = [(HOUR_MS, None), (-HOUR_MS, 45_000), (2_000, 31_000)]
 @pytest.mark.parametrize(("shift", "back_at"), STEPS + (MORE if SOAK > 1 else []))
 def test_rows_end_as_the_published_ones_when_the_clock_is_set(lake: Lake, shift: int, back_at: int | None) -> None:
     writer, parts = Writer(lake.home, VENUE), Installation(lake)
-    parts.maker._seconds = lambda: SOAK > 1
+    parts.maker._seconds = lambda: ALL_SECONDS if SOAK > 1 else frozenset()
     writer.block(opened(0, "a1", *STREAMS[:2]))
     for at, lines in arrivals(shift, back_at):
         writer.block(*lines)

@@ -11,6 +11,7 @@ from tests.engine.open_days.test_open_days import BEGIN, Clockwork
 from tests.lakes import BTC, VENUE
 
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.market import Stream
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Making:
     def __init__(self, lake: Lake) -> None:
         self.clock = Clockwork(BEGIN)
         self.reader = Reader()
-        self.maker = LiveMaker(lake, self.reader, seconds=lambda: True, now=self.clock, hold_us=250_000)
+        self.maker = LiveMaker(lake, self.reader, seconds=lambda: ALL_SECONDS, now=self.clock, hold_us=250_000)
 
     def go_on(self, second: int) -> None:
         self.clock.now = BEGIN + second * SECOND

@@ -18,6 +18,7 @@ from aperiodic.engine.handover import Announced, HandedOver
 from aperiodic.engine.handover.messages import decode, encode
 from aperiodic.engine.handover.receiver import Track
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.normalising import Normaliser
 from aperiodic.engine.open_days.instrument import OpenInstrument
 from aperiodic.lake import ObjectKind
@@ -74,7 +75,7 @@ class Installation:
     def begin_maker(self) -> None:
         self.track = Track()
         self.maker = LiveMaker(
-            self.lake, self.rows.extend, seconds=lambda: True, track=self.track, hold_us=250_000, now=self.clock
+            self.lake, self.rows.extend, seconds=lambda: ALL_SECONDS, track=self.track, hold_us=250_000, now=self.clock
         )
 
     def read(self, *, commit: bool) -> None:

@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -16,6 +16,10 @@ from aperiodic.engine.live import LiveHub, LiveRow, follow_hub
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from aperiodic.engine.live import Seconds
+
+SECONDS: Final[Seconds] = frozenset({("ohlcv", "1s"), ("flow", "30s")})
 
 
 def row(number: int, *, told_at: int = 0, revision: int = 0, data: bytes = b"{}") -> LiveRow:
@@ -26,7 +30,7 @@ def row(number: int, *, told_at: int = 0, revision: int = 0, data: bytes = b"{}"
 class Reader:
     """A reader in a thread of its own."""
 
-    def __init__(self, home: Path, *, seconds: bool = False) -> None:
+    def __init__(self, home: Path, *, seconds: Seconds = frozenset()) -> None:
         self.times: list[int] = []
         self.missed: list[bool] = []
         self._over = threading.Event()
@@ -45,7 +49,7 @@ class Reader:
 
 
 @contextmanager
-def reading(home: Path, *, seconds: bool = False) -> Iterator[Reader]:
+def reading(home: Path, *, seconds: Seconds = frozenset()) -> Iterator[Reader]:
     reader = Reader(home, seconds=seconds)
     try:
         yield reader
@@ -100,10 +104,13 @@ def test_what_is_old_is_not_kept(tmp_path: Path) -> None:
 
 def test_bars_below_a_minute_are_made_while_somebody_wants_them(tmp_path: Path) -> None:
     with LiveHub(tmp_path) as hub:
-        assert not hub.wants_seconds
-        with reading(tmp_path, seconds=True):
-            until(lambda: hub.wants_seconds)
-        until(lambda: not hub.wants_seconds)
+        assert not hub.seconds
+        with reading(tmp_path, seconds=SECONDS):
+            until(lambda: hub.seconds == SECONDS)
+            with reading(tmp_path, seconds=frozenset({("ohlcv", "15s")})):
+                until(lambda: hub.seconds == SECONDS | {("ohlcv", "15s")})
+            until(lambda: hub.seconds == SECONDS)
+        until(lambda: not hub.seconds)
 
 
 def test_readers_know_when_they_have_what_was_kept(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.lakes import BTC
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.build import build
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.lake import ObjectKind
 from aperiodic.market import Clock, Interval, Stream
 from aperiodic.market.time import day_start_us
@@ -94,7 +95,7 @@ def test_rows_are_those_of_the_build_wherever_batches_end_and_the_engine_restart
     append(lake, rows(-100, 0))
     build(lake)
     reader, clock = Reader(), Clockwork(BEGIN)
-    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: True)
+    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: ALL_SECONDS)
     append(lake, rows(0, 5))
     builder.round()  # what is there at the start is not told
     second = 5
@@ -118,7 +119,7 @@ def test_who_wants_seconds_gets_those_that_files_do_not_have_yet(lake: Lake) -> 
     append(lake, rows(-100, 0))
     build(lake)
     reader, clock, wanted = Reader(), Clockwork(BEGIN), False
-    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: wanted)
+    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: ALL_SECONDS if wanted else frozenset())
     builder.round()
     for second in range(0, 700, 50):
         wanted = second in {300, 650}
@@ -131,6 +132,36 @@ def test_who_wants_seconds_gets_those_that_files_do_not_have_yet(lake: Lake) -> 
     assert {second for second in every if 180 <= second < 345 or 530 <= second < 695} <= told_at
     assert min(told_at) >= 178  # less than the two minutes before, and the arrival of the last tick
     assert not told_at & set(range(350, 528))
+
+
+def test_who_wants_seconds_of_a_dataset_gets_those_that_were_made_for_another(lake: Lake) -> None:
+    """And nobody gets what nobody wants; what looks back over the month is the same for whoever comes later."""
+    append(lake, rows(-100, 0))
+    build(lake)
+    reader, clock = Reader(), Clockwork(BEGIN)
+    wanted: set[tuple[str, ...]] = {("ohlcv", "1s"), ("ohlcv", "15s")}
+    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: frozenset(wanted))
+    builder.round()
+    for second in range(0, 600, 50):
+        if second == 300:
+            wanted |= {("flow", "1s"), ("l1_price", "15s")}
+        if second == 500:
+            wanted -= {("ohlcv", "1s"), ("flow", "1s")}
+        append(lake, rows(second, second + 50))
+        clock.now = BEGIN + (second + 50) * SECOND
+        builder.round()
+    compare(lake, reader, BEGIN + 700 * SECOND, 0)
+    seconds: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for (dataset, _, interval), time in reader.rows:
+        if Interval(interval).sub_minute:
+            seconds[dataset, interval].add((time - BEGIN) // SECOND)
+    assert seconds.keys() == {("ohlcv", "1s"), ("ohlcv", "15s"), ("flow", "1s"), ("l1_price", "15s")}
+    assert {second for second in seconds["ohlcv", "1s"] if second >= 230} == {
+        second for second in seconds["flow", "1s"] if second >= 230
+    }
+    assert 178 <= min(seconds["flow", "1s"]) <= 230
+    assert max(seconds["flow", "1s"]) < 500 < max(seconds["l1_price", "15s"])
+    assert 165 <= min(seconds["l1_price", "15s"]) <= 230
 
 
 def is_before(tick: tuple[object, ...], second: int) -> bool:
@@ -178,7 +209,7 @@ def _between(tick: tuple[object, ...], begin: int, first: int, last: int) -> boo
 
 def test_bars_that_late_ticks_change_are_told_again(lake: Lake) -> None:
     reader, clock = Reader(), Clockwork(BEGIN + 200 * SECOND)
-    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: True)
+    builder = LiveMaker(lake, reader, now=clock, seconds=lambda: ALL_SECONDS)
     builder.round()
     ticks = rows(0, 400)
     late: dict[Stream, list[tuple[object, ...]]] = {

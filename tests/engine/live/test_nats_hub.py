@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
-from tests.engine.live.test_hub import row, until
+from tests.engine.live.test_hub import SECONDS, row, until
 from tests.nats import NatsServer, nats_server
 
 from aperiodic.cli.doctor import doctor
 from aperiodic.engine.live import LiveRow, open_hub, open_source
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.lake.settings import HubSettings
 from aperiodic.market.time import now_us
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aperiodic.engine.live import Seconds
     from aperiodic.engine.live.nats_hub import NatsHub
     from aperiodic.engine.live.nats_source import NatsSource
 
@@ -33,7 +35,7 @@ SERIES = ("ohlcv", "binance-futures", "1m", "exchange")
 class Reader:
     """A reader in a thread of its own, which keeps what it was given."""
 
-    def __init__(self, settings: HubSettings, *, seconds: bool = False) -> None:
+    def __init__(self, settings: HubSettings, *, seconds: Seconds = frozenset()) -> None:
         self.source: NatsSource = open_source("", settings)  # type: ignore[assignment, arg-type]
         self.rows: list[LiveRow] = []
         self.missed: list[bool] = []
@@ -64,7 +66,7 @@ class Reader:
 
 
 @contextmanager
-def reading(settings: HubSettings, *, seconds: bool = False) -> Iterator[Reader]:
+def reading(settings: HubSettings, *, seconds: Seconds = frozenset()) -> Iterator[Reader]:
     reader = Reader(settings, seconds=seconds)
     try:
         assert reader.up_to_date.wait(30)
@@ -200,10 +202,25 @@ def test_messages_that_cannot_be_read_are_passed_over(server: NatsServer) -> Non
 
 def test_bars_below_a_minute_are_made_while_somebody_wants_them(server: NatsServer) -> None:
     with making(server.settings) as hub:
-        assert not hub.wants_seconds
-        with reading(server.settings, seconds=True):
-            until(lambda: hub.wants_seconds)
-        until(lambda: not hub.wants_seconds)
+        assert not hub.seconds
+        with reading(server.settings, seconds=SECONDS):
+            until(lambda: hub.seconds == SECONDS)
+        until(lambda: not hub.seconds)
+
+
+def test_a_server_of_a_version_before_wants_all_bars_below_a_minute_or_none(server: NatsServer) -> None:
+    from aperiodic.engine.live.nats_server import Names, connected, encode  # noqa: PLC0415 - an extra
+
+    async def say(*, wants_seconds: bool) -> None:
+        async with connected(server.settings, "test") as connection:
+            await connection.client.publish(Names(server.settings).here, encode(["old", wants_seconds]))
+
+    with making(server.settings) as hub:
+        until(lambda: hub.trouble is None)
+        asyncio.run(say(wants_seconds=True))
+        until(lambda: hub.seconds == ALL_SECONDS)
+        asyncio.run(say(wants_seconds=False))
+        until(lambda: not hub.seconds)
 
 
 def test_the_stream_is_bounded_as_the_settings_say_and_keeps_what_an_operator_has_set(server: NatsServer) -> None:

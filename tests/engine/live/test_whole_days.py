@@ -16,6 +16,7 @@ from aperiodic.catalog import DATASETS
 from aperiodic.completeness.recorded import Recorded, add_recorded, whole_days
 from aperiodic.engine.build import build
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.parts import append_ticks
 from aperiodic.lake import Scope
 from aperiodic.market import DAY_US, Clock, Source, Stream
@@ -124,7 +125,9 @@ def test_rows_of_a_day_are_those_of_the_build_whatever_is_late_or_lost_and_who_b
     ticks, holes = market(DAY, seed), stretches(chance)
 
     def begun() -> LiveMaker:
-        made = LiveMaker(lake, reader, seconds=lambda: seconds, now=clock, hold_us=250_000)
+        made = LiveMaker(
+            lake, reader, seconds=lambda: ALL_SECONDS if seconds else frozenset(), now=clock, hold_us=250_000
+        )
         made.round()
         return made
 

@@ -12,6 +12,7 @@ from aperiodic.catalog import DATASETS
 from aperiodic.completeness.judgement import Judgement
 from aperiodic.engine.build import build
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.open_days import OpenDayBuilder
 from aperiodic.engine.open_days.days import OpenDays
 from aperiodic.engine.parts import append_ticks, compact_ticks
@@ -206,7 +207,7 @@ def test_rows_are_told_by_the_second_and_files_written_by_the_minute(lake: Lake)
     now = BEGIN + 90 * SECOND
     append(lake, rows(0, 30))
     builder = OpenDayBuilder(lake, lambda: now)
-    maker = LiveMaker(lake, told.extend, seconds=lambda: True, now=lambda: now)
+    maker = LiveMaker(lake, told.extend, seconds=lambda: ALL_SECONDS, now=lambda: now)
     builder.round()
     maker.round()
     append(lake, rows(30, 50))

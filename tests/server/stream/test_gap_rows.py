@@ -14,6 +14,7 @@ from tests.server.stream.talking import ask, opened, received
 
 from aperiodic.engine.build import build
 from aperiodic.engine.live.maker import LiveMaker
+from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.lake import Lake, Settings
 from aperiodic.market.time import now_us
 
@@ -58,7 +59,7 @@ def test_a_client_is_told_of_a_gap_and_of_the_bar_when_its_ticks_have_come(home:
     with closing(Lake.open(Settings(home=home))) as lake, opened(api) as connection:
         assert ask(connection, op="subscribe", id="s1", channels=list(CHANNELS))["rejected"] == []
         client = Client(connection)
-        maker = LiveMaker(lake, hub.tell, seconds=lambda: True, now=clock, hold_us=250_000)
+        maker = LiveMaker(lake, hub.tell, seconds=lambda: ALL_SECONDS, now=clock, hold_us=250_000)
         for first, last in ((0, 5), (5, 70), (85, 130)):  # nothing was recorded for 15 seconds
             record(lake, begin, first, last)
             clock.now = begin + last * SECOND

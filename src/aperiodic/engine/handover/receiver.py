@@ -122,6 +122,10 @@ class TicksReceiver:
             if not self._messages and not self._over.is_set():
                 self._ready.wait(seconds)
 
+    def has_more(self) -> bool:
+        """Whether something has come that was not taken."""
+        return bool(self._messages)
+
     def take(self) -> Iterator[HandedOver | Announced]:
         """Yield what has come, and let `track` know of it first."""
         while True:

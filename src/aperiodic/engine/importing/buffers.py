@@ -149,6 +149,11 @@ class SpanBuilder:
         self._done = merge_spans(self._done)
         return self._done
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a run has ended since the last time, as numbers were left out or came anew."""
+        return bool(self._done)
+
     def take(self) -> list[Span]:
         """All runs since the last time, joined and ascending; of the one that goes on, what is new."""
         found = self.spans()

@@ -111,6 +111,7 @@ class Connections:
 
     Attributes:
         shares: Whether two connections carry the same stream, as while one takes over from another.
+        has_news: Whether the recorder has told anything since `take`.
     """
 
     def __init__(self, read_name: Callable[[str], ToldStream | None], ticks: Ticks) -> None:
@@ -120,7 +121,7 @@ class Connections:
             read_name: Tells what a stream becomes.
             ticks: What has been read since the last time.
         """
-        self.shares = False
+        self.shares = self.has_news = False
         self._read_name = read_name
         self._ticks = ticks
         self._open: dict[str, _Connection] = {}
@@ -145,6 +146,7 @@ class Connections:
             told = _DECODER.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise RejectedFrameError("malformed", str(error)[:200]) from None
+        self.has_news = True
         if word == "open":
             self._opened(name, local, told)
             self._compare()
@@ -213,6 +215,7 @@ class Connections:
                 for piece in join_recorded(pieces)
             ]
         self._done.clear()
+        self.has_news = False
         return result
 
     def carried_by(self, stream: Stream, symbol: Symbol) -> int:

@@ -219,6 +219,11 @@ class FollowingSink(RecordingSink):
             is_whole = is_whole and buffer.all_told
         return new, is_whole
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether numbers have been left out since the last `take`, or a book is or was unknown."""
+        return bool(self._unknown_since or self._unknown_books or any(runs.is_broken for runs in self._spans.values()))
+
     def told(self) -> dict[tuple[Stream, Symbol], int]:
         """Return how many ticks `take_new` has returned since the last `take`, of each series."""
         counts: Counter[tuple[Stream, Symbol]] = Counter()

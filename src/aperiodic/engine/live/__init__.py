@@ -3,7 +3,7 @@
 from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.hub import LiveHub, follow_hub, is_made
 from aperiodic.engine.live.hubs import LocalSource, RowsHub, RowsSource, look_at_hub, open_hub, open_source
-from aperiodic.engine.live.rows import LiveRow, LiveSeries, newest_times
+from aperiodic.engine.live.rows import LiveRow, LiveSeries, Seconds, newest_times
 
 __all__ = [
     "LiveBars",
@@ -13,6 +13,7 @@ __all__ = [
     "LocalSource",
     "RowsHub",
     "RowsSource",
+    "Seconds",
     "follow_hub",
     "is_made",
     "look_at_hub",

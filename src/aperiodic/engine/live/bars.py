@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from aperiodic.catalog import TIME_COLUMN, MonthProduct
-from aperiodic.engine.families import datasets_of
-from aperiodic.engine.fields import dataset_frame, dataset_frames, new_month_of, partials_of
-from aperiodic.engine.live.rows import FIRST, LiveRow, rows_of
+from aperiodic.catalog import DATASETS, TIME_COLUMN, MonthProduct
+from aperiodic.engine.families import KERNELS, datasets_of
+from aperiodic.engine.fields import dataset_frame, frame_of_months, new_month_of, partials_of
+from aperiodic.engine.live.rows import ALL_SECONDS, FIRST, LiveRow, rows_of
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.day_state import FILES_LAG_US
 from aperiodic.engine.partials.bars import to_frame
@@ -20,11 +20,14 @@ from aperiodic.market import DAY_US, Interval
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from numpy.typing import NDArray
 
     from aperiodic.catalog import Dataset, Family
     from aperiodic.engine.fields import Month
     from aperiodic.engine.live.gaps import KnownGaps
+    from aperiodic.engine.live.rows import Seconds
     from aperiodic.engine.open_days.day_state import ClosedBars, DayState
     from aperiodic.engine.open_days.publishing import MonthsBefore
     from aperiodic.market import Clock, Exchange, Symbol
@@ -65,39 +68,102 @@ class LiveBars:
         self._now = now
         self._months: dict[tuple[_Owner, Clock, Interval, str], _Month] = {}
         self._revisions: dict[tuple[_Owner, Clock, Interval, str, int], int] = {}
+        self._seconds: Seconds = frozenset()
 
-    def take(self, instruments: Mapping[_Owner, States], *, seconds: bool = False) -> Iterator[LiveRow]:
-        """Yield the rows of bars that are over and were not told yet, the shortest first.
+    def take_seconds(self, instruments: Mapping[_Owner, States], seconds: Seconds) -> Iterator[list[LiveRow]]:
+        """Yield the rows of bars below a minute that are over and were not told yet, dataset by dataset.
 
         Args:
             instruments: The open days of each.
-            seconds: Whether bars below a minute are wanted.
+            seconds: Which bars below a minute are wanted. Of those that were not the last time those of the last two
+                minutes are yielded, too.
 
         Raises:
             LakeError: `object_missing` or `object_damaged` when a day of the month cannot be read.
         """
-        if not seconds:  # bars below a minute that nobody wants are left out, so what is known of their month ends
-            self._months = {key: known for key, known in self._months.items() if not key[2].sub_minute}
-        closed: defaultdict[Family, defaultdict[_Kind, list[tuple[_Owner, ClosedBars]]]]
-        closed = defaultdict(lambda: defaultdict(list))
+        seconds &= ALL_SECONDS  # servers of other versions may name others
+        if seconds != self._seconds:
+            before, self._seconds = self._seconds, seconds
+            # Bars below a minute that nobody wants are left out, so what is known of their month ends.
+            self._months = {key: known for key, known in self._months.items() if self._is_wanted(key[3], key[2])}
+            yield from self._taken_for_others(instruments, seconds - before, _of_families(before))
+        wanted = _of_families(seconds)
+        for family in KERNELS:
+            yield from self._of_family(family, {interval for of, interval in wanted if of is family}, instruments)
+
+    def take_longer(self, instruments: Mapping[_Owner, States]) -> Iterator[list[LiveRow]]:
+        """Yield the rows of bars of a minute and more that are over and were not told yet, dataset by dataset.
+
+        What is over when a family has its turn is taken then, so whoever asks may do other things in between.
+
+        Args:
+            instruments: The open days of each.
+
+        Raises:
+            LakeError: As `take_seconds`.
+        """
+        for family in KERNELS:
+            yield from self._of_family(family, None, instruments)
+
+    def _of_family(
+        self,
+        family: Family,
+        seconds: Collection[Interval] | None,
+        instruments: Mapping[_Owner, States],
+    ) -> Iterator[list[LiveRow]]:
+        """Yield the rows of bars of a family that are over and wanted, dataset by dataset; `seconds` as of `take_closed`."""
+        closed: defaultdict[_Kind, list[tuple[_Owner, ClosedBars]]] = defaultdict(list)
         for owner, states in instruments.items():
             for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
-                for family, interval, bars in state.take_closed(seconds=seconds):
-                    closed[family][clock, interval, family].append((owner, bars))
-        for family, some in closed.items():
-            kinds = {kind: _framed(kind[1], parts) for kind, parts in some.items()}
-            whole = pl.concat([bars for parts in kinds.values() for _, bars in parts], rechunk=True)
-            for dataset in datasets_of(family):
-                if _looks_back(dataset):
-                    for kind, parts in kinds.items():
-                        yield from self._rows(dataset, kind, parts, self._of_months(dataset, kind, parts, instruments))
-                    continue
-                # Fields are expressions of their own row, whatever its length and clock.
-                frame, place = dataset_frame(dataset, whole), 0
-                for kind, parts in kinds.items():
-                    count = sum(bars.height for _, bars in parts)
-                    yield from self._rows(dataset, kind, parts, frame.slice(place, count))
-                    place += count
+                for interval, bars in state.take_closed(family, seconds):
+                    closed[clock, interval, family].append((owner, bars))
+        if not closed:
+            return
+        kinds = {kind: _framed(kind[1], parts) for kind, parts in closed.items()}
+        whole = pl.concat([bars for parts in kinds.values() for _, bars in parts], rechunk=True)
+        for dataset in datasets_of(family):
+            wanted = {kind for kind in kinds if self._is_wanted(dataset.id, kind[1])}
+            if not wanted:
+                continue
+            # Fields but those that look back are expressions of their own row, whatever its length and clock.
+            frame = None if _looks_back(dataset) else dataset_frame(dataset, whole)
+            rows: list[LiveRow] = []
+            place = 0
+            for kind, parts in kinds.items():
+                count = sum(bars.height for _, bars in parts)
+                if kind in wanted:
+                    found = (
+                        self._of_months(dataset, kind, parts, whole.slice(place, count), instruments)
+                        if frame is None
+                        else frame.slice(place, count)
+                    )
+                    rows += self._rows(dataset, kind, parts, found)
+                place += count
+            yield rows
+
+    def _is_wanted(self, dataset: str, interval: Interval) -> bool:
+        return not interval.sub_minute or (dataset, str(interval)) in self._seconds
+
+    def _taken_for_others(
+        self, instruments: Mapping[_Owner, States], seconds: Seconds, taken: Collection[tuple[Family, Interval]]
+    ) -> Iterator[list[LiveRow]]:
+        """Yield rows below a minute that are wanted newly, of bars that were taken lately for other datasets."""
+        for name, length in sorted(seconds):
+            dataset, interval = DATASETS[name], Interval(length)
+            if (dataset.family, interval) not in taken:
+                continue
+            for owner, states in instruments.items():
+                for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
+                    bars = state.taken_lately(dataset.family, interval) if interval in clock.intervals else None
+                    if bars is None:
+                        continue
+                    kind, parts = (clock, interval, dataset.family), [(owner, bars)]
+                    frame = (
+                        self._of_months(dataset, kind, parts, bars, instruments)
+                        if _looks_back(dataset)
+                        else dataset_frame(dataset, bars)
+                    )
+                    yield list(self._rows(dataset, kind, parts, frame))
 
     def corrected(self, owner: _Owner, old: States, new: States) -> Iterator[LiveRow]:
         """Yield the rows of bars that were told from `old`, and are others since the ticks were read anew.
@@ -190,7 +256,7 @@ class LiveBars:
             self._revisions[key] = self._revisions.get(key, FIRST) + 1
         parts = [(owner, bars)]
         if _looks_back(dataset):
-            frame = self._of_months(dataset, kind, parts, {owner: states}, again=True)
+            frame = self._of_month_again(dataset, kind, owner, bars, states)
         else:
             frame = dataset_frame(dataset, bars)
         yield from self._rows(dataset, kind, parts, frame)
@@ -214,40 +280,35 @@ class LiveBars:
         dataset: Dataset,
         kind: _Kind,
         parts: list[tuple[_Owner, pl.DataFrame]],
+        together: pl.DataFrame,
         instruments: Mapping[_Owner, States],
-        *,
-        again: bool = False,
     ) -> pl.DataFrame:
-        """Compute rows of a dataset with fields that look back over the month, of one instrument after the other."""
-        return pl.concat(
-            [self._looking_back(dataset, kind, owner, bars, instruments[owner], again=again) for owner, bars in parts]
-        )
-
-    def _looking_back(
-        self, dataset: Dataset, kind: _Kind, owner: _Owner, bars: pl.DataFrame, states: States, *, again: bool
-    ) -> pl.DataFrame:
-        """Compute rows of a dataset with fields that look back over the month."""
+        """Compute rows of a dataset with fields that look back over the month, of all instruments `together`."""
         clock, interval, _ = kind
-        columns = [TIME_COLUMN, *partials_of(dataset)]
+        months: list[tuple[int, Month]] = []
+        for owner, bars in parts:
+            for number, begin, count in _by_month(times_of(bars, TIME_COLUMN)):
+                key = (owner, clock, interval, dataset.id)
+                known = self._months.get(key)
+                if known is None or known.number != number:
+                    known = self._months[key] = _Month(number, new_month_of(dataset))
+                    earlier = self._earlier(dataset, kind, owner, instruments[owner], begin, begin)
+                    self._learn(dataset, known.known, earlier)
+                months.append((count, known.known))
+        return frame_of_months(dataset, together, months)
+
+    def _of_month_again(
+        self, dataset: Dataset, kind: _Kind, owner: _Owner, bars: pl.DataFrame, states: States
+    ) -> pl.DataFrame:
+        """Compute rows of a dataset with fields that look back over the month from what is known of it now."""
         first = int(bars[TIME_COLUMN].to_physical()[0])
-        if again:
-            # What came before these bars is not what is known now, but what was known then.
-            earlier = self._earlier(dataset, kind, owner, states, None, first)
-            after = earlier.filter(pl.col(TIME_COLUMN).to_physical() >= first)
-            month = new_month_of(dataset)
-            self._learn(dataset, month, earlier.filter(pl.col(TIME_COLUMN).to_physical() < first))
-            frame = _frame(dataset, after, month)
-            return frame.join(bars.select(TIME_COLUMN), on=TIME_COLUMN, how="semi", maintain_order="left")
-        frames: list[pl.DataFrame] = []
-        for (number,), part in bars.group_by(pl.col(TIME_COLUMN).dt.strftime("%Y-%m"), maintain_order=True):
-            key = (owner, clock, interval, dataset.id)
-            known = self._months.get(key)
-            if known is None or known.number != number:
-                known = self._months[key] = _Month(str(number), new_month_of(dataset))
-                begin = int(part[TIME_COLUMN].to_physical()[0])
-                self._learn(dataset, known.known, self._earlier(dataset, kind, owner, states, begin, begin))
-            frames.append(_frame(dataset, part.select(columns), known.known))
-        return pl.concat(frames)
+        # What came before these bars is not what is known now, but what was known then.
+        earlier = self._earlier(dataset, kind, owner, states, None, first)
+        after = earlier.filter(pl.col(TIME_COLUMN).to_physical() >= first)
+        month = new_month_of(dataset)
+        self._learn(dataset, month, earlier.filter(pl.col(TIME_COLUMN).to_physical() < first))
+        frame = frame_of_months(dataset, after, [(after.height, month)])
+        return frame.join(bars.select(TIME_COLUMN), on=TIME_COLUMN, how="semi", maintain_order="left")
 
     def _earlier(
         self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, until: int | None, within: int
@@ -274,7 +335,7 @@ class LiveBars:
     @staticmethod
     def _learn(dataset: Dataset, month: Month, bars: pl.DataFrame) -> None:
         if bars.height:
-            _frame(dataset, bars, month)
+            frame_of_months(dataset, bars, [(bars.height, month)])
 
     def _forget_months(self, owner: _Owner) -> None:
         for key in [key for key in self._months if key[0] == owner]:
@@ -295,10 +356,17 @@ def _framed(interval: Interval, parts: list[tuple[_Owner, ClosedBars]]) -> list[
     return framed
 
 
-def _frame(dataset: Dataset, bars: pl.DataFrame, month: Month) -> pl.DataFrame:
-    """Compute rows that go on from what is known of their month, which is brought up to date."""
-    (frame,) = dataset_frames(dataset, lambda: iter([bars]), month)
-    return frame
+def _by_month(times: NDArray[np.int64]) -> Iterator[tuple[str, int, int]]:
+    """Yield the months that bars lie in: which, the start of its first bar, µs, and how many bars it has."""
+    months = times.astype("datetime64[us]").astype("datetime64[M]")
+    for month in [months[0]] if months[0] == months[-1] else np.unique(months):
+        own = times[months == month]
+        yield str(month), int(own[0]), own.size
+
+
+def _of_families(seconds: Seconds) -> set[tuple[Family, Interval]]:
+    """Return the families and intervals that these are made from."""
+    return {(DATASETS[dataset].family, Interval(interval)) for dataset, interval in seconds}
 
 
 def _looks_back(dataset: Dataset) -> bool:

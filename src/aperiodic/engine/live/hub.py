@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
-from aperiodic.engine.live.rows import LiveRow
+from aperiodic.engine.live.rows import ALL_SECONDS, LiveRow
 from aperiodic.engine.local_hub import LocalHub, follow_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from aperiodic.engine.live.rows import Seconds
 
 __all__ = ["LiveHub", "follow_hub", "is_made"]
 
@@ -48,9 +50,9 @@ class LiveHub:
         return self._hub.readers
 
     @property
-    def wants_seconds(self) -> bool:
-        """Whether anybody reads bars below a minute."""
-        return self._hub.is_wanted
+    def seconds(self) -> Seconds:
+        """The bars below a minute that anybody reads."""
+        return self._hub.wanted
 
     def tell(self, rows: list[LiveRow]) -> None:
         """Hand rows to all readers; never waits for one."""
@@ -62,7 +64,7 @@ def follow_hub(
     receive: Callable[[list[LiveRow], bool], object],
     is_over: Callable[[], bool],
     wait: Callable[[float], object],
-    wants_seconds: Callable[[], bool] = lambda: True,
+    seconds: Callable[[], Seconds] = lambda: ALL_SECONDS,
     up_to_date: Callable[[], object] = lambda: None,
 ) -> None:
     """Receive rows until `is_over`; where nobody makes any, wait for somebody.
@@ -72,7 +74,7 @@ def follow_hub(
         receive: Takes rows, and whether rows can be missing before them: their maker is another, or has forgotten some.
         is_over: Asked at least twice a second.
         wait: Waits for so many seconds.
-        wants_seconds: Whether bars below a minute are wanted, asked at least twice a second.
+        seconds: Which bars below a minute are wanted, asked at least twice a second.
         up_to_date: Called when all that a maker had kept was received.
     """
     follow_local(
@@ -80,7 +82,7 @@ def follow_hub(
         lambda body, missed: receive(_decode(body), missed),
         is_over,
         wait,
-        wants_more=wants_seconds,
+        wanted=seconds,
         up_to_date=up_to_date,
     )
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aperiodic.engine.live.rows import LiveRow, LiveSeries
+    from aperiodic.engine.live.rows import LiveRow, LiveSeries, Seconds
     from aperiodic.lake.settings import HubSettings
 
 __all__ = ["LocalSource", "RowsHub", "RowsSource", "look_at_hub", "open_hub", "open_source"]
@@ -25,8 +25,8 @@ class RowsHub(Protocol):
         """How many servers read."""
 
     @property
-    def wants_seconds(self) -> bool:
-        """Whether anybody reads bars below a minute."""
+    def seconds(self) -> Seconds:
+        """The bars below a minute that anybody reads."""
 
     @property
     def trouble(self) -> str | None:
@@ -58,7 +58,7 @@ class RowsSource(Protocol):
         receive: Callable[[list[LiveRow], bool], object],
         is_over: Callable[[], bool],
         wait: Callable[[float], object],
-        wants_seconds: Callable[[], bool],
+        seconds: Callable[[], Seconds],
         up_to_date: Callable[[], object],
     ) -> None:
         """Receive rows until `is_over`; see `follow_hub`. `receive` may take its time: what comes meanwhile waits."""
@@ -89,11 +89,11 @@ class LocalSource:
         receive: Callable[[list[LiveRow], bool], object],
         is_over: Callable[[], bool],
         wait: Callable[[float], object],
-        wants_seconds: Callable[[], bool],
+        seconds: Callable[[], Seconds],
         up_to_date: Callable[[], object],
     ) -> None:
         """Receive rows until `is_over`; see `follow_hub`."""
-        follow_hub(self._home, receive, is_over, wait, wants_seconds, up_to_date)
+        follow_hub(self._home, receive, is_over, wait, seconds, up_to_date)
 
     def past(self, _series: LiveSeries, _since: int, _most: int) -> list[LiveRow]:
         """Return nothing: what is kept comes with `follow`."""

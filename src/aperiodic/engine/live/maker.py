@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import chain
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.engine.handover import HandedOver
 from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.gaps import KnownGaps
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.days import OpenDays
-from aperiodic.engine.open_days.instrument import HOLD_US
+from aperiodic.engine.open_days.instrument import HOLD_US, certain_until
 from aperiodic.engine.open_days.publishing import MonthsBefore
-from aperiodic.engine.packed_rows import height_of, latest_of, ticks_of
+from aperiodic.engine.packed_rows import cut, height_of, latest_of, ticks_of
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, Symbol
 from aperiodic.market.time import day_at, now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from aperiodic.engine.handover import Announced
     from aperiodic.engine.handover.receiver import Track
-    from aperiodic.engine.live.rows import LiveRow
+    from aperiodic.engine.live.rows import LiveRow, Seconds
     from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.engine.open_days.days import Instrument
     from aperiodic.engine.packed_rows import Piece
@@ -40,8 +40,21 @@ _FORGET_EVERY_US: Final = 60_000_000
 _COMMITTED_WITHIN_US: Final = 20_000_000
 """A day is read anew only where files hold all but the ticks of this time: so long ago they are remembered."""
 _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *UNUSABLE})
+_LONGER_WAIT_US: Final = 2_000_000
 _STEP_US: Final = 5_000_000
 """So often ticks go into bars while nobody reads those below a minute."""
+
+
+class _Due(NamedTuple):
+    """What is over of a venue.
+
+    Attributes:
+        until: Everything that arrived until then is here, µs.
+        waits_from: What arrived from then on goes into no bar yet, µs; None where it can.
+    """
+
+    until: int
+    waits_from: int | None
 
 
 class LiveMaker:
@@ -51,8 +64,10 @@ class LiveMaker:
         lake: The installation.
         tell: Receives the rows of bars that are over, and of those that have changed since; of bars that were over before
             the first round only those of the last two minutes are told.
-        seconds: Whether bars below a minute are to be told too.
+        seconds: Which bars below a minute are to be told too.
         track: Knows what was handed over; None: everything is read from files.
+        has_more: Whether more has been handed over: then bars of a minute and more wait for what follows from it, for a
+            moment.
         hold_us: So long bars of the exchange clock wait for ticks that come late, µs.
         repair_us: So long after a day was read anew ticks that came late wait until it is read once more, µs.
         now: Tells the time, µs.
@@ -68,8 +83,9 @@ class LiveMaker:
         lake: Lake,
         tell: Callable[[list[LiveRow]], object],
         *,
-        seconds: Callable[[], bool] = lambda: False,
+        seconds: Callable[[], Seconds] = frozenset,
         track: Track | None = None,
+        has_more: Callable[[], bool] = lambda: False,
         hold_us: int = HOLD_US,
         repair_us: int = _REPAIR_US,
         now: Callable[[], int] = now_us,
@@ -82,6 +98,9 @@ class LiveMaker:
         self._seconds = seconds
         self._exchanges = frozenset(exchanges)
         self._track = track
+        self._has_more = has_more
+        self._longer: Iterator[list[LiveRow]] | None = None
+        self._longer_since = 0
         self._now = now
         self._days = OpenDays(lake, now, hold_us=hold_us, read_anew=self._correct, exchanges=exchanges)
         self._gaps = KnownGaps(lake, now)
@@ -91,11 +110,17 @@ class LiveMaker:
         self._new = defaultdict(lambda: defaultdict(list))
         self._seen: defaultdict[Exchange, int] = defaultdict(int)
         self._edges: dict[Exchange, tuple[int, int]] = {}
+        self._certain: dict[Exchange, int] = {}
         self._hold_us = hold_us
         self._repair_us = repair_us
         self._anew: dict[Instrument, int] = {}
         self._ledger_at = self._forgotten = self._anew_after = 0
         self._begun = False
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether rows of bars that are over are left to be told in the next round."""
+        return self._longer is not None
 
     @property
     def until(self) -> int | None:
@@ -112,9 +137,26 @@ class LiveMaker:
         Raises:
             LakeError: The store or the ledger failed for good.
         """
-        self.waits = None
         for message in messages:
             self._hear(message)
+        if not self.is_telling:  # what is read from files may change bars that are about to be told
+            self._read()
+        if self._begun:
+            self._make(self._seconds())
+        began = self._now()
+        while self._longer is not None:
+            rows = next(self._longer, None)
+            if rows is None:
+                self._longer = None
+                continue
+            self._hand_out(rows)
+            self._longer_since = self._longer_since or began
+            if self._has_more() and began - self._longer_since < _LONGER_WAIT_US:
+                return
+        self._longer_since = 0
+
+    def _read(self) -> None:
+        self.waits = None
         try:
             self._read_ledger()
             self._read_anew()
@@ -122,12 +164,10 @@ class LiveMaker:
             if error.code not in _AGAIN:
                 raise
             self.waits = error.message
-        if self._begun:
-            self._make(seconds=self._seconds())
 
-    def _make(self, *, seconds: bool) -> None:
-        if due := self._due(seconds=seconds):
-            self._take(due)
+    def _make(self, seconds: Seconds) -> None:
+        if due := self._due(seconds=bool(seconds)):
+            self._take({exchange: each.waits_from for exchange, each in due.items()})
             try:
                 self._gaps.meet(self._days.instruments)
             except LakeError as error:
@@ -136,9 +176,10 @@ class LiveMaker:
                 self.waits = error.message
                 for exchange in due:
                     self._edges.pop(exchange)
+                    self._certain.pop(exchange)
                 return
-            self._days.fold(due, seconds=True)
-            self._tell(seconds=seconds)
+            self._days.fold({exchange: each.until for exchange, each in due.items()}, seconds=True)
+            self._tell(seconds)
 
     def _hear(self, message: HandedOver | Announced) -> None:
         exchange = Exchange(message.exchange)
@@ -152,8 +193,8 @@ class LiveMaker:
             for symbol in message.anew:
                 self._anew[exchange, Symbol.parse(symbol)] = self._now()
 
-    def _due(self, *, seconds: bool) -> dict[Exchange, int]:
-        """Return the venues of which something is over that was not the last time, each with what is received, µs."""
+    def _due(self, *, seconds: bool) -> dict[Exchange, _Due]:
+        """Return the venues of which something is over that was not the last time."""
         step = Interval.S1.microseconds if seconds else _STEP_US
         received = self._days.received_by_venue({} if self._track is None else self._track.received)
         seen = self._days.seen_by_venue()
@@ -162,7 +203,11 @@ class LiveMaker:
             latest = min(max(self._seen[exchange], seen[exchange]), until)
             edges = (until // step, (latest - self._hold_us) // Interval.M1.microseconds)
             if self._edges.get(exchange) != edges:
-                self._edges[exchange], due[exchange] = edges, until
+                self._edges[exchange] = edges
+                certain = certain_until(latest, self._hold_us)
+                may_wait = certain == self._certain.get(exchange)
+                self._certain[exchange] = certain
+                due[exchange] = _Due(until, until - until % Interval.S1.microseconds if may_wait else None)
         return due
 
     def _read_ledger(self) -> None:
@@ -181,12 +226,20 @@ class LiveMaker:
         self._tell_gaps()
         self._forget()
 
-    def _take(self, exchanges: Collection[Exchange]) -> None:
-        """Let the open days of some venues have what was handed over."""
+    def _take(self, exchanges: Mapping[Exchange, int | None]) -> None:
+        """Let the open days of venues have what was handed over, and arrived before a time, µs; None: all."""
         found: defaultdict[Stream, list[tuple[Instrument, list[Piece]]]] = defaultdict(list)
         for exchange, symbol in [key for key in self._new if key[0] in exchanges]:
-            for (name, _, _), pieces in self._new.pop((exchange, symbol)).items():
-                found[Stream(name)].append(((exchange, Symbol.parse(symbol)), pieces))
+            time, owner = exchanges[exchange], (exchange, Symbol.parse(symbol))
+            for (name, shard, run), pieces in self._new.pop((exchange, symbol)).items():
+                stream, first = Stream(name), pieces
+                if time is not None:  # to cut what came is cheaper than to cut the frames of all instruments
+                    parts = [cut(stream, piece, time) for piece in pieces]
+                    first = [piece for piece, _ in parts if piece]
+                    if later := [piece for _, piece in parts if piece]:
+                        self._new[exchange, symbol][name, shard, run] = later
+                if first:
+                    found[stream].append((owner, first))
         for stream, owners in found.items():
             # One frame for all of them, for a frame of many columns costs more than its rows.
             together, begin = ticks_of(stream, list(chain.from_iterable(pieces for _, pieces in owners))), 0
@@ -197,9 +250,12 @@ class LiveMaker:
                 latest = (int(times_of(ticks, clock.column).max()) for clock in (Clock.EXCHANGE, Clock.TRUE))
                 self._days.find(owner).add(stream, ticks, *latest)
 
-    def _tell(self, *, seconds: bool) -> None:
+    def _tell(self, seconds: Seconds) -> None:
         states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
-        self._hand_out(list(self._live.take(states, seconds=seconds)))
+        for rows in self._live.take_seconds(states, seconds):
+            self._hand_out(rows)
+        longer = self._live.take_longer(states)
+        self._longer = longer if self._longer is None else chain(self._longer, longer)
 
     def _tell_gaps(self) -> None:
         """Tell the rows again of bars that overlap gaps that have become known, or were filled."""
@@ -224,7 +280,7 @@ class LiveMaker:
             is_late = self._is_behind(key) and began - days.read_at[key] > self._repair_us
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)
-                self._take([key[0]])
+                self._take({key[0]: None})
                 days.reload(key)
                 self._anew_after = self._now() + (self._now() - began) * _READ_ANEW_SHARE
                 return

@@ -22,6 +22,7 @@ from aperiodic.engine.live.nats_server import (
     require_stream,
     words_of,
 )
+from aperiodic.engine.live.rows import ALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
     from aperiodic.engine.live.nats_server import Connection
-    from aperiodic.engine.live.rows import LiveRow, LiveSeries
+    from aperiodic.engine.live.rows import LiveRow, LiveSeries, Seconds
     from aperiodic.lake.settings import HubSettings
 
 __all__ = ["NatsHub"]
@@ -79,7 +80,7 @@ class NatsHub:
         self._waiting: deque[_Message] = deque()
         self._waiting_bytes = 0
         self._under_way = 0
-        self._servers: OrderedDict[str, tuple[float, bool]] = OrderedDict()
+        self._servers: OrderedDict[str, tuple[float, Seconds]] = OrderedDict()
         self._trouble: str | None = "not connected to NATS yet"
         self._over = threading.Event()
         self._news: asyncio.Event | None = None
@@ -93,9 +94,9 @@ class NatsHub:
         return len(self._present())
 
     @property
-    def wants_seconds(self) -> bool:
-        """Whether anybody reads bars below a minute."""
-        return any(self._present())
+    def seconds(self) -> Seconds:
+        """The bars below a minute that anybody reads."""
+        return frozenset().union(*self._present())
 
     @property
     def trouble(self) -> str | None:
@@ -124,7 +125,7 @@ class NatsHub:
         self._wake()
         self._thread.join(_CLOSE_S + _ACKNOWLEDGED_S)
 
-    def _present(self) -> list[bool]:
+    def _present(self) -> list[Seconds]:
         oldest = time.monotonic() - _PRESENT_S
         return [seconds for heard, seconds in self._servers.copy().values() if heard >= oldest]
 
@@ -198,7 +199,9 @@ class NatsHub:
     async def _hear(self, message: Msg) -> None:
         with suppress(msgspec.MsgspecError):
             here = decode_here(message.data)
-            self._servers[here.server] = (time.monotonic(), here.seconds)
+            all_or_none = ALL_SECONDS if here.wants_seconds else frozenset()
+            seconds = all_or_none if here.seconds is None else here.seconds
+            self._servers[here.server] = (time.monotonic(), seconds)
             self._servers.move_to_end(here.server)
             while len(self._servers) > _MOST_SERVERS:
                 self._servers.popitem(last=False)

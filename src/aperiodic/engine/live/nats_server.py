@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.js import api
 from nats.js.errors import NotFoundError
 
-from aperiodic.engine.live.rows import LiveRow  # noqa: TC001 (msgspec reads it)
+from aperiodic.engine.live.rows import LiveRow, Seconds  # noqa: TC001 (msgspec reads them)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -76,11 +76,13 @@ class Here(msgspec.Struct, array_like=True):
 
     Attributes:
         server: Name of its process.
-        seconds: Whether it wants bars below a minute.
+        wants_seconds: Whether it wants bars below a minute.
+        seconds: Which; None where its version cannot tell, and wants all or none.
     """
 
     server: str
-    seconds: bool
+    wants_seconds: bool
+    seconds: Seconds | None = None
 
 
 encode: Final = msgspec.msgpack.Encoder().encode

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nats.js import JetStreamContext
 
     from aperiodic.engine.live.nats_server import Told
-    from aperiodic.engine.live.rows import LiveRow, LiveSeries
+    from aperiodic.engine.live.rows import LiveRow, LiveSeries, Seconds
     from aperiodic.lake.settings import HubSettings
 
 __all__ = ["NatsSource"]
@@ -114,12 +114,12 @@ class NatsSource:
         receive: Callable[[list[LiveRow], bool], object],
         is_over: Callable[[], bool],
         wait: Callable[[float], object],
-        wants_seconds: Callable[[], bool],
+        seconds: Callable[[], Seconds],
         up_to_date: Callable[[], object],
     ) -> None:
         """Receive rows until `is_over`: those of the open day, then new ones; see `follow_hub`."""
         while not is_over():
-            asyncio.run(self._follow(receive, is_over, wants_seconds, up_to_date))
+            asyncio.run(self._follow(receive, is_over, seconds, up_to_date))
             wait(_AGAIN_S)
 
     def past(self, series: LiveSeries, since: int, most: int) -> list[LiveRow]:
@@ -136,12 +136,12 @@ class NatsSource:
         self,
         receive: Callable[[list[LiveRow], bool], object],
         is_over: Callable[[], bool],
-        wants_seconds: Callable[[], bool],
+        seconds: Callable[[], Seconds],
         up_to_date: Callable[[], object],
     ) -> None:
         try:
             async with connected(self._settings, "aperiodic serve") as connection:
-                telling = asyncio.create_task(self._tell(connection.client, wants_seconds))
+                telling = asyncio.create_task(self._tell(connection.client, seconds))
                 try:
                     consumer, pending = await connection.run(self._consumer(connection.jetstream))
                     self._trouble, self._failed = None, False
@@ -195,11 +195,12 @@ class NatsSource:
             # Of the past nothing can be missing that this process has told.
             receive(told.rows, missed and self._is_up_to_date)
 
-    async def _tell(self, client: Client, wants_seconds: Callable[[], bool]) -> None:
+    async def _tell(self, client: Client, seconds: Callable[[], Seconds]) -> None:
         """Say twice a second that this server is there, and what it wants."""
         with suppress(*FAILURES):
             while True:
-                await client.publish(self._names.here, encode(Here(self._server, wants_seconds())))
+                wanted = seconds()
+                await client.publish(self._names.here, encode(Here(self._server, bool(wanted), wanted)))
                 await asyncio.sleep(_POLL_S)
 
     async def _past(self, series: LiveSeries, since: int, most: int) -> list[LiveRow]:

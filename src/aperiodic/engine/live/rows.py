@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from aperiodic.catalog import TIME_COLUMN
+from aperiodic.catalog import DATASETS, TIME_COLUMN
 from aperiodic.engine.merging import times_of
+from aperiodic.market import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +16,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from aperiodic.catalog import Dataset
-    from aperiodic.market import Clock, Exchange, Interval, Symbol
+    from aperiodic.market import Clock, Exchange, Symbol
 
-__all__ = ["LiveRow", "LiveSeries", "newest_times", "rows_of"]
+__all__ = ["ALL_SECONDS", "LiveRow", "LiveSeries", "Seconds", "newest_times", "rows_of"]
 
 FIRST: Final = 0
 """Revision of a bar that is told the first time."""
@@ -27,6 +28,14 @@ _encode: Final = msgspec.json.Encoder().encode
 
 LiveSeries = tuple[str, str, str, str]
 """Dataset, exchange, interval and clock."""
+
+Seconds = frozenset[tuple[str, ...]]
+"""Dataset and interval of bars below a minute, which are made only where somebody reads them."""
+
+ALL_SECONDS: Final[Seconds] = frozenset(
+    (dataset, str(interval)) for dataset in DATASETS for interval in Interval if interval.sub_minute
+)
+"""All that there are."""
 
 
 class LiveRow(msgspec.Struct, frozen=True, array_like=True):

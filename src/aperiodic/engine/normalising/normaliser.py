@@ -35,8 +35,10 @@ _JOINED_SHARE: Final = 1 / 40
 """Of all days; so each has its turn before it has many parts again."""
 _COMMITS_SHARE: Final = 2
 """After a commit the next one waits at least this many times as long as it took: many small files cost more than few."""
-_COMMITS_APART_S: Final = 5.0
-"""But no longer than this because of it, for gaps become known with commits."""
+_COMMITS_APART_S: Final = 8.0
+"""But no longer than this because of it: until then whoever takes ticks at once remembers them."""
+_GAPS_APART_S: Final = 5.0
+"""The same where something may be missing, for gaps become known with commits."""
 _PAUSE_S: Final = 0.25
 _SHORT_PAUSE_S: Final = 0.02
 """The same where ticks are handed over at once."""
@@ -170,7 +172,8 @@ class Normaliser:
     def _next(self) -> Callable[[], list[Shard]] | None:
         """Return what is to be done aside now, if anything; it returns the shards whose commits were made."""
         now = time.monotonic()
-        due = now - self._committed >= max(self._every_s, min(_COMMITS_SHARE * self._took, _COMMITS_APART_S))
+        apart = _GAPS_APART_S if any(shard.has_gaps for shard in self._shards.values()) else _COMMITS_APART_S
+        due = now - self._committed >= max(self._every_s, min(_COMMITS_SHARE * self._took, apart))
         shards = [shard for shard in self._shards.values() if (due or shard.is_full) and shard.prepare()]
         if due:
             self._committed = now

@@ -90,6 +90,11 @@ class Shard:
         """Whether what was read must be put aside before more is: so much, or the whole of a recording."""
         return self._reader.is_full
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether something was read since the last commit that can tell of ticks that are missing, or are no more."""
+        return self._reader.connections.has_news or self._reader.sink.has_gaps
+
     def read(self, recordings: Sequence[Recording], most: int) -> int:
         """Read what is there and not read yet, of one recording at most.
 

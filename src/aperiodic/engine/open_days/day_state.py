@@ -13,10 +13,11 @@ from aperiodic.engine.families import KERNELS
 from aperiodic.engine.merging import merge_frames, merge_pieces, times_of
 from aperiodic.engine.partials.kernel import DayTicks
 from aperiodic.engine.partials.recorded_day import RecordedDay, Records
+from aperiodic.engine.partials.trades import TradeDay
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, tick_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -33,6 +34,9 @@ FILES_LAG_US: Final = 120_000_000
 
 _TAIL_US: Final = 30_000_000
 """For so long ticks are remembered, to know those that come twice."""
+
+_FEW_LATER: Final = 4
+"""A slice keeps all that it was cut out of; that is let be where the rest is less than one part of so many."""
 
 _MOST_WAITING: Final = 32
 """So many pieces of a stream wait before they are made one."""
@@ -161,36 +165,50 @@ class DayState:
                 if over.height:
                     yield family, interval, over
 
-    def take_closed(self, *, seconds: bool = False) -> Iterator[tuple[Family, Interval, ClosedBars]]:
-        """Yield the bars that are over and were not yielded before, of every interval; the shorter ones first.
+    def take_closed(
+        self, family: Family, seconds: Collection[Interval] | None = None
+    ) -> Iterator[tuple[Interval, ClosedBars]]:
+        """Yield the bars of a family that are over and were not yielded before; the shorter ones first.
 
-        Those of a `RecordedDay` are records, so that bars of many days can become columns together.
+        Those of a `RecordedDay` and of trades are records, so that bars of many days can become columns together.
 
         Args:
-            seconds: Whether those below a minute are wanted; when they are again, those of the last two minutes are yielded,
-                for files have the others.
+            family: Which.
+            seconds: Which of those below a minute are wanted; when they are again, those of the last two minutes are
+                yielded, for files have the others. None: those of a minute and more are.
         """
+        day = self._days.get(family)
+        if day is None:
+            return
         for interval in self._clock.intervals:
+            if interval.sub_minute is (seconds is None):
+                continue
             edge = self.folded_to - self.folded_to % interval.microseconds
-            for family, day in self._days.items():
-                since = self._taken.get((family, interval), self.begin)
-                if edge <= since:
-                    continue
-                if interval.sub_minute and not seconds:
-                    self._taken[family, interval] = max(since, edge - FILES_LAG_US)
-                    continue
-                self._taken[family, interval] = edge
-                if self._last.get(family, -1) < since:
-                    continue
-                if isinstance(day, RecordedDay):
-                    bars, columns_of = day.records(interval, since)
-                    bars = bars[: np.searchsorted(bars["start"], edge)]
-                    if bars.size:
-                        yield family, interval, Records(bars, columns_of)
-                    continue
-                over = _before(day.finish([interval], since)[interval], edge)
-                if over.height:
-                    yield family, interval, over
+            since = self._taken.get((family, interval), self.begin)
+            if edge <= since:
+                continue
+            if seconds is not None and interval not in seconds:
+                self._taken[family, interval] = max(since, edge - FILES_LAG_US)
+                continue
+            self._taken[family, interval] = edge
+            if self._last.get(family, -1) < since:
+                continue
+            if isinstance(day, RecordedDay | TradeDay):
+                bars, columns_of = day.records(interval, since)
+                bars = bars[: np.searchsorted(bars["start"], edge)]
+                if bars.size:
+                    yield interval, Records(bars, columns_of)
+                continue
+            over = _before(day.finish([interval], since)[interval], edge)
+            if over.height:
+                yield interval, over
+
+    def taken_lately(self, family: Family, interval: Interval) -> pl.DataFrame | None:
+        """Return the bars that `take_closed` yielded and that files may not have yet; None where there are none."""
+        edge = self._taken.get((family, interval), self.begin)
+        bars = self.bars_since(family, interval, max(edge - FILES_LAG_US, self.begin))
+        taken = None if bars is None else _before(bars, edge)
+        return None if taken is None or taken.is_empty() else taken
 
     def skip_closed(self, since: int) -> None:
         """Let `take_closed` yield only bars that end after a time, µs."""
@@ -240,7 +258,8 @@ class DayState:
             return ready
         if later.height:
             self._pending[stream] = [later]
-            ready = _copied(ready)  # it is remembered for longer than what it was cut out of
+            if later.height * _FEW_LATER > ready.height:
+                ready = _copied(ready)  # it is remembered for longer than what it was cut out of
         times = times_of(ready, self._clock.column)
         tail = self._tail.setdefault(stream, deque())
         tail.append((int(times.max()), ready))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.market import Exchange, Symbol
 
-__all__ = ["HOLD_US", "OpenInstrument"]
+__all__ = ["HOLD_US", "OpenInstrument", "certain_until"]
 
 HOLD_US: Final = 1_000_000
 """So long events of the exchange clock wait for others that come later, µs."""
@@ -40,6 +40,19 @@ _OPEN_STEP_US: Final = 5_000_000
 """So often that is done: each time costs more than its few ticks."""
 
 _ROWS_AT_ONCE: Final = 200_000
+
+
+def certain_until(latest: int, hold_us: int) -> int:
+    """Return until when events are put into bars of the exchange clock when bars are told by the second, µs.
+
+    Within a minute nothing is told yet: it is left open for late events, but for what is old.
+
+    Args:
+        latest: Latest event, µs.
+        hold_us: So long events wait for others that come later, µs.
+    """
+    certain, old = latest - hold_us, latest - _OPEN_US
+    return max(certain - certain % Interval.M1.microseconds, old - old % _OPEN_STEP_US)
 
 
 class OpenInstrument:
@@ -139,11 +152,7 @@ class OpenInstrument:
         """
         hold = _PATIENT_HOLD_US if self._patient else self._hold_us
         latest = min(max(self.seen, seen), received)
-        certain = latest - hold
-        if seconds:
-            # Within a minute nothing is told yet: it is left open for late events, but for what is old.
-            old = latest - _OPEN_US
-            certain = max(certain - certain % Interval.M1.microseconds, old - old % _OPEN_STEP_US)
+        certain = certain_until(latest, hold) if seconds else latest - hold
         horizons = {Clock.EXCHANGE: certain, Clock.TRUE: received}
         for (clock, _), state in self.states.items():
             state.fold(horizons[clock], seconds=seconds)

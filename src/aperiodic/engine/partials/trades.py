@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from aperiodic.engine.partials.bars import Bars, Growing, longest_of, merge_tree
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.moments import MOMENTS, fold_moments, merge_moments
 from aperiodic.engine.partials.quantiles import bar_quantiles
+from aperiodic.engine.partials.recorded_day import Records
 from aperiodic.engine.partials.reversal import mean_reversals
 from aperiodic.engine.partials.trade_pairs import PAIR_BAR, finish_pairs, fold_pairs, merge_pairs
 from aperiodic.engine.partials.trade_sums import (
@@ -34,11 +35,41 @@ __all__ = ["KERNEL", "TradeDay"]
 
 _MEDIAN: Final = 50
 _NINETIETH: Final = 90
+_MANY: Final = 10_000
+"""So many trades are worth the begin of threads."""
 _POWERS: Final = {2: "second", 3: "third", 4: "fourth"}
 
 Scalar = TypeVar("Scalar", bound="np.generic[Any]")
 Tree = dict[Interval, "NDArray[np.void]"]
+Quantiles = tuple[list["NDArray[np.float64]"], list["NDArray[np.float64]"], list["NDArray[np.float64]"]]
 Trades = tuple["NDArray[np.uint8]", "NDArray[np.float64]", "NDArray[np.float64]"]
+
+
+class _Level(NamedTuple):
+    """What is known of the bars of an interval."""
+
+    sums: NDArray[np.void]
+    pairs: NDArray[np.void]
+    price_moments: NDArray[np.void]
+    amount_moments: NDArray[np.void]
+    price_median: NDArray[np.float64]
+    amount_median: NDArray[np.float64]
+    reversal: NDArray[np.float64]
+
+
+_RECORD: Final = np.dtype(
+    [
+        ("start", np.int64),
+        ("sums", TRADE_BAR),
+        ("pairs", PAIR_BAR),
+        ("price_moments", MOMENTS),
+        ("amount_moments", MOMENTS),
+        ("price_median", np.float64),
+        ("amount_median", np.float64),
+        ("reversal", np.float64),
+    ]
+)
+"""The same of one bar, and its start, µs."""
 
 
 class TradeDay:
@@ -93,37 +124,48 @@ class TradeDay:
         self, intervals: Collection[Interval] = tuple(Interval), since: int | None = None
     ) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far; a partial that is undefined is null."""
+        return {
+            interval: to_frame(level.sums["start"], _columns_of(level))
+            for interval, level in self._levels(longest_of(intervals), since).items()
+            if interval in intervals
+        }
+
+    def records(self, interval: Interval, since: int | None = None) -> Records:
+        """Return the bars of an interval before they are columns; `since` as of `finish`."""
+        level = self._levels(interval, since)[interval]
+        bars = np.empty(level.sums.size, _RECORD)
+        bars["start"] = level.sums["start"]
+        for name, values in zip(level._fields, level, strict=True):
+            bars[name] = values
+        return Records(bars, _columns_of_records)
+
+    def _levels(self, longest: Interval, since: int | None) -> dict[Interval, _Level]:
+        """Return what is known of the bars of the intervals up to one."""
         sides, prices, amounts = self._sides.values, self._trade_prices.values, self._trade_amounts.values
-        first, longest = self._sums.first_since(since), longest_of(intervals)
-        all_ends = self._count()
+        first, all_ends = self._sums.first_since(since), self._count()
         sums = merge_tree(self._sums.filled[first:], merge_trades, longest)
         ends = [np.cumsum(bars["counts"].sum(axis=1)) for bars in sums.values()]
         before = int(all_ends[first - 1]) if first else 0
-        # Kernels leave other threads alone; with one thread, as workers have, this is done one after the other.
-        with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-            pairs = threads.submit(self._pair_tree, sides, prices, amounts, all_ends, first, longest)
-            quantiles = threads.submit(_quantiles, prices[before:], amounts[before:], ends)
-            moments_of = partial(self._moment_tree, ends=all_ends, first=first, longest=longest)
-            price_moments = threads.submit(moments_of, self._prices, prices, price_sums)
-            amount_moments = threads.submit(moments_of, self._amounts, amounts, amount_sums)
-        price_medians, amount_quantiles, reversals = quantiles.result()
-        frames = {}
-        for level, interval in enumerate(sums):
-            if interval not in intervals:
-                continue
-            moments = {"price": price_moments.result()[interval], "amount": amount_moments.result()[interval]}
-            columns = finish_trades(sums[interval]) | finish_pairs(pairs.result()[interval])
-            for name, bars in moments.items():
-                columns |= {f"{name}_moment_{power}": bars[field] for power, field in _POWERS.items()}
-            columns |= {
-                "amount_low": moments["amount"]["lowest"],
-                "amount_high": moments["amount"]["highest"],
-                "price_median": price_medians[level][:, 0],
-                "amount_median": amount_quantiles[level][:, 0],
-                "large_trade_reversal": reversals[level],
-            }
-            frames[interval] = to_frame(sums[interval]["start"], columns)
-        return frames
+        moments_of = partial(self._moment_tree, ends=all_ends, first=first, longest=longest)
+        pairs, price_moments, amount_moments, (price_medians, amount_quantiles, reversals) = _results(
+            prices.size - before,
+            partial(self._pair_tree, sides, prices, amounts, all_ends, first, longest),
+            partial(moments_of, self._prices, prices, price_sums),
+            partial(moments_of, self._amounts, amounts, amount_sums),
+            partial(_quantiles, prices[before:], amounts[before:], ends),
+        )
+        return {
+            interval: _Level(
+                sums[interval],
+                pairs[interval],
+                price_moments[interval],
+                amount_moments[interval],
+                price_medians[number][:, 0],
+                amount_quantiles[number][:, 0],
+                reversals[number],
+            )
+            for number, interval in enumerate(sums)
+        }
 
     def _count(self) -> NDArray[np.int64]:
         """Return where the trades of each second end."""
@@ -164,6 +206,40 @@ class TradeDay:
         return merge_tree(bars.filled[first:], merge_moments, longest)
 
 
+def _columns_of(level: _Level) -> dict[str, NDArray[Any]]:
+    columns = finish_trades(level.sums) | finish_pairs(level.pairs)
+    for name, bars in (("price", level.price_moments), ("amount", level.amount_moments)):
+        columns |= {f"{name}_moment_{power}": bars[field] for power, field in _POWERS.items()}
+    return columns | {
+        "amount_low": level.amount_moments["lowest"],
+        "amount_high": level.amount_moments["highest"],
+        "price_median": level.price_median,
+        "amount_median": level.amount_median,
+        "large_trade_reversal": level.reversal,
+    }
+
+
+def _columns_of_records(bars: NDArray[np.void], _interval: Interval) -> dict[str, NDArray[Any]]:
+    return _columns_of(_Level(*(np.ascontiguousarray(bars[name]) for name in _Level._fields)))
+
+
+def _results(
+    trades: int,
+    pairs: Callable[[], Tree],
+    prices: Callable[[], Tree],
+    amounts: Callable[[], Tree],
+    quantiles: Callable[[], Quantiles],
+) -> tuple[Tree, Tree, Tree, Quantiles]:
+    """Return what these return: at the same time where there are many trades, for kernels leave other threads alone."""
+    at_once = pl.thread_pool_size()
+    if trades < _MANY or at_once == 1:
+        return pairs(), prices(), amounts(), quantiles()
+    with ThreadPoolExecutor(at_once) as threads:
+        trees = [threads.submit(call) for call in (pairs, prices, amounts)]
+        found = threads.submit(quantiles)
+    return trees[0].result(), trees[1].result(), trees[2].result(), found.result()
+
+
 def _new(bars: Bars, ends: NDArray[np.int64]) -> tuple[int, int]:
     """Return the first trade and the number of rows not to fold again: all but the last, which may have been open."""
     kept = max(bars.used - 1, 0)
@@ -172,7 +248,7 @@ def _new(bars: Bars, ends: NDArray[np.int64]) -> tuple[int, int]:
 
 def _quantiles(
     prices: NDArray[np.float64], amounts: NDArray[np.float64], ends: Sequence[NDArray[np.int64]]
-) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+) -> Quantiles:
     """Return, of every level, the median price, quantiles of the amounts, and reversals after the largest amounts."""
     medians = bar_quantiles(prices, ends, [_MEDIAN])
     quantiles = bar_quantiles(amounts, ends, [_MEDIAN, _NINETIETH])

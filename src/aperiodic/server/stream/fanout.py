@@ -22,7 +22,7 @@ from aperiodic.server.stream.replay import MOST_ROWS, missed_rows
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from aperiodic.engine.live import LiveSeries, RowsSource
+    from aperiodic.engine.live import LiveSeries, RowsSource, Seconds
     from aperiodic.lake import Lake
     from aperiodic.server.middleware.prometheus import Monitoring
 
@@ -117,7 +117,7 @@ class Fanout:
         self._corrected: OrderedDict[_Key, LiveRow] = OrderedDict()
         self._up_to_date = asyncio.Event()
         self._began = now_us()
-        self._wants_seconds = False
+        self._seconds: Seconds = frozenset()
         self._waiting: deque[LiveRow] | None = None
         self._making_up: asyncio.Task[None] | None = None
 
@@ -151,14 +151,17 @@ class Fanout:
         if since is None:  # with the first reader of bars below a minute those of the last minutes are made
             since = now_us() - _LATE_US - interval.microseconds if interval.sub_minute else 0
         self._readers[channel.series][reader, channel.name] = _Entry(channel, since, told or {})
-        self._wants_seconds = self._wants_seconds or interval.sub_minute
+        if interval.sub_minute:
+            self._seconds |= {(channel.series[0], channel.series[2])}
 
     def leave(self, reader: Reader, channels: Iterable[Channel]) -> None:
         """Let a reader have no more rows of some channels."""
         for channel in channels:
             self._readers[channel.series].pop((reader, channel.name), None)
-        self._wants_seconds = any(
-            readers and Interval(interval).sub_minute for (_, _, interval, _), readers in self._readers.items()
+        self._seconds = frozenset(
+            (dataset, interval)
+            for (dataset, _, interval, _), readers in self._readers.items()
+            if readers and Interval(interval).sub_minute
         )
 
     def snapshot(self, channel: Channel) -> Iterator[bytes]:
@@ -317,7 +320,7 @@ class Fanout:
             self._receive,
             self._over.is_set,
             self._over.wait,
-            lambda: self._wants_seconds,
+            lambda: self._seconds,
             lambda: self._soon(self._up_to_date.set),
         )
 
