@@ -164,6 +164,32 @@ def test_who_wants_seconds_of_a_dataset_gets_those_that_were_made_for_another(la
     assert 165 <= min(seconds["l1_price", "15s"]) <= 230
 
 
+def test_bars_of_a_minute_wait_for_those_of_seconds_while_more_comes(lake: Lake) -> None:
+    append(lake, rows(-100, 0))
+    build(lake)
+    reader, clock, calls = Reader(), Clockwork(BEGIN), []
+
+    def tell(found: list[LiveRow]) -> None:
+        calls.append({row.interval for row in found})
+        reader(found)
+
+    maker = LiveMaker(lake, tell, now=clock, seconds=lambda: ALL_SECONDS, has_more=lambda: True)
+    maker.round()
+    waited = 0
+    for second in range(0, 400, 10):
+        append(lake, rows(second, second + 10))
+        clock.now = BEGIN + (second + 10) * SECOND
+        calls.clear()
+        maker.round()
+        below = [all(Interval(interval).sub_minute for interval in intervals) for intervals in calls]
+        assert below == sorted(below, reverse=True)  # those below a minute come first
+        waited += maker.is_telling
+        while maker.is_telling:
+            maker.round()
+    assert waited >= 6  # the rest of what ended with each minute
+    compare(lake, reader, BEGIN, BEGIN + 398 * SECOND)
+
+
 def is_before(tick: tuple[object, ...], second: int) -> bool:
     assert isinstance(tick[0], int)
     return tick[0] < BEGIN + second * SECOND

@@ -128,6 +128,31 @@ def test_a_book_that_stays_unknown_is_so_between_two_looks_too(lake: Lake, tmp_p
     assert found == expected
 
 
+def test_what_tells_of_gaps_is_known_before_it_is_committed(lake: Lake) -> None:
+    """Commits come sooner then."""
+    writer, normaliser = Writer(lake.home, VENUE), Normaliser(lake)
+    writer.block(opened(0, "a1", STREAMS[0]), *(over("a1", trade(number)) for number in (1, 2)))
+    normaliser.run_once()
+    ((key, shard),) = normaliser._shards.items()
+    found = []
+    for line in (
+        over("a1", trade(3)),
+        over("a1", trade(5)),  # the one before is missing
+        over("a1", trade(6)),
+        closed(7, "a1"),
+        opened(8, "b1", STREAMS[0]),
+        over("b1", trade(9)),
+        over("b1", trade(10)),
+    ):
+        writer.block(line)
+        normaliser._list()
+        assert normaliser._read(key, shard) > 0
+        found.append(shard.has_gaps)
+        shard.commit()
+        assert not shard.has_gaps
+    assert found == [False, True, False, True, True, True, False]
+
+
 def checkpoints(lake: Lake) -> list[Any]:
     with lake.engine.connect() as connection:
         return list(read_checkpoints(connection).values())

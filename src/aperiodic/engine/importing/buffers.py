@@ -105,7 +105,11 @@ def _series(name: str, values: tuple[Any, ...], dtype: pl.DataType) -> pl.Series
 
 
 class SpanBuilder:
-    """Unbroken runs of numbers of one series, in whatever order they come."""
+    """Unbroken runs of numbers of one series, in whatever order they come.
+
+    Attributes:
+        is_broken: Whether a run has begun since the last `take`, as numbers were left out or came anew.
+    """
 
     def __init__(self, count: Callable[[str], None]) -> None:
         """Begin empty.
@@ -114,6 +118,7 @@ class SpanBuilder:
             count: Called with `duplicate` for an event that was seen before and `late` for one that comes after
                 a higher number.
         """
+        self.is_broken = False
         self._count = count
         self._done: list[Span] = []
         self._after = self._last = self._highest = -1
@@ -135,6 +140,7 @@ class SpanBuilder:
             if last <= self._highest and not restarts:
                 self._count("late")
             self._close()
+            self.is_broken = True
             nothing_seen = self._after == self._last
             self._begins = begins if restarts or nothing_seen else "sequence_break"
             if restarts:
@@ -149,15 +155,10 @@ class SpanBuilder:
         self._done = merge_spans(self._done)
         return self._done
 
-    @property
-    def is_broken(self) -> bool:
-        """Whether a run has ended since the last time, as numbers were left out or came anew."""
-        return bool(self._done)
-
     def take(self) -> list[Span]:
         """All runs since the last time, joined and ascending; of the one that goes on, what is new."""
         found = self.spans()
-        self._done = []
+        self._done, self.is_broken = [], False
         if self._begins:
             self._taken = (self._last, self._last_time)
         return found
