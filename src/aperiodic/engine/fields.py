@@ -37,18 +37,14 @@ def dataset_frame(dataset: Dataset, partials: pl.DataFrame) -> pl.DataFrame:
     return frame
 
 
-def dataset_frames(
-    dataset: Dataset, pieces: Callable[[], Iterator[pl.DataFrame]], month: Month | None = None
-) -> Iterator[pl.DataFrame]:
+def dataset_frames(dataset: Dataset, pieces: Callable[[], Iterator[pl.DataFrame]]) -> Iterator[pl.DataFrame]:
     """Compute a dataset's rows piece by piece, so that only one piece is in memory.
 
     Args:
         dataset: Which dataset.
         pieces: Yields partials from the start of the month on, ascending; called twice where fields look back.
-        month: What is known of the bars before these, if they are not the first of their month; it is brought up to
-            date. `new_month_of` makes it.
     """
-    month = new_month_of(dataset) if month is None else month
+    month = new_month_of(dataset)
     months = {
         field.name: _month_column(field.value, pieces, month[field.name])
         for field in dataset.fields
