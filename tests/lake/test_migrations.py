@@ -203,6 +203,7 @@ def test_references_and_uniqueness_hold_in_what_was_upgraded(upgraded: Engine) -
         "ix_objects_current",
         "ix_objects_history",
         "ix_objects_newest",
+        "ix_objects_parts",
         "ix_objects_path",
         "ix_objects_retired",
         "ix_objects_revised",

@@ -14,9 +14,11 @@ from aperiodic.market import tick_schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from aperiodic.market import Stream
 
-__all__ = ["Piece", "cut", "height_of", "latest_of", "pack", "ticks_of"]
+__all__ = ["Piece", "arrivals_of", "cut", "height_of", "latest_of", "pack", "ticks_of"]
 
 _BYTES: Final = 8
 _ARRIVAL: Final = 1
@@ -58,19 +60,22 @@ def latest_of(stream: Stream, piece: Piece) -> int:
     return max((row[0] or 0 for row in piece), default=0)
 
 
+def arrivals_of(stream: Stream, piece: Piece) -> NDArray[np.int64]:
+    """Return when each row arrived, µs."""
+    if isinstance(piece, bytes):
+        return np.frombuffer(piece, np.int64, len(piece) // _BYTES)[_ARRIVAL :: len(_plain_schema(stream))]
+    return np.array([row[_ARRIVAL] for row in piece], np.int64)
+
+
 def cut(stream: Stream, piece: Piece, time: int) -> tuple[Piece, Piece]:
     """Return the rows that arrived before a time, µs, and the others; all in the first where rows are not in order of arrival."""
-    width = len(_plain_schema(stream))
-    if isinstance(piece, bytes):
-        arrivals = np.frombuffer(piece, np.int64, len(piece) // _BYTES)[_ARRIVAL::width]
-    else:
-        arrivals = np.array([row[_ARRIVAL] for row in piece], np.int64)
+    arrivals = arrivals_of(stream, piece)
     if not arrivals.size or arrivals[-1] < time or (arrivals[1:] < arrivals[:-1]).any():
         return piece, piece[:0]
     place = int(np.searchsorted(arrivals, time))
     if not isinstance(piece, bytes):
         return piece[:place], piece[place:]
-    end = place * width * _BYTES
+    end = place * len(_plain_schema(stream)) * _BYTES
     return (piece[:end] + piece[-1:] if place else b""), piece[end:]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.engine.merging import merge_frames, merge_pieces
 from aperiodic.engine.ticks import put_ticks, require_source
 from aperiodic.lake import NewObject, ObjectKey, ObjectKind, Scope
-from aperiodic.lake.objects import part_history
+from aperiodic.lake.objects import last_part, was_appended
 from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import Exchange, Source, Stream, Symbol
 
@@ -61,10 +61,10 @@ def append_ticks(
         digest = hashlib.sha256(data).hexdigest()
         first = ObjectKey.tick_part(stream, exchange, symbol, day, 0)
         with lake.engine.connect() as connection:
-            history = part_history(connection, first)
-        if digest in history.values():
-            continue
-        key = ObjectKey.tick_part(stream, exchange, symbol, day, max(history, default=0) + 1)
+            if was_appended(connection, first, digest):
+                continue
+            number = last_part(connection, first) + 1
+        key = ObjectKey.tick_part(stream, exchange, symbol, day, number)
         batch.put(NewObject.of_ticks(key, ticks, source, digest, "appended"), data)
         added.append(digest)
     return added

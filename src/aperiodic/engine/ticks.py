@@ -16,7 +16,7 @@ from aperiodic.engine.merging import STATES, merge_frames
 from aperiodic.lake import Batch, Lake, LakeError, NewObject, ObjectKey, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.imports import forget_imports
-from aperiodic.lake.objects import sources_of_ticks
+from aperiodic.lake.objects import first_ticks
 from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import BOOK_DEPTH, DAY_US, Exchange, Source, Stream, Symbol, book_columns
 from aperiodic.market.time import day_start_us
@@ -127,10 +127,10 @@ def require_source(lake: Lake, stream: Stream, exchange: Exchange, symbol: Symbo
         ImportSourceError: `source_conflict`.
     """
     with lake.engine.connect() as connection:
-        held = sources_of_ticks(connection, exchange, str(symbol), stream)
-    for other, key in held.items():
-        if (other == Source.SIMULATED) != (source is Source.SIMULATED):
-            raise _conflict(key, f"{other} ticks", f"{source} ticks")
+        held = first_ticks(connection, exchange, str(symbol), stream)  # the others are of the same kind
+    for record in held:
+        if (record.source == Source.SIMULATED) != (source is Source.SIMULATED):
+            raise _conflict(record.key, f"{record.source} ticks", f"{source} ticks")
 
 
 def require_day_source(lake: Lake, key: ObjectKey, source: Source) -> None:

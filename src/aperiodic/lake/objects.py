@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from aperiodic.lake.layout import ObjectKey, ObjectKind
-from aperiodic.lake.schema import objects
+from aperiodic.lake.schema import OF_PARTS, objects
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
@@ -25,22 +25,24 @@ __all__ = [
     "current_symbols",
     "find_object",
     "find_object_at",
+    "first_ticks",
     "forget_rows",
     "has_objects",
+    "last_part",
     "last_row",
     "latest_revision",
     "newest_made",
     "objects_after",
     "objects_between",
-    "part_history",
+    "part_counts",
     "periods_written_since",
     "read_periods",
     "record_of",
     "replace_object",
     "retire_object",
-    "sources_of_ticks",
     "superseded_before",
     "ticks_received",
+    "was_appended",
 ]
 
 _KEY: Final = ("kind", "dataset", "exchange", "symbol", "clock", "interval", "period")
@@ -112,6 +114,18 @@ _RETIRE: Final = (
     update(objects).where(objects.c.is_current, _OF_KEY).values(is_current=False, retired_at=bindparam("moment"))
 )
 _WITHIN: Final = objects.c.period.between(bindparam("first"), bindparam("last"))
+_OF_DAY: Final = and_(
+    OF_PARTS, *(objects.c[name] == bindparam(f"key_{name}") for name in ("dataset", "exchange", "symbol")), _WITHIN
+)
+_LAST_PART: Final = select(objects.c.period).where(_OF_DAY).order_by(objects.c.period.desc()).limit(1)
+_DAY_OF_PART: Final = func.substr(objects.c.period, 1, len("2026-01-31"))
+_PARTS_OF: Final = (objects.c.exchange, objects.c.symbol, objects.c.dataset, _DAY_OF_PART)
+_PART_COUNTS: Final = (
+    select(*_PARTS_OF, func.count())
+    .where(objects.c.is_current, objects.c.kind == ObjectKind.TICK_PARTS)
+    .group_by(*_PARTS_OF)
+)
+_APPENDED: Final = select(objects.c.id).where(objects.c.sha256 == bindparam("sha256"), _OF_DAY).limit(1)
 _CURRENT: Final = select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period)
 # Without an order: PostgreSQL would read all of an instrument in the order of the index for it.
 _BETWEEN: Final = select(objects).where(
@@ -152,6 +166,17 @@ _SYMBOLS: Final = _leap()
 _HOLDS: Final = (
     select(objects.c.id)
     .where(objects.c.is_current, *(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol")))
+    .limit(1)
+)
+_FIRST_OF_SERIES: Final = (
+    select(objects)
+    .where(
+        objects.c.is_current,
+        *(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol", "dataset")),
+        objects.c.clock == "",
+        objects.c.interval == "",
+    )
+    .order_by(objects.c.period)
     .limit(1)
 )
 _WRITTEN_SINCE: Final = (
@@ -299,12 +324,23 @@ def current_instruments(connection: Connection, exchange: str | None, symbol: st
     return found
 
 
-def part_history(connection: Connection, key: ObjectKey) -> dict[int, str]:
-    """Return the digest of every part that was ever appended to the day of a part, by number."""
+def last_part(connection: Connection, key: ObjectKey) -> int:
+    """Return the number of the last part that was ever appended to the day of a part, 0 without any."""
     day = key.period[: -len("-000000")]
-    same = [objects.c[name] == getattr(key, name) for name in _KEY if name != "period"]
-    query = select(objects.c.period, objects.c.sha256).where(*same, objects.c.period.between(f"{day}-", f"{day}-~"))
-    return {int(row.period[len(day) + 1 :]): row.sha256 for row in connection.execute(query)}
+    period = connection.execute(_LAST_PART, {**_named(key), "first": f"{day}-", "last": f"{day}-~"}).scalar()
+    return 0 if period is None else int(period[len(day) + 1 :])
+
+
+def part_counts(connection: Connection) -> dict[tuple[str, str, str, str], int]:
+    """Return how many current parts each day has, by exchange, symbol, stream and day."""
+    return {tuple(key): count for *key, count in connection.execute(_PART_COUNTS)}
+
+
+def was_appended(connection: Connection, key: ObjectKey, sha256: str) -> bool:
+    """Whether a part with this content was ever appended to the day of a part."""
+    day = key.period[: -len("-000000")]
+    asked = {**_named(key), "sha256": sha256, "first": f"{day}-", "last": f"{day}-~"}
+    return connection.execute(_APPENDED, asked).first() is not None
 
 
 def latest_revision(connection: Connection, key: ObjectKey) -> int:
@@ -313,24 +349,14 @@ def latest_revision(connection: Connection, key: ObjectKey) -> int:
     return highest or 0
 
 
-def sources_of_ticks(connection: Connection, exchange: str, symbol: str, stream: str) -> dict[str, ObjectKey]:
-    """Return the sources of the current ticks of a series, in parts or not, each with the first that came from it."""
-    kinds = (ObjectKind.TICKS, ObjectKind.TICK_PARTS)
-    query = (
-        select(objects.c.source, objects.c.kind, func.min(objects.c.period).label("period"))
-        .where(
-            objects.c.is_current,
-            objects.c.kind.in_(kinds),
-            objects.c.exchange == exchange,
-            objects.c.symbol == symbol,
-            objects.c.dataset == stream,
-        )
-        .group_by(objects.c.source, objects.c.kind)
+def first_ticks(connection: Connection, exchange: str, symbol: str, stream: str) -> list[ObjectRecord]:
+    """Return the first of the current ticks of a series, and the first that are in parts."""
+    asked = {"exchange": exchange, "symbol": symbol, "dataset": stream}
+    found = (
+        connection.execute(_FIRST_OF_SERIES, {**asked, "kind": kind}).first()
+        for kind in (ObjectKind.TICKS, ObjectKind.TICK_PARTS)
     )
-    return {
-        row.source: ObjectKey(ObjectKind(row.kind), stream, exchange, symbol, "", "", row.period)
-        for row in connection.execute(query)
-    }
+    return [record_of(row) for row in found if row is not None]
 
 
 def objects_after(connection: Connection, kinds: Sequence[ObjectKind], row: int) -> tuple[list[ObjectRecord], int]:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 __all__ = [
+    "OF_PARTS",
     "SCHEMA_REVISION",
     "STRAY",
     "accounts",
@@ -39,7 +40,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0010"
+SCHEMA_REVISION: Final = "0011"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -53,6 +54,9 @@ metadata: Final = MetaData(
 
 STRAY: Final = text("(last_local > last_exchange + 86400000000 OR first_local < first_exchange - 86400000000)")
 """Whether an object holds what arrived more than a day, µs, after its last event or before its first."""
+
+OF_PARTS: Final = text("kind = 'tick_parts'")
+"""Whether an object is a part of an open day."""
 
 objects: Final = Table(
     "objects",
@@ -108,6 +112,7 @@ objects: Final = Table(
         postgresql_where=text("is_current AND \"interval\" = '1m'"),
     ),
     Index("ix_objects_stray", "exchange", "symbol", "kind", sqlite_where=STRAY, postgresql_where=STRAY),
+    Index("ix_objects_parts", "sha256", sqlite_where=OF_PARTS, postgresql_where=OF_PARTS),
 )
 """Every revision of every object; the current one of each key is the truth. `retired_at`: since when it is not."""
 

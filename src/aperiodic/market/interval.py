@@ -16,7 +16,17 @@ _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Interval(StrEnum):
-    """A bar length; iterates from the shortest to the longest, each a multiple of the one before."""
+    """A bar length; iterates from the shortest to the longest, each a multiple of the one before.
+
+    Attributes:
+        seconds: Length in seconds.
+        microseconds: Length in microseconds.
+        sub_minute: Whether the interval is shorter than a minute (Prime plan, `true` clock only).
+    """
+
+    seconds: int
+    microseconds: int
+    sub_minute: bool
 
     S1 = "1s"
     S15 = "15s"
@@ -29,6 +39,12 @@ class Interval(StrEnum):
     H4 = "4h"
     D1 = "1d"
 
+    def __init__(self, name: str) -> None:
+        # Worked out once: live rows ask for them some hundred thousand times a second.
+        self.seconds = int(name[:-1]) * _UNIT_SECONDS[name[-1]]
+        self.microseconds = self.seconds * 1_000_000
+        self.sub_minute = self.seconds < _UNIT_SECONDS["m"]
+
     @classmethod
     def parse(cls, value: str) -> Self:
         """Return the interval of that name.
@@ -40,18 +56,3 @@ class Interval(StrEnum):
             return cls(value)
         except ValueError:
             raise unknown_value("interval", value, cls) from None
-
-    @property
-    def seconds(self) -> int:
-        """Length in seconds."""
-        return int(self[:-1]) * _UNIT_SECONDS[self[-1]]
-
-    @property
-    def microseconds(self) -> int:
-        """Length in microseconds."""
-        return self.seconds * 1_000_000
-
-    @property
-    def sub_minute(self) -> bool:
-        """Whether the interval is shorter than a minute (Prime plan, `true` clock only)."""
-        return self.seconds < _UNIT_SECONDS["m"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from aperiodic.completeness.gaps import RESTART, Span, merge_spans
-from aperiodic.engine.packed_rows import pack, ticks_of
+from aperiodic.engine.merging import times_of
+from aperiodic.engine.packed_rows import Piece, arrivals_of, pack, ticks_of
 from aperiodic.market import tick_schema
 
 if TYPE_CHECKING:
@@ -17,15 +19,31 @@ if TYPE_CHECKING:
     from aperiodic.market import Stream
     from aperiodic.venues import Row
 
-__all__ = ["Quarantine", "SpanBuilder", "TickBuffer"]
+__all__ = ["HeldTicks", "Quarantine", "SpanBuilder", "TickBuffer"]
 
 _MAX_CELLS: Final = 2_000_000
 _MAX_SPANS: Final = 4_096
 _MAX_FRAME: Final = 1 << 20
 _MAX_QUARANTINED: Final = 256 << 20
 _CHUNK_ROWS: Final = 100_000
-_LOCAL: Final = 1
-"""Place of the arrival time in a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTicks:
+    """Ticks of one series that become a frame when it is wanted, which may be in another thread.
+
+    Attributes:
+        height: How many there are.
+    """
+
+    stream: Stream
+    height: int
+    chunks: list[pl.DataFrame]
+    pieces: list[Piece]
+
+    def frame(self) -> pl.DataFrame:
+        """Return all of them, in the order they were appended, with the columns of `tick_schema(stream)`."""
+        return _frame(self.stream, self.chunks, self.pieces)
 
 
 class TickBuffer:
@@ -37,65 +55,94 @@ class TickBuffer:
 
     def __init__(self, stream: Stream) -> None:
         self.told = 0
-        self._new_from = 0
         self._stream = stream
         self._schema = tick_schema(stream)
         self._rows: list[Row] = []
+        self._pieces: list[Piece] = []
+        """What `take_new` returned, before the rows."""
+        self._in_pieces = 0
         self._chunks: list[pl.DataFrame] = []
+        """What is before the pieces."""
         self._limit = _MAX_CELLS // len(self._schema)
         self.append: Callable[[Row], None] = self._rows.append
 
-    def pack(self, *, everything: bool = False) -> None:
-        """Turn waiting rows into columns if there are many, or in any case."""
-        if not self._rows or (len(self._rows) < self._limit and not everything):
-            return
-        self._chunks.append(ticks_of(self._stream, [pack(self._stream, self._rows)]))
-        self._rows.clear()
-        self._new_from = 0
+    def pack(self) -> None:
+        """Turn what waits into columns if it is much."""
+        if self.full:
+            self._chunks.append(_frame(self._stream, [], self._waiting()))
+            self._forget_waiting()
 
     def frame(self) -> pl.DataFrame:
         """All ticks, in the order they were appended."""
-        self.pack(everything=True)
-        return pl.concat(self._chunks) if self._chunks else pl.DataFrame(schema=self._schema)
+        frame = _frame(self._stream, self._chunks, self._waiting())
+        self._chunks = [frame]
+        self._forget_waiting()
+        return frame
 
     def arrivals(self, since: int) -> tuple[int, int] | None:
         """Return the first arrival from `since` (µs) on, and the last one; None where there is none."""
-        last = self._rows[-1][_LOCAL] if self._rows else None
-        for chunk in reversed(self._chunks) if last is None else ():
-            last = chunk["local_timestamp"].to_physical()[-1]
-            break
-        if last is None or last < since:
-            return None
-        for chunk in self._chunks:
-            times = chunk["local_timestamp"].to_physical()
-            if times[-1] >= since:
-                return int(times.filter(times >= since)[0]), int(last)
-        first = next((row[_LOCAL] for row in self._rows if row[_LOCAL] >= since), last)
-        return int(first), int(last)
+        of_chunks = (times_of(chunk, "local_timestamp") for chunk in self._chunks if chunk.height)
+        of_pieces = (arrivals_of(self._stream, piece) for piece in self._waiting())
+        first = last = None
+        for times in (*of_chunks, *of_pieces):
+            last = int(times[-1])
+            if first is None and last >= since:
+                first = int(times[times >= since][0])
+        return None if first is None or last is None or last < since else (first, last)
 
     @property
     def full(self) -> bool:
         """Whether so many rows wait that they are better turned into columns."""
-        return len(self._rows) >= self._limit
+        return len(self._rows) + self._in_pieces >= self._limit
 
-    def take_new(self) -> list[Row]:
+    def take_new(self) -> Piece | None:
         """Return the rows that came since the last time; those that were turned into columns meanwhile are left out."""
-        new = self._rows[self._new_from :]
-        self._new_from = len(self._rows)
-        self.told += len(new)
-        return new
+        if not self._rows:
+            return None
+        rows = self._rows.copy()
+        piece = pack(self._stream, rows)
+        self._pieces.append(piece)
+        self._in_pieces += len(rows)
+        self.told += len(rows)
+        self._rows.clear()
+        return piece
 
     @property
     def all_told(self) -> bool:
         """Whether `take_new` has returned all rows since the last `drain`."""
-        return self.told == len(self._rows) + sum(chunk.height for chunk in self._chunks)
+        return self.told == self._height
 
     def drain(self) -> pl.DataFrame:
         """Return all ticks, in the order they were appended, and begin anew."""
-        drained = self.frame()
-        self._chunks.clear()
-        self.told = 0
-        return drained
+        return self.hold().frame()
+
+    def hold(self) -> HeldTicks:
+        """Do as `drain` does, but leave it to others to make a frame of the ticks."""
+        held = HeldTicks(self._stream, self._height, self._chunks, self._waiting())
+        self._chunks, self.told = [], 0
+        self._forget_waiting()
+        return held
+
+    @property
+    def _height(self) -> int:
+        return len(self._rows) + self._in_pieces + sum(chunk.height for chunk in self._chunks)
+
+    def _waiting(self) -> list[Piece]:
+        return [*self._pieces, self._rows.copy()] if self._rows else self._pieces
+
+    def _forget_waiting(self) -> None:
+        self._pieces, self._in_pieces = [], 0
+        self._rows.clear()
+
+
+def _frame(stream: Stream, chunks: list[pl.DataFrame], pieces: list[Piece]) -> pl.DataFrame:
+    if pieces:
+        chunks = [*chunks, ticks_of(stream, [_packed(stream, piece) for piece in pieces])]
+    return pl.concat(chunks) if chunks else pl.DataFrame(schema=tick_schema(stream))
+
+
+def _packed(stream: Stream, piece: Piece) -> Piece:
+    return piece if isinstance(piece, bytes) else pack(stream, piece)
 
 
 def _series(name: str, values: tuple[Any, ...], dtype: pl.DataType) -> pl.Series:

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from aperiodic.completeness.gaps import Span
     from aperiodic.engine.importing.arrivals import Unknown
     from aperiodic.engine.importing.books import BookStates
+    from aperiodic.engine.importing.buffers import HeldTicks
     from aperiodic.engine.importing.files import SourceFile
     from aperiodic.engine.importing.report import Findings
+    from aperiodic.engine.packed_rows import Piece
     from aperiodic.venues import Row
     from aperiodic.venues.events import SpanRecorder
 
@@ -199,23 +201,21 @@ class FollowingSink(RecordingSink):
         """Keep no book updates: a recorder asks for a book that it does not know."""
         self._notes.add(f"book_awaits:{symbol}:{after}")
 
-    def take_new(
-        self, stand_ins: Callable[[Stream, Symbol], bool]
-    ) -> tuple[list[tuple[Stream, Symbol, list[Row]]], bool]:
+    def take_new(self, stand_ins: Callable[[Stream, Symbol], bool]) -> tuple[list[tuple[Stream, Symbol, Piece]], bool]:
         """Return ticks that came since the last time by series, and whether these are all; `take` returns them too.
 
         Args:
             stand_ins: As of `take`; besides, stand-ins are returned once `take` has returned some of their series.
         """
-        new: list[tuple[Stream, Symbol, list[Row]]] = []
+        new: list[tuple[Stream, Symbol, Piece]] = []
         is_whole = True
         for (stream, symbol, stands_in), buffer in self._buffers.items():
             if stands_in and ((stream, symbol, False) in self._buffers or not stand_ins(stream, symbol)):
                 continue
             if not stands_in or (stream, symbol) in self._stood_in:
-                rows = buffer.take_new()
-                if rows:
-                    new.append((stream, symbol, rows))
+                piece = buffer.take_new()
+                if piece is not None:
+                    new.append((stream, symbol, piece))
             is_whole = is_whole and buffer.all_told
         return new, is_whole
 
@@ -241,30 +241,30 @@ class FollowingSink(RecordingSink):
 
     def take(
         self, stand_ins: Callable[[Stream, Symbol], bool]
-    ) -> tuple[dict[tuple[Stream, Symbol], pl.DataFrame], dict[tuple[Stream, Symbol], list[Span]]]:
+    ) -> tuple[dict[tuple[Stream, Symbol], HeldTicks], dict[tuple[Stream, Symbol], list[Span]]]:
         """Return ticks and runs of numbers since the last time, by series, and go on.
 
         Args:
             stand_ins: Whether what stands in is wanted of a series of which nothing better has come yet.
         """
-        frames: dict[tuple[Stream, Symbol], pl.DataFrame] = {}
+        ticks: dict[tuple[Stream, Symbol], HeldTicks] = {}
         spans: dict[tuple[Stream, Symbol], list[Span]] = {}
         for (stream, symbol, stands_in), buffer in self._buffers.items():
-            frame = buffer.drain()
+            held = buffer.hold()
             better = (stream, symbol, False) in self._buffers
             if not stands_in:
-                frames[stream, symbol] = frame
+                ticks[stream, symbol] = held
             elif better or not stand_ins(stream, symbol):
-                self._counts["ignored"][_STAND_IN_KINDS[stream]] += frame.height
-            elif frame.height:
-                frames[stream, symbol] = frame
+                self._counts["ignored"][_STAND_IN_KINDS[stream]] += held.height
+            elif held.height:
+                ticks[stream, symbol] = held
                 self._stood_in.add((stream, symbol))
                 self._notes.add(_STAND_IN_NOTES[stream])
         for (stream, symbol, stands_in), runs in self._spans.items():
             found = runs.take()
-            if found and (not stands_in or ((stream, symbol) in frames and (stream, symbol, False) not in self._spans)):
+            if found and (not stands_in or ((stream, symbol) in ticks and (stream, symbol, False) not in self._spans)):
                 spans[stream, symbol] = found
-        return frames, spans
+        return ticks, spans
 
     def take_unknown(self, end: int) -> dict[tuple[Stream, str], list[Unknown]]:
         """Return when books were unknown, those that were known again before the last time left out.

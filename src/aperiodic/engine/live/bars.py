@@ -347,7 +347,12 @@ def _framed(interval: Interval, parts: list[tuple[_Owner, ClosedBars]]) -> list[
     records = [bars for _, bars in parts if isinstance(bars, Records)]
     if not records:
         return [(owner, bars) for owner, bars in parts if isinstance(bars, pl.DataFrame)]
-    together = np.concatenate([bars for bars, _ in records])
+    # To concatenate records, their fields would be compared for each of the parts.
+    together = np.empty(sum(bars.size for bars, _ in records), records[0].bars.dtype)
+    place = 0
+    for bars, _ in records:
+        together[place : place + bars.size] = bars
+        place += bars.size
     frame, begin = to_frame(together["start"], records[0].columns_of(together, interval)), 0
     framed = []
     for (owner, _), (bars, _) in zip(parts, records, strict=True):

@@ -37,7 +37,7 @@ _REPAIR_US: Final = 600_000_000
 _READ_ANEW_SHARE: Final = 20
 """Reading days anew takes at most this part of the time."""
 _FORGET_EVERY_US: Final = 60_000_000
-_COMMITTED_WITHIN_US: Final = 20_000_000
+_COMMITTED_WITHIN_US: Final = 30_000_000
 """A day is read anew only where files hold all but the ticks of this time: so long ago they are remembered."""
 _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *UNUSABLE})
 _LONGER_WAIT_US: Final = 2_000_000

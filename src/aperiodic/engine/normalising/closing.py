@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import defaultdict
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +11,7 @@ from aperiodic.engine.merging import merge_frames
 from aperiodic.engine.parts import compact_day
 from aperiodic.lake import LakeError, NewObject, ObjectKey, ObjectKind, Scope
 from aperiodic.lake.delays import JOINED
-from aperiodic.lake.objects import part_history
+from aperiodic.lake.objects import last_part, part_counts
 from aperiodic.lake.writing import parquet_bytes
 from aperiodic.market import DAY_US, Exchange, Source, Stream, Symbol
 from aperiodic.market.time import day_start_us
@@ -44,7 +43,7 @@ def close_days(lake: Lake, until: int, idle: Collection[str]) -> int:
         LakeError: `object_missing` or `object_damaged`; a series that another program writes is left for the next time.
     """
     closed = 0
-    for exchange, symbol, stream, day in sorted(_days(lake)):
+    for exchange, symbol, stream, day in sorted(_counts(lake)):
         if exchange not in idle or day_start_us(date.fromisoformat(day)) + DAY_US > until:
             continue
         try:
@@ -69,9 +68,11 @@ def join_small_parts(lake: Lake, share: float = 1.0) -> int:
         share: At most this share of all days, those of most parts first, and at least one: the rest is for the next time.
     """
     joined = 0
-    days = sorted(_days(lake).items(), key=lambda item: -len(item[1]))
-    for key, parts in days[: math.ceil(len(days) * share)]:
-        small = [part for part in parts if part.rows < _SMALL_ROWS]
+    days = sorted(_counts(lake).items(), key=lambda item: -item[1])
+    for key, count in days[: math.ceil(len(days) * share)]:
+        if count < _MANY:
+            break
+        small = [part for part in _parts(lake, key) if part.rows < _SMALL_ROWS]
         chosen: list[ObjectRecord] = []
         for part in small:
             if sum(each.rows for each in chosen) + part.rows > _MOST_ROWS:
@@ -82,11 +83,16 @@ def join_small_parts(lake: Lake, share: float = 1.0) -> int:
     return joined
 
 
-def _days(lake: Lake) -> dict[Key, list[ObjectRecord]]:
-    found: defaultdict[Key, list[ObjectRecord]] = defaultdict(list)
-    for part in lake.current(ObjectKind.TICK_PARTS):
-        found[part.key.exchange, part.key.symbol, part.key.dataset, part.key.period[:10]].append(part)
-    return found
+def _counts(lake: Lake) -> dict[Key, int]:
+    """Return how many parts each day has."""
+    with lake.engine.connect() as connection:
+        return part_counts(connection)
+
+
+def _parts(lake: Lake, key: Key) -> list[ObjectRecord]:
+    exchange, symbol, stream, day = key
+    parts = lake.current(ObjectKind.TICK_PARTS, exchange=exchange, symbol=symbol, dataset=stream)
+    return [part for part in parts if part.key.period.startswith(day)]
 
 
 def _join(lake: Lake, key: Key, parts: Sequence[ObjectRecord]) -> int:
@@ -101,7 +107,7 @@ def _join(lake: Lake, key: Key, parts: Sequence[ObjectRecord]) -> int:
                 Stream(stream), Exchange(exchange), Symbol.parse(symbol), date.fromisoformat(day), 0
             )
             with lake.engine.connect() as connection:
-                number = max(part_history(connection, first)) + 1
+                number = last_part(connection, first) + 1
             period = f"{day}-{number:06d}"
             whole = ObjectKey(first.kind, first.dataset, first.exchange, first.symbol, "", "", period)
             data = parquet_bytes(ticks)

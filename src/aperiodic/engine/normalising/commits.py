@@ -22,11 +22,9 @@ from aperiodic.market import Source, Stream, Symbol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import polars as pl
-
     from aperiodic.completeness.gaps import Span
     from aperiodic.completeness.recorded import Recorded
-    from aperiodic.engine.importing.buffers import Quarantine
+    from aperiodic.engine.importing.buffers import HeldTicks, Quarantine
     from aperiodic.lake import Batch, Lake
     from aperiodic.lake.checkpoints import Checkpoint
     from aperiodic.lake.imports import ImportRecord
@@ -44,7 +42,7 @@ class Ready:
     """What is to be committed together, and how far it goes.
 
     Attributes:
-        frames: Ticks by series.
+        ticks: Ticks by series.
         spans: Runs of numbers that were seen, by series.
         recorded: When each series was recorded, by symbol and stream.
         quarantine: Lines that became no tick.
@@ -57,7 +55,7 @@ class Ready:
         announce: Takes the fingerprints of the files of these, just before they are committed.
     """
 
-    frames: dict[tuple[Stream, Symbol], pl.DataFrame]
+    ticks: dict[tuple[Stream, Symbol], HeldTicks]
     spans: dict[tuple[Stream, Symbol], list[Span]]
     recorded: dict[tuple[str, str], list[Recorded]]
     quarantine: Quarantine
@@ -77,7 +75,7 @@ def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready) -> None:
         LakeError: `busy` when another program writes one of the series; others as of the store and the ledger.
     """
     learn_instruments(lake, exchange, ready.listed)
-    scopes = {Scope(exchange, str(symbol), "parts") for _, symbol in ready.frames}
+    scopes = {Scope(exchange, str(symbol), "parts") for _, symbol in ready.ticks}
     with lake.writing(*scopes, wait_s=_WAIT_S) if scopes else nullcontext():
         batch = lake.batch()
         ready.announce(_fill(lake, batch, exchange, source, ready))
@@ -92,8 +90,8 @@ def growing_digest(name: str) -> str:
 def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: Ready) -> list[str]:
     """Return the fingerprints of files of which every tick was handed over."""
     handed_over: list[str] = []
-    for (stream, symbol), frame in sorted(ready.frames.items(), key=lambda item: item[0]):
-        added = append_ticks(lake, batch, stream, exchange, symbol, frame, source)
+    for (stream, symbol), ticks in sorted(ready.ticks.items(), key=lambda item: item[0]):
+        added = append_ticks(lake, batch, stream, exchange, symbol, ticks.frame(), source)
         if (stream, symbol) in ready.handed_over:
             handed_over += added
     for key in ready.dropped_books:

@@ -33,9 +33,9 @@ _TIDIED_EVERY_S: Final = 60.0
 _JOINED_EVERY_S: Final = 5.0
 _JOINED_SHARE: Final = 1 / 40
 """Of all days; so each has its turn before it has many parts again."""
-_COMMITS_SHARE: Final = 2
+_COMMITS_SHARE: Final = 10
 """After a commit the next one waits at least this many times as long as it took: many small files cost more than few."""
-_COMMITS_APART_S: Final = 8.0
+_COMMITS_APART_S: Final = 15.0
 """But no longer than this because of it: until then whoever takes ticks at once remembers them."""
 _GAPS_APART_S: Final = 5.0
 """The same where something may be missing, for gaps become known with commits."""

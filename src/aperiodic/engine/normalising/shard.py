@@ -12,7 +12,6 @@ from aperiodic.engine.importing.report import IMPORTER_VERSION
 from aperiodic.engine.normalising.commits import Ready, growing_digest, write
 from aperiodic.engine.normalising.places import Place
 from aperiodic.engine.normalising.reading import RecordingsReader
-from aperiodic.engine.packed_rows import pack
 from aperiodic.lake.checkpoints import Checkpoint
 from aperiodic.lake.imports import ImportRecord
 from aperiodic.market import Source, Stream, Symbol
@@ -21,9 +20,8 @@ from aperiodic.market.time import now_us
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import polars as pl
-
     from aperiodic.engine.handover import TicksSender
+    from aperiodic.engine.importing.buffers import HeldTicks
     from aperiodic.lake import Lake
     from aperiodic.lake.recordings import Recording
     from aperiodic.market import Exchange
@@ -127,7 +125,7 @@ class Shard:
             return
         self._number += 1
         self._told = (self._number, *state[1:])
-        series = [(str(stream), str(symbol), pack(stream, rows)) for stream, symbol, rows in new]
+        series = [(str(stream), str(symbol), piece) for stream, symbol, piece in new]
         sender.tell(HandedOver(self.exchange, self.name, sender.run, *self._told, series))
 
     def commit(self) -> int:
@@ -168,7 +166,7 @@ class Shard:
         """Take leave of what was put aside and is written; return the number of ticks."""
         if self._ready is None:
             return 0
-        ticks = sum(frame.height for frame in self._ready.frames.values())
+        ticks = sum(held.height for held in self._ready.ticks.values())
         self._ready, self._committed = None, self._put_aside
         self.ticks += ticks
         return ticks
@@ -178,23 +176,23 @@ class Shard:
         reader, sink = self._reader, self._reader.sink
         told = reader.connections.take(reader.received)
         first, handed = self._put_aside + 1, sink.told()
-        frames, spans = sink.take(self._stands_in)
-        frames = {series: frame for series, frame in frames.items() if frame.height}
+        ticks, spans = sink.take(self._stands_in)
+        ticks = {series: held for series, held in ticks.items() if held.height}
         unknown = sink.take_unknown(reader.received)
         _, notes = sink.take_counts()
         recorded = recorded_by_connections(told, unknown, reader.began, sink.quotes_of_books())
         spans = explain_runs(spans, recorded)
-        for (stream, _), frame in frames.items():
-            reader.file.ticks[stream] += frame.height
+        for (stream, _), held in ticks.items():
+            reader.file.ticks[stream] += held.height
         reader.file.notes |= notes
         books, dropped = reader.keep_place()
-        whole = {series for series, frame in frames.items() if frame.height == handed.get(series, 0)}
-        if len(whole) < len(frames):
+        whole = {series for series, held in ticks.items() if held.height == handed.get(series, 0)}
+        if len(whole) < len(ticks):
             self._number += 1
         self._put_aside = self._number
-        anew = [str(series[1]) for series, count in handed.items() if count > _height(frames.get(series))]
+        anew = [str(series[1]) for series, count in handed.items() if count > _height(ticks.get(series))]
         ready = Ready(
-            frames=frames,
+            ticks=ticks,
             spans=spans,
             recorded=recorded,
             quarantine=reader.quarantine,
@@ -256,5 +254,5 @@ class Shard:
         )
 
 
-def _height(frame: pl.DataFrame | None) -> int:
-    return 0 if frame is None else frame.height
+def _height(ticks: HeldTicks | None) -> int:
+    return 0 if ticks is None else ticks.height

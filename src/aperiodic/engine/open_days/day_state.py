@@ -32,7 +32,7 @@ ClosedBars = pl.DataFrame | Records
 FILES_LAG_US: Final = 120_000_000
 """The files of open days have bars that ended so long ago."""
 
-_TAIL_US: Final = 30_000_000
+_TAIL_US: Final = 45_000_000
 """For so long ticks are remembered, to know those that come twice."""
 
 _FEW_LATER: Final = 4
@@ -100,14 +100,14 @@ class DayState:
             self._pending[stream] = [merge_pieces(stream, waiting)]
 
     def recent(self) -> Iterator[tuple[Stream, pl.DataFrame]]:
-        """Yield the ticks that wait, and those of the last half minute that are in the bars."""
+        """Yield the ticks that wait, and those of the last 45 seconds that are in the bars."""
         for stream in self._pending.keys() | self._tail.keys():
             pieces = [*(ticks for _, ticks in self._tail.get(stream, ())), *self._pending.get(stream, [])]
             if pieces:  # of a quiet stream there may be none
                 yield stream, pl.concat(pieces)
 
     def latest(self, stream: Stream, kernel: FamilyKernel) -> pl.DataFrame:
-        """Return the latest usable event of a stream in the last half minute, `time` and the kernel's columns; or none."""
+        """Return the latest usable event of a stream in the last 45 seconds, `time` and the kernel's columns; or none."""
         tail = self._recent(stream)
         time = pl.col(self._clock.column).to_physical().alias("time")
         usable = kernel.usable.get(stream, pl.lit(value=True))
@@ -239,7 +239,7 @@ class DayState:
         return bars if bars.height else None
 
     def _recent(self, stream: Stream) -> pl.DataFrame | None:
-        """Return the ticks of the last half minute that are in the bars; None where there are none."""
+        """Return the ticks of the last 45 seconds that are in the bars; None where there are none."""
         tail = self._tail.get(stream)
         return pl.concat([ticks for _, ticks in tail]) if tail else None
 

@@ -97,7 +97,7 @@ class OpenInstrument:
         return sum(state.late for state in self.states.values())
 
     def reload(self) -> None:
-        """Forget everything but the last half minute, and read the ticks of the open days anew.
+        """Forget everything but the last 45 seconds, and read the ticks of the open days anew.
 
         Raises:
             LakeError: `object_missing` or `object_damaged`.
