@@ -259,16 +259,18 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--objects", type=int, default=1_000_000)
     asked.add_argument("--years", type=int, default=5)
-    asked.add_argument("--on", choices=("sqlite", "postgresql", "both"), default="both")
+    asked.add_argument("--on", choices=("sqlite", "postgresql", "both"), help="default: both, PostgreSQL for --ledger")
+    asked.add_argument("--ledger", help="URL of a PostgreSQL database, which stays: filled where it is empty")
     asked.add_argument("--folder", type=Path, help="where the SQLite file lies; default: a temporary folder")
     given = asked.parse_args()
     shape = shape_of(given.objects, given.years)
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}", flush=True)
     with ExitStack() as ending:
         folder = given.folder or Path(ending.enter_context(tempfile.TemporaryDirectory()))
-        for name in ("sqlite", "postgresql") if given.on == "both" else (given.on,):
-            ledger = None
-            if name == "postgresql":
+        where = given.on or ("postgresql" if given.ledger else "both")
+        for name in ("sqlite", "postgresql") if where == "both" else (where,):
+            ledger = given.ledger
+            if name == "postgresql" and ledger is None:
                 from tests.postgres import postgres_server  # noqa: PLC0415 - only here
 
                 server = ending.enter_context(postgres_server())
@@ -276,7 +278,8 @@ def main() -> None:
                 server.execute("ALTER SYSTEM SET max_wal_size = '8GB'")
                 server.execute("ALTER SYSTEM SET maintenance_work_mem = '512MB'")
                 server.execute("SELECT pg_reload_conf()")
-            lake = ending.enter_context(closing(Lake.open(Settings(home=folder / name, store=None, ledger=ledger))))
+            home = folder / name
+            lake = ending.enter_context(closing(Lake.open(Settings(home=home, store=None, ledger=ledger), to_restore=True)))
             began = time.monotonic()
 
             def report(step: str, began: float = began) -> None:
@@ -285,7 +288,8 @@ def main() -> None:
             engine = lake.engine
             if name == "postgresql":
                 _without_timeout(engine)
-            fill(engine, shape, report)
+            if not lake.has_objects():
+                fill(engine, shape, report)
             run(f"{name}, filled in {time.monotonic() - began:,.0f} s", engine, shape, lake)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aperiodic.market import Stream
 
-__all__ = ["Piece", "arrivals_of", "cut", "height_of", "latest_of", "pack", "ticks_of"]
+__all__ = ["Piece", "arrivals_of", "cut", "height_of", "joined", "latest_of", "pack", "ticks_of"]
 
 _BYTES: Final = 8
 _ARRIVAL: Final = 1
@@ -77,6 +77,14 @@ def cut(stream: Stream, piece: Piece, time: int) -> tuple[Piece, Piece]:
         return piece[:place], piece[place:]
     end = place * len(_plain_schema(stream)) * _BYTES
     return (piece[:end] + piece[-1:] if place else b""), piece[end:]
+
+
+def joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Return pieces of one series with those made one that can be."""
+    packed = [piece for piece in pieces if isinstance(piece, bytes)]
+    if len(packed) < len(pieces) or len({piece[-1:] for piece in packed}) != 1:
+        return list(pieces)
+    return [b"".join([*[piece[:-1] for piece in packed], packed[0][-1:]])] if len(packed) > 1 else list(pieces)
 
 
 def height_of(stream: Stream, piece: Piece) -> int:

@@ -16,7 +16,7 @@ from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.day_state import FILES_LAG_US
 from aperiodic.engine.partials.bars import to_frame
 from aperiodic.engine.partials.recorded_day import Records
-from aperiodic.market import DAY_US, Interval
+from aperiodic.market import DAY_US, Clock, Interval
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 
     from aperiodic.catalog import Dataset, Family
     from aperiodic.engine.fields import Month
+    from aperiodic.engine.live.board import Bars
     from aperiodic.engine.live.gaps import KnownGaps
     from aperiodic.engine.live.rows import Seconds
     from aperiodic.engine.open_days.day_state import ClosedBars, DayState
     from aperiodic.engine.open_days.publishing import MonthsBefore
-    from aperiodic.market import Clock, Exchange, Symbol
+    from aperiodic.market import Exchange, Symbol
 
 __all__ = ["LiveBars"]
 
@@ -91,6 +92,24 @@ class LiveBars:
         for family in KERNELS:
             yield from self._of_family(family, {interval for of, interval in wanted if of is family}, instruments)
 
+    @property
+    def seconds(self) -> Seconds:
+        """Which bars below a minute were wanted the last time."""
+        return self._seconds
+
+    def of_board(self, bars: Mapping[Family, Bars], instruments: Mapping[_Owner, States]) -> Iterator[list[LiveRow]]:
+        """Yield the rows of bars of a second that a `Board` made, dataset by dataset.
+
+        Args:
+            bars: The bars, by family.
+            instruments: As of `take_seconds`.
+
+        Raises:
+            LakeError: As `take_seconds`.
+        """
+        for family, (whole, parts) in bars.items():
+            yield from self._of_kinds(family, {(Clock.TRUE, Interval.S1, family): parts}, whole, instruments)
+
     def take_longer(self, instruments: Mapping[_Owner, States]) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars of a minute and more that are over and were not told yet, dataset by dataset.
 
@@ -121,6 +140,16 @@ class LiveBars:
             return
         kinds = {kind: _framed(kind[1], parts) for kind, parts in closed.items()}
         whole = pl.concat([bars for parts in kinds.values() for _, bars in parts], rechunk=True)
+        yield from self._of_kinds(family, kinds, whole, instruments)
+
+    def _of_kinds(
+        self,
+        family: Family,
+        kinds: Mapping[_Kind, list[tuple[_Owner, pl.DataFrame]]],
+        whole: pl.DataFrame,
+        instruments: Mapping[_Owner, States],
+    ) -> Iterator[list[LiveRow]]:
+        """Yield the rows of bars, dataset by dataset; `whole`: those of all kinds, one after another."""
         for dataset in datasets_of(family):
             wanted = {kind for kind in kinds if self._is_wanted(dataset.id, kind[1])}
             if not wanted:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.engine.handover import HandedOver
 from aperiodic.engine.live.bars import LiveBars
+from aperiodic.engine.live.board import Board, cut_all, families_on_board
 from aperiodic.engine.live.gaps import KnownGaps
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.days import OpenDays
 from aperiodic.engine.open_days.instrument import HOLD_US, certain_until
 from aperiodic.engine.open_days.publishing import MonthsBefore
-from aperiodic.engine.packed_rows import cut, height_of, latest_of, ticks_of
+from aperiodic.engine.packed_rows import height_of, joined, latest_of, ticks_of
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, Symbol
@@ -22,8 +23,10 @@ from aperiodic.market.time import day_at, now_us
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from aperiodic.catalog import Family
     from aperiodic.engine.handover import Announced
     from aperiodic.engine.handover.receiver import Track
+    from aperiodic.engine.live.board import Waiting
     from aperiodic.engine.live.rows import LiveRow, Seconds
     from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.engine.open_days.days import Instrument
@@ -41,6 +44,8 @@ _COMMITTED_WITHIN_US: Final = 30_000_000
 """A day is read anew only where files hold all but the ticks of this time: so long ago they are remembered."""
 _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *UNUSABLE})
 _LONGER_WAIT_US: Final = 2_000_000
+_ON_BOARD_US: Final = 10_000_000
+"""For so long at most bars of a second are told without the open days."""
 _STEP_US: Final = 5_000_000
 """So often ticks go into bars while nobody reads those below a minute."""
 
@@ -50,11 +55,16 @@ class _Due(NamedTuple):
 
     Attributes:
         until: Everything that arrived until then is here, µs.
-        waits_from: What arrived from then on goes into no bar yet, µs; None where it can.
+        may_wait: Whether nothing but seconds by arrival is over.
     """
 
     until: int
-    waits_from: int | None
+    may_wait: bool
+
+    @property
+    def edge(self) -> int:
+        """End of the last second by arrival that is over, µs."""
+        return self.until - self.until % Interval.S1.microseconds
 
 
 class LiveMaker:
@@ -102,12 +112,16 @@ class LiveMaker:
         self._longer: Iterator[list[LiveRow]] | None = None
         self._longer_since = 0
         self._now = now
-        self._days = OpenDays(lake, now, hold_us=hold_us, read_anew=self._correct, exchanges=exchanges)
+        self._days = OpenDays(
+            lake, now, hold_us=hold_us, settle=self._settle, read_anew=self._correct, exchanges=exchanges
+        )
+        self._board = Board()
+        self._on_board: dict[Exchange, int] = {}
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(MonthsBefore(lake), self._gaps, now)
         # Apart for each reading of recordings: the same events may come of two of them.
-        self._new: defaultdict[tuple[Exchange, str], defaultdict[tuple[str, str, str], list[Piece]]]
-        self._new = defaultdict(lambda: defaultdict(list))
+        self._new: defaultdict[Instrument, Waiting] = defaultdict(dict)
+        self._symbols: dict[str, Symbol] = {}
         self._seen: defaultdict[Exchange, int] = defaultdict(int)
         self._edges: dict[Exchange, tuple[int, int]] = {}
         self._certain: dict[Exchange, int] = {}
@@ -166,8 +180,11 @@ class LiveMaker:
             self.waits = error.message
 
     def _make(self, seconds: Seconds) -> None:
-        if due := self._due(seconds=bool(seconds)):
-            self._take({exchange: each.waits_from for exchange, each in due.items()})
+        due = self._due(seconds=bool(seconds))
+        if seconds == self._live.seconds and (families := families_on_board(seconds)):
+            due = {exchange: each for exchange, each in due.items() if not self._is_told(exchange, each, families)}
+        if due:
+            self._take(due)
             try:
                 self._gaps.meet(self._days.instruments)
             except LakeError as error:
@@ -179,7 +196,28 @@ class LiveMaker:
                     self._certain.pop(exchange)
                 return
             self._days.fold({exchange: each.until for exchange, each in due.items()}, seconds=True)
+            for exchange, each in due.items():
+                for owner in [owner for owner in self._board.ahead if owner[0] is exchange]:
+                    self._board.forget(owner, each.edge)
             self._tell(seconds)
+
+    def _is_told(self, exchange: Exchange, due: _Due, families: Collection[Family]) -> bool:
+        """Tell bars of a second straight from what was handed over, where that can be; return whether all is done."""
+        instruments = self._days.instruments
+        day = (due.edge - 1) // DAY_US * DAY_US
+        states = {
+            owner: state
+            for owner, instrument in instruments.items()
+            if owner[0] is exchange and (state := instrument.states.get((Clock.TRUE, day))) is not None
+        }
+        waiting = {owner: found for owner, found in self._new.items() if owner[0] is exchange and found}
+        bars = self._board.take(waiting, states, due.edge, families)
+        if bars is None:
+            return False
+        for rows in self._live.of_board(bars, {owner: each.states for owner, each in instruments.items()}):
+            self._hand_out(rows)
+        since = self._on_board.setdefault(exchange, due.edge)
+        return due.may_wait and due.edge - since < _ON_BOARD_US
 
     def _hear(self, message: HandedOver | Announced) -> None:
         exchange = Exchange(message.exchange)
@@ -187,7 +225,8 @@ class LiveMaker:
             return
         if isinstance(message, HandedOver):
             for stream, symbol, rows in message.series:
-                self._new[exchange, symbol][stream, message.shard, message.run].append(rows)
+                key = stream, message.shard, message.run
+                self._new[exchange, self._symbol(symbol)].setdefault(key, []).append(rows)
                 self._seen[exchange] = max(self._seen[exchange], latest_of(Stream(stream), rows))
         else:
             for symbol in message.anew:
@@ -207,7 +246,7 @@ class LiveMaker:
                 certain = certain_until(latest, self._hold_us)
                 may_wait = certain == self._certain.get(exchange)
                 self._certain[exchange] = certain
-                due[exchange] = _Due(until, until - until % Interval.S1.microseconds if may_wait else None)
+                due[exchange] = _Due(until, may_wait)
         return due
 
     def _read_ledger(self) -> None:
@@ -226,29 +265,53 @@ class LiveMaker:
         self._tell_gaps()
         self._forget()
 
-    def _take(self, exchanges: Mapping[Exchange, int | None]) -> None:
-        """Let the open days of venues have what was handed over, and arrived before a time, µs; None: all."""
+    def _take(self, due: Mapping[Exchange, _Due]) -> None:
+        """Let the open days of venues have what was handed over; where nothing but seconds is over, no more than these."""
+        for exchange, each in due.items():
+            self._on_board.pop(exchange, None)
+            told = [owner for owner in self._board.told if owner[0] is exchange]
+            self._give({owner: self._board.settle(owner) for owner in told}, told=True)
+            new: dict[Instrument, Waiting] = {}
+            for owner in [owner for owner in self._new if owner[0] is exchange]:
+                found = new[owner] = self._new.pop(owner)
+                if each.may_wait:  # to cut what came is cheaper than to cut the frames of all instruments
+                    new[owner], later = cut_all(found, each.edge)
+                    if later:
+                        self._new[owner] = later
+            self._give(new)
+            for owner, found in new.items():
+                self._board.give(owner, found)
+
+    def _give(self, ticks: Mapping[Instrument, Waiting], *, told: bool = False) -> None:
+        """Let the open days of instruments have ticks; `told` as of `OpenInstrument.add`."""
         found: defaultdict[Stream, list[tuple[Instrument, list[Piece]]]] = defaultdict(list)
-        for exchange, symbol in [key for key in self._new if key[0] in exchanges]:
-            time, owner = exchanges[exchange], (exchange, Symbol.parse(symbol))
-            for (name, shard, run), pieces in self._new.pop((exchange, symbol)).items():
-                stream, first = Stream(name), pieces
-                if time is not None:  # to cut what came is cheaper than to cut the frames of all instruments
-                    parts = [cut(stream, piece, time) for piece in pieces]
-                    first = [piece for piece, _ in parts if piece]
-                    if later := [piece for _, piece in parts if piece]:
-                        self._new[exchange, symbol][name, shard, run] = later
-                if first:
-                    found[stream].append((owner, first))
+        for owner, waiting in ticks.items():
+            for (name, _, _), pieces in waiting.items():
+                if pieces:
+                    found[Stream(name)].append((owner, joined(pieces)))
         for stream, owners in found.items():
             # One frame for all of them, for a frame of many columns costs more than its rows.
             together, begin = ticks_of(stream, list(chain.from_iterable(pieces for _, pieces in owners))), 0
             for owner, pieces in owners:
                 height = sum(height_of(stream, piece) for piece in pieces)
-                ticks = together.slice(begin, height)
+                some = together.slice(begin, height)
                 begin += height
-                latest = (int(times_of(ticks, clock.column).max()) for clock in (Clock.EXCHANGE, Clock.TRUE))
-                self._days.find(owner).add(stream, ticks, *latest)
+                latest = (int(times_of(some, clock.column).max()) for clock in (Clock.EXCHANGE, Clock.TRUE))
+                self._days.find(owner).add(stream, some, *latest, told=told)
+
+    def _settle(self, owner: Instrument) -> None:
+        """Bring the open days of an instrument to where its bars of a second were told."""
+        told = self._board.settle(owner)
+        if told:
+            self._give({owner: told}, told=True)
+            for (clock, _), state in self._days.instruments[owner].states.items():
+                if clock is Clock.TRUE:
+                    state.fold(state.told_to, seconds=True)
+
+    def _symbol(self, name: str) -> Symbol:
+        if name not in self._symbols:
+            self._symbols[name] = Symbol.parse(name)
+        return self._symbols[name]
 
     def _tell(self, seconds: Seconds) -> None:
         states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
@@ -260,6 +323,7 @@ class LiveMaker:
     def _tell_gaps(self) -> None:
         """Tell the rows again of bars that overlap gaps that have become known, or were filled."""
         for owner in list(self._gaps.changed):
+            self._settle(owner)
             self._hand_out(list(self._live.touched(owner, self._days.instruments[owner].states)))
 
     def _hand_out(self, rows: list[LiveRow]) -> None:
@@ -280,7 +344,7 @@ class LiveMaker:
             is_late = self._is_behind(key) and began - days.read_at[key] > self._repair_us
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)
-                self._take({key[0]: None})
+                self._take({key[0]: _Due(0, may_wait=False)})
                 days.reload(key)
                 self._anew_after = self._now() + (self._now() - began) * _READ_ANEW_SHARE
                 return

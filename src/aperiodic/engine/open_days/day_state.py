@@ -50,6 +50,7 @@ class DayState:
     Attributes:
         begin: Begin of the day, µs.
         folded_to: All ticks before this time are in the bars, µs.
+        told_to: Bars of a second were told until this time, µs, though their ticks may be in no bars here yet.
         late: Ticks that came after their time was in the bars; only a new start takes them in.
     """
 
@@ -70,6 +71,7 @@ class DayState:
         """
         self.begin = begin
         self.folded_to = begin
+        self.told_to = begin
         self.late = 0
         self._exchange = exchange
         self._clock = clock
@@ -81,17 +83,24 @@ class DayState:
         self._published: dict[tuple[Family, Interval], int] = {}
         self._taken: dict[tuple[Family, Interval], int] = {}
 
-    def add(self, stream: Stream, ticks: pl.DataFrame) -> None:
-        """Take ticks of this day, in any order; those that came before are left out."""
-        if ticks.height and times_of(ticks, self._clock.column).min() < self.folded_to:
+    def add(self, stream: Stream, ticks: pl.DataFrame, *, told: bool = False) -> None:
+        """Take ticks of this day, in any order; those that came before are left out.
+
+        Args:
+            stream: Which.
+            ticks: With the columns of `tick_schema(stream)`.
+            told: Whether bars of a second were told of them; else those before `told_to` are late.
+        """
+        closed = self.folded_to if told else max(self.folded_to, self.told_to)
+        if ticks.height and times_of(ticks, self._clock.column).min() < closed:
             times = ticks[self._clock.column].to_physical()
-            late = ticks.filter(times < self.folded_to)
+            late = ticks.filter(times < closed)
             held = self._recent(stream)
             if held is not None:
                 self.late += max(merge_frames(stream, [held, late]).height - held.height, 0)
             else:
                 self.late += late.height
-            ticks = ticks.filter(times >= self.folded_to)
+            ticks = ticks.filter(times >= closed)
         if ticks.is_empty():
             return
         waiting = self._pending.setdefault(stream, [])
@@ -202,6 +211,23 @@ class DayState:
             over = _before(day.finish([interval], since)[interval], edge)
             if over.height:
                 yield interval, over
+
+    def seconds_told_to(self, family: Family) -> int:
+        """Return until when, µs, bars of a second of a family were told; all there are where there are none."""
+        if family not in self._days:
+            return max(self.folded_to, self.told_to)
+        return self._taken.get((family, Interval.S1), self.begin)
+
+    @property
+    def waiting(self) -> int:
+        """How many ticks wait for their time to be over."""
+        return sum(ticks.height for pieces in self._pending.values() for ticks in pieces)
+
+    def take_as_told(self, families: Collection[Family], edge: int) -> None:
+        """Let `take_closed` go on at a time, µs, for bars of a second: those before were told from their ticks."""
+        self.told_to = edge
+        for family in families:
+            self._taken[family, Interval.S1] = edge
 
     def taken_lately(self, family: Family, interval: Interval) -> pl.DataFrame | None:
         """Return the bars that `take_closed` yielded and that files may not have yet; None where there are none."""

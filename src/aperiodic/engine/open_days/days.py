@@ -44,6 +44,7 @@ class OpenDays:
         now: Callable[[], int],
         *,
         hold_us: int = HOLD_US,
+        settle: Callable[[Instrument], object] = lambda _key: None,
         read_anew: Callable[[Instrument, Mapping[tuple[Clock, int], DayState]], object] = lambda _key, _states: None,
         found: Callable[[ObjectRecord], object] = lambda _record: None,
         exchanges: Collection[Exchange] = (),
@@ -54,6 +55,7 @@ class OpenDays:
             lake: The installation.
             now: Tells the time, µs.
             hold_us: So long events of the exchange clock wait for others that come later, µs.
+            settle: Called with an instrument before it takes what is in files, or is read anew.
             read_anew: Takes an instrument that was read anew, and its states before.
             found: Takes every object of ticks that is new, and at the start those of days that are over.
             exchanges: Only these venues; none: all.
@@ -64,6 +66,7 @@ class OpenDays:
         self._lake = lake
         self._now = now
         self._hold_us = hold_us
+        self._settle = settle
         self._read_anew = read_anew
         self._found = found
         self._exchanges = frozenset(exchanges)
@@ -170,7 +173,9 @@ class OpenDays:
         for key, new in of_instrument.items():
             if key not in self.instruments:
                 self.find(key)
-            elif self.instruments[key].take(new):
+                continue
+            self._settle(key)
+            if self.instruments[key].take(new):
                 self.reload(key)
 
     def find(self, key: Instrument) -> OpenInstrument:
@@ -194,6 +199,7 @@ class OpenDays:
             LakeError: An object cannot be read.
         """
         instrument = self.instruments[key]
+        self._settle(key)
         before = dict(instrument.states)
         try:
             instrument.reload()

@@ -180,7 +180,9 @@ class OpenInstrument:
         self._sources.add(record.source)
         self.add(Stream(record.key.dataset), ticks, record.last_exchange or 0, record.last_local or 0)
 
-    def add(self, stream: Stream, ticks: pl.DataFrame, last_exchange: int, last_local: int) -> None:
+    def add(
+        self, stream: Stream, ticks: pl.DataFrame, last_exchange: int, last_local: int, *, told: bool = False
+    ) -> None:
         """Take ticks of any days; those that came before are left out.
 
         Args:
@@ -188,15 +190,16 @@ class OpenInstrument:
             ticks: With the columns of `tick_schema(stream)`.
             last_exchange: Latest event, µs of the exchange clock.
             last_local: Latest arrival, µs.
+            told: Whether bars of a second, by arrival, were told of them.
         """
         self.seen = max(self.seen, last_exchange)
         self.received = max(self.received, last_local)
         for clock in Clock:
-            known = times_of(ticks, clock.column)
+            known, is_told = times_of(ticks, clock.column), told and clock is Clock.TRUE
             if ticks.height and (day := int(known.min()) // DAY_US) == int(known.max()) // DAY_US:
                 if day >= self._first_day:
                     for part in ticks.iter_slices(_ROWS_AT_ONCE):
-                        self._state(clock, day * DAY_US).add(stream, part)
+                        self._state(clock, day * DAY_US).add(stream, part, told=is_told)
                 continue
             times = ticks[clock.column].to_physical()
             days = times // DAY_US
@@ -206,7 +209,7 @@ class OpenInstrument:
                 state = self._state(clock, day * DAY_US)
                 own = ticks if days.n_unique() == 1 else ticks.filter(days == day)
                 for part in own.iter_slices(_ROWS_AT_ONCE):
-                    state.add(stream, part)
+                    state.add(stream, part, told=is_told)
 
     def _state(self, clock: Clock, begin: int) -> DayState:
         state = self.states.get((clock, begin))
