@@ -11,6 +11,7 @@ from aperiodic.cli.console import errors, print_line
 from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
+from aperiodic.cli.turns import take_short_turns
 from aperiodic.engine.handover import TicksReceiver
 from aperiodic.engine.live import open_hub
 from aperiodic.engine.live.maker import LiveMaker
@@ -47,6 +48,7 @@ def live(*, exchange: ExchangeList | None = None) -> None:
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Making live rows (Ctrl-C stops)", highlight=False)
         compile_once(lake.home, over)
+        take_short_turns()  # ticks are received, and rows sent, while others are made
         _make(lake, settings, over, exchange or ())
 
 

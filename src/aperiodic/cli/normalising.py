@@ -12,6 +12,7 @@ from aperiodic.cli.console import errors, print_line
 from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
+from aperiodic.cli.turns import take_short_turns
 from aperiodic.engine.handover import TicksSender
 from aperiodic.engine.normalising import Normaliser, Progress
 from aperiodic.market import Source
@@ -61,6 +62,7 @@ def normalise(
             markup=False,
             soft_wrap=True,
         )
+        take_short_turns()  # what is read goes on while commits are made
         with stop_signal() as over, TicksSender(lake.home) as sender:
             choose(committed=_tell, sender=sender).follow(over.is_set, over.wait)
 

@@ -96,7 +96,7 @@ def frames_of(state: DayState) -> dict[Family, pl.DataFrame]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901 - two ways side by side
+def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912 - two ways side by side
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.engine.handover import HandedOver
 from aperiodic.engine.live.bars import LiveBars
-from aperiodic.engine.live.board import Board, cut_all, families_on_board
+from aperiodic.engine.live.board import families_on_board
 from aperiodic.engine.live.gaps import KnownGaps
-from aperiodic.engine.merging import times_of
+from aperiodic.engine.live.gathering import Gathering
 from aperiodic.engine.open_days.days import OpenDays
 from aperiodic.engine.open_days.instrument import HOLD_US, certain_until
 from aperiodic.engine.open_days.publishing import MonthsBefore
-from aperiodic.engine.packed_rows import height_of, joined, latest_of, ticks_of
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
-from aperiodic.market import DAY_US, Clock, Exchange, Interval, Stream, Symbol
+from aperiodic.market import DAY_US, Clock, Exchange, Interval, Symbol
 from aperiodic.market.time import day_at, now_us
 
 if TYPE_CHECKING:
@@ -26,11 +25,9 @@ if TYPE_CHECKING:
     from aperiodic.catalog import Family
     from aperiodic.engine.handover import Announced
     from aperiodic.engine.handover.receiver import Track
-    from aperiodic.engine.live.board import Waiting
     from aperiodic.engine.live.rows import LiveRow, Seconds
     from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.engine.open_days.days import Instrument
-    from aperiodic.engine.packed_rows import Piece
     from aperiodic.lake import Lake
 
 __all__ = ["LiveMaker"]
@@ -44,8 +41,10 @@ _COMMITTED_WITHIN_US: Final = 30_000_000
 """A day is read anew only where files hold all but the ticks of this time: so long ago they are remembered."""
 _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *UNUSABLE})
 _LONGER_WAIT_US: Final = 2_000_000
-_ON_BOARD_US: Final = 10_000_000
-"""For so long at most bars of a second are told without the open days."""
+_BEHIND_US: Final = 10_000_000
+"""For so long at most the open days lack ticks of which bars of a second were told."""
+_AT_ONCE: Final = 20
+"""So many instruments catch up before what was handed over meanwhile has its turn."""
 _STEP_US: Final = 5_000_000
 """So often ticks go into bars while nobody reads those below a minute."""
 
@@ -113,16 +112,19 @@ class LiveMaker:
         self._longer_since = 0
         self._now = now
         self._days = OpenDays(
-            lake, now, hold_us=hold_us, settle=self._settle, read_anew=self._correct, exchanges=exchanges
+            lake,
+            now,
+            hold_us=hold_us,
+            settle=self._settle,
+            read_anew=self._correct,
+            exchanges=exchanges,
         )
-        self._board = Board()
-        self._on_board: dict[Exchange, int] = {}
+        self._gathering = Gathering(self._days)
+        self._behind: deque[list[Instrument]] = deque()
+        """Instruments whose bars of a second are told, but not what else is over."""
+        self._behind_since: dict[Exchange, int] = {}
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(MonthsBefore(lake), self._gaps, now)
-        # Apart for each reading of recordings: the same events may come of two of them.
-        self._new: defaultdict[Instrument, Waiting] = defaultdict(dict)
-        self._symbols: dict[str, Symbol] = {}
-        self._seen: defaultdict[Exchange, int] = defaultdict(int)
         self._edges: dict[Exchange, tuple[int, int]] = {}
         self._certain: dict[Exchange, int] = {}
         self._hold_us = hold_us
@@ -134,7 +136,7 @@ class LiveMaker:
     @property
     def is_telling(self) -> bool:
         """Whether rows of bars that are over are left to be told in the next round."""
-        return self._longer is not None
+        return self._longer is not None or bool(self._behind)
 
     @property
     def until(self) -> int | None:
@@ -158,16 +160,30 @@ class LiveMaker:
         if self._begun:
             self._make(self._seconds())
         began = self._now()
-        while self._longer is not None:
-            rows = next(self._longer, None)
-            if rows is None:
-                self._longer = None
-                continue
-            self._hand_out(rows)
+        while self.is_telling:
+            if not self._go_on():
+                return
             self._longer_since = self._longer_since or began
             if self._has_more() and began - self._longer_since < _LONGER_WAIT_US:
                 return
         self._longer_since = 0
+
+    def _go_on(self) -> bool:
+        """Do a little of what is left: rows of one dataset, or the bars of some instruments; return whether it could be."""
+        if self._longer is None:
+            owners = self._behind[0]
+            exchange = owners[0][0]
+            due = _Due(self._received().get(exchange, 0), may_wait=False)
+            if not self._catch_up({exchange: due}, owners, self._live.seconds):
+                return False
+            self._behind.popleft()
+        else:
+            rows = next(self._longer, None)
+            if rows is None:
+                self._longer = None
+            else:
+                self._hand_out(rows)
+        return True
 
     def _read(self) -> None:
         self.waits = None
@@ -184,50 +200,62 @@ class LiveMaker:
         if seconds == self._live.seconds and (families := families_on_board(seconds)):
             due = {exchange: each for exchange, each in due.items() if not self._is_told(exchange, each, families)}
         if due:
-            self._take(due)
-            try:
-                self._gaps.meet(self._days.instruments)
-            except LakeError as error:
-                if error.code not in _AGAIN:
-                    raise
-                self.waits = error.message
+            self._behind = deque(owners for owners in self._behind if owners[0][0] not in due)
+            owners = [owner for exchange in due for owner in self._gathering.owners(exchange)]
+            if not self._catch_up(due, owners, seconds):
                 for exchange in due:
                     self._edges.pop(exchange)
                     self._certain.pop(exchange)
-                return
-            self._days.fold({exchange: each.until for exchange, each in due.items()}, seconds=True)
-            for exchange, each in due.items():
-                for owner in [owner for owner in self._board.ahead if owner[0] is exchange]:
-                    self._board.forget(owner, each.edge)
-            self._tell(seconds)
 
     def _is_told(self, exchange: Exchange, due: _Due, families: Collection[Family]) -> bool:
-        """Tell bars of a second straight from what was handed over, where that can be; return whether all is done."""
-        instruments = self._days.instruments
-        day = (due.edge - 1) // DAY_US * DAY_US
-        states = {
-            owner: state
-            for owner, instrument in instruments.items()
-            if owner[0] is exchange and (state := instrument.states.get((Clock.TRUE, day))) is not None
-        }
-        waiting = {owner: found for owner, found in self._new.items() if owner[0] is exchange and found}
-        bars = self._board.take(waiting, states, due.edge, families)
+        """Tell bars of a second straight from what was handed over, where that can be; what else is over has time."""
+        bars = self._gathering.bars(exchange, due.edge, families)
         if bars is None:
             return False
-        for rows in self._live.of_board(bars, {owner: each.states for owner, each in instruments.items()}):
+        for rows in self._live.of_board(bars, self._states(self._days.instruments)):
             self._hand_out(rows)
-        since = self._on_board.setdefault(exchange, due.edge)
-        return due.may_wait and due.edge - since < _ON_BOARD_US
+        since = self._behind_since.setdefault(exchange, due.edge)
+        if not due.may_wait or due.edge - since >= _BEHIND_US:
+            waiting = {owner for owners in self._behind for owner in owners}
+            owners = [owner for owner in self._gathering.owners(exchange) if owner not in waiting]
+            self._behind.extend(owners[begin : begin + _AT_ONCE] for begin in range(0, len(owners), _AT_ONCE))
+            self._behind_since.pop(exchange)
+        return True
+
+    def _catch_up(self, due: Mapping[Exchange, _Due], owners: Collection[Instrument], seconds: Seconds) -> bool:
+        """Put into the bars of some instruments what is over, and tell them; return whether the ledger answered."""
+        for exchange, each in due.items():
+            some = [owner for owner in owners if owner[0] is exchange]
+            self._gathering.take(some, each.edge if each.may_wait else None)
+        try:
+            self._gaps.meet(self._days.instruments)
+        except LakeError as error:
+            if error.code not in _AGAIN:
+                raise
+            self.waits = error.message
+            return False
+        owners = [owner for owner in owners if owner in self._days.instruments]
+        self._days.fold({exchange: each.until for exchange, each in due.items()}, seconds=True, only=owners)
+        for exchange, each in due.items():
+            self._gathering.forget([owner for owner in owners if owner[0] is exchange], each.edge)
+        self._tell(owners, seconds)
+        return True
+
+    def _settle(self, owner: Instrument) -> None:
+        self._gathering.settle(owner)
+
+    def _states(self, owners: Iterable[Instrument]) -> dict[Instrument, dict[tuple[Clock, int], DayState]]:
+        return {owner: self._days.instruments[owner].states for owner in owners}
+
+    def _received(self) -> dict[Exchange, int]:
+        return self._days.received_by_venue({} if self._track is None else self._track.received)
 
     def _hear(self, message: HandedOver | Announced) -> None:
         exchange = Exchange(message.exchange)
         if self._exchanges and exchange not in self._exchanges:
             return
         if isinstance(message, HandedOver):
-            for stream, symbol, rows in message.series:
-                key = stream, message.shard, message.run
-                self._new[exchange, self._symbol(symbol)].setdefault(key, []).append(rows)
-                self._seen[exchange] = max(self._seen[exchange], latest_of(Stream(stream), rows))
+            self._gathering.hear(exchange, message)
         else:
             for symbol in message.anew:
                 self._anew[exchange, Symbol.parse(symbol)] = self._now()
@@ -235,11 +263,11 @@ class LiveMaker:
     def _due(self, *, seconds: bool) -> dict[Exchange, _Due]:
         """Return the venues of which something is over that was not the last time."""
         step = Interval.S1.microseconds if seconds else _STEP_US
-        received = self._days.received_by_venue({} if self._track is None else self._track.received)
+        received = self._received()
         seen = self._days.seen_by_venue()
         due = {}
         for exchange, until in received.items():
-            latest = min(max(self._seen[exchange], seen[exchange]), until)
+            latest = min(max(self._gathering.seen[exchange], seen[exchange]), until)
             edges = (until // step, (latest - self._hold_us) // Interval.M1.microseconds)
             if self._edges.get(exchange) != edges:
                 self._edges[exchange] = edges
@@ -265,56 +293,8 @@ class LiveMaker:
         self._tell_gaps()
         self._forget()
 
-    def _take(self, due: Mapping[Exchange, _Due]) -> None:
-        """Let the open days of venues have what was handed over; where nothing but seconds is over, no more than these."""
-        for exchange, each in due.items():
-            self._on_board.pop(exchange, None)
-            told = [owner for owner in self._board.told if owner[0] is exchange]
-            self._give({owner: self._board.settle(owner) for owner in told}, told=True)
-            new: dict[Instrument, Waiting] = {}
-            for owner in [owner for owner in self._new if owner[0] is exchange]:
-                found = new[owner] = self._new.pop(owner)
-                if each.may_wait:  # to cut what came is cheaper than to cut the frames of all instruments
-                    new[owner], later = cut_all(found, each.edge)
-                    if later:
-                        self._new[owner] = later
-            self._give(new)
-            for owner, found in new.items():
-                self._board.give(owner, found)
-
-    def _give(self, ticks: Mapping[Instrument, Waiting], *, told: bool = False) -> None:
-        """Let the open days of instruments have ticks; `told` as of `OpenInstrument.add`."""
-        found: defaultdict[Stream, list[tuple[Instrument, list[Piece]]]] = defaultdict(list)
-        for owner, waiting in ticks.items():
-            for (name, _, _), pieces in waiting.items():
-                if pieces:
-                    found[Stream(name)].append((owner, joined(pieces)))
-        for stream, owners in found.items():
-            # One frame for all of them, for a frame of many columns costs more than its rows.
-            together, begin = ticks_of(stream, list(chain.from_iterable(pieces for _, pieces in owners))), 0
-            for owner, pieces in owners:
-                height = sum(height_of(stream, piece) for piece in pieces)
-                some = together.slice(begin, height)
-                begin += height
-                latest = (int(times_of(some, clock.column).max()) for clock in (Clock.EXCHANGE, Clock.TRUE))
-                self._days.find(owner).add(stream, some, *latest, told=told)
-
-    def _settle(self, owner: Instrument) -> None:
-        """Bring the open days of an instrument to where its bars of a second were told."""
-        told = self._board.settle(owner)
-        if told:
-            self._give({owner: told}, told=True)
-            for (clock, _), state in self._days.instruments[owner].states.items():
-                if clock is Clock.TRUE:
-                    state.fold(state.told_to, seconds=True)
-
-    def _symbol(self, name: str) -> Symbol:
-        if name not in self._symbols:
-            self._symbols[name] = Symbol.parse(name)
-        return self._symbols[name]
-
-    def _tell(self, seconds: Seconds) -> None:
-        states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
+    def _tell(self, owners: Iterable[Instrument], seconds: Seconds) -> None:
+        states = self._states(owners)
         for rows in self._live.take_seconds(states, seconds):
             self._hand_out(rows)
         longer = self._live.take_longer(states)
@@ -323,7 +303,7 @@ class LiveMaker:
     def _tell_gaps(self) -> None:
         """Tell the rows again of bars that overlap gaps that have become known, or were filled."""
         for owner in list(self._gaps.changed):
-            self._settle(owner)
+            self._gathering.settle(owner)
             self._hand_out(list(self._live.touched(owner, self._days.instruments[owner].states)))
 
     def _hand_out(self, rows: list[LiveRow]) -> None:
@@ -344,7 +324,7 @@ class LiveMaker:
             is_late = self._is_behind(key) and began - days.read_at[key] > self._repair_us
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)
-                self._take({key[0]: _Due(0, may_wait=False)})
+                self._gathering.take(self._gathering.owners(key[0]))
                 days.reload(key)
                 self._anew_after = self._now() + (self._now() - began) * _READ_ANEW_SHARE
                 return

@@ -104,16 +104,20 @@ class OpenDays:
             self._row = row
         self._received = received
 
-    def fold(self, received: Mapping[Exchange, int], *, seconds: bool = False) -> None:
+    def fold(
+        self, received: Mapping[Exchange, int], *, seconds: bool = False, only: Collection[Instrument] | None = None
+    ) -> None:
         """Put into the bars what is certain.
 
         Args:
             received: Everything that arrived of a venue until then is here, µs; see `received_by_venue`. Venues that are
                 not named have to wait.
             seconds: Whether what is over is put there by the second, not by the minute.
+            only: Some instruments; None: all.
         """
         seen = self.seen_by_venue()
-        for (exchange, _), instrument in self.instruments.items():
+        for owner in self.instruments if only is None else only:
+            exchange, instrument = owner[0], self.instruments[owner]
             instrument.forget_days_over()
             if exchange in received:
                 instrument.fold(received[exchange], seen[exchange], seconds=seconds)
