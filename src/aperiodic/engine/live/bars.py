@@ -38,6 +38,9 @@ __all__ = ["LiveBars"]
 _TOLD_AT_START_US: Final = FILES_LAG_US
 """Bars that ended so long before the first look are told: the files of open days lag by less, so nothing is between."""
 
+_AT_ONCE: Final = 10
+"""The bars of so many instruments are gathered before others have their turn."""
+
 States = dict[tuple["Clock", int], "DayState"]
 _Owner = tuple["Exchange", "Symbol"]
 _Kind = tuple["Clock", "Interval", "Family"]
@@ -113,7 +116,8 @@ class LiveBars:
     def take_longer(self, instruments: Mapping[_Owner, States]) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars of a minute and more that are over and were not told yet, dataset by dataset.
 
-        What is over when a family has its turn is taken then, so whoever asks may do other things in between.
+        What is over when a family has its turn is taken then, so whoever asks may do other things in between. Now and then
+        no rows are yielded, for the same reason.
 
         Args:
             instruments: The open days of each.
@@ -132,10 +136,12 @@ class LiveBars:
     ) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars of a family that are over and wanted, dataset by dataset; `seconds` as of `take_closed`."""
         closed: defaultdict[_Kind, list[tuple[_Owner, ClosedBars]]] = defaultdict(list)
-        for owner, states in instruments.items():
+        for number, (owner, states) in enumerate(instruments.items(), 1):
             for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
                 for interval, bars in state.take_closed(family, seconds):
                     closed[clock, interval, family].append((owner, bars))
+            if number % _AT_ONCE == 0 and seconds is None and closed:
+                yield []
         if not closed:
             return
         kinds = {kind: _framed(kind[1], parts) for kind, parts in closed.items()}

@@ -43,7 +43,7 @@ _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *U
 _LONGER_WAIT_US: Final = 2_000_000
 _BEHIND_US: Final = 10_000_000
 """For so long at most the open days lack ticks of which bars of a second were told."""
-_AT_ONCE: Final = 20
+_AT_ONCE: Final = 5
 """So many instruments catch up before what was handed over meanwhile has its turn."""
 _STEP_US: Final = 5_000_000
 """So often ticks go into bars while nobody reads those below a minute."""
@@ -174,9 +174,11 @@ class LiveMaker:
             owners = self._behind[0]
             exchange = owners[0][0]
             due = _Due(self._received().get(exchange, 0), may_wait=False)
-            if not self._catch_up({exchange: due}, owners, self._live.seconds):
+            if not self._catch_up({exchange: due}, owners):
                 return False
             self._behind.popleft()
+            if not self._behind:
+                self._tell(self._live.seconds)
         else:
             rows = next(self._longer, None)
             if rows is None:
@@ -202,7 +204,9 @@ class LiveMaker:
         if due:
             self._behind = deque(owners for owners in self._behind if owners[0][0] not in due)
             owners = [owner for exchange in due for owner in self._gathering.owners(exchange)]
-            if not self._catch_up(due, owners, seconds):
+            if self._catch_up(due, owners):
+                self._tell(seconds)
+            else:
                 for exchange in due:
                     self._edges.pop(exchange)
                     self._certain.pop(exchange)
@@ -212,7 +216,8 @@ class LiveMaker:
         bars = self._gathering.bars(exchange, due.edge, families)
         if bars is None:
             return False
-        for rows in self._live.of_board(bars, self._states(self._days.instruments)):
+        states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
+        for rows in self._live.of_board(bars, states):
             self._hand_out(rows)
         since = self._behind_since.setdefault(exchange, due.edge)
         if not due.may_wait or due.edge - since >= _BEHIND_US:
@@ -222,8 +227,8 @@ class LiveMaker:
             self._behind_since.pop(exchange)
         return True
 
-    def _catch_up(self, due: Mapping[Exchange, _Due], owners: Collection[Instrument], seconds: Seconds) -> bool:
-        """Put into the bars of some instruments what is over, and tell them; return whether the ledger answered."""
+    def _catch_up(self, due: Mapping[Exchange, _Due], owners: Collection[Instrument]) -> bool:
+        """Put into the bars of some instruments what is over; return whether the ledger answered."""
         for exchange, each in due.items():
             some = [owner for owner in owners if owner[0] is exchange]
             self._gathering.take(some, each.edge if each.may_wait else None)
@@ -238,14 +243,10 @@ class LiveMaker:
         self._days.fold({exchange: each.until for exchange, each in due.items()}, seconds=True, only=owners)
         for exchange, each in due.items():
             self._gathering.forget([owner for owner in owners if owner[0] is exchange], each.edge)
-        self._tell(owners, seconds)
         return True
 
     def _settle(self, owner: Instrument) -> None:
         self._gathering.settle(owner)
-
-    def _states(self, owners: Iterable[Instrument]) -> dict[Instrument, dict[tuple[Clock, int], DayState]]:
-        return {owner: self._days.instruments[owner].states for owner in owners}
 
     def _received(self) -> dict[Exchange, int]:
         return self._days.received_by_venue({} if self._track is None else self._track.received)
@@ -293,8 +294,8 @@ class LiveMaker:
         self._tell_gaps()
         self._forget()
 
-    def _tell(self, owners: Iterable[Instrument], seconds: Seconds) -> None:
-        states = self._states(owners)
+    def _tell(self, seconds: Seconds) -> None:
+        states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
         for rows in self._live.take_seconds(states, seconds):
             self._hand_out(rows)
         longer = self._live.take_longer(states)
