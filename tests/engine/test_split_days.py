@@ -146,3 +146,35 @@ def test_the_last_bars_alone_are_those_of_the_whole_day(family: Family, market: 
         assert_frame_equal(found[interval], expected, check_exact=True)
 
     same()
+
+
+@pytest.mark.parametrize("family", Family)
+def test_bars_of_minutes_stay_the_same_when_those_of_seconds_are_joined(family: Family, market: Market) -> None:
+    kernel = KERNELS[family]
+    ticks = day_of(market, family, Clock.TRUE)
+    whole = kernel.bars(ticks)
+    times = sorted({time for frame in ticks.day.values() for time in frame["time"]})
+    minute = Interval.M1.microseconds
+    of_minutes = {time // minute: time for time in reversed(times)}  # before these, all bars may be joined
+    some = st.sampled_from(times) | st.sampled_from(sorted(of_minutes.values()))
+
+    @settings(max_examples=20 * SOAK)
+    @given(cuts=st.lists(some, min_size=1, max_size=6).map(sorted), data=st.data())
+    def same(cuts: list[int], data: st.DataObject) -> None:
+        opened, joined = kernel.open_day(ticks), BEGIN
+        parts = parts_of(ticks.day, cuts, [data.draw(st.sampled_from([0.0, 0.5])) for _ in cuts])
+        for part, cut in zip(parts, cuts, strict=False):
+            opened.fold(part)
+            if data.draw(st.booleans()):
+                opened.finish([Interval.S15, Interval.M5])
+            if data.draw(st.booleans()):
+                joined = cut - cut % minute
+                opened.join_seconds(joined)
+        opened.fold(parts[-1])
+        for interval, expected in whole.items():
+            since = joined if interval.sub_minute else BEGIN
+            begin = since - since % interval.microseconds
+            found = opened.finish([interval], since if interval.sub_minute else None)[interval]
+            assert_frame_equal(found, expected.filter(pl.col("time").to_physical() >= begin), check_exact=True)
+
+    same()

@@ -32,6 +32,9 @@ ClosedBars = pl.DataFrame | Records
 FILES_LAG_US: Final = 120_000_000
 """The files of open days have bars that ended so long ago."""
 
+_SECONDS_US: Final = 900_000_000
+"""For so long bars of seconds are remembered where their families are joined."""
+
 _TAIL_US: Final = 45_000_000
 """For so long ticks are remembered, to know those that come twice."""
 
@@ -60,6 +63,7 @@ class DayState:
         clock: Clock,
         begin: int,
         before: Callable[[FamilyKernel], Mapping[Stream, pl.DataFrame]],
+        joined: Collection[Family] = (),
     ) -> None:
         """Begin a day.
 
@@ -68,6 +72,7 @@ class DayState:
             clock: Which time orders the ticks.
             begin: Begin of the day, µs.
             before: Returns the latest events before the day that a kernel looks back on.
+            joined: Families of which bars below a minute are not wanted for long; those of seconds take much memory.
         """
         self.begin = begin
         self.folded_to = begin
@@ -82,6 +87,8 @@ class DayState:
         self._last: dict[Family, int] = {}
         self._published: dict[tuple[Family, Interval], int] = {}
         self._taken: dict[tuple[Family, Interval], int] = {}
+        self._joined = frozenset(joined)
+        self._joined_to = begin
 
     def add(self, stream: Stream, ticks: pl.DataFrame, *, told: bool = False) -> None:
         """Take ticks of this day, in any order; those that came before are left out.
@@ -147,6 +154,20 @@ class DayState:
             driving = events.get(family.driving)
             if driving is not None:
                 self._last[family] = int(driving["time"][-1])
+        self._join()
+
+    def _join(self) -> None:
+        """Let bars of a minute take the place of those of seconds that are old."""
+        edge = self.folded_to - _SECONDS_US
+        edge -= edge % Interval.M5.microseconds
+        if edge > self._joined_to:
+            self._joined_to = edge
+            for family in self._joined & self._days.keys():
+                self._days[family].join_seconds(edge)
+
+    def known_since(self, family: Family, interval: Interval) -> int:
+        """Return from when on, µs, bars of a family are here."""
+        return self._joined_to if interval.sub_minute and family in self._joined else self.begin
 
     def closed_bars(self, *, sub_minute: bool) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
         """Yield the bars that are over, of families and intervals of which more are over than the last time.
@@ -193,7 +214,7 @@ class DayState:
             if interval.sub_minute is (seconds is None):
                 continue
             edge = self.folded_to - self.folded_to % interval.microseconds
-            since = self._taken.get((family, interval), self.begin)
+            since = max(self._taken.get((family, interval), self.begin), self.known_since(family, interval))
             if edge <= since:
                 continue
             if seconds is not None and interval not in seconds:
@@ -261,6 +282,7 @@ class DayState:
         day = self._days.get(family)
         if day is None:
             return None
+        since = max(since, self.known_since(family, interval))
         bars = _before(day.finish([interval], since)[interval], edge)
         return bars if bars.height else None
 

@@ -7,6 +7,7 @@ goes on likewise, and `finish` turns records into columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,11 +17,14 @@ from aperiodic.jit import inlined
 from aperiodic.market import DAY_US, Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["SECOND_US", "Bars", "Growing", "intervals_to", "longest_of", "merge_tree", "start_of", "to_frame"]
+__all__ = ["SECOND_US", "Bars", "Growing", "Merge", "intervals_to", "longest_of", "merge_tree", "start_of", "to_frame"]
+
+Merge = Callable[["NDArray[np.void]", int, "NDArray[np.void]", int], int]
+"""Merges bars into bars of a length, µs, of which some are filled, and returns how many then are."""
 
 SECOND_US: Final = 1_000_000
 """Length of the shortest bars, µs."""
@@ -45,6 +49,26 @@ class Bars:
     def filled(self) -> NDArray[np.void]:
         """The records that are filled."""
         return self.room[: self.used]
+
+    def rows_to_join(self, before: int) -> int:
+        """Return how many bars of a second start before a time, µs; the minute of the last one is left out.
+
+        What is known of the last one may be computed anew of its events.
+        """
+        if not self.used:
+            return 0
+        last = int(self.filled["start"][-1])
+        return self.first_since(min(before, last - last % Interval.M1.microseconds))
+
+    def join(self, rows: int, merge: Merge) -> None:
+        """Let bars of a minute take the place of the first bars of a second; the room of the others is zeroed."""
+        minutes = merge_tree(self.filled[:rows], merge, Interval.M1)[Interval.M1]
+        rest = self.filled[rows:].copy()
+        used = minutes.size + rest.size
+        self.room[: minutes.size] = minutes
+        self.room[minutes.size : used] = rest
+        self.room[used : self.used] = np.zeros((), self.room.dtype)
+        self.used = used
 
     def first_since(self, since: int | None) -> int:
         """Return the row of the first bar that starts at or after a time, µs; 0 without one."""
@@ -83,14 +107,14 @@ class Growing:
 
 def merge_tree(
     seconds: NDArray[np.void],
-    merge: Callable[[NDArray[np.void], int, NDArray[np.void], int], int],
+    merge: Merge,
     longest: Interval = Interval.D1,
 ) -> dict[Interval, NDArray[np.void]]:
     """Merge the 1-second bars of a UTC day into the bars of all intervals, each merged from the one before.
 
     Args:
         seconds: 1-second bars of a day, from where a bar of each of the intervals starts.
-        merge: Merges bars into bars of a length, µs, of which some are filled, and returns how many then are.
+        merge: See `Merge`.
         longest: The last interval that is wanted.
     """
     tree = {Interval.S1: seconds}

@@ -188,6 +188,15 @@ class _Intervals:
         for interval, bars in self._bars.items():
             bars.used = fold(*values, interval.microseconds, bars.room, bars.used)
 
+    def forget_short(self, before: int) -> None:
+        """Forget bars below a minute that start before a time, µs."""
+        for interval, bars in self._bars.items():
+            if interval.sub_minute:
+                rest = bars.filled[bars.first_since(before) :].copy()
+                bars.room[: rest.size] = rest
+                bars.room[rest.size : bars.used] = np.zeros((), bars.room.dtype)
+                bars.used = rest.size
+
     def finish(
         self,
         intervals: Collection[Interval],
@@ -246,6 +255,10 @@ class _JoinedDay:
         for latest in self._joined.values():
             latest.forget(now)
 
+    def join_seconds(self, before: int) -> None:
+        """Forget older bars below a minute; see `OpenDay.join_seconds`."""
+        self._bars.forget_short(before)
+
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all events so far."""
         return self._bars.finish(intervals, since, self._fold, self._values(*self._waiting))
@@ -270,6 +283,10 @@ class _FundingDay:
         self._bars.fold(fold_rates, updates["time"].to_numpy(), rates, self._known)
         if rates.size:
             self._known = float(rates[-1])
+
+    def join_seconds(self, before: int) -> None:
+        """Forget older bars below a minute; see `OpenDay.join_seconds`."""
+        self._bars.forget_short(before)
 
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all updates so far."""

@@ -60,6 +60,16 @@ class OpenDay(Protocol):
                 same to the last bit as those of the whole day.
         """
 
+    def join_seconds(self, before: int) -> None:
+        """Keep bars of a minute in the place of those of seconds that start before a time, for these take their room.
+
+        Bars of a minute and more are the same to the last bit; of shorter ones only those from this time on can be asked
+        for afterwards.
+
+        Args:
+            before: When a minute starts, µs; nothing that comes is earlier.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyKernel:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from aperiodic.engine.partials.bars import Merge
     from aperiodic.market import Interval
 
 __all__ = ["RecordedDay", "Records"]
@@ -35,7 +36,7 @@ class RecordedDay:
     def __init__(
         self,
         record: np.dtype[np.void],
-        merge: Callable[[NDArray[np.void], int, NDArray[np.void], int], int],
+        merge: Merge,
         columns_of: Callable[[NDArray[np.void], Interval], Mapping[str, NDArray[Any]]],
     ) -> None:
         """Begin a day.
@@ -48,6 +49,10 @@ class RecordedDay:
         self.seconds = Bars(record)
         self._merge = merge
         self._columns_of = columns_of
+
+    def join_seconds(self, before: int) -> None:
+        """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
+        self.seconds.join(self.seconds.rows_to_join(before), self._merge)
 
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all that was added so far; see `OpenDay.finish`."""

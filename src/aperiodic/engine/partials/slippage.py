@@ -271,6 +271,10 @@ class SlippageDay:
         )
         self._bps.add(bps[:found])
 
+    def join_seconds(self, before: int) -> None:
+        """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
+        self._seconds.join(self._seconds.rows_to_join(before), merge_costs)
+
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far."""
         first = self._seconds.first_since(since)

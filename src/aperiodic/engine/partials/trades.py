@@ -120,6 +120,24 @@ class TradeDay:
             kept.add(values)
         self._sums.used = fold_trades(_frozen(times), *part, self._sums.room, self._sums.used)
 
+    def join_seconds(self, before: int) -> None:
+        """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
+        ends, used = self._count(), self._sums.used
+        values = self._sides.values, self._trade_prices.values, self._trade_amounts.values
+        # So that there is a row of each kind for every second.
+        self._pair_tree(*values, ends, used, Interval.S1)
+        for kept, column, sums in ((self._prices, values[1], price_sums), (self._amounts, values[2], amount_sums)):
+            self._moment_tree(kept, column, sums, ends=ends, first=used, longest=Interval.S1)
+        rows = self._sums.rows_to_join(before)
+        for bars, merge in (
+            (self._sums, merge_trades),
+            (self._pairs, merge_pairs),
+            (self._prices, merge_moments),
+            (self._amounts, merge_moments),
+        ):
+            bars.join(rows, merge)
+        self._counted = 0
+
     def finish(
         self, intervals: Collection[Interval] = tuple(Interval), since: int | None = None
     ) -> dict[Interval, pl.DataFrame]:
