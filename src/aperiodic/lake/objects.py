@@ -125,7 +125,10 @@ _PART_COUNTS: Final = (
     .where(objects.c.is_current, objects.c.kind == ObjectKind.TICK_PARTS)
     .group_by(*_PARTS_OF)
 )
-_APPENDED: Final = select(objects.c.id).where(objects.c.sha256 == bindparam("sha256"), _OF_DAY).limit(1)
+# Nothing but the digest is asked for: with the day SQLite would go through all parts of the day.
+_WITH_DIGEST: Final = select(objects.c.dataset, objects.c.exchange, objects.c.symbol, objects.c.period).where(
+    OF_PARTS, objects.c.sha256 == bindparam("sha256")
+)
 _CURRENT: Final = select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period)
 # Without an order: PostgreSQL would read all of an instrument in the order of the index for it.
 _BETWEEN: Final = select(objects).where(
@@ -339,8 +342,9 @@ def part_counts(connection: Connection) -> dict[tuple[str, str, str, str], int]:
 def was_appended(connection: Connection, key: ObjectKey, sha256: str) -> bool:
     """Whether a part with this content was ever appended to the day of a part."""
     day = key.period[: -len("-000000")]
-    asked = {**_named(key), "sha256": sha256, "first": f"{day}-", "last": f"{day}-~"}
-    return connection.execute(_APPENDED, asked).first() is not None
+    series = (key.dataset, key.exchange, key.symbol)
+    rows = connection.execute(_WITH_DIGEST, {"sha256": sha256})
+    return any((*own,) == series and period.startswith(f"{day}-") for *own, period in rows)
 
 
 def latest_revision(connection: Connection, key: ObjectKey) -> int:

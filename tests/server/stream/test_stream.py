@@ -212,6 +212,26 @@ def test_rows_since_a_time_come_again_before_new_ones(api: Api, hub: LiveHub) ->
         assert received(client)["data"]["time"] == T + 3 * MINUTE
 
 
+def test_more_rows_come_again_than_a_client_may_leave_unread(api: Api, hub: LiveHub) -> None:
+    """Of two channels with more than that each; the second would follow while the first is not read."""
+    times = {"trade_size": range(900, 4_900), "updownticks": range(900, 4_900)}
+    for dataset, numbers in times.items():
+        rows = [row(number, dataset=dataset, words="x" * 6_000) for number in numbers]
+        for begin in range(0, len(rows), 500):
+            hub.tell(rows[begin : begin + 500])
+        tell_before(api, hub, [row(4_900, dataset=dataset)])
+    with opened(api) as client:
+        asked = [f"{dataset}.binance-futures.1m" for dataset in times]
+        answer = ask(client, op="subscribe", id="s1", channels=asked, since=T + 900 * MINUTE)
+        assert answer["replayed"] is True
+        found = [received(client) for _ in range(2 * 4_001)]
+        for dataset in times:
+            own = [each["data"]["time"] for each in found if each["channel"].startswith(dataset)]
+            assert own == [T + number * MINUTE for number in range(900, 4_901)]
+        hub.tell([row(4_901, dataset="updownticks")])
+        assert received(client)["data"]["time"] == T + 4_901 * MINUTE
+
+
 def test_a_server_that_ends_says_so(tmp_path: Path) -> None:
     with ExitStack() as ending:
         other = ending.enter_context(serving(tmp_path))

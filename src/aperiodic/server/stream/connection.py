@@ -30,6 +30,13 @@ _MOST_MESSAGE: Final = 1 << 18
 MOST_MESSAGES: Final = 120
 """Messages of a client in a minute."""
 _MINUTE_S: Final = 60.0
+_LITTLE_BYTES: Final = 1 << 20
+_REPLAYED_AT_ONCE: Final = 1_000
+"""Rows that are written together of those that are told again."""
+_REPLAYS_S: Final = 120.0
+"""Rows that come meanwhile are remembered for longer."""
+_LOOK_S: Final = 0.01
+_UNREAD_S: Final = 20.0
 _QUEUED_BYTES: Final = 4 << 20
 """Bytes that a client may leave unread; then it is let go with 1013 and begins again."""
 _HEARTBEAT_S: Final = 20.0
@@ -230,7 +237,7 @@ class StreamConnection(asyncio.Protocol):
 
     async def _replay(self, answer: dict[str, Any], channels: list[Channel], since: int) -> None:
         """Tell what was missed since a time, then let new rows follow; nothing is told twice and nothing is left out."""
-        replayed = True
+        replayed, began = True, time.monotonic()
         await self._service.fanout.settle()
         try:
             found = {
@@ -241,21 +248,40 @@ class StreamConnection(asyncio.Protocol):
         except Exception:  # noqa: BLE001 - whatever the store says: new rows go on all the same
             found, replayed = {channel.name: [] for channel in channels}, False
         self._tell(answer | {"replayed": replayed})
-        # From here to the end nothing else runs: what comes meanwhile comes after it.
         for channel in channels:
             told = found[channel.name]
+            # As fast as the client reads: what is written at once beyond that would be more than it may leave unread.
+            for begin in range(0, len(told), _REPLAYED_AT_ONCE):
+                await self._drained()
+                rows = told[begin : begin + _REPLAYED_AT_ONCE]
+                self.send(b"".join(framed(row_message(channel.name, row)) for row in rows))
+            await self._drained()
+            if time.monotonic() - began > _REPLAYS_S:
+                self.lose()  # rows of meanwhile may be forgotten; the client begins again with what it has
+                return
+            # From here on nothing else runs until the channel is entered: what comes meanwhile comes after it.
             newest = newest_times(told)
             had = {(row.symbol, row.time, row.revision) for row in told}
-            told += [
+            more = [
                 row
                 for row in self._service.fanout.kept(channel, since)
                 if (row.symbol, row.time, row.revision) not in had
                 and (row.revision or row.time > newest.get(row.symbol, -1))
             ]
-            if told:
-                self.send(b"".join(framed(row_message(channel.name, row)) for row in told))
+            if more:
+                self.send(b"".join(framed(row_message(channel.name, row)) for row in more))
             if channel.name in self._channels:
-                self._service.fanout.enter(self, channel, since, newest_times(told))
+                self._service.fanout.enter(self, channel, since, newest_times(told + more))
+
+    async def _drained(self) -> None:
+        """Wait until little is unread; a client that reads nothing for long is let go."""
+        least, since = self.queued, time.monotonic()
+        while self.queued > _LITTLE_BYTES and not self._closing:
+            await asyncio.sleep(_LOOK_S)
+            if self.queued < least:
+                least, since = self.queued, time.monotonic()
+            elif time.monotonic() - since > _UNREAD_S:
+                self.close(SLOW, "rows are not read fast enough")
 
     def _unsubscribe(self, message: dict[str, Any]) -> None:
         gone, rejected = [], []

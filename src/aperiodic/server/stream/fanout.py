@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict, defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from aperiodic.server.middleware.prometheus import Monitoring
 
 __all__ = ["Fanout", "Reader", "framed", "row_message"]
+
+_COMES_BACK_S: Final = 10.0
+"""So long after its readers have gone a bar below a minute is still made: they may only have lost their connection."""
 
 _KEPT_US: Final = 180_000_000
 _MOST_KEPT: Final = 200_000
@@ -118,6 +122,7 @@ class Fanout:
         self._up_to_date = asyncio.Event()
         self._began = now_us()
         self._seconds: Seconds = frozenset()
+        self._lately: dict[tuple[str, ...], float] = {}
         self._waiting: deque[LiveRow] | None = None
         self._making_up: asyncio.Task[None] | None = None
 
@@ -158,11 +163,21 @@ class Fanout:
         """Let a reader have no more rows of some channels."""
         for channel in channels:
             self._readers[channel.series].pop((reader, channel.name), None)
-        self._seconds = frozenset(
-            (dataset, interval)
-            for (dataset, _, interval, _), readers in self._readers.items()
-            if readers and Interval(interval).sub_minute
+        before, self._seconds = (
+            self._seconds,
+            frozenset(
+                (dataset, interval)
+                for (dataset, _, interval, _), readers in self._readers.items()
+                if readers and Interval(interval).sub_minute
+            ),
         )
+        self._lately |= dict.fromkeys(before - self._seconds, time.monotonic())
+
+    def _read_lately(self) -> Seconds:
+        """Return the bars below a minute that are read, and those whose readers may only have lost their connection."""
+        now = time.monotonic()
+        self._lately = {bars: left for bars, left in self._lately.items() if now - left < _COMES_BACK_S}
+        return self._seconds | self._lately.keys()
 
     def snapshot(self, channel: Channel) -> Iterator[bytes]:
         """Yield the newest row of each symbol of a channel, as frames."""
@@ -234,9 +249,9 @@ class Fanout:
         """Deliver what can be missing, then what has come meanwhile; who cannot be told begins again."""
         rows: list[LiveRow] = []
         lost: list[LiveSeries] = []
-        for series, time in since.items():
+        for series, begin in since.items():
             try:
-                found = await asyncio.to_thread(self.missed, Channel("", series, None), time)
+                found = await asyncio.to_thread(self.missed, Channel("", series, None), begin)
             except Exception:  # noqa: BLE001 - whatever the store says
                 lost.append(series)
             else:
@@ -320,7 +335,7 @@ class Fanout:
             self._receive,
             self._over.is_set,
             self._over.wait,
-            lambda: self._seconds,
+            self._read_lately,
             lambda: self._soon(self._up_to_date.set),
         )
 
