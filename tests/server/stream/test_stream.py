@@ -219,7 +219,8 @@ def test_more_rows_come_again_than_a_client_may_leave_unread(api: Api, hub: Live
         rows = [row(number, dataset=dataset, words="x" * 6_000) for number in numbers]
         for begin in range(0, len(rows), 500):
             hub.tell(rows[begin : begin + 500])
-        tell_before(api, hub, [row(4_900, dataset=dataset)])
+        hub.tell([row(4_900, dataset=dataset)])
+    tell_before(api, hub, [row(4_900, dataset="run_structure")])
     with opened(api) as client:
         asked = [f"{dataset}.binance-futures.1m" for dataset in times]
         answer = ask(client, op="subscribe", id="s1", channels=asked, since=T + 900 * MINUTE)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aperiodic.engine.open_days.publishing import MonthsBefore
     from aperiodic.market import Exchange, Symbol
 
-__all__ = ["LiveBars", "looks_back"]
+__all__ = ["LiveBars"]
 
 _TOLD_AT_START_US: Final = FILES_LAG_US
 """Bars that ended so long before the first look are told: the files of open days lag by less, so nothing is between."""
@@ -161,7 +161,7 @@ class LiveBars:
             if not wanted:
                 continue
             # Fields but those that look back are expressions of their own row, whatever its length and clock.
-            frame = None if looks_back(dataset) else dataset_frame(dataset, whole)
+            frame = None if _looks_back(dataset) else dataset_frame(dataset, whole)
             rows: list[LiveRow] = []
             place = 0
             for kind, parts in kinds.items():
@@ -195,7 +195,7 @@ class LiveBars:
                     kind, parts = (clock, interval, dataset.family), [(owner, bars)]
                     frame = (
                         self._of_months(dataset, kind, parts, bars, instruments)
-                        if looks_back(dataset)
+                        if _looks_back(dataset)
                         else dataset_frame(dataset, bars)
                     )
                     yield list(self._rows(dataset, kind, parts, frame))
@@ -218,8 +218,7 @@ class LiveBars:
                 continue
             state.fold(told.folded_to, seconds=True)  # all its events are here
             for family, interval, edge in state.go_on_from(told):
-                since = max(each.known_since(family, interval) for each in (told, state))
-                before, after = (each.bars_since(family, interval, since) for each in (told, state))
+                before, after = (each.bars_since(family, interval, begin) for each in (told, state))
                 if after is None:
                     continue
                 after = after.filter(pl.col(TIME_COLUMN).to_physical() < edge)
@@ -279,7 +278,7 @@ class LiveBars:
     ) -> Iterator[LiveRow]:
         """Yield rows of bars once more; of datasets that look back over the month those of later bars too."""
         for dataset in datasets_of(kind[2]):
-            wanted = later if looks_back(dataset) else bars
+            wanted = later if _looks_back(dataset) else bars
             if wanted.height:
                 yield from self._dataset_again(dataset, owner, states, kind, wanted)
 
@@ -291,7 +290,7 @@ class LiveBars:
             key = (owner, clock, interval, dataset.id, time)
             self._revisions[key] = self._revisions.get(key, FIRST) + 1
         parts = [(owner, bars)]
-        if looks_back(dataset):
+        if _looks_back(dataset):
             frame = self._of_month_again(dataset, kind, owner, bars, states)
         else:
             frame = dataset_frame(dataset, bars)
@@ -410,6 +409,6 @@ def _of_families(seconds: Seconds) -> set[tuple[Family, Interval]]:
     return {(DATASETS[dataset].family, Interval(interval)) for dataset, interval in seconds}
 
 
-def looks_back(dataset: Dataset) -> bool:
+def _looks_back(dataset: Dataset) -> bool:
     """Whether fields of a dataset look back over the month."""
     return any(isinstance(field.value, MonthProduct) for field in dataset.fields)

@@ -6,10 +6,8 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aperiodic.catalog import Family
-from aperiodic.engine.families import datasets_of
 from aperiodic.engine.handover import HandedOver
-from aperiodic.engine.live.bars import LiveBars, looks_back
+from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.board import families_on_board
 from aperiodic.engine.live.gaps import KnownGaps
 from aperiodic.engine.live.gathering import Gathering
@@ -24,6 +22,7 @@ from aperiodic.market.time import day_at, now_us
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from aperiodic.catalog import Family
     from aperiodic.engine.handover import Announced
     from aperiodic.engine.handover.receiver import Track
     from aperiodic.engine.live.rows import LiveRow, Seconds
@@ -42,10 +41,6 @@ _COMMITTED_WITHIN_US: Final = 30_000_000
 """A day is read anew only where files hold all but the ticks of this time: so long ago they are remembered."""
 _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *UNUSABLE})
 _LONGER_WAIT_US: Final = 2_000_000
-_JOINED: Final = frozenset(
-    family for family in Family if not any(looks_back(dataset) for dataset in datasets_of(family))
-)
-"""Of these nobody asks for bars of seconds that were told long ago."""
 _BEHIND_US: Final = 10_000_000
 """For so long at most the open days lack ticks of which bars of a second were told."""
 _AT_ONCE: Final = 5
@@ -120,7 +115,6 @@ class LiveMaker:
             lake,
             now,
             hold_us=hold_us,
-            joined=_JOINED,
             settle=self._settle,
             read_anew=self._correct,
             exchanges=exchanges,

@@ -33,7 +33,7 @@ FILES_LAG_US: Final = 120_000_000
 """The files of open days have bars that ended so long ago."""
 
 _SECONDS_US: Final = 900_000_000
-"""For so long bars of seconds are remembered where their families are joined."""
+"""For so long bars of seconds are remembered of a clock that has none below a minute; they take much memory."""
 
 _TAIL_US: Final = 45_000_000
 """For so long ticks are remembered, to know those that come twice."""
@@ -63,7 +63,6 @@ class DayState:
         clock: Clock,
         begin: int,
         before: Callable[[FamilyKernel], Mapping[Stream, pl.DataFrame]],
-        joined: Collection[Family] = (),
     ) -> None:
         """Begin a day.
 
@@ -72,7 +71,6 @@ class DayState:
             clock: Which time orders the ticks.
             begin: Begin of the day, µs.
             before: Returns the latest events before the day that a kernel looks back on.
-            joined: Families of which bars below a minute are not wanted for long; those of seconds take much memory.
         """
         self.begin = begin
         self.folded_to = begin
@@ -87,7 +85,6 @@ class DayState:
         self._last: dict[Family, int] = {}
         self._published: dict[tuple[Family, Interval], int] = {}
         self._taken: dict[tuple[Family, Interval], int] = {}
-        self._joined = frozenset(joined)
         self._joined_to = begin
 
     def add(self, stream: Stream, ticks: pl.DataFrame, *, told: bool = False) -> None:
@@ -157,17 +154,13 @@ class DayState:
         self._join()
 
     def _join(self) -> None:
-        """Let bars of a minute take the place of those of seconds that are old."""
+        """Let bars of a minute take the place of those of seconds that are old, where nobody can ask for those."""
         edge = self.folded_to - _SECONDS_US
         edge -= edge % Interval.M5.microseconds
-        if edge > self._joined_to:
+        if edge > self._joined_to and not any(interval.sub_minute for interval in self._clock.intervals):
             self._joined_to = edge
-            for family in self._joined & self._days.keys():
-                self._days[family].join_seconds(edge)
-
-    def known_since(self, family: Family, interval: Interval) -> int:
-        """Return from when on, µs, bars of a family are here."""
-        return self._joined_to if interval.sub_minute and family in self._joined else self.begin
+            for day in self._days.values():
+                day.join_seconds(edge)
 
     def closed_bars(self, *, sub_minute: bool) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
         """Yield the bars that are over, of families and intervals of which more are over than the last time.
@@ -214,7 +207,7 @@ class DayState:
             if interval.sub_minute is (seconds is None):
                 continue
             edge = self.folded_to - self.folded_to % interval.microseconds
-            since = max(self._taken.get((family, interval), self.begin), self.known_since(family, interval))
+            since = self._taken.get((family, interval), self.begin)
             if edge <= since:
                 continue
             if seconds is not None and interval not in seconds:
@@ -282,7 +275,6 @@ class DayState:
         day = self._days.get(family)
         if day is None:
             return None
-        since = max(since, self.known_since(family, interval))
         bars = _before(day.finish([interval], since)[interval], edge)
         return bars if bars.height else None
 

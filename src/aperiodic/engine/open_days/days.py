@@ -16,7 +16,6 @@ from aperiodic.market.time import day_at
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from aperiodic.catalog import Family
     from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.market import Clock
@@ -45,7 +44,6 @@ class OpenDays:
         now: Callable[[], int],
         *,
         hold_us: int = HOLD_US,
-        joined: Collection[Family] = (),
         settle: Callable[[Instrument], object] = lambda _key: None,
         read_anew: Callable[[Instrument, Mapping[tuple[Clock, int], DayState]], object] = lambda _key, _states: None,
         found: Callable[[ObjectRecord], object] = lambda _record: None,
@@ -57,7 +55,6 @@ class OpenDays:
             lake: The installation.
             now: Tells the time, µs.
             hold_us: So long events of the exchange clock wait for others that come later, µs.
-            joined: Families of which nobody wants bars below a minute for long; see `OpenInstrument`.
             settle: Called with an instrument before it takes what is in files, or is read anew.
             read_anew: Takes an instrument that was read anew, and its states before.
             found: Takes every object of ticks that is new, and at the start those of days that are over.
@@ -69,7 +66,6 @@ class OpenDays:
         self._lake = lake
         self._now = now
         self._hold_us = hold_us
-        self._joined = joined
         self._settle = settle
         self._read_anew = read_anew
         self._found = found
@@ -196,7 +192,7 @@ class OpenDays:
             yesterday = day_at(self.today - 1).isoformat()
             held = self._lake.current(ObjectKind.TICK_PARTS, exchange=key[0], symbol=str(key[1]))
             is_open = any(part.key.period.startswith(yesterday) for part in held)
-            self.instruments[key] = OpenInstrument(self._lake, *key, self.today - is_open, self._hold_us, self._joined)
+            self.instruments[key] = OpenInstrument(self._lake, *key, self.today - is_open, self._hold_us)
             self.reload(key)
         return self.instruments[key]
 

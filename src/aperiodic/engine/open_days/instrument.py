@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from aperiodic.catalog import Family
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.normalising.closing import JOINED
 from aperiodic.engine.open_days.before import latest_before
@@ -20,7 +19,7 @@ from aperiodic.market import DAY_US, Clock, Interval, Source, Stream
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from aperiodic.engine.partials.kernel import FamilyKernel
     from aperiodic.lake import Lake, ObjectRecord
@@ -66,15 +65,7 @@ class OpenInstrument:
         over: Numbers of days that are published with their month.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        exchange: Exchange,
-        symbol: Symbol,
-        first_day: int,
-        hold_us: int = HOLD_US,
-        joined: Collection[Family] = (),
-    ) -> None:
+    def __init__(self, lake: Lake, exchange: Exchange, symbol: Symbol, first_day: int, hold_us: int = HOLD_US) -> None:
         """Begin without ticks; `reload` takes those that are there.
 
         Args:
@@ -83,8 +74,6 @@ class OpenInstrument:
             symbol: Instrument.
             first_day: Number of the first day that is not over.
             hold_us: So long events of the exchange clock wait for others that come later, µs.
-            joined: Families of which nobody wants bars below a minute, by arrival, for long; see `DayState`. By the
-                exchange's clock there are none.
         """
         self.states: dict[tuple[Clock, int], DayState] = {}
         self.seen = self.received = 0
@@ -95,7 +84,6 @@ class OpenInstrument:
         self._symbol = symbol
         self._first_day = first_day
         self._hold_us = hold_us
-        self._joined = {Clock.EXCHANGE: frozenset(Family), Clock.TRUE: frozenset(joined)}
         self._patient = False
 
     @property
@@ -227,7 +215,7 @@ class OpenInstrument:
         state = self.states.get((clock, begin))
         if state is None:
             before = partial(self._before, clock, begin)
-            state = self.states[clock, begin] = DayState(self._exchange, clock, begin, before, self._joined[clock])
+            state = self.states[clock, begin] = DayState(self._exchange, clock, begin, before)
         return state
 
     def _before(self, clock: Clock, begin: int, kernel: FamilyKernel) -> Mapping[Stream, pl.DataFrame]:
