@@ -279,7 +279,9 @@ def main() -> None:
                 server.execute("ALTER SYSTEM SET maintenance_work_mem = '512MB'")
                 server.execute("SELECT pg_reload_conf()")
             home = folder / name
-            lake = ending.enter_context(closing(Lake.open(Settings(home=home, store=None, ledger=ledger), to_restore=True)))
+            lake = ending.enter_context(
+                closing(Lake.open(Settings(home=home, store=None, ledger=ledger), to_restore=True))
+            )
             began = time.monotonic()
 
             def report(step: str, began: float = began) -> None:
