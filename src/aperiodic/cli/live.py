@@ -73,7 +73,7 @@ def _make(lake: Lake, settings: LiveSettings, over: threading.Event, exchanges: 
                 exchanges=exchanges,
             )
             while not over.is_set():
-                if not maker.is_telling:
+                if not maker.is_telling or maker.waits:
                     receiver.wait(_WAIT_S)
                 maker.round(receiver.take())
                 if now_us() - told >= _TOLD_EVERY_US:

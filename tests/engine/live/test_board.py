@@ -12,7 +12,7 @@ from tests.engine.importing.frames import mark, quote, trade
 from tests.engine.importing.segments import T, Writer, opened, over
 from tests.engine.live import comparing
 from tests.engine.live.comparing import Reader, compare
-from tests.engine.live.test_clock_step import arrivals, wrong_rows
+from tests.engine.live.test_clock_step import record, wrong_rows
 from tests.engine.live.test_handover import STREAMS, Installation, published
 from tests.engine.open_days.test_open_days import BEGIN, SECOND, rows
 from tests.lakes import BTC, VENUE
@@ -284,16 +284,7 @@ def test_rows_end_as_the_published_ones_when_the_clock_is_set(
 ) -> None:
     writer, parts = Writer(lake.home, VENUE), Installation(lake)
     parts.maker._seconds = lambda: WANTED
-    writer.block(opened(0, "a1", *STREAMS[:2]))
-    for at, batch in arrivals(shift, back_at):
-        writer.block(*batch)
-        parts.clock.now = (T + at) * 1_000
-        parts.read(commit=at % 2_000 == 0)
-        parts.make()
-    parts.read(commit=True)
-    for _ in range(3):  # what came late is read in, and told
-        parts.clock.now += 1_200_000_000
-        parts.make()
+    record(writer, parts, shift, back_at)
     assert sum(boards) > 20
     build(lake)
     assert wrong_rows(parts.rows, published(lake)) == []

@@ -38,6 +38,20 @@ def arrivals(shift: int, back_at: int | None) -> Iterator[tuple[int, list[bytes]
         yield at, [over("a1", frame) for frame in (trade(at, t=at // 250), quote(at + 3))]
 
 
+def record(writer: Writer, parts: Installation, shift: int, back_at: int | None) -> None:
+    """Let all of it arrive and be told, and what came late be read in and told."""
+    writer.block(opened(0, "a1", *STREAMS[:2]))
+    for at, lines in arrivals(shift, back_at):
+        writer.block(*lines)
+        parts.clock.now = (T + at) * 1_000
+        parts.read(commit=at % 2_000 == 0)
+        parts.make()
+    parts.read(commit=True)
+    for _ in range(3):
+        parts.clock.now += 1_200_000_000
+        parts.make()
+
+
 def last_told(rows: list[LiveRow]) -> dict[tuple[Series, int], LiveRow]:
     return {((row.dataset, row.clock, row.interval), row.time): row for row in rows}
 
@@ -54,16 +68,7 @@ MORE = [(HOUR_MS, None), (-HOUR_MS, 45_000), (2_000, 31_000)]
 def test_rows_end_as_the_published_ones_when_the_clock_is_set(lake: Lake, shift: int, back_at: int | None) -> None:
     writer, parts = Writer(lake.home, VENUE), Installation(lake)
     parts.maker._seconds = lambda: ALL_SECONDS if SOAK > 1 else frozenset()
-    writer.block(opened(0, "a1", *STREAMS[:2]))
-    for at, lines in arrivals(shift, back_at):
-        writer.block(*lines)
-        parts.clock.now = (T + at) * 1_000
-        parts.read(commit=at % 2_000 == 0)
-        parts.make()
-    parts.read(commit=True)
-    for _ in range(3):  # what came late is read in, and told
-        parts.clock.now += 1_200_000_000
-        parts.make()
+    record(writer, parts, shift, back_at)
     build(lake)
     bars = published(lake)
     assert wrong_rows(parts.rows, bars) == []

@@ -216,8 +216,7 @@ class LiveMaker:
         bars = self._gathering.bars(exchange, due.edge, families)
         if bars is None:
             return False
-        states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
-        for rows in self._live.of_board(bars, states):
+        for rows in self._live.of_board(bars, self._states):
             self._hand_out(rows)
         since = self._behind_since.setdefault(exchange, due.edge)
         if not due.may_wait or due.edge - since >= _BEHIND_US:
@@ -247,6 +246,10 @@ class LiveMaker:
 
     def _settle(self, owner: Instrument) -> None:
         self._gathering.settle(owner)
+
+    @property
+    def _states(self) -> dict[Instrument, dict[tuple[Clock, int], DayState]]:
+        return {owner: instrument.states for owner, instrument in self._days.instruments.items()}
 
     def _received(self) -> dict[Exchange, int]:
         return self._days.received_by_venue({} if self._track is None else self._track.received)
@@ -295,7 +298,7 @@ class LiveMaker:
         self._forget()
 
     def _tell(self, seconds: Seconds) -> None:
-        states = {owner: instrument.states for owner, instrument in self._days.instruments.items()}
+        states = self._states
         for rows in self._live.take_seconds(states, seconds):
             self._hand_out(rows)
         longer = self._live.take_longer(states)

@@ -61,12 +61,15 @@ class Bars:
         return self.first_since(min(before, last - last % Interval.M1.microseconds))
 
     def join(self, rows: int, merge: Merge) -> None:
-        """Let bars of a minute take the place of the first bars of a second; the room of the others is zeroed."""
-        minutes = merge_tree(self.filled[:rows], merge, Interval.M1)[Interval.M1]
+        """Let bars of a minute take the place of the first bars of a second."""
+        self.replace(rows, merge_tree(self.filled[:rows], merge, Interval.M1)[Interval.M1])
+
+    def replace(self, rows: int, bars: NDArray[np.void]) -> None:
+        """Let other bars, no more of them, take the place of the first ones; the room of the others is zeroed."""
         rest = self.filled[rows:].copy()
-        used = minutes.size + rest.size
-        self.room[: minutes.size] = minutes
-        self.room[minutes.size : used] = rest
+        used = bars.size + rest.size
+        self.room[: bars.size] = bars
+        self.room[bars.size : used] = rest
         self.room[used : self.used] = np.zeros((), self.room.dtype)
         self.used = used
 

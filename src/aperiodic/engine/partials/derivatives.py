@@ -192,10 +192,7 @@ class _Intervals:
         """Forget bars below a minute that start before a time, µs."""
         for interval, bars in self._bars.items():
             if interval.sub_minute:
-                rest = bars.filled[bars.first_since(before) :].copy()
-                bars.room[: rest.size] = rest
-                bars.room[rest.size : bars.used] = np.zeros((), bars.room.dtype)
-                bars.used = rest.size
+                bars.replace(bars.first_since(before), bars.room[:0])
 
     def finish(
         self,

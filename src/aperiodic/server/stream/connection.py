@@ -31,12 +31,14 @@ MOST_MESSAGES: Final = 120
 """Messages of a client in a minute."""
 _MINUTE_S: Final = 60.0
 _LITTLE_BYTES: Final = 1 << 20
+"""When no more is unread, more rows are told again."""
 _REPLAYED_AT_ONCE: Final = 1_000
 """Rows that are written together of those that are told again."""
 _REPLAYS_S: Final = 120.0
 """Rows that come meanwhile are remembered for longer."""
 _LOOK_S: Final = 0.01
 _UNREAD_S: Final = 20.0
+"""A client that reads nothing of them for so long is let go."""
 _QUEUED_BYTES: Final = 4 << 20
 """Bytes that a client may leave unread; then it is let go with 1013 and begins again."""
 _HEARTBEAT_S: Final = 20.0

@@ -122,7 +122,8 @@ class Fanout:
         self._up_to_date = asyncio.Event()
         self._began = now_us()
         self._seconds: Seconds = frozenset()
-        self._lately: dict[tuple[str, ...], float] = {}
+        self._left: dict[tuple[str, ...], float] = {}
+        """When the last reader of bars below a minute went."""
         self._waiting: deque[LiveRow] | None = None
         self._making_up: asyncio.Task[None] | None = None
 
@@ -163,21 +164,19 @@ class Fanout:
         """Let a reader have no more rows of some channels."""
         for channel in channels:
             self._readers[channel.series].pop((reader, channel.name), None)
-        before, self._seconds = (
-            self._seconds,
-            frozenset(
-                (dataset, interval)
-                for (dataset, _, interval, _), readers in self._readers.items()
-                if readers and Interval(interval).sub_minute
-            ),
+        before = self._seconds
+        self._seconds = frozenset(
+            (dataset, interval)
+            for (dataset, _, interval, _), readers in self._readers.items()
+            if readers and Interval(interval).sub_minute
         )
-        self._lately |= dict.fromkeys(before - self._seconds, time.monotonic())
+        # Another one in its place, for a thread may ask.
+        self._left = {**self._left, **dict.fromkeys(before - self._seconds, time.monotonic())}
 
     def _read_lately(self) -> Seconds:
         """Return the bars below a minute that are read, and those whose readers may only have lost their connection."""
-        now = time.monotonic()
-        self._lately = {bars: left for bars, left in self._lately.items() if now - left < _COMES_BACK_S}
-        return self._seconds | self._lately.keys()
+        since = time.monotonic() - _COMES_BACK_S
+        return self._seconds | {bars for bars, left in self._left.items() if left > since}
 
     def snapshot(self, channel: Channel) -> Iterator[bytes]:
         """Yield the newest row of each symbol of a channel, as frames."""
