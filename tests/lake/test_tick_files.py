@@ -95,26 +95,29 @@ def test_what_strayed_and_gave_way_is_not_found(lake: Lake) -> None:
     put(lake, [late])
     later = FIRST + timedelta(days=40)
     with begin_write(lake.engine) as connection:
-        assert ticks_around(connection, VENUE, str(BTC), later, later) == [late]
+        assert [file.path for file in ticks_around(connection, VENUE, str(BTC), later, later)] == [late.path]
         retire_object(connection, late.key, 9)
         assert ticks_around(connection, VENUE, str(BTC), later, later) == []
 
 
 def test_no_more_is_read_of_a_long_history_than_of_a_short_one(lake: Lake) -> None:
     day = FIRST + timedelta(days=DAYS - 1)
-    put(lake, (ticks(Stream.TRADES, FIRST + timedelta(days=number), (0, DAY_US)) for number in range(DAYS)))
+    put(lake, (ticks(Stream.TRADES, FIRST + timedelta(days=number), (0, DAY_US - 1)) for number in range(DAYS)))
+    put(lake, (ticks(Stream.FUNDING_RATE, FIRST + timedelta(days=number), (0, DAY_US)) for number in range(DAYS - 9)))
     asked: list[tuple[str, tuple[object, ...]]] = []
     event.listen(lake.engine, "before_cursor_execute", lambda *arguments: asked.append((arguments[2], arguments[3])))
     with lake.engine.connect() as connection:
-        found = ticks_around(connection, VENUE, str(BTC), day, day, [Stream.TRADES])
+        found = ticks_around(connection, VENUE, str(BTC), day, day, [Stream.TRADES, Stream.FUNDING_RATE])
         plans = [
             " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
             for statement, parameters in list(asked)
             if statement.startswith("SELECT")
         ]
-    assert len(found) == 3 + 3  # the day and two before it; three more before these
+    # The day and two before it; of what is looked back on and not among these, three more.
+    assert [file.stream for file in found] == ["funding_rate"] * 3 + ["trades"] * 3
     near = "kind=? AND exchange=? AND symbol=? AND dataset=? AND clock=? AND interval=? AND period"
-    assert f"ix_objects_current ({near}>? AND period<?)" in plans[0]
-    assert "ix_objects_stray (exchange=? AND symbol=? AND kind=?)" in plans[1]
-    assert [f"ix_objects_current ({near}<?)" in plan for plan in plans[2:]] == [True, True]
-    assert not any("TEMP B-TREE" in plan for plan in plans[1:])
+    around, before = plans
+    assert f"ix_objects_current ({near}>? AND period<?)" in around
+    assert "ix_objects_stray (exchange=? AND symbol=? AND kind=?)" in around
+    assert before.count(f"ix_objects_current ({near}<?)") == 2
+    assert not any("TEMP B-TREE" in plan for plan in plans)

@@ -3,44 +3,84 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from aperiodic.engine.day import DayTask, StreamFiles
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.fingerprints import bars_digest, digest
-from aperiodic.market import DAY_US, Clock, Source
-from aperiodic.market.time import day_at
+from aperiodic.market import DAY_US, Clock, Source, Stream
+from aperiodic.market.time import day_at, day_start_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
+    from datetime import date
 
     from aperiodic.catalog import Family
-    from aperiodic.lake import ObjectRecord
-    from aperiodic.market import Exchange, Stream, Symbol
+    from aperiodic.lake.tick_files import TickFile
+    from aperiodic.market import Exchange, Symbol
 
-__all__ = ["common_source", "day_tasks"]
+__all__ = ["InstrumentTicks", "common_source"]
 
 
-def day_tasks(
-    family: Family, exchange: Exchange, symbol: Symbol, streams: Mapping[Stream, Sequence[ObjectRecord]]
-) -> Iterator[DayTask]:
-    """Yield the task of every day on which the family's driving stream has events, on either clock.
+class InstrumentTicks:
+    """Tick files of an instrument, by what its days are made from.
 
     Args:
-        family: Which datasets.
         exchange: Venue.
         symbol: Instrument.
-        streams: Tick files by stream, in order of days.
+        files: Its tick files, by stream in order of days.
     """
-    kernel = KERNELS[family]
-    index = {(clock, stream): _Index(streams.get(stream, ()), clock) for clock in Clock for stream in kernel.columns}
-    days = {number for clock in Clock for number in index[clock, family.driving].days}
-    for number in sorted(days):
+
+    def __init__(self, exchange: Exchange, symbol: Symbol, files: Iterable[TickFile]) -> None:
+        self._exchange = exchange
+        self._symbol = symbol
+        streams: defaultdict[str, list[TickFile]] = defaultdict(list)
+        for file in files:
+            streams[file.stream].append(file)
+        self._indexes = {
+            (clock, stream): _Index(streams.get(stream, []), clock, stream) for clock in Clock for stream in Stream
+        }
+
+    def days(self, family: Family, first: date, last: date) -> Iterator[tuple[date, str]]:
+        """Yield what stands for the inputs of each day on which a family's driving stream has events, on either clock.
+
+        Args:
+            family: Which datasets.
+            first: First day.
+            last: Last day.
+
+        Returns:
+            Days, ascending, and digests of their ticks and of the kernel.
+        """
+        kernel = KERNELS[family]
+        own = bars_digest(family)
+        indexes = [
+            (self._indexes[clock, stream], stream in kernel.looks_back, kernel.looks_back.get(stream))
+            for clock in Clock
+            for stream in kernel.columns
+        ]
+        for number in sorted({day for clock in Clock for day in self._indexes[clock, family.driving].days}):
+            day = day_at(number)
+            if not first <= day <= last:
+                continue
+            names = [own]
+            for index, looks_back, limit in indexes:
+                names += index.names_within(number)
+                if looks_back:
+                    names += index.names_before(number, limit)
+            yield day, digest(names)
+
+    def task(self, family: Family, day: date, fingerprint: str) -> tuple[DayTask, int]:
+        """Return the task of a day that `days` yielded, and the bytes of its inputs."""
+        number = day_start_us(day) // DAY_US
+        kernel = KERNELS[family]
         records = {
             clock: {
                 stream: (
-                    index[clock, stream].within(number),
-                    index[clock, stream].before(number, kernel.looks_back[stream])
+                    self._indexes[clock, stream].within(number),
+                    self._indexes[clock, stream].before(number, kernel.looks_back[stream])
                     if stream in kernel.looks_back
                     else [],
                 )
@@ -54,18 +94,11 @@ def day_tasks(
             for within, earlier in chosen.values()
             for file in (*within, *earlier)
         }
-        names = [
-            f"{clock} {stream} {role} {file.key.period} {file.sha256}"
-            for clock, chosen in records.items()
-            for stream, (within, earlier) in chosen.items()
-            for role, files in (("day", within), ("before", earlier))
-            for file in files
-        ]
-        yield DayTask(
+        task = DayTask(
             family=family,
-            exchange=exchange,
-            symbol=symbol,
-            day=day_at(number),
+            exchange=self._exchange,
+            symbol=self._symbol,
+            day=day,
             files={
                 clock: {
                     stream: StreamFiles(tuple(file.path for file in within), tuple(file.path for file in earlier))
@@ -73,47 +106,67 @@ def day_tasks(
                 }
                 for clock, chosen in records.items()
             },
-            source=common_source(used.values()),
-            fingerprint=digest([bars_digest(family), *names]),
+            source=common_source(file.source for file in used.values()),
+            fingerprint=fingerprint,
         )
+        return task, sum(file.size for file in used.values())
 
 
-def common_source(records: Iterable[ObjectRecord]) -> Source:
-    """Return the source of all these objects, or that they are mixed."""
-    sources = {record.source for record in records}
-    return Source(sources.pop()) if len(sources) == 1 else Source.MIXED
+def common_source(sources: Iterable[str]) -> Source:
+    """Return the source of all, or that they are mixed."""
+    each = {*sources}
+    return Source(each.pop()) if len(each) == 1 else Source.MIXED
 
 
 class _Index:
     """Tick files of one stream by the days of one clock, so that a task is planned without looking at all files."""
 
-    def __init__(self, files: Sequence[ObjectRecord], clock: Clock) -> None:
-        self._ranges = {file.path: bounds for file in files if (bounds := _bounds(file, clock)) is not None}
-        self._by_end = sorted((file for file in files if file.path in self._ranges), key=self._end)
-        self._ends = [self._end(file) for file in self._by_end]
-        self.days: dict[int, list[ObjectRecord]] = {}
+    def __init__(self, files: Iterable[TickFile], clock: Clock, stream: Stream) -> None:
+        self._begins: dict[str, int] = {}
+        self.days: defaultdict[int, list[TickFile]] = defaultdict(list)
+        ended: list[tuple[int, TickFile]] = []
         for file in files:
-            first, last = self._ranges.get(file.path, (0, -1))
+            bounds = file[6:8] if clock is Clock.EXCHANGE else file[8:10]
+            first, last = bounds
+            if first is None or last is None:
+                continue
+            self._begins[file.path] = first
+            ended.append((last, file))
             for number in range(first // DAY_US, last // DAY_US + 1):
-                self.days.setdefault(number, []).append(file)
+                self.days[number].append(file)
+        ended.sort(key=itemgetter(0))
+        self._by_end = [file for _, file in ended]
+        self._ends = [end for end, _ in ended]
+        self._named = f"{clock} {stream}"
+        self._names_within: dict[int, list[str]] = {}
+        self._names_before: dict[tuple[int, int | None], list[str]] = {}
 
-    def within(self, number: int) -> list[ObjectRecord]:
+    def within(self, number: int) -> list[TickFile]:
         """Files with events of the day, in order of days."""
         return self.days.get(number, [])
 
-    def before(self, number: int, limit: int | None) -> list[ObjectRecord]:
+    def before(self, number: int, limit: int | None) -> list[TickFile]:
         """Files that can hold the latest event before the day, at most `limit` µs before it."""
         begin = number * DAY_US
-        ended = self._by_end[: bisect_left(self._ends, begin)]
-        astride = [file for file in self.within(number) if self._ranges[file.path][0] < begin]
-        return [*(file for file in ended[-1:] if limit is None or self._end(file) >= begin - limit), *astride]
+        place = bisect_left(self._ends, begin)
+        astride = [file for file in self.within(number) if self._begins[file.path] < begin]
+        if place and (limit is None or self._ends[place - 1] >= begin - limit):
+            return [self._by_end[place - 1], *astride]
+        return astride
 
-    def _end(self, file: ObjectRecord) -> int:
-        return self._ranges[file.path][1]
+    def names_within(self, number: int) -> list[str]:
+        """What stands for `within` in a digest."""
+        names = self._names_within.get(number)
+        if names is None:
+            names = self._names_within[number] = self._names("day", self.within(number))
+        return names
 
+    def names_before(self, number: int, limit: int | None) -> list[str]:
+        """What stands for `before` in a digest."""
+        names = self._names_before.get((number, limit))
+        if names is None:
+            names = self._names_before[number, limit] = self._names("before", self.before(number, limit))
+        return names
 
-def _bounds(file: ObjectRecord, clock: Clock) -> tuple[int, int] | None:
-    first, last = (
-        (file.first_exchange, file.last_exchange) if clock is Clock.EXCHANGE else (file.first_local, file.last_local)
-    )
-    return None if first is None or last is None else (first, last)
+    def _names(self, role: str, files: Iterable[TickFile]) -> list[str]:
+        return [f"{self._named} {role} {file.period} {file.sha256}" for file in files]

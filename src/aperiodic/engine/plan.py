@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -16,16 +16,18 @@ from aperiodic.catalog import Family
 from aperiodic.engine.day import DayTask
 from aperiodic.engine.families import KERNELS, datasets_of
 from aperiodic.engine.fingerprints import dataset_digest, digest
-from aperiodic.engine.inputs import common_source, day_tasks
+from aperiodic.engine.inputs import InstrumentTicks, common_source
 from aperiodic.engine.month import MonthTask
-from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
-from aperiodic.lake.objects import current_objects, objects_between
+from aperiodic.lake import Lake, ObjectKey, ObjectKind
+from aperiodic.lake.made_files import days_made, months_made
 from aperiodic.lake.tick_files import ticks_around
 from aperiodic.lake.verify import not_whole
-from aperiodic.market import Exchange, Stream, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Sequence
+
+    from aperiodic.lake.made_files import MadeFile
+    from aperiodic.market import Exchange, Symbol
 
 __all__ = ["Plan", "Selection", "plan_days", "plan_months"]
 
@@ -33,6 +35,9 @@ Task = TypeVar("Task", DayTask, MonthTask)
 
 _FEW_MONTHS: Final = 3
 """So many months of bars are named one by one in a query; of more, all that is there is read."""
+
+_ALWAYS: Final = (date.min, date.max)
+_FAMILIES: Final = list(map(str, Family))
 
 _LOOKED_BACK_ON: Final = frozenset(
     stream for kernel in KERNELS.values() for stream, limit in kernel.looks_back.items() if limit is None
@@ -119,21 +124,22 @@ def plan_days(
         again: Whether all of them are out of date.
         broken: Paths of bars that are out of date, besides those that the store does not hold whole.
     """
-    streams = _ticks(lake, exchange, symbol, selection)
-    sizes = {record.path: record.size for records in streams.values() for record in records}
-    records = _made(lake, ObjectKind.DAY_BARS, exchange, symbol, selection, broken, again=again)
-    made = {record.key: record.fingerprint for record in records}
-    wanted = set()
+    days = selection.days or _ALWAYS
+    with lake.engine.connect() as connection:
+        files = ticks_around(connection, exchange, str(symbol), *days, _LOOKED_BACK_ON)
+        made = days_made(connection, exchange, str(symbol), _FAMILIES, *days)
+    ticks = InstrumentTicks(exchange, symbol, files)
+    anew = _anew(lake, made, broken, again=again)
+    fingerprints = {(file.dataset, file.period): "" if file.path in anew else file.fingerprint for file in made}
     tasks = []
     for family in KERNELS:
-        for task in day_tasks(family, exchange, symbol, streams):
-            if not selection.holds(task.day):
-                continue
-            key = ObjectKey.day_bars(family, exchange, symbol, task.day)
-            wanted.add(key)
-            if made.get(key) != task.fingerprint:
-                tasks.append((task, sum(sizes[path] for path in _inputs(task))))
-    return Plan(tasks, [key for key in made if key not in wanted])
+        for day, fingerprint in ticks.days(family, *days):
+            if fingerprints.pop((family, day.isoformat()), None) != fingerprint:
+                tasks.append(ticks.task(family, day, fingerprint))
+    stale = [
+        ObjectKey.day_bars(Family(family), exchange, symbol, date.fromisoformat(day)) for family, day in fingerprints
+    ]
+    return Plan(tasks, stale)
 
 
 def plan_months(
@@ -149,16 +155,23 @@ def plan_months(
 
     See `plan_days` for the arguments.
     """
-    published: dict[tuple[str, str], list[ObjectRecord]] = {}
-    for record in _made(lake, ObjectKind.BARS, exchange, symbol, selection, broken, again=again):
-        published.setdefault((record.key.dataset, record.key.period), []).append(record)
+    with lake.engine.connect() as connection:
+        days = days_made(connection, exchange, str(symbol), _FAMILIES, *(selection.days or _ALWAYS))
+        found = months_made(connection, exchange, str(symbol), selection.months)
+    bars = [file for file in found if selection.holds(_first_day(file.period))]
+    anew = _anew(lake, bars, broken, again=again)
+    published: defaultdict[tuple[str, str], list[MadeFile]] = defaultdict(list)
+    for file in bars:
+        published[file.dataset, file.period].append(file)
     tasks = []
-    for (family, period), members in _months(_selected(lake, ObjectKind.DAY_BARS, exchange, symbol, selection)):
+    for (family, period), group in groupby(days, key=lambda file: (file.dataset, file.period[:7])):
+        members = list(group)
+        digests = [file.sha256 for file in members]
         outdated = {}
         for dataset in datasets_of(Family(family)):
-            fingerprint = digest([dataset_digest(dataset), *(record.sha256 for record in members)])
-            made = published.pop((dataset.id, period), [])
-            if not _is_up_to_date(made, members, fingerprint):
+            fingerprint = digest([dataset_digest(dataset), *digests])
+            made = {"" if file.path in anew else file.fingerprint for file in published.pop((dataset.id, period), [])}
+            if made != ({fingerprint} if any(file.rows for file in members) else set()):
                 outdated[dataset.id] = fingerprint
         if outdated:
             task = MonthTask(
@@ -167,74 +180,21 @@ def plan_months(
                 exchange=exchange,
                 symbol=symbol,
                 month=_first_day(period),
-                days=tuple(record.path for record in members),
-                source=common_source(members),
+                days=tuple(file.path for file in members),
+                source=common_source(file.source for file in members),
             )
-            tasks.append((task, sum(record.size for record in members)))
-    return Plan(tasks, [record.key for records in published.values() for record in records])
+            tasks.append((task, sum(file.size for file in members)))
+    stale = [
+        ObjectKey(ObjectKind.BARS, file.dataset, exchange, str(symbol), file.clock, file.interval, file.period)
+        for files in published.values()
+        for file in files
+    ]
+    return Plan(tasks, stale)
 
 
-def _ticks(lake: Lake, exchange: Exchange, symbol: Symbol, selection: Selection) -> dict[Stream, list[ObjectRecord]]:
-    """Return the ticks that the bars of the selected days are made from, by stream in order of days."""
-    days = selection.days
-    with lake.engine.connect() as connection:
-        found = (
-            current_objects(connection, ObjectKind.TICKS, exchange=exchange, symbol=str(symbol))
-            if days is None
-            else ticks_around(connection, exchange, str(symbol), *days, _LOOKED_BACK_ON)
-        )
-    streams: defaultdict[Stream, list[ObjectRecord]] = defaultdict(list)
-    for record in found:
-        streams[Stream(record.key.dataset)].append(record)
-    return streams
-
-
-def _made(
-    lake: Lake,
-    kind: ObjectKind,
-    exchange: Exchange,
-    symbol: Symbol,
-    selection: Selection,
-    broken: Collection[str],
-    *,
-    again: bool,
-) -> list[ObjectRecord]:
-    """Return the current objects; those that have to be made anew are without fingerprint."""
-    records = _selected(lake, kind, exchange, symbol, selection)
-    anew = {record.path for record in records} if again else {*broken, *not_whole(lake.store, records)}
-    return [replace(record, fingerprint="") if record.path in anew else record for record in records]
-
-
-def _selected(
-    lake: Lake, kind: ObjectKind, exchange: Exchange, symbol: Symbol, selection: Selection
-) -> list[ObjectRecord]:
-    """Return the current objects of an instrument that belong to selected months."""
-    if kind is ObjectKind.DAY_BARS and (days := selection.days) is not None:
-        periods = (day.isoformat() for day in days)
-        with lake.engine.connect() as connection:
-            return objects_between(connection, kind, exchange, str(symbol), list(Family), *periods)
-    records = lake.current(kind, exchange=exchange, symbol=str(symbol), period=selection.months)
-    return [record for record in records if selection.holds(_first_day(record.key.period[:7]))]
-
-
-def _inputs(task: DayTask) -> set[str]:
-    """Return the paths of all ticks that a task reads."""
-    chosen = (files for streams in task.files.values() for files in streams.values())
-    return {path for files in chosen for path in (*files.day, *files.before)}
-
-
-def _months(days: list[ObjectRecord]) -> Iterator[tuple[tuple[str, str], list[ObjectRecord]]]:
-    def month(record: ObjectRecord) -> tuple[str, str]:
-        return record.key.dataset, record.key.period[:7]
-
-    for group, members in groupby(sorted(days, key=lambda record: (*month(record), record.key.period)), key=month):
-        yield group, list(members)
-
-
-def _is_up_to_date(made: list[ObjectRecord], days: list[ObjectRecord], fingerprint: str) -> bool:
-    if not any(day.rows for day in days):
-        return not made
-    return {record.fingerprint for record in made} == {fingerprint}
+def _anew(lake: Lake, made: Sequence[MadeFile], broken: Collection[str], *, again: bool) -> set[str]:
+    """Return the paths of what has to be made anew, whatever it was made from."""
+    return {file.path for file in made} if again else {*broken, *not_whole(lake.store, made)}
 
 
 def _first_day(period: str) -> date:

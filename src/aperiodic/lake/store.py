@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,7 +26,7 @@ from aperiodic.lake.layout import is_computed, is_content_of
 from aperiodic.lake.plain_files import open_plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 
 __all__ = ["Store", "StoredObject", "damaged"]
 
@@ -322,6 +324,28 @@ class Store:
                 yield {item["path"]: item["size"] for item in batch}
         except (BaseError, OSError) as error:
             raise _unavailable("a list of objects", error) from error
+
+    def sizes_in_folder(self, paths: Iterable[str]) -> dict[str, int] | None:
+        """Return the bytes of those objects that are there, by path; None where the store is no folder of this host.
+
+        To ask for thousands of files by name takes a tenth of the time of listing their folders.
+
+        Raises:
+            LakeError: `store_unavailable`.
+        """
+        if self._folder is None:
+            return None
+        sizes = {}
+        try:
+            for path in paths:
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    found = os.stat(f"{self._folder}/{path}")  # noqa: PTH116 - to make a path takes longer than to ask
+                    if stat.S_ISREG(found.st_mode):
+                        sizes[path] = found.st_size
+            self._folder.stat()  # all are missing where the folder itself is away
+        except OSError as error:
+            raise _unavailable("a list of objects", error) from error
+        return sizes
 
     def _absent(self, path: str) -> LakeError:
         """Return the error for an object that is not there: it is lost, or the whole folder is away."""

@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine, Row
 
-    from aperiodic.lake.objects import ObjectRecord
+    from aperiodic.lake.made_files import MadeFile
     from aperiodic.lake.store import Store
 
 __all__ = ["StoreReport", "not_whole", "verify_store"]
 
 _ROWS: Final = 5_000
 _ASKED: Final = 500
-_FEW_LISTS: Final = 4
 _LISTS_AT_ONCE: Final = 16
 _KEPT: Final = or_(objects.c.is_current, objects.c.kind.in_(SUPERSEDED_KEPT))
 """Objects that the store should have."""
@@ -104,28 +103,23 @@ def verify_store(
     return report
 
 
-def not_whole(store: Store, records: Sequence[ObjectRecord]) -> set[str]:
+def not_whole(store: Store, records: Sequence[MadeFile]) -> set[str]:
     """Return the paths of those objects that the store does not have, or has in another size.
 
-    Nothing is read but lists of the folders of their series.
+    Nothing is read of them: files of a folder are asked for their size, and of a bucket the series are listed.
 
     Raises:
         LakeError: `store_unavailable`.
     """
-    broken = {record.path: record.size for record in records}
-    prefixes = sorted({_folder_of_series(record.path) for record in records})
-    with ThreadPoolExecutor(min(_LISTS_AT_ONCE, len(prefixes) or 1)) as threads:
-        # Folders of this machine take microseconds, lists of a bucket many milliseconds.
-        listed = (
-            map(partial(_sizes_below, store), prefixes)
-            if len(prefixes) < _FEW_LISTS or store.url.startswith("file:")
-            else threads.map(partial(_sizes_below, store), prefixes)
-        )
-        for sizes in listed:
-            for path, size in sizes.items():
-                if broken.get(path) == size:
-                    del broken[path]
-    return set(broken)
+    wanted = {record.path: record.size for record in records}
+    held = store.sizes_in_folder(wanted)
+    if held is None:
+        held = {}
+        prefixes = sorted({_folder_of_series(record.path) for record in records})
+        with ThreadPoolExecutor(min(_LISTS_AT_ONCE, len(prefixes) or 1)) as threads:
+            for sizes in threads.map(partial(_sizes_below, store), prefixes):
+                held |= {path: size for path, size in sizes.items() if path in wanted}
+    return {path for path, size in wanted.items() if held.get(path) != size}
 
 
 def _sizes_below(store: Store, prefix: str) -> dict[str, int]:
