@@ -1,7 +1,7 @@
 """Measure how long it takes to plan a day of many instruments: `.venv/bin/python benchmarks/planning.py`.
 
-The ledger has a month of ticks of three streams, the ledger and the store (a local folder) the bars of all its days but the
-last: planning reads what there is of the month, compares digests, looks whether the store holds the bars whole, and finds
+The ledger has ticks of three streams up to a day of a month, the ledger and the store (a local folder) the bars of all days
+but that one: planning reads what there is of the month, compares digests, looks whether the store holds the bars whole, and finds
 the tasks of the last day.
 """
 
@@ -23,6 +23,7 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from aperiodic.engine.plan import Selection, plan_days
+from aperiodic.engine.plan_reading import DaysReader
 from aperiodic.lake import Lake, ObjectKey, Settings
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.schema import objects
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _EXCHANGE: Final = Exchange.BINANCE_FUTURES
-_DAYS: Final = [date(2026, 10, 1) + timedelta(days=number) for number in range(31)]
+_FIRST: Final = date(2026, 10, 1)
 _STREAMS: Final = (Stream.TRADES, Stream.QUOTES, Stream.BOOK)
 _SIZE: Final = 1_000
 _ROWS_AT_ONCE: Final = 1_000
@@ -55,14 +56,15 @@ def _enter(lake: Lake, rows: Sequence[dict[str, Any]]) -> None:
             connection.execute(insert(objects), rows[begin : begin + _ROWS_AT_ONCE])
 
 
-def fill(lake: Lake, home: Path, symbols: Iterable[Symbol]) -> None:
+def fill(lake: Lake, home: Path, symbols: Iterable[Symbol], last: date) -> None:
     """Enter ticks of all days, and bars of all but the last, which the store has too."""
+    days = [_FIRST + timedelta(days=number) for number in range(last.day)]
     for number, symbol in enumerate(symbols):
         _enter(
             lake,
             [
                 _row(ObjectKey.ticks(stream, _EXCHANGE, symbol, day), day, f"{number:032d}{day.day:032d}", "")
-                for day in _DAYS
+                for day in days
                 for stream in _STREAMS
             ],
         )
@@ -73,8 +75,8 @@ def fill(lake: Lake, home: Path, symbols: Iterable[Symbol]) -> None:
                 task.fingerprint,
                 task.fingerprint,
             )
-            for task, _ in plan_days(lake, _EXCHANGE, symbol, Selection(end=_DAYS[-1])).tasks
-            if task.day != _DAYS[-1]
+            for task, _ in plan_days(lake, _EXCHANGE, symbol, Selection(end=last)).tasks
+            if task.day != last
         ]
         _enter(lake, rows)
         for row in rows:
@@ -84,15 +86,16 @@ def fill(lake: Lake, home: Path, symbols: Iterable[Symbol]) -> None:
                 made.truncate(_SIZE)
 
 
-def measure(name: str, lake: Lake, symbols: Sequence[Symbol]) -> None:
+def measure(name: str, lake: Lake, symbols: Sequence[Symbol], last: date) -> None:
     """Plan the last day, and print how long that took."""
-    day = Selection(start=_DAYS[-1], end=_DAYS[-1])
+    day = Selection(start=last, end=last)
     began, worked, found = time.perf_counter(), time.process_time(), 0
+    reader = DaysReader(lake, day.days, [(_EXCHANGE, str(symbol)) for symbol in symbols])
     for symbol in symbols:
-        found += len(plan_days(lake, _EXCHANGE, symbol, day).tasks)
+        found += len(plan_days(lake, _EXCHANGE, symbol, day, reader=reader).tasks)
     took, worked = time.perf_counter() - began, time.process_time() - worked
     print(
-        f"{name}: a day of {len(symbols):,} instruments planned in {took:.2f} s, {worked:.2f} s of it our processor time;"
+        f"{name}: day {last.day} of a month of {len(symbols):,} instruments planned in {took:.2f} s, {worked:.2f} s of it our processor time;"
         f" {found:,} tasks"
     )
 
@@ -101,8 +104,10 @@ def main() -> None:
     """Fill and measure."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--instruments", type=int, default=2_000)
+    asked.add_argument("--day", type=int, default=31, help="of the month, which has no days after it")
     asked.add_argument("--on", choices=("sqlite", "postgresql", "both"), default="both")
     given = asked.parse_args()
+    last = _FIRST.replace(day=given.day)
     symbols = [Symbol.parse(f"perpetual-C{number:05d}-USDT:USDT") for number in range(given.instruments)]
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}", flush=True)
     for name in ("sqlite", "postgresql") if given.on == "both" else (given.on,):
@@ -113,11 +118,11 @@ def main() -> None:
 
                 ledger = ending.enter_context(postgres_server()).new_database()
             lake = ending.enter_context(closing(Lake.open(Settings(home=home, ledger=ledger))))
-            fill(lake, home, symbols)
+            fill(lake, home, symbols, last)
             with lake.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("ANALYZE objects"))
             for _ in range(3):
-                measure(name, lake, symbols)
+                measure(name, lake, symbols, last)
 
 
 if __name__ == "__main__":

@@ -95,9 +95,11 @@ def test_what_strayed_and_gave_way_is_not_found(lake: Lake) -> None:
     put(lake, [late])
     later = FIRST + timedelta(days=40)
     with begin_write(lake.engine) as connection:
-        assert [file.path for file in ticks_around(connection, VENUE, str(BTC), later, later)] == [late.path]
+        assert [file.path for file in ticks_around(connection, VENUE, [str(BTC)], later, later)[str(BTC)]] == [
+            late.path
+        ]
         retire_object(connection, late.key, 9)
-        assert ticks_around(connection, VENUE, str(BTC), later, later) == []
+        assert ticks_around(connection, VENUE, [str(BTC)], later, later) == {}
 
 
 def test_no_more_is_read_of_a_long_history_than_of_a_short_one(lake: Lake) -> None:
@@ -107,7 +109,8 @@ def test_no_more_is_read_of_a_long_history_than_of_a_short_one(lake: Lake) -> No
     asked: list[tuple[str, tuple[object, ...]]] = []
     event.listen(lake.engine, "before_cursor_execute", lambda *arguments: asked.append((arguments[2], arguments[3])))
     with lake.engine.connect() as connection:
-        found = ticks_around(connection, VENUE, str(BTC), day, day, [Stream.TRADES, Stream.FUNDING_RATE])
+        asked_for = [str(BTC), "perpetual-ETH-USDT:USDT"], day, day, [Stream.TRADES, Stream.FUNDING_RATE]
+        (found,) = ticks_around(connection, VENUE, *asked_for).values()
         plans = [
             " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
             for statement, parameters in list(asked)
@@ -116,7 +119,7 @@ def test_no_more_is_read_of_a_long_history_than_of_a_short_one(lake: Lake) -> No
     # The day and two before it; of what is looked back on and not among these, three more.
     assert [file.stream for file in found] == ["funding_rate"] * 3 + ["trades"] * 3
     near = "kind=? AND exchange=? AND symbol=? AND dataset=? AND clock=? AND interval=? AND period"
-    around, before = plans
+    around, _older, before = plans
     assert f"ix_objects_current ({near}>? AND period<?)" in around
     assert "ix_objects_stray (exchange=? AND symbol=? AND kind=?)" in around
     assert before.count(f"ix_objects_current ({near}<?)") == 2

@@ -19,6 +19,7 @@ from aperiodic.engine.executors.seam import stream
 from aperiodic.engine.executors.tasks import DAY_REASON, Job
 from aperiodic.engine.parts import compact_ticks
 from aperiodic.engine.plan import Selection, plan_days, plan_months
+from aperiodic.engine.plan_reading import DaysReader
 from aperiodic.lake import Lake, LakeError, ObjectKind, Scope
 from aperiodic.market import Exchange, Symbol
 
@@ -159,6 +160,7 @@ class _Build:
         self._broken = broken
         self._again = again
         self._report = report
+        self._reader: DaysReader | None = None
         self._at_work: dict[tuple[Exchange, Symbol], _Instrument] = {}
         self._months_ready: deque[Job] = deque()
         self._days_ready: deque[Job] = deque()
@@ -169,6 +171,7 @@ class _Build:
         """Yield jobs: months whose days are done first, then days, planned when they are asked for; None: wait."""
         if len(instruments) > 1:
             self._tell(_INSTRUMENTS, total=len(instruments))
+        self._reader = DaysReader(self._lake, self._selection.days, instruments)
         following = iter(instruments)
         while True:
             if self._months_ready:
@@ -213,7 +216,7 @@ class _Build:
 
     def _plan_days(self, work: _Instrument) -> None:
         where = work.exchange, work.symbol, self._selection
-        plan = plan_days(self._lake, *where, again=work.again, broken=work.anew)
+        plan = plan_days(self._lake, *where, again=work.again, broken=work.anew, reader=self._reader)
         _commit(self._lake, [], replaces=plan.stale)
         self._enqueue(work, _DAYS, self._days_ready, plan.tasks)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
+from functools import cache
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.day import DayTask, StreamFiles
 from aperiodic.engine.families import KERNELS
@@ -40,10 +41,12 @@ class InstrumentTicks:
         for file in files:
             streams[file.stream].append(file)
         self._indexes = {
-            (clock, stream): _Index(streams.get(stream, []), clock, stream) for clock in Clock for stream in Stream
+            (clock, stream): _Index(streams[stream], clock, stream) if stream in streams else _NOTHING
+            for clock in Clock
+            for stream in Stream
         }
 
-    def days(self, family: Family, first: date, last: date) -> Iterator[tuple[date, str]]:
+    def days(self, family: Family, first: date, last: date) -> Iterator[tuple[date, str, str]]:
         """Yield what stands for the inputs of each day on which a family's driving stream has events, on either clock.
 
         Args:
@@ -52,25 +55,26 @@ class InstrumentTicks:
             last: Last day.
 
         Returns:
-            Days, ascending, and digests of their ticks and of the kernel.
+            Days, ascending, also as ISO 8601, and digests of their ticks and of the kernel.
         """
         kernel = KERNELS[family]
         own = bars_digest(family)
         indexes = [
-            (self._indexes[clock, stream], stream in kernel.looks_back, kernel.looks_back.get(stream))
+            (index, stream in kernel.looks_back, kernel.looks_back.get(stream))
             for clock in Clock
             for stream in kernel.columns
+            if (index := self._indexes[clock, stream]) is not _NOTHING
         ]
         for number in sorted({day for clock in Clock for day in self._indexes[clock, family.driving].days}):
-            day = day_at(number)
+            day, name = _day_of(number)
             if not first <= day <= last:
                 continue
-            names = [own]
+            parts = [own]
             for index, looks_back, limit in indexes:
-                names += index.names_within(number)
+                parts += index.digests_within.get(number, index.nothing_within)
                 if looks_back:
-                    names += index.names_before(number, limit)
-            yield day, digest(names)
+                    parts += index.digests_before(number, limit)
+            yield day, name, digest(parts)
 
     def task(self, family: Family, day: date, fingerprint: str) -> tuple[DayTask, int]:
         """Return the task of a day that `days` yielded, and the bytes of its inputs."""
@@ -137,9 +141,10 @@ class _Index:
         ended.sort(key=itemgetter(0))
         self._by_end = [file for _, file in ended]
         self._ends = [end for end, _ in ended]
-        self._named = f"{clock} {stream}"
-        self._names_within: dict[int, list[str]] = {}
-        self._names_before: dict[tuple[int, int | None], list[str]] = {}
+        name = f"{clock} {stream}"
+        self.nothing_within = [name]
+        self.digests_within = {number: [name, *(file.sha256 for file in files)] for number, files in self.days.items()}
+        """What stands for `within`."""
 
     def within(self, number: int) -> list[TickFile]:
         """Files with events of the day, in order of days."""
@@ -154,19 +159,17 @@ class _Index:
             return [self._by_end[place - 1], *astride]
         return astride
 
-    def names_within(self, number: int) -> list[str]:
-        """What stands for `within` in a digest."""
-        names = self._names_within.get(number)
-        if names is None:
-            names = self._names_within[number] = self._names("day", self.within(number))
-        return names
+    def digests_before(self, number: int, limit: int | None) -> list[str]:
+        """What stands for `before`."""
+        return ["before", *(file.sha256 for file in self.before(number, limit))]
 
-    def names_before(self, number: int, limit: int | None) -> list[str]:
-        """What stands for `before` in a digest."""
-        names = self._names_before.get((number, limit))
-        if names is None:
-            names = self._names_before[number, limit] = self._names("before", self.before(number, limit))
-        return names
 
-    def _names(self, role: str, files: Iterable[TickFile]) -> list[str]:
-        return [f"{self._named} {role} {file.period} {file.sha256}" for file in files]
+_NOTHING: Final = _Index((), Clock.EXCHANGE, Stream.TRADES)
+"""Of a stream without ticks."""
+
+
+@cache
+def _day_of(number: int) -> tuple[date, str]:
+    """Return a day by its number since 1970, also as ISO 8601."""
+    day = day_at(number)
+    return day, day.isoformat()

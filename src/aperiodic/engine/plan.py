@@ -18,9 +18,9 @@ from aperiodic.engine.families import KERNELS, datasets_of
 from aperiodic.engine.fingerprints import dataset_digest, digest
 from aperiodic.engine.inputs import InstrumentTicks, common_source
 from aperiodic.engine.month import MonthTask
+from aperiodic.engine.plan_reading import ALWAYS, FAMILIES, DaysReader
 from aperiodic.lake import Lake, ObjectKey, ObjectKind
 from aperiodic.lake.made_files import days_made, months_made
-from aperiodic.lake.tick_files import ticks_around
 from aperiodic.lake.verify import not_whole
 
 if TYPE_CHECKING:
@@ -35,14 +35,6 @@ Task = TypeVar("Task", DayTask, MonthTask)
 
 _FEW_MONTHS: Final = 3
 """So many months of bars are named one by one in a query; of more, all that is there is read."""
-
-_ALWAYS: Final = (date.min, date.max)
-_FAMILIES: Final = list(map(str, Family))
-
-_LOOKED_BACK_ON: Final = frozenset(
-    stream for kernel in KERNELS.values() for stream, limit in kernel.looks_back.items() if limit is None
-)
-"""Streams whose latest event before a day matters, however long ago it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +105,7 @@ def plan_days(
     *,
     again: bool = False,
     broken: Collection[str] = (),
+    reader: DaysReader | None = None,
 ) -> Plan[DayTask]:
     """Compare the bars of an instrument's selected days with the ticks that are there.
 
@@ -123,18 +116,17 @@ def plan_days(
         selection: Which days.
         again: Whether all of them are out of date.
         broken: Paths of bars that are out of date, besides those that the store does not hold whole.
+        reader: Reads the ledger, of the selected days; None: one of its own.
     """
-    days = selection.days or _ALWAYS
-    with lake.engine.connect() as connection:
-        files = ticks_around(connection, exchange, str(symbol), *days, _LOOKED_BACK_ON)
-        made = days_made(connection, exchange, str(symbol), _FAMILIES, *days)
+    reader = reader or DaysReader(lake, selection.days)
+    files, made = reader.read(exchange, str(symbol))
     ticks = InstrumentTicks(exchange, symbol, files)
     anew = _anew(lake, made, broken, again=again)
     fingerprints = {(file.dataset, file.period): "" if file.path in anew else file.fingerprint for file in made}
     tasks = []
     for family in KERNELS:
-        for day, fingerprint in ticks.days(family, *days):
-            if fingerprints.pop((family, day.isoformat()), None) != fingerprint:
+        for day, name, fingerprint in ticks.days(family, *(selection.days or ALWAYS)):
+            if fingerprints.pop((family, name), None) != fingerprint:
                 tasks.append(ticks.task(family, day, fingerprint))
     stale = [
         ObjectKey.day_bars(Family(family), exchange, symbol, date.fromisoformat(day)) for family, day in fingerprints
@@ -156,7 +148,7 @@ def plan_months(
     See `plan_days` for the arguments.
     """
     with lake.engine.connect() as connection:
-        days = days_made(connection, exchange, str(symbol), _FAMILIES, *(selection.days or _ALWAYS))
+        days = days_made(connection, exchange, [str(symbol)], FAMILIES, *(selection.days or ALWAYS))
         found = months_made(connection, exchange, str(symbol), selection.months)
     bars = [file for file in found if selection.holds(_first_day(file.period))]
     anew = _anew(lake, bars, broken, again=again)
@@ -164,7 +156,7 @@ def plan_months(
     for file in bars:
         published[file.dataset, file.period].append(file)
     tasks = []
-    for (family, period), group in groupby(days, key=lambda file: (file.dataset, file.period[:7])):
+    for (family, period), group in groupby(days.get(str(symbol), ()), key=lambda file: (file.dataset, file.period[:7])):
         members = list(group)
         digests = [file.sha256 for file in members]
         outdated = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -35,12 +36,15 @@ class MadeFile(NamedTuple):
     rows: int
     source: str
     fingerprint: str
+    symbol: str
 
 
-_MADE: Final = select(*(objects.c[name] for name in MadeFile._fields)).where(
-    objects.c.is_current, *(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol"))
-)
-_DAYS: Final = _MADE.where(
+_COLUMNS: Final = tuple(objects.c[name] for name in MadeFile._fields)
+_OF_VENUE: Final = (objects.c.is_current, *(objects.c[name] == bindparam(name) for name in ("kind", "exchange")))
+_MADE: Final = select(*_COLUMNS).where(*_OF_VENUE, objects.c.symbol == bindparam("symbol"))
+_DAYS: Final = select(*_COLUMNS).where(
+    *_OF_VENUE,
+    objects.c.symbol.in_(bindparam("symbols", expanding=True)),
     # Said so that the index of current objects serves up to the period.
     objects.c.dataset.in_(bindparam("families", expanding=True)),
     objects.c.clock == "",
@@ -51,12 +55,15 @@ _MONTHS: Final = _MADE.where(objects.c.period.in_(bindparam("months", expanding=
 
 
 def days_made(
-    connection: Connection, exchange: str, symbol: str, families: Sequence[str], first: date, last: date
-) -> list[MadeFile]:
-    """Return the current bars of an instrument's days from `first` to `last`, by family and then by day."""
-    asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbol": symbol, "families": families}
+    connection: Connection, exchange: str, symbols: Sequence[str], families: Sequence[str], first: date, last: date
+) -> dict[str, list[MadeFile]]:
+    """Return the current bars of days from `first` to `last`, by family and then by day, of each instrument that has any."""
+    asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbols": symbols, "families": families}
+    each: defaultdict[str, list[MadeFile]] = defaultdict(list)
     rows = connection.execute(_DAYS, {**asked, "first": first.isoformat(), "last": last.isoformat()}).all()
-    return sorted(map(MadeFile._make, rows), key=itemgetter(0, 3))
+    for file in map(MadeFile._make, rows):
+        each[file.symbol].append(file)
+    return {symbol: sorted(files, key=itemgetter(0, 3)) for symbol, files in each.items()}
 
 
 def months_made(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -338,10 +337,12 @@ class Store:
         sizes = {}
         try:
             for path in paths:
-                with suppress(FileNotFoundError, NotADirectoryError):
+                try:
                     found = os.stat(f"{self._folder}/{path}")  # noqa: PTH116 - to make a path takes longer than to ask
-                    if stat.S_ISREG(found.st_mode):
-                        sizes[path] = found.st_size
+                except (FileNotFoundError, NotADirectoryError):
+                    continue
+                if stat.S_ISREG(found.st_mode):
+                    sizes[path] = found.st_size
             self._folder.stat()  # all are missing where the folder itself is away
         except OSError as error:
             raise _unavailable("a list of objects", error) from error

@@ -6,6 +6,7 @@ within 24 hours, so that the neighbouring days are enough; files that hold anyth
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -41,6 +42,8 @@ class TickFile(NamedTuple):
     last_exchange: int | None
     first_local: int | None
     last_local: int | None
+    symbol: str
+    is_current: bool
 
 
 _DAYS_BEFORE: Final = 2
@@ -49,25 +52,31 @@ _DAYS_AFTER: Final = 1
 
 _COLUMNS: Final = (
     *(objects.c[name] for name in ("dataset", "period", "path", "size", "sha256", "source")),
-    *(objects.c[name] for name in ("first_exchange", "last_exchange", "first_local", "last_local", "is_current")),
+    *(objects.c[name] for name in ("first_exchange", "last_exchange", "first_local", "last_local")),
+    objects.c.symbol,
+    objects.c.is_current,
 )
-_OF_INSTRUMENT: Final = tuple(objects.c[name] == bindparam(name) for name in ("kind", "exchange", "symbol"))
+_OF_VENUE: Final = tuple(objects.c[name] == bindparam(name) for name in ("kind", "exchange"))
+_OF_INSTRUMENTS: Final = (*_OF_VENUE, objects.c.symbol.in_(bindparam("symbols", expanding=True)))
 # Said so that the index of current objects serves up to the period.
-_OF_SERIES: Final = (objects.c.is_current, *_OF_INSTRUMENT, objects.c.clock == "", objects.c.interval == "")
+_CURRENT: Final = (objects.c.is_current, objects.c.clock == "", objects.c.interval == "")
 _BETWEEN: Final = select(*_COLUMNS).where(
-    *_OF_SERIES,
+    *_CURRENT,
+    *_OF_INSTRUMENTS,
     objects.c.dataset.in_(map(str, Stream)),
     objects.c.period.between(bindparam("begin"), bindparam("end")),
 )
 # That only current rows count is left to us: said here, it would lead to the index of all current rows of the instrument.
-_STRAY: Final = select(*_COLUMNS).where(*_OF_INSTRUMENT, STRAY)
+_STRAY: Final = select(*_COLUMNS).where(*_OF_INSTRUMENTS, STRAY)
 _AROUND: Final = union_all(_BETWEEN, _STRAY)
+_OLDER: Final = (objects.c.dataset == bindparam("stream"), objects.c.period < bindparam("begin"))
+_HAVE_OLDER: Final = select(objects.c.symbol).where(*_CURRENT, *_OF_INSTRUMENTS, *_OLDER).group_by(objects.c.symbol)
 
 
 def _last_before() -> CompoundSelect[Any]:
     before = (
         select(*_COLUMNS)
-        .where(*_OF_SERIES, objects.c.dataset == bindparam("stream"), objects.c.period < bindparam("begin"))
+        .where(*_CURRENT, *_OF_VENUE, objects.c.symbol == bindparam("symbol"), *_OLDER)
         .order_by(objects.c.period.desc())
     )
     # By arrival time one of these ends last: what does not stray ends before that of three days later does.
@@ -79,8 +88,13 @@ _LAST_BEFORE: Final = _last_before()
 
 
 def ticks_around(
-    connection: Connection, exchange: str, symbol: str, first: date, last: date, looked_back_on: Iterable[Stream] = ()
-) -> list[TickFile]:
+    connection: Connection,
+    exchange: str,
+    symbols: Sequence[str],
+    first: date,
+    last: date,
+    looked_back_on: Iterable[Stream] = (),
+) -> dict[str, list[TickFile]]:
     """Return the current ticks that hold anything of some days or of the 24 hours before one, on either clock.
 
     There may be others among them. Of some streams the latest before these days is among them too, however old it is,
@@ -89,33 +103,39 @@ def ticks_around(
     Args:
         connection: Open connection to the ledger.
         exchange: Venue.
-        symbol: Atlas symbol.
+        symbols: Atlas symbols of some instruments.
         first: First UTC day.
         last: Last UTC day.
         looked_back_on: Streams of which also that is wanted that ends last before the days.
 
     Returns:
-        The ticks, by stream and then by day.
+        The ticks of each symbol that has any, by stream and then by day.
     """
     begin, end = _shifted(first, -_DAYS_BEFORE), _shifted(last, _DAYS_AFTER)
-    asked = {"kind": ObjectKind.TICKS, "exchange": exchange, "symbol": symbol, "begin": begin, "end": end}
-    rows = connection.execute(_AROUND, asked).all()
-    each = {row[2]: TickFile(*row[:-1]) for row in rows if row[-1]}
-    if each:
-        edge = day_start_us(first)
-        for stream in looked_back_on:
-            if not _ended_before(edge, [file for file in each.values() if file.stream == stream]):
-                before = connection.execute(_LAST_BEFORE, {**asked, "stream": stream}).all()
-                each |= {row[2]: TickFile(*row[:-1]) for row in before}
-    return sorted(each.values(), key=itemgetter(0, 1))
+    asked = {"kind": ObjectKind.TICKS, "exchange": exchange, "begin": begin}
+    each: defaultdict[str, dict[str, TickFile]] = defaultdict(dict)
+    _add(each, connection.execute(_AROUND, {**asked, "symbols": symbols, "end": end}).all())
+    edge = day_start_us(first)
+    for stream in looked_back_on if each else ():
+        lacking = [symbol for symbol, files in each.items() if not _ended_before(edge, stream, files.values())]
+        named = {**asked, "stream": stream}
+        for symbol in connection.execute(_HAVE_OLDER, {**named, "symbols": lacking}).scalars().all() if lacking else ():
+            _add(each, connection.execute(_LAST_BEFORE, {**named, "symbol": symbol}).all())
+    return {symbol: sorted(files.values(), key=itemgetter(0, 1)) for symbol, files in each.items()}
 
 
-def _ended_before(edge: int, files: Sequence[TickFile]) -> bool:
-    """Whether one of the files around some days ends last before them, on either clock, whatever is older."""
-    is_last = [file.last_exchange is not None and file.last_exchange < edge for file in files]
+def _add(each: dict[str, dict[str, TickFile]], rows: Iterable[Sequence[Any]]) -> None:
+    for file in map(TickFile._make, rows):
+        if file.is_current:
+            each[file.symbol][file.path] = file
+
+
+def _ended_before(edge: int, stream: Stream, files: Iterable[TickFile]) -> bool:
+    """Whether one of the files around some days ends last of its stream before them, on either clock, whatever is older."""
+    own = [file for file in files if file.stream == stream]
+    is_last = any(file.last_exchange is not None and file.last_exchange < edge for file in own)
     # What is older and does not stray ended more than a day before.
-    arrived = [file.last_local is not None and edge - DAY_US <= file.last_local < edge for file in files]
-    return any(is_last) and any(arrived)
+    return is_last and any(file.last_local is not None and edge - DAY_US <= file.last_local < edge for file in own)
 
 
 def _shifted(day: date, days: int) -> str:
