@@ -71,9 +71,10 @@ def _make(lake: Lake, settings: LiveSettings, over: threading.Event, exchanges: 
                 hold_us=settings.live_hold_ms * 1_000,
                 repair_us=settings.live_repair_s * 1_000_000,
                 exchanges=exchanges,
+                awaits_edges=True,
             )
             while not over.is_set():
-                if not maker.is_telling or maker.waits:
+                if not maker.is_telling or maker.waits or maker.is_edge_near:
                     receiver.wait(_WAIT_S)
                 maker.round(receiver.take())
                 if now_us() - told >= _TOLD_EVERY_US:

@@ -27,6 +27,8 @@ from aperiodic.engine.packed_rows import pack, ticks_of
 from aperiodic.market import DAY_US, Clock, Interval, Stream, Symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aperiodic.engine.live.board import Bars, Waiting
     from aperiodic.lake import Lake
 
@@ -35,6 +37,7 @@ WANTED = frozenset(
     (dataset, "1s") for dataset in ("ohlcv", "flow", "returns", "l1_price", "l1_imbalance", "l2_imbalance")
 )
 ETH = Symbol.parse("perpetual-ETH-USDT:USDT")
+NOTHING = pl.DataFrame(schema={"time": pl.Int64, "price": pl.Float64, "bid_price": pl.Float64, "ask_price": pl.Float64})
 END_MS = 240_000
 """T is 100 s before midnight."""
 
@@ -80,7 +83,7 @@ def waiting_of(ticks: dict[Stream, list[tuple[Any, ...]]], chance: random.Random
 
 
 def state_of(day: int = BEGIN) -> DayState:
-    return DayState(VENUE, Clock.TRUE, day, lambda kernel: dict.fromkeys(kernel.looks_back, pl.DataFrame()))
+    return DayState(VENUE, Clock.TRUE, day, lambda kernel: dict.fromkeys(kernel.looks_back, NOTHING))
 
 
 def add(state: DayState, waiting: Waiting, *, told: bool = False) -> None:
@@ -96,7 +99,7 @@ def frames_of(state: DayState) -> dict[Family, pl.DataFrame]:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912 - two ways side by side
+def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912, PLR0915 - two ways side by side
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -107,6 +110,7 @@ def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912
     board, plain, told_from = Board(), {key: state_of() for key in owners}, {key: state_of() for key in owners}
     new: dict[Any, Waiting] = {key: {} for key in owners}
     made: dict[Any, list[pl.DataFrame]] = {(key, family): [] for key in owners for family in FAMILIES}
+    minutes: dict[Any, list[pl.DataFrame]] = {(key, family): [] for key in owners for family in FAMILIES}
     at, on_board = 1, 0
     for key, number in owners.items():
         first = waiting_of(rows(0, 1, seed=seed * 7 + number), chance)
@@ -118,7 +122,7 @@ def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912
                 assert len(list(state.take_closed(family, [Interval.S1]))) <= 1
         for family, frame in frames_of(plain[key]).items():
             made[key, family].append(frame)
-    while at < 120:
+    while at < 200:
         following = at + chance.randrange(1, 9)
         for key, number in owners.items():
             if chance.random() < 0.9:
@@ -135,6 +139,10 @@ def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912
             assert_frame_equal(pl.concat([frame for _, frame in parts]), whole)
             for key, frame in parts:
                 made[key, family].append(frame)
+        for family, (whole, parts) in board.minutes(VENUE, told_from, edge):
+            assert_frame_equal(pl.concat([frame for _, frame in parts]), whole)
+            for key, frame in parts:
+                minutes[key, family].append(frame)
         if chance.random() < 0.3:  # the open days take all, also of the second that is not over
             for key, state in told_from.items():
                 add(state, board.settle(key), told=True)
@@ -144,6 +152,10 @@ def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912
                 state.fold(edge, seconds=True)
                 board.forget(key, edge)
                 assert [bar for family in FAMILIES for bar in state.take_closed(family, [Interval.S1])] == []
+                later = [(family, *bar) for family in FAMILIES for bar in state.take_closed(family)]
+                assert [bar for bar in later if bar[1] is Interval.M1 and edge >= BEGIN + 120 * SECOND] == [], (
+                    "told already"
+                )
     assert on_board > 20
     for key in owners:
         add(told_from[key], board.settle(key), told=True)
@@ -153,6 +165,12 @@ def test_bars_are_those_of_the_open_days_to_the_last_bit(  # noqa: C901, PLR0912
         for family, expected in frames_of(plain[key]).items():
             assert_frame_equal(frames_of(told_from[key])[family], expected)
             assert_frame_equal(pl.concat(made[key, family]), expected)
+            begin = pl.datetime(1970, 1, 1) + pl.duration(microseconds=BEGIN + 60 * SECOND)
+            end = pl.datetime(1970, 1, 1) + pl.duration(microseconds=edge - edge % (60 * SECOND))
+            of_day = plain[key]._days[family].finish([Interval.M1])[Interval.M1]
+            of_day = of_day.filter(pl.col("time") >= begin, pl.col("time") < end)
+            assert of_day.height >= 1
+            assert_frame_equal(pl.concat(minutes[key, family]), of_day)
 
 
 def changed(row: tuple[Any, ...], **changes: Any) -> tuple[Any, ...]:
@@ -219,6 +237,45 @@ def test_a_day_begins_in_the_open_days() -> None:
     assert Board().take(new, {}, BEGIN + 4 * SECOND, [Family.TRADES]) is None, "unknown"
 
 
+def test_bars_of_a_minute_are_left_to_the_open_days_where_not_all_of_its_seconds_were_made_here() -> None:
+    owners, chance = {(VENUE, BTC): 1, (VENUE, ETH): 2}, random.Random(1)  # noqa: S311 - made-up ticks
+
+    def told(trouble: str) -> set[str]:
+        """Return whose bar of the second minute is made."""
+        board, states = Board(), {key: state_of() for key in owners}
+        for key, number in owners.items():
+            add(states[key], waiting_of({Stream.TRADES: rows(0, 1, seed=number)[Stream.TRADES]}, chance))
+            states[key].fold(BEGIN + SECOND, seconds=True)
+            assert len(list(states[key].take_closed(Family.TRADES, [Interval.S1]))) == 1
+        found: set[str] = set()
+        for at in range(1, 121):
+            new: dict[Any, Waiting] = {
+                key: waiting_of({Stream.TRADES: rows(at, at + 1, seed=number)[Stream.TRADES]}, chance)
+                for key, number in owners.items()
+            }
+            edge = BEGIN + (at + 1) * SECOND
+            if at == 80 and trouble == "interrupted":
+                board.interrupt(VENUE)
+            if at == 80 and trouble == "told again":
+                board.distrust((VENUE, BTC))
+            assert board.take(new, states, edge, [Family.TRADES]) is not None
+            if at == 60:
+                for key, state in states.items():
+                    add(state, board.settle(key), told=True)
+                    state.fold(edge, seconds=True)
+                    board.forget(key, edge)
+                    if trouble != "not told":
+                        assert len(list(state.take_closed(Family.TRADES))) == 1
+            for _, (_, parts) in board.minutes(VENUE, states, edge):
+                found |= {str(owner[1]) for owner, frame in parts if frame["time"].dt.minute().to_list() == [1]}
+        return found
+
+    assert told("") == {str(BTC), str(ETH)}
+    assert told("interrupted") == set()
+    assert told("told again") == {str(ETH)}
+    assert told("not told") == set(), "that before it comes first"
+
+
 def lines(first: int, last: int) -> list[bytes]:
     """What arrives of two instruments from one ms after T on to before another."""
     found = []
@@ -231,8 +288,25 @@ def lines(first: int, last: int) -> list[bytes]:
     return [over("a1", line) for line in found]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_rows_are_those_of_the_build_whatever_ends_and_begins_again(lake: Lake, seed: int, boards: list[bool]) -> None:
+@pytest.fixture
+def minutes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Family, int]]:
+    """Bars of a minute that were made of those of its seconds: the family, and of how many instruments."""
+    found: list[tuple[Family, int]] = []
+    make = Board.minutes
+
+    def spied(self: Board, *arguments: Any) -> Iterator[tuple[Family, Bars]]:
+        for family, bars in make(self, *arguments):
+            found.append((family, len(bars.parts)))
+            yield family, bars
+
+    monkeypatch.setattr(Board, "minutes", spied)
+    return found
+
+
+@pytest.mark.parametrize(("seed", "trouble"), [(1, 1.0), (2, 1.0), (3, 1.0), (4, 0.0), (5, 0.2)])
+def test_rows_are_those_of_the_build_whatever_ends_and_begins_again(
+    lake: Lake, seed: int, trouble: float, boards: list[bool], minutes: list[tuple[Family, int]]
+) -> None:
     chance = random.Random(seed)  # noqa: S311 - where batches end
     writer, parts = Writer(lake.home, VENUE), Installation(lake)
     wanted = WANTED
@@ -250,7 +324,7 @@ def test_rows_are_those_of_the_build_whatever_ends_and_begins_again(lake: Lake, 
             writer.block(*batch)
         at = following
         parts.clock.now = (T + at) * 1_000
-        what = chance.random()
+        what = chance.random() / trouble if trouble else 1.0
         if what < 0.01:
             parts.begin_normaliser()
         elif what < 0.02:
@@ -265,6 +339,9 @@ def test_rows_are_those_of_the_build_whatever_ends_and_begins_again(lake: Lake, 
     parts.clock.now += 1_000_000
     parts.make()
     assert sum(boards) > 50
+    if not trouble:
+        assert minutes.count((Family.TRADES, 2)) >= 2
+        assert minutes.count((Family.QUOTES, 1)) >= 2
     reader = Reader()
     reader(parts.rows)
     since, until = (T + 2_000) * 1_000, (T + END_MS - 2_000) * 1_000
@@ -275,6 +352,11 @@ def test_rows_are_those_of_the_build_whatever_ends_and_begins_again(lake: Lake, 
         if (bar.dataset, bar.interval) in WANTED and bar.end <= until
     ]
     assert missing == []
+    if not trouble:
+        of_minutes = [told for bar, told in reader.rows.items() if bar.interval == "1m"]
+        assert all([row.revision for row in told] == [*range(len(told))] for told in of_minutes), (
+            "told once, then again"
+        )
     assert {bar.symbol for bar in reader.rows if bar.interval == "1s"} == {str(BTC), str(ETH)}
 
 

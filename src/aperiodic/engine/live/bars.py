@@ -20,7 +20,7 @@ from aperiodic.market import DAY_US, Clock, Interval
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -100,18 +100,27 @@ class LiveBars:
         """Which bars below a minute were wanted the last time."""
         return self._seconds
 
-    def of_board(self, bars: Mapping[Family, Bars], instruments: Mapping[_Owner, States]) -> Iterator[list[LiveRow]]:
-        """Yield the rows of bars of a second that a `Board` made, dataset by dataset.
+    def of_board(
+        self,
+        bars: Iterable[tuple[Family, Bars]],
+        instruments: Mapping[_Owner, States],
+        interval: Interval = Interval.S1,
+    ) -> Iterator[list[LiveRow]]:
+        """Yield the rows of bars that a `Board` made, dataset by dataset: first of datasets that somebody reads by the second.
 
         Args:
             bars: The bars, by family.
             instruments: As of `take_seconds`.
+            interval: Of the bars.
 
         Raises:
             LakeError: As `take_seconds`.
         """
-        for family, (whole, parts) in bars.items():
-            yield from self._of_kinds(family, {(Clock.TRUE, Interval.S1, family): parts}, whole, instruments)
+        read = {name for name, _ in self._seconds}
+        for is_read in (True, False):
+            for family, (whole, parts) in bars:
+                some = [dataset for dataset in datasets_of(family) if (dataset.id in read) is is_read]
+                yield from self._of_kinds(some, {(Clock.TRUE, interval, family): parts}, whole, instruments)
 
     def take_longer(self, instruments: Mapping[_Owner, States]) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars of a minute and more that are over and were not told yet, dataset by dataset.
@@ -146,22 +155,24 @@ class LiveBars:
             return
         kinds = {kind: _framed(kind[1], parts) for kind, parts in closed.items()}
         whole = pl.concat([bars for parts in kinds.values() for _, bars in parts], rechunk=True)
-        yield from self._of_kinds(family, kinds, whole, instruments)
+        yield from self._of_kinds(datasets_of(family), kinds, whole, instruments)
 
     def _of_kinds(
         self,
-        family: Family,
+        datasets: Iterable[Dataset],
         kinds: Mapping[_Kind, list[tuple[_Owner, pl.DataFrame]]],
         whole: pl.DataFrame,
         instruments: Mapping[_Owner, States],
     ) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars, dataset by dataset; `whole`: those of all kinds, one after another."""
-        for dataset in datasets_of(family):
+        for dataset in datasets:
             wanted = {kind for kind in kinds if self._is_wanted(dataset.id, kind[1])}
             if not wanted:
                 continue
             # Fields but those that look back are expressions of their own row, whatever its length and clock.
             frame = None if _looks_back(dataset) else dataset_frame(dataset, whole)
+            if frame is None:
+                yield from self._know_months(dataset, {kind: kinds[kind] for kind in wanted}, instruments)
             rows: list[LiveRow] = []
             place = 0
             for kind, parts in kinds.items():
@@ -319,18 +330,35 @@ class LiveBars:
         instruments: Mapping[_Owner, States],
     ) -> pl.DataFrame:
         """Compute rows of a dataset with fields that look back over the month, of all instruments `together`."""
-        clock, interval, _ = kind
-        months: list[tuple[int, Month]] = []
-        for owner, bars in parts:
-            for number, begin, count in _by_month(times_of(bars, TIME_COLUMN)):
-                key = (owner, clock, interval, dataset.id)
-                known = self._months.get(key)
-                if known is None or known.number != number:
-                    known = self._months[key] = _Month(number, new_month_of(dataset))
-                    earlier = self._earlier(dataset, kind, owner, instruments[owner], begin, begin)
-                    self._learn(dataset, known.known, earlier)
-                months.append((count, known.known))
+        months = [
+            (count, self._month(dataset, kind, owner, instruments[owner], number, begin))
+            for owner, bars in parts
+            for number, begin, count in _by_month(times_of(bars, TIME_COLUMN))
+        ]
         return frame_of_months(dataset, together, months)
+
+    def _know_months(
+        self,
+        dataset: Dataset,
+        kinds: Mapping[_Kind, list[tuple[_Owner, pl.DataFrame]]],
+        instruments: Mapping[_Owner, States],
+    ) -> Iterator[list[LiveRow]]:
+        """Learn what is before the first bars of a month; it takes long, so now and then no rows are yielded."""
+        for kind, parts in kinds.items():
+            for place, (owner, bars) in enumerate(parts, 1):
+                number, begin, _ = next(_by_month(times_of(bars, TIME_COLUMN)))
+                self._month(dataset, kind, owner, instruments[owner], number, begin)
+                if place % _AT_ONCE == 0:
+                    yield []
+
+    def _month(self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, number: str, begin: int) -> Month:
+        """Return what is known of a month before its bars from a time, µs, on."""
+        key = (owner, kind[0], kind[1], dataset.id)
+        known = self._months.get(key)
+        if known is None or known.number != number:
+            known = self._months[key] = _Month(number, new_month_of(dataset))
+            self._learn(dataset, known.known, self._earlier(dataset, kind, owner, states, begin, begin))
+        return known.known
 
     def _of_month_again(
         self, dataset: Dataset, kind: _Kind, owner: _Owner, bars: pl.DataFrame, states: States

@@ -7,6 +7,7 @@ the open days get the same ticks some seconds later.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ import polars as pl
 
 from aperiodic.catalog import DATASETS, Family
 from aperiodic.engine.families import KERNELS
+from aperiodic.engine.live.minutes import Minutes, TradeColumns
 from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.packed_rows import cut, height_of, joined, ticks_of
@@ -24,7 +26,7 @@ from aperiodic.engine.partials.trades import TradeDay
 from aperiodic.market import DAY_US, Clock, Interval, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -79,6 +81,7 @@ class _Some(NamedTuple):
     Attributes:
         ticks: All of them.
         owners: The instruments.
+        places: The place of each in the time of kernels, ascending: its ticks are later by that many days.
         ends: Where the rows of each end.
         is_first: Which rows are the first ones of an instrument.
         begins: Which rows are the first ones of what was handed over together.
@@ -86,6 +89,7 @@ class _Some(NamedTuple):
 
     ticks: pl.DataFrame
     owners: list[_Owner]
+    places: NDArray[np.int64]
     ends: NDArray[np.int64]
     is_first: NDArray[np.bool_]
     begins: NDArray[np.bool_]
@@ -97,7 +101,7 @@ class _Some(NamedTuple):
 
     @property
     def number(self) -> NDArray[np.intp]:
-        """Place of each row's instrument among `owners`."""
+        """Number of each row's instrument among `owners`."""
         return np.cumsum(self.is_first) - 1
 
 
@@ -113,6 +117,9 @@ class Board:
         self.told: dict[_Owner, Waiting] = {}
         self.ahead: dict[_Owner, Waiting] = {}
         self._numbers: dict[tuple[_Owner, Stream], int] = {}
+        self._owners: list[_Owner] = []
+        self._places: dict[_Owner, int] = {}
+        self._minutes: defaultdict[Exchange, Minutes] = defaultdict(Minutes)
         self._told_ahead: dict[_Owner, int] = {}
         """Of ticks that open days had before their bars of a second were told, how many wait there still."""
 
@@ -137,16 +144,21 @@ class Board:
         """
         since = {owner: self._told_until(owner, state, families) for owner, state in states.items()}
         split = self._split(waiting, states, edge)
-        first = {owner: _both(found.ahead, found.new) for owner, found in split.items() if found.ahead or found.new}
+        first = {
+            owner: _both(split[owner].ahead, split[owner].new)
+            for owner in sorted(split, key=self._place)
+            if split[owner].ahead or split[owner].new
+        }
         begin = edge - 1 - (edge - 1) % DAY_US
         earliest = min((since.get(owner) or begin - 1 for owner in first), default=edge)
         if earliest < begin or (edge - earliest) // Interval.S1.microseconds * len(first) > _MOST_SECONDS:
             return None
-        some = {stream: found for stream in Stream if (found := _together(stream, first)) is not None}
+        some = {stream: found for stream in Stream if (found := _together(stream, first, self._place)) is not None}
         if not all(self._is_plain(stream, found, since, edge) for stream, found in some.items()):
             return None
+        minutes = self._minutes[next(iter(first))[0]] if first else None
         bars = {
-            family: _bars(family, stream, some[stream], begin)
+            family: _bars(family, stream, some[stream], begin, minutes)
             for family in families
             for stream in KERNELS[family].columns
             if stream in some
@@ -159,8 +171,47 @@ class Board:
                 waiting[owner].clear()
                 waiting[owner].update(split[owner].new_later)
             states[owner].take_as_told(families, edge)
+        if minutes is not None:
+            minutes.note(edge)
         self._remember_numbers(some)
         return bars
+
+    def minutes(
+        self, exchange: Exchange, states: Mapping[_Owner, DayState], edge: int
+    ) -> Iterator[tuple[Family, Bars]]:
+        """Yield the bars of the minute that is over, of instruments of which `take` made all bars of its seconds.
+
+        Args:
+            exchange: Venue.
+            states: As of `take`.
+            edge: As of `take`.
+        """
+        end = edge - edge % Interval.M1.microseconds
+        for family, places, (bars, columns_of) in self._minutes[exchange].take(edge):
+            each, firsts, counts = np.unique(places, return_index=True, return_counts=True)
+            own = [
+                (owner, first, first + count)
+                for place, first, count in zip(each.tolist(), firsts.tolist(), counts.tolist(), strict=True)
+                if (owner := self._owners[place]) in states
+                and end - Interval.M1.microseconds <= states[owner].minutes_told_to(family) < end
+            ]
+            if not own:
+                continue
+            rows = np.concatenate([np.arange(first, last) for _, first, last in own])
+            frame = to_frame(bars["start"][rows] - places[rows] * DAY_US, columns_of(bars[rows], Interval.M1))
+            parts, begin = [], 0
+            for owner, first, last in own:
+                parts.append((owner, frame.slice(begin, last - first)))
+                begin += last - first
+                states[owner].take_minutes_as_told(family, end)
+            yield family, Bars(frame, parts)
+
+    def _place(self, owner: _Owner) -> int:
+        place = self._places.get(owner)
+        if place is None:
+            place = self._places[owner] = len(self._owners)
+            self._owners.append(owner)
+        return place
 
     def _split(
         self, waiting: Mapping[_Owner, Waiting], states: Mapping[_Owner, DayState], edge: int
@@ -170,6 +221,14 @@ class Board:
             owner: _Split(*cut_all(self.ahead.get(owner, {}), edge), *cut_all(waiting.get(owner, {}), edge))
             for owner in owners
         }
+
+    def distrust(self, owner: _Owner) -> None:
+        """Take that bars of a second of an instrument may be told again, others than they were."""
+        self._minutes[owner[0]].distrust(self._place(owner))
+
+    def interrupt(self, exchange: Exchange) -> None:
+        """Take that bars of a second of a venue are told from the open days meanwhile."""
+        self._minutes[exchange].interrupt()
 
     def settle(self, owner: _Owner) -> Waiting:
         """Return the ticks that the open days of an instrument lack; they take them now."""
@@ -239,7 +298,7 @@ def _both(first: Waiting, then: Waiting) -> Waiting:
     return together
 
 
-def _together(stream: Stream, first: Mapping[_Owner, Waiting]) -> _Some | None:
+def _together(stream: Stream, first: Mapping[_Owner, Waiting], place: Callable[[_Owner], int]) -> _Some | None:
     """Return the ticks of a stream; None where there are none."""
     each = [(owner, found[key]) for owner, found in first.items() for key in found if key[0] == stream]
     if not each:
@@ -250,7 +309,8 @@ def _together(stream: Stream, first: Mapping[_Owner, Waiting]) -> _Some | None:
     is_first, begins = np.zeros(ticks.height, np.bool_), np.zeros(ticks.height, np.bool_)
     is_first[[0, *ends[:-1]]] = True
     begins[np.cumsum([0, *(height for some in heights for height in some)])[:-1]] = True
-    return _Some(ticks, [owner for owner, _ in each], ends, is_first, begins)
+    owners = [owner for owner, _ in each]
+    return _Some(ticks, owners, np.array([place(owner) for owner in owners], np.int64), ends, is_first, begins)
 
 
 def _are_numbered_on(some: _Some, before: NDArray[np.int64]) -> bool:
@@ -274,17 +334,26 @@ def _ascend(values: NDArray[np.int64], is_first: NDArray[np.bool_], *, strictly:
     return bool((steps > 0).all() if strictly else (steps >= 0).all())
 
 
-def _bars(family: Family, stream: Stream, some: _Some, begin: int) -> Bars:
+def _bars(family: Family, stream: Stream, some: _Some, begin: int, minutes: Minutes | None) -> Bars:
     """Return the bars of each instrument. The kernel sees one long day after another, of which each is an instrument's."""
     kernel = KERNELS[family]
-    times = times_of(some.ticks, "local_timestamp") + some.number * DAY_US
+    places = some.places[some.number]
+    times = times_of(some.ticks, "local_timestamp") + places * DAY_US
     day = kernel.open_day(DayTicks(some.owners[0][0], Clock.TRUE, begin, {}, {}))
     if not isinstance(day, RecordedDay | TradeDay):
         raise TypeError(family)
     day.fold({stream: some.ticks.select(kernel.columns[stream]).insert_column(0, pl.Series("time", times))})
     bars, columns_of = day.records(Interval.S1)
     of = (bars["start"] - begin) // DAY_US
-    frame = to_frame(bars["start"] - of * DAY_US, columns_of(bars, Interval.S1))
-    edges = np.searchsorted(of, np.arange(len(some.owners) + 1)).tolist()
+    starts = bars["start"] - of * DAY_US
+    if minutes is not None:
+        if isinstance(day, RecordedDay):
+            minutes.add(family, of, bars.copy())
+        else:
+            sides = some.ticks["side"].to_physical().cast(pl.UInt8).to_numpy()
+            columns = times, sides, some.ticks["price"].to_numpy(), some.ticks["amount"].to_numpy()
+            minutes.add(family, places, TradeColumns(*columns))
+    frame = to_frame(starts, columns_of(bars, Interval.S1))
+    edges = np.searchsorted(of, [*some.places, some.places[-1] + 1]).tolist()
     each = zip(some.owners, edges[:-1], edges[1:], strict=True)
     return Bars(frame, [(owner, frame.slice(first, last - first)) for owner, first, last in each if last > first])

@@ -12,11 +12,12 @@ from aperiodic.engine.packed_rows import height_of, joined, latest_of, ticks_of
 from aperiodic.market import DAY_US, Clock, Exchange, Stream, Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from aperiodic.catalog import Family
     from aperiodic.engine.handover import HandedOver
     from aperiodic.engine.live.board import Bars, Waiting
+    from aperiodic.engine.open_days.day_state import DayState
     from aperiodic.engine.open_days.days import Instrument, OpenDays
     from aperiodic.engine.packed_rows import Piece
 
@@ -64,14 +65,26 @@ class Gathering:
         Returns:
             Bars by family; None where only the open days can tell what the ticks are worth, see `Board.take`.
         """
+        states = self._states(exchange, edge)
+        waiting = {owner: found for owner, found in self._new.items() if owner[0] is exchange and found}
+        return self._board.take(waiting, states, edge, families)
+
+    def minutes(self, exchange: Exchange, edge: int) -> Iterator[tuple[Family, Bars]]:
+        """Yield bars of the minute that is over, of instruments of which `bars` made all those of its seconds."""
+        return self._board.minutes(exchange, self._states(exchange, edge), edge)
+
+    def interrupt(self, exchange: Exchange) -> None:
+        """Take that bars of a second of a venue are told from the open days, not by `bars`."""
+        self._board.interrupt(exchange)
+
+    def _states(self, exchange: Exchange, edge: int) -> dict[Instrument, DayState]:
+        """Return the open days, by arrival, that the time before an edge, µs, lies in."""
         day = (edge - 1) // DAY_US * DAY_US
-        states = {
+        return {
             owner: state
             for owner, instrument in self._days.instruments.items()
             if owner[0] is exchange and (state := instrument.states.get((Clock.TRUE, day))) is not None
         }
-        waiting = {owner: found for owner, found in self._new.items() if owner[0] is exchange and found}
-        return self._board.take(waiting, states, edge, families)
 
     def owners(self, exchange: Exchange) -> list[Instrument]:
         """Return the instruments of a venue."""
@@ -107,6 +120,10 @@ class Gathering:
                 if clock is Clock.TRUE:
                     state.fold(state.told_to, seconds=True)
                     self._board.forget(owner, state.folded_to)
+
+    def distrust(self, owner: Instrument) -> None:
+        """Take that bars of a second of an instrument may be told again, others than they were."""
+        self._board.distrust(owner)
 
     def _give(self, ticks: Mapping[Instrument, Waiting], *, told: bool = False) -> None:
         """Let the open days of instruments have ticks; `told` as of `OpenInstrument.add`."""

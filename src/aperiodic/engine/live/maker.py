@@ -43,8 +43,11 @@ _AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *U
 _LONGER_WAIT_US: Final = 2_000_000
 _BEHIND_US: Final = 10_000_000
 """For so long at most the open days lack ticks of which bars of a second were told."""
-_AT_ONCE: Final = 5
+_AT_ONCE: Final = 3
 """So many instruments catch up before what was handed over meanwhile has its turn."""
+_BEFORE_EDGE_US: Final = 120_000
+_AFTER_EDGE_US: Final = 250_000
+"""So long before a second is over, and until its ticks have come, but not longer, nothing is begun that takes time."""
 _STEP_US: Final = 5_000_000
 """So often ticks go into bars while nobody reads those below a minute."""
 
@@ -81,6 +84,7 @@ class LiveMaker:
         repair_us: So long after a day was read anew ticks that came late wait until it is read once more, µs.
         now: Tells the time, µs.
         exchanges: Only these venues; none: all.
+        awaits_edges: Whether nothing that takes time is begun where a second is about to be over.
 
     Attributes:
         waits: What could not be done in the last round, and why; None where everything was.
@@ -99,6 +103,7 @@ class LiveMaker:
         repair_us: int = _REPAIR_US,
         now: Callable[[], int] = now_us,
         exchanges: Collection[Exchange] = (),
+        awaits_edges: bool = False,
     ) -> None:
         self.waits: str | None = None
         self.bars = 0
@@ -126,6 +131,9 @@ class LiveMaker:
         self._gaps = KnownGaps(lake, now)
         self._live = LiveBars(MonthsBefore(lake), self._gaps, now)
         self._edges: dict[Exchange, tuple[int, int]] = {}
+        self._told_to: dict[Exchange, int] = {}
+        """Until when bars of a second were told straight from what was handed over, µs."""
+        self._awaits_edges = awaits_edges
         self._certain: dict[Exchange, int] = {}
         self._hold_us = hold_us
         self._repair_us = repair_us
@@ -137,6 +145,19 @@ class LiveMaker:
     def is_telling(self) -> bool:
         """Whether rows of bars that are over are left to be told in the next round."""
         return self._longer is not None or bool(self._behind)
+
+    @property
+    def is_edge_near(self) -> bool:
+        """Whether a second is about to be over, or has just been and its ticks are about to come."""
+        if not self._awaits_edges or not self._told_to:
+            return False
+        second = Interval.S1.microseconds
+        phase = (now := self._now()) % second
+        if phase >= second - _BEFORE_EDGE_US:
+            return True
+        return phase < _AFTER_EDGE_US and any(
+            now - phase - 2 * second <= told < now - phase for told in self._told_to.values()
+        )
 
     @property
     def until(self) -> int | None:
@@ -155,18 +176,20 @@ class LiveMaker:
         """
         for message in messages:
             self._hear(message)
-        if not self.is_telling:  # what is read from files may change bars that are about to be told
+        # What is read from files may change bars that are about to be told.
+        if not self.is_telling and not self.is_edge_near:
             self._read()
         if self._begun:
             self._make(self._seconds())
         began = self._now()
-        while self.is_telling:
+        while self.is_telling and not self.is_edge_near:
             if not self._go_on():
                 return
             self._longer_since = self._longer_since or began
             if self._has_more() and began - self._longer_since < _LONGER_WAIT_US:
                 return
-        self._longer_since = 0
+        if not self.is_telling:
+            self._longer_since = 0
 
     def _go_on(self) -> bool:
         """Do a little of what is left: rows of one dataset, or the bars of some instruments; return whether it could be."""
@@ -202,6 +225,9 @@ class LiveMaker:
         if seconds == self._live.seconds and (families := families_on_board(seconds)):
             due = {exchange: each for exchange, each in due.items() if not self._is_told(exchange, each, families)}
         if due:
+            for exchange in due:
+                self._gathering.interrupt(exchange)
+                self._told_to.pop(exchange, None)
             self._behind = deque(owners for owners in self._behind if owners[0][0] not in due)
             owners = [owner for exchange in due for owner in self._gathering.owners(exchange)]
             if self._catch_up(due, owners):
@@ -216,8 +242,12 @@ class LiveMaker:
         bars = self._gathering.bars(exchange, due.edge, families)
         if bars is None:
             return False
-        for rows in self._live.of_board(bars, self._states):
+        for rows in self._live.of_board(bars.items(), self._states):
             self._hand_out(rows)
+        if minutes := list(self._gathering.minutes(exchange, due.edge)):
+            rows_of_minutes = self._live.of_board(minutes, self._states, Interval.M1)
+            self._longer = rows_of_minutes if self._longer is None else chain(rows_of_minutes, self._longer)
+        self._told_to[exchange] = due.edge
         since = self._behind_since.setdefault(exchange, due.edge)
         if not due.may_wait or due.edge - since >= _BEHIND_US:
             waiting = {owner for owners in self._behind for owner in owners}
@@ -246,6 +276,7 @@ class LiveMaker:
 
     def _settle(self, owner: Instrument) -> None:
         self._gathering.settle(owner)
+        self._gathering.distrust(owner)
 
     @property
     def _states(self) -> dict[Instrument, dict[tuple[Clock, int], DayState]]:

@@ -6,6 +6,7 @@ import hashlib
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.completeness.gaps import add_spans
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from aperiodic.completeness.gaps import Span
     from aperiodic.completeness.recorded import Recorded
     from aperiodic.engine.importing.buffers import HeldTicks, Quarantine
+    from aperiodic.engine.normalising.pace import Pace
     from aperiodic.lake import Batch, Lake
     from aperiodic.lake.checkpoints import Checkpoint
     from aperiodic.lake.imports import ImportRecord
@@ -68,8 +70,15 @@ class Ready:
     announce: Callable[[list[str]], object]
 
 
-def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready) -> None:
+def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready, pace: Pace | None = None) -> None:
     """Commit it; the same again changes nothing.
+
+    Args:
+        lake: The installation.
+        exchange: Venue.
+        source: What the ticks are.
+        ready: What is committed.
+        pace: Pauses after each series; None: there are no pauses.
 
     Raises:
         LakeError: `busy` when another program writes one of the series; others as of the store and the ledger.
@@ -78,7 +87,7 @@ def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready) -> None:
     scopes = {Scope(exchange, str(symbol), "parts") for _, symbol in ready.ticks}
     with lake.writing(*scopes, wait_s=_WAIT_S) if scopes else nullcontext():
         batch = lake.batch()
-        ready.announce(_fill(lake, batch, exchange, source, ready))
+        ready.announce(_fill(lake, batch, exchange, source, ready, pace))
         batch.commit()
 
 
@@ -87,10 +96,11 @@ def growing_digest(name: str) -> str:
     return hashlib.sha256(f"growing {name}".encode()).hexdigest()
 
 
-def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: Ready) -> list[str]:
+def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: Ready, pace: Pace | None) -> list[str]:
     """Return the fingerprints of files of which every tick was handed over."""
     handed_over: list[str] = []
-    for (stream, symbol), ticks in sorted(ready.ticks.items(), key=lambda item: item[0]):
+    series = sorted(ready.ticks.items(), key=itemgetter(0))
+    for (stream, symbol), ticks in series if pace is None else pace.over(series):
         added = append_ticks(lake, batch, stream, exchange, symbol, ticks.frame(), source)
         if (stream, symbol) in ready.handed_over:
             handed_over += added

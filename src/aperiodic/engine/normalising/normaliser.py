@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.normalising.closing import close_days, join_small_parts
+from aperiodic.engine.normalising.pace import Pace
 from aperiodic.engine.normalising.shard import Shard
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.checkpoints import read_checkpoints
@@ -99,6 +100,7 @@ class Normaliser:
         self._recordings: dict[tuple[Exchange, str], list[Recording]] = {}
         self._listed = self._tidied = self._joined = self._committed = -float("inf")
         self._took = 0.0
+        self._pace = Pace(self._has_time)
         self._source = source
         self._waits: str | None = None
         self._sender = sender
@@ -162,6 +164,7 @@ class Normaliser:
                     work = None if todo is None else aside.submit(todo)
                 if not read:
                     wait(_PAUSE_S if self._sender is None or not self._sender.is_read else _SHORT_PAUSE_S)
+            self._pace.hurry()
             self._finish(work)
         for key, shard in self._shards.items():
             self._commit(shard)
@@ -189,9 +192,14 @@ class Normaliser:
 
     def _write(self, shards: list[Shard]) -> list[Shard]:
         began = time.monotonic()
-        written = [shard for shard in shards if self._try(partial(shard.write, self._aside))]
+        written = [shard for shard in shards if self._try(partial(shard.write, self._aside, self._pace))]
         self._took = time.monotonic() - began
         return written
+
+    def _has_time(self) -> bool:
+        """Whether a commit may take its time: ticks are handed over at once, and nothing else waits for it."""
+        is_read = self._sender is not None and self._sender.is_read
+        return is_read and not any(shard.has_gaps or shard.is_full for shard in self._shards.values())
 
     def _tried(self, action: Callable[[], object]) -> list[Shard]:
         self._try(action)

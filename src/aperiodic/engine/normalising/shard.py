@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from aperiodic.engine.handover import TicksSender
     from aperiodic.engine.importing.buffers import HeldTicks
+    from aperiodic.engine.normalising.pace import Pace
     from aperiodic.lake import Lake
     from aperiodic.lake.recordings import Recording
     from aperiodic.market import Exchange
@@ -150,17 +151,18 @@ class Shard:
         reader.committed = Place(self._ready.checkpoint.segment, self._ready.checkpoint.offset)
         return True
 
-    def write(self, lake: Lake) -> None:
+    def write(self, lake: Lake, pace: Pace | None = None) -> None:
         """Make true in one transaction what was put aside; it may be called from another thread.
 
         Args:
             lake: The installation, as an object of this thread's own.
+            pace: Pauses between the series; None: there are no pauses.
 
         Raises:
             LakeError: `busy` and others; it stays put aside.
         """
         if self._ready is not None:
-            write(lake, self.exchange, self._source, self._ready)
+            write(lake, self.exchange, self._source, self._ready, pace)
 
     def finish(self) -> int:
         """Take leave of what was put aside and is written; return the number of ticks."""

@@ -232,6 +232,12 @@ class DayState:
             return max(self.folded_to, self.told_to)
         return self._taken.get((family, Interval.S1), self.begin)
 
+    def minutes_told_to(self, family: Family) -> int:
+        """Return until when, µs, bars of a minute of a family were told; all there are where there are none."""
+        if family not in self._days:
+            return max(self.folded_to, self.told_to)
+        return self._taken.get((family, Interval.M1), self.begin)
+
     @property
     def waiting(self) -> int:
         """How many ticks wait for their time to be over."""
@@ -242,6 +248,10 @@ class DayState:
         self.told_to = edge
         for family in families:
             self._taken[family, Interval.S1] = edge
+
+    def take_minutes_as_told(self, family: Family, edge: int) -> None:
+        """Let `take_closed` go on at a time, µs, for bars of a minute: those before were told."""
+        self._taken[family, Interval.M1] = edge
 
     def taken_lately(self, family: Family, interval: Interval) -> pl.DataFrame | None:
         """Return the bars that `take_closed` yielded and that files may not have yet; None where there are none."""

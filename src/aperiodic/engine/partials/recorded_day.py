@@ -66,5 +66,9 @@ class RecordedDay:
         """Return the bars of an interval before they are columns; `since` as of `finish`."""
         return Records(self._tree(interval, since)[interval], self._columns_of)
 
+    def merged(self, seconds: NDArray[np.void], interval: Interval) -> Records:
+        """Return the bars of an interval that bars of a second make, which are others than those of this day."""
+        return Records(merge_tree(seconds, self._merge, interval)[interval], self._columns_of)
+
     def _tree(self, longest: Interval, since: int | None) -> dict[Interval, NDArray[np.void]]:
         return merge_tree(self.seconds.filled[self.seconds.first_since(since) :], self._merge, longest)
