@@ -21,6 +21,7 @@ from aperiodic.catalog import Family
 from aperiodic.engine.build import build
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.live.board import Board, cut_all, families_on_board
+from aperiodic.engine.live.maker import LiveMaker
 from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.open_days.day_state import DayState
 from aperiodic.engine.packed_rows import pack, ticks_of
@@ -370,3 +371,31 @@ def test_rows_end_as_the_published_ones_when_the_clock_is_set(
     assert sum(boards) > 20
     build(lake)
     assert wrong_rows(parts.rows, published(lake)) == []
+
+
+def test_nothing_long_is_begun_where_a_second_is_about_to_be_over(lake: Lake) -> None:
+    parts = Installation(lake)
+    maker = LiveMaker(lake, lambda _rows: None, now=parts.clock, awaits_edges=True)
+
+    def near(phase_ms: int, told_ago_s: int) -> bool:
+        parts.clock.now = BEGIN + 10 * SECOND + phase_ms * 1_000
+        maker._told_to = {VENUE: BEGIN + (10 - told_ago_s) * SECOND}
+        return maker.is_edge_near
+
+    assert [near(phase, 1) for phase in (0, 249, 250, 500, 879, 880, 999)] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert not near(100, 0), "its ticks have come"
+    assert not near(100, 9), "nothing comes any more"
+    maker._told_to = {}
+    parts.clock.now = BEGIN
+    assert not maker.is_edge_near, "no bars of a second are told"
+    maker = LiveMaker(lake, lambda _rows: None, now=parts.clock)
+    maker._told_to = {VENUE: BEGIN - SECOND}
+    assert not maker.is_edge_near, "nor does anybody wait for them"
