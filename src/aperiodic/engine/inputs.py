@@ -130,8 +130,11 @@ class _Index:
         self.days: defaultdict[int, list[TickFile]] = defaultdict(list)
         ended: list[tuple[int, TickFile]] = []
         for file in files:
-            bounds = file[6:8] if clock is Clock.EXCHANGE else file[8:10]
-            first, last = bounds
+            first, last = (
+                (file.first_exchange, file.last_exchange)
+                if clock is Clock.EXCHANGE
+                else (file.first_local, file.last_local)
+            )
             if first is None or last is None:
                 continue
             self._begins[file.path] = first

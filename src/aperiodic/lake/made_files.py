@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import bindparam, select
@@ -63,7 +63,7 @@ def days_made(
     rows = connection.execute(_DAYS, {**asked, "first": first.isoformat(), "last": last.isoformat()}).all()
     for file in map(MadeFile._make, rows):
         each[file.symbol].append(file)
-    return {symbol: sorted(files, key=itemgetter(0, 3)) for symbol, files in each.items()}
+    return {symbol: sorted(files, key=attrgetter("dataset", "period")) for symbol, files in each.items()}
 
 
 def months_made(

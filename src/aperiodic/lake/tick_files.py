@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select, text, union_all
@@ -121,7 +121,7 @@ def ticks_around(
         named = {**asked, "stream": stream}
         for symbol in connection.execute(_HAVE_OLDER, {**named, "symbols": lacking}).scalars().all() if lacking else ():
             _add(each, connection.execute(_LAST_BEFORE, {**named, "symbol": symbol}).all())
-    return {symbol: sorted(files.values(), key=itemgetter(0, 1)) for symbol, files in each.items()}
+    return {symbol: sorted(files.values(), key=attrgetter("stream", "period")) for symbol, files in each.items()}
 
 
 def _add(each: dict[str, dict[str, TickFile]], rows: Iterable[Sequence[Any]]) -> None:

@@ -10,28 +10,25 @@ import polars as pl
 
 from aperiodic.catalog import DATASETS, TIME_COLUMN, MonthProduct
 from aperiodic.engine.families import KERNELS, datasets_of
-from aperiodic.engine.fields import dataset_frame, frame_of_months, new_month_of, partials_of
+from aperiodic.engine.fields import dataset_frame
+from aperiodic.engine.live.months import LiveMonths
 from aperiodic.engine.live.rows import ALL_SECONDS, FIRST, LiveRow, rows_of
 from aperiodic.engine.merging import times_of
 from aperiodic.engine.open_days.day_state import FILES_LAG_US
 from aperiodic.engine.partials.bars import to_frame
 from aperiodic.engine.partials.recorded_day import Records
 from aperiodic.market import DAY_US, Clock, Interval
-from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from numpy.typing import NDArray
-
     from aperiodic.catalog import Dataset, Family
-    from aperiodic.engine.fields import Month
     from aperiodic.engine.live.board import Bars
     from aperiodic.engine.live.gaps import KnownGaps
+    from aperiodic.engine.live.months import Kind, Owner, States
     from aperiodic.engine.live.rows import Seconds
-    from aperiodic.engine.open_days.day_state import ClosedBars, DayState
+    from aperiodic.engine.open_days.day_state import ClosedBars
     from aperiodic.engine.open_days.publishing import MonthsBefore
-    from aperiodic.market import Exchange, Symbol
 
 __all__ = ["LiveBars"]
 
@@ -40,18 +37,6 @@ _TOLD_AT_START_US: Final = FILES_LAG_US
 
 _AT_ONCE: Final = 10
 """The bars of so many instruments are gathered before others have their turn."""
-
-States = dict[tuple["Clock", int], "DayState"]
-_Owner = tuple["Exchange", "Symbol"]
-_Kind = tuple["Clock", "Interval", "Family"]
-
-
-class _Month:
-    """What a field that looks back over the month knows of one series of bars."""
-
-    def __init__(self, number: str, known: Month) -> None:
-        self.number = number
-        self.known = known
 
 
 class LiveBars:
@@ -67,14 +52,13 @@ class LiveBars:
     """
 
     def __init__(self, before: MonthsBefore, gaps: KnownGaps, now: Callable[[], int]) -> None:
-        self._before = before
+        self._months = LiveMonths(before)
         self._gaps = gaps
         self._now = now
-        self._months: dict[tuple[_Owner, Clock, Interval, str], _Month] = {}
-        self._revisions: dict[tuple[_Owner, Clock, Interval, str, int], int] = {}
+        self._revisions: dict[tuple[Owner, Clock, Interval, str, int], int] = {}
         self._seconds: Seconds = frozenset()
 
-    def take_seconds(self, instruments: Mapping[_Owner, States], seconds: Seconds) -> Iterator[list[LiveRow]]:
+    def take_seconds(self, instruments: Mapping[Owner, States], seconds: Seconds) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars below a minute that are over and were not told yet, dataset by dataset.
 
         Args:
@@ -89,7 +73,7 @@ class LiveBars:
         if seconds != self._seconds:
             before, self._seconds = self._seconds, seconds
             # Bars below a minute that nobody wants are left out, so what is known of their month ends.
-            self._months = {key: known for key, known in self._months.items() if self._is_wanted(key[3], key[2])}
+            self._months.keep(self._is_wanted)
             yield from self._taken_for_others(instruments, seconds - before, _of_families(before))
         wanted = _of_families(seconds)
         for family in KERNELS:
@@ -103,7 +87,7 @@ class LiveBars:
     def of_board(
         self,
         bars: Iterable[tuple[Family, Bars]],
-        instruments: Mapping[_Owner, States],
+        instruments: Mapping[Owner, States],
         interval: Interval = Interval.S1,
     ) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars that a `Board` made, dataset by dataset: first of datasets that somebody reads by the second.
@@ -122,7 +106,7 @@ class LiveBars:
                 some = [dataset for dataset in datasets_of(family) if (dataset.id in read) is is_read]
                 yield from self._of_kinds(some, {(Clock.TRUE, interval, family): parts}, whole, instruments)
 
-    def take_longer(self, instruments: Mapping[_Owner, States]) -> Iterator[list[LiveRow]]:
+    def take_longer(self, instruments: Mapping[Owner, States]) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars of a minute and more that are over and were not told yet, dataset by dataset.
 
         What is over when a family has its turn is taken then, so whoever asks may do other things in between. Now and then
@@ -141,10 +125,10 @@ class LiveBars:
         self,
         family: Family,
         seconds: Collection[Interval] | None,
-        instruments: Mapping[_Owner, States],
+        instruments: Mapping[Owner, States],
     ) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars of a family that are over and wanted, dataset by dataset; `seconds` as of `take_closed`."""
-        closed: defaultdict[_Kind, list[tuple[_Owner, ClosedBars]]] = defaultdict(list)
+        closed: defaultdict[Kind, list[tuple[Owner, ClosedBars]]] = defaultdict(list)
         for number, (owner, states) in enumerate(instruments.items(), 1):
             for (clock, _), state in sorted(states.items(), key=lambda item: item[0][1]):
                 for interval, bars in state.take_closed(family, seconds):
@@ -160,9 +144,9 @@ class LiveBars:
     def _of_kinds(
         self,
         datasets: Iterable[Dataset],
-        kinds: Mapping[_Kind, list[tuple[_Owner, pl.DataFrame]]],
+        kinds: Mapping[Kind, list[tuple[Owner, pl.DataFrame]]],
         whole: pl.DataFrame,
-        instruments: Mapping[_Owner, States],
+        instruments: Mapping[Owner, States],
     ) -> Iterator[list[LiveRow]]:
         """Yield the rows of bars, dataset by dataset; `whole`: those of all kinds, one after another."""
         for dataset in datasets:
@@ -172,14 +156,15 @@ class LiveBars:
             # Fields but those that look back are expressions of their own row, whatever its length and clock.
             frame = None if _looks_back(dataset) else dataset_frame(dataset, whole)
             if frame is None:
-                yield from self._know_months(dataset, {kind: kinds[kind] for kind in wanted}, instruments)
+                known = self._months.learn(dataset, {kind: kinds[kind] for kind in wanted}, instruments)
+                yield from ([] for number, _ in enumerate(known, 1) if number % _AT_ONCE == 0)
             rows: list[LiveRow] = []
             place = 0
             for kind, parts in kinds.items():
                 count = sum(bars.height for _, bars in parts)
                 if kind in wanted:
                     found = (
-                        self._of_months(dataset, kind, parts, whole.slice(place, count), instruments)
+                        self._months.frame(dataset, kind, parts, whole.slice(place, count), instruments)
                         if frame is None
                         else frame.slice(place, count)
                     )
@@ -191,7 +176,7 @@ class LiveBars:
         return not interval.sub_minute or (dataset, str(interval)) in self._seconds
 
     def _taken_for_others(
-        self, instruments: Mapping[_Owner, States], seconds: Seconds, taken: Collection[tuple[Family, Interval]]
+        self, instruments: Mapping[Owner, States], seconds: Seconds, taken: Collection[tuple[Family, Interval]]
     ) -> Iterator[list[LiveRow]]:
         """Yield rows below a minute that are wanted newly, of bars that were taken lately for other datasets."""
         for name, length in sorted(seconds):
@@ -205,13 +190,13 @@ class LiveBars:
                         continue
                     kind, parts = (clock, interval, dataset.family), [(owner, bars)]
                     frame = (
-                        self._of_months(dataset, kind, parts, bars, instruments)
+                        self._months.frame(dataset, kind, parts, bars, instruments)
                         if _looks_back(dataset)
                         else dataset_frame(dataset, bars)
                     )
                     yield list(self._rows(dataset, kind, parts, frame))
 
-    def corrected(self, owner: _Owner, old: States, new: States) -> Iterator[LiveRow]:
+    def corrected(self, owner: Owner, old: States, new: States) -> Iterator[LiveRow]:
         """Yield the rows of bars that were told from `old`, and are others since the ticks were read anew.
 
         `new` goes on telling where `old` had stopped.
@@ -219,8 +204,8 @@ class LiveBars:
         Raises:
             LakeError: As `take`.
         """
-        self._forget_months(owner)
-        others: set[_Kind] = set()
+        self._months.forget(owner)
+        others: set[Kind] = set()
         for (clock, begin), state in sorted(new.items(), key=lambda item: item[0][1]):
             told = old.get((clock, begin))
             if told is None:
@@ -248,13 +233,13 @@ class LiveBars:
                 if later.height:
                     yield from self._again(owner, new, kind, changed, later)
 
-    def touched(self, owner: _Owner, states: States) -> Iterator[LiveRow]:
+    def touched(self, owner: Owner, states: States) -> Iterator[LiveRow]:
         """Yield the rows of bars that were told, and overlap a gap that has become known or was filled since.
 
         Raises:
             LakeError: As `take`.
         """
-        told: dict[tuple[_Kind, str], set[int]] = defaultdict(set)
+        told: dict[tuple[Kind, str], set[int]] = defaultdict(set)
         for stream, first, last in self._gaps.changed.get(owner, ()):
             for (clock, begin), state in states.items():
                 if last < begin or first >= begin + DAY_US:
@@ -280,12 +265,12 @@ class LiveBars:
                             yield from self._dataset_again(dataset, owner, states, kind, some)
         self._gaps.forget_changes(owner)
 
-    def _is_judged_anew(self, owner: _Owner, dataset: Dataset, start: int, interval: Interval) -> bool:
+    def _is_judged_anew(self, owner: Owner, dataset: Dataset, start: int, interval: Interval) -> bool:
         bar = owner, dataset.streams, start, start + interval.microseconds
         return self._gaps.was_complete(*bar) is not self._gaps.is_complete(*bar)
 
     def _again(
-        self, owner: _Owner, states: States, kind: _Kind, bars: pl.DataFrame, later: pl.DataFrame
+        self, owner: Owner, states: States, kind: Kind, bars: pl.DataFrame, later: pl.DataFrame
     ) -> Iterator[LiveRow]:
         """Yield rows of bars once more; of datasets that look back over the month those of later bars too."""
         for dataset in datasets_of(kind[2]):
@@ -294,7 +279,7 @@ class LiveBars:
                 yield from self._dataset_again(dataset, owner, states, kind, wanted)
 
     def _dataset_again(
-        self, dataset: Dataset, owner: _Owner, states: States, kind: _Kind, bars: pl.DataFrame
+        self, dataset: Dataset, owner: Owner, states: States, kind: Kind, bars: pl.DataFrame
     ) -> Iterator[LiveRow]:
         clock, interval, _ = kind
         for time in bars[TIME_COLUMN].to_physical():
@@ -302,13 +287,13 @@ class LiveBars:
             self._revisions[key] = self._revisions.get(key, FIRST) + 1
         parts = [(owner, bars)]
         if _looks_back(dataset):
-            frame = self._of_month_again(dataset, kind, owner, bars, states)
+            frame = self._months.frame_again(dataset, kind, owner, bars, states)
         else:
             frame = dataset_frame(dataset, bars)
         yield from self._rows(dataset, kind, parts, frame)
 
     def _rows(
-        self, dataset: Dataset, kind: _Kind, parts: list[tuple[_Owner, pl.DataFrame]], frame: pl.DataFrame
+        self, dataset: Dataset, kind: Kind, parts: list[tuple[Owner, pl.DataFrame]], frame: pl.DataFrame
     ) -> Iterator[LiveRow]:
         clock, interval, _ = kind
         owners = [owner for owner, bars in parts for _ in range(bars.height)]
@@ -321,91 +306,8 @@ class LiveBars:
         ]
         yield from rows_of(dataset, clock, interval, owners, frame, verdicts, self._now())
 
-    def _of_months(
-        self,
-        dataset: Dataset,
-        kind: _Kind,
-        parts: list[tuple[_Owner, pl.DataFrame]],
-        together: pl.DataFrame,
-        instruments: Mapping[_Owner, States],
-    ) -> pl.DataFrame:
-        """Compute rows of a dataset with fields that look back over the month, of all instruments `together`."""
-        months = [
-            (count, self._month(dataset, kind, owner, instruments[owner], number, begin))
-            for owner, bars in parts
-            for number, begin, count in _by_month(times_of(bars, TIME_COLUMN))
-        ]
-        return frame_of_months(dataset, together, months)
 
-    def _know_months(
-        self,
-        dataset: Dataset,
-        kinds: Mapping[_Kind, list[tuple[_Owner, pl.DataFrame]]],
-        instruments: Mapping[_Owner, States],
-    ) -> Iterator[list[LiveRow]]:
-        """Learn what is before the first bars of a month; it takes long, so now and then no rows are yielded."""
-        for kind, parts in kinds.items():
-            for place, (owner, bars) in enumerate(parts, 1):
-                number, begin, _ = next(_by_month(times_of(bars, TIME_COLUMN)))
-                self._month(dataset, kind, owner, instruments[owner], number, begin)
-                if place % _AT_ONCE == 0:
-                    yield []
-
-    def _month(self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, number: str, begin: int) -> Month:
-        """Return what is known of a month before its bars from a time, µs, on."""
-        key = (owner, kind[0], kind[1], dataset.id)
-        known = self._months.get(key)
-        if known is None or known.number != number:
-            known = self._months[key] = _Month(number, new_month_of(dataset))
-            self._learn(dataset, known.known, self._earlier(dataset, kind, owner, states, begin, begin))
-        return known.known
-
-    def _of_month_again(
-        self, dataset: Dataset, kind: _Kind, owner: _Owner, bars: pl.DataFrame, states: States
-    ) -> pl.DataFrame:
-        """Compute rows of a dataset with fields that look back over the month from what is known of it now."""
-        first = int(bars[TIME_COLUMN].to_physical()[0])
-        # What came before these bars is not what is known now, but what was known then.
-        earlier = self._earlier(dataset, kind, owner, states, None, first)
-        after = earlier.filter(pl.col(TIME_COLUMN).to_physical() >= first)
-        month = new_month_of(dataset)
-        self._learn(dataset, month, earlier.filter(pl.col(TIME_COLUMN).to_physical() < first))
-        frame = frame_of_months(dataset, after, [(after.height, month)])
-        return frame.join(bars.select(TIME_COLUMN), on=TIME_COLUMN, how="semi", maintain_order="left")
-
-    def _earlier(
-        self, dataset: Dataset, kind: _Kind, owner: _Owner, states: States, until: int | None, within: int
-    ) -> pl.DataFrame:
-        """Return the bars of the month that a time, µs, lies in: those before `until`, or all that are over."""
-        clock, interval, family = kind
-        columns = [TIME_COLUMN, *partials_of(dataset)]
-        own = sorted((begin, state) for (of, begin), state in states.items() if of is clock)
-        month = f"{day_at(within // DAY_US):%Y-%m}"
-        first_open = day_at(own[0][0] // DAY_US)
-        pieces = []
-        if f"{first_open:%Y-%m}" == month:
-            pieces.append(self._before.bars(dataset, clock, interval, *owner, first_open))
-        for begin, state in own:
-            if f"{day_at(begin // DAY_US):%Y-%m}" == month:
-                bars = state.bars_since(family, interval, begin)
-                pieces += [] if bars is None else [bars.select(columns)]
-        pieces = [piece for piece in pieces if piece.height]
-        if not pieces:
-            return pl.DataFrame(schema={TIME_COLUMN: pl.Datetime("us")} | dict.fromkeys(columns[1:], pl.Float64))
-        whole = pl.concat(pieces, how="vertical_relaxed")
-        return whole if until is None else whole.filter(pl.col(TIME_COLUMN).to_physical() < until)
-
-    @staticmethod
-    def _learn(dataset: Dataset, month: Month, bars: pl.DataFrame) -> None:
-        if bars.height:
-            frame_of_months(dataset, bars, [(bars.height, month)])
-
-    def _forget_months(self, owner: _Owner) -> None:
-        for key in [key for key in self._months if key[0] == owner]:
-            del self._months[key]
-
-
-def _framed(interval: Interval, parts: list[tuple[_Owner, ClosedBars]]) -> list[tuple[_Owner, pl.DataFrame]]:
+def _framed(interval: Interval, parts: list[tuple[Owner, ClosedBars]]) -> list[tuple[Owner, pl.DataFrame]]:
     """Return bars of one kind as frames; of records one frame is made for all, for each column of a frame takes its time."""
     records = [bars for _, bars in parts if isinstance(bars, Records)]
     if not records:
@@ -422,14 +324,6 @@ def _framed(interval: Interval, parts: list[tuple[_Owner, ClosedBars]]) -> list[
         framed.append((owner, frame.slice(begin, bars.size)))
         begin += bars.size
     return framed
-
-
-def _by_month(times: NDArray[np.int64]) -> Iterator[tuple[str, int, int]]:
-    """Yield the months that bars lie in: which, the start of its first bar, µs, and how many bars it has."""
-    months = times.astype("datetime64[us]").astype("datetime64[M]")
-    for month in [months[0]] if months[0] == months[-1] else np.unique(months):
-        own = times[months == month]
-        yield str(month), int(own[0]), own.size
 
 
 def _of_families(seconds: Seconds) -> set[tuple[Family, Interval]]:

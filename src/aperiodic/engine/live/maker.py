@@ -246,7 +246,7 @@ class LiveMaker:
             self._hand_out(rows)
         if minutes := list(self._gathering.minutes(exchange, due.edge)):
             rows_of_minutes = self._live.of_board(minutes, self._states, Interval.M1)
-            self._longer = rows_of_minutes if self._longer is None else chain(rows_of_minutes, self._longer)
+            self._tell_longer(rows_of_minutes)
         self._told_to[exchange] = due.edge
         since = self._behind_since.setdefault(exchange, due.edge)
         if not due.may_wait or due.edge - since >= _BEHIND_US:
@@ -332,8 +332,11 @@ class LiveMaker:
         states = self._states
         for rows in self._live.take_seconds(states, seconds):
             self._hand_out(rows)
-        longer = self._live.take_longer(states)
-        self._longer = longer if self._longer is None else chain(self._longer, longer)
+        self._tell_longer(self._live.take_longer(states))
+
+    def _tell_longer(self, rows: Iterator[list[LiveRow]]) -> None:
+        """Tell rows when there is time, after those that wait: fields that look back over the month take bars in order."""
+        self._longer = rows if self._longer is None else chain(self._longer, rows)
 
     def _tell_gaps(self) -> None:
         """Tell the rows again of bars that overlap gaps that have become known, or were filled."""
