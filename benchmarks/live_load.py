@@ -42,8 +42,8 @@ _COMMAND: Final = (sys.executable, "-c", "from aperiodic.cli import main; main()
 _BOOK: Final = ("l2_imbalance", "l2_liquidity")
 _MIXED: Final = ("ohlcv", "flow", "l1_price", "l2_imbalance")
 _STARTS_S: Final = 60
-_WARM_S: Final = 60
-"""Rows and memory count from here on: before, kernels are loaded and what is remembered fills."""
+_WARM_S: Final = 120
+"""Rows and memory count from here on: before, kernels are loaded, what is remembered fills, and no minute is whole."""
 _EVERY_S: Final = 5
 
 

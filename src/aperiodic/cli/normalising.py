@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from aperiodic.cli.console import errors, print_line
+from aperiodic.cli.garbage import GarbageCollection
 from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
@@ -64,7 +65,8 @@ def normalise(
         )
         take_short_turns()  # what is read goes on while commits are made
         with stop_signal() as over, TicksSender(lake.home) as sender:
-            choose(committed=_tell, sender=sender).follow(over.is_set, over.wait)
+            in_between = GarbageCollection().collect_now_and_then
+            choose(committed=_tell, sender=sender, in_between=in_between).follow(over.is_set, over.wait)
 
 
 def _tell(progress: Progress) -> None:

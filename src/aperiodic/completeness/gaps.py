@@ -6,20 +6,21 @@ the same whatever order files are imported in, and a gap closes when a file that
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from aperiodic.lake.schema import gaps, spans
 from aperiodic.venues import RESTART_SLACK_US
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection, RowMapping, Table
 
     from aperiodic.market import Exchange, Stream, Symbol
 
@@ -28,6 +29,7 @@ __all__ = [
     "Gap",
     "Span",
     "add_spans",
+    "add_spans_of_many",
     "gaps_between",
     "merge_spans",
     "read_gaps",
@@ -35,6 +37,10 @@ __all__ = [
     "remove_spans",
 ]
 
+
+_MOST_NAMED: Final = 500
+_Series = tuple[str, str]
+"""Symbol and stream."""
 
 RESTART: Final = "sequence_reset"
 """Why a run begins where the venue begins to count anew."""
@@ -123,7 +129,7 @@ def _join(count: list[Span]) -> list[Span]:
     return merged
 
 
-def gaps_between(symbol: str, stream: str, merged: list[Span]) -> list[Gap]:
+def gaps_between(symbol: str, stream: str, merged: Sequence[Span]) -> list[Gap]:
     """Return the gaps between merged runs: none where the numbers begin anew, since nothing tells what is missing."""
     return [
         Gap(symbol, stream, left.last_sequence, right.after_sequence, left.last_time, right.first_time, right.begins)
@@ -134,8 +140,17 @@ def gaps_between(symbol: str, stream: str, merged: list[Span]) -> list[Gap]:
 
 def add_spans(connection: Connection, exchange: Exchange, symbol: Symbol, stream: Stream, runs: Iterable[Span]) -> None:
     """Add runs to a series; in the ledger only those that they touch change, and the gaps beside them."""
-    held = read_spans(connection, exchange, str(symbol), stream)
-    _write_spans(connection, (exchange, str(symbol), stream), held, merge_spans([*held, *runs]))
+    add_spans_of_many(connection, exchange, {(stream, symbol): runs})
+
+
+def add_spans_of_many(
+    connection: Connection, exchange: Exchange, runs: Mapping[tuple[Stream, Symbol], Iterable[Span]]
+) -> None:
+    """Do as `add_spans` does for many series, with a few statements for all of them."""
+    new = {(str(symbol), str(stream)): added for (stream, symbol), added in runs.items()}
+    held = {series: [_span(row) for row in rows] for series, rows in _rows_of(connection, spans, exchange, new).items()}
+    merged = {series: merge_spans([*held.get(series, ()), *added]) for series, added in new.items()}
+    _write_spans(connection, exchange, held, merged)
 
 
 def remove_spans(
@@ -174,39 +189,71 @@ def remove_spans(
             after = max(span.after_sequence, number_after - 1)
             begins = span.begins if after == span.after_sequence else "not_recorded"
             left.append(replace(span, after_sequence=after, first_time=max(span.first_time, end), begins=begins))
-    _write_spans(connection, (exchange, symbol, stream), held, merge_spans(left))
+    _write_spans(connection, exchange, {(symbol, stream): held}, {(symbol, stream): merge_spans(left)})
 
 
-def _write_spans(connection: Connection, series: tuple[str, str, str], held: list[Span], merged: list[Span]) -> None:
-    exchange, symbol, stream = series
-    _replace_rows(connection, spans, series, held, merged)
-    known = read_gaps(connection, exchange, symbol, stream)
-    _replace_rows(connection, gaps, series, known, gaps_between(symbol, stream, merged))
+def _write_spans(
+    connection: Connection,
+    exchange: str,
+    held: Mapping[_Series, Sequence[Span]],
+    merged: Mapping[_Series, Sequence[Span]],
+) -> None:
+    _replace_rows(connection, spans, exchange, held, merged)
+    known = {
+        series: [_gap(row) for row in rows] for series, rows in _rows_of(connection, gaps, exchange, merged).items()
+    }
+    _replace_rows(
+        connection, gaps, exchange, known, {series: gaps_between(*series, merged[series]) for series in merged}
+    )
+
+
+def _rows_of(
+    connection: Connection, table: Table, exchange: str, wanted: Collection[_Series]
+) -> dict[_Series, list[RowMapping]]:
+    """Return the rows of some series, those of each in the order of their numbers."""
+    found: defaultdict[_Series, list[RowMapping]] = defaultdict(list)
+    symbols = sorted({symbol for symbol, _ in wanted})
+    streams = sorted({stream for _, stream in wanted})
+    for begin in range(0, len(symbols), _MOST_NAMED):
+        query = select(table).where(
+            table.c.exchange == exchange,
+            table.c.symbol.in_(symbols[begin : begin + _MOST_NAMED]),
+            table.c.stream.in_(streams),
+        )
+        for row in connection.execute(query.order_by(table.c.after_sequence)).mappings():
+            series = row["symbol"], row["stream"]
+            if series in wanted:
+                found[series].append(row)
+    return found
 
 
 def _replace_rows(
     connection: Connection,
     table: Table,
-    series: tuple[str, str, str],
-    before: Sequence[Span | Gap],
-    after: Sequence[Span | Gap],
+    exchange: str,
+    before: Mapping[_Series, Sequence[Span | Gap]],
+    after: Mapping[_Series, Sequence[Span | Gap]],
 ) -> None:
-    """Delete the rows that are no longer there, and insert those that are new."""
-    named = dict(zip(("exchange", "symbol", "stream"), series, strict=True))
-    for item in set(before) - set(after):
-        same = {**named, **_columns(item)}
-        connection.execute(delete(table).where(*(table.c[name] == value for name, value in same.items())))
-    new = set(after) - set(before)
-    rows = [{**named, **_columns(item)} for item in after if item in new]
-    if rows:
-        connection.execute(insert(table), rows)
+    """Delete the rows of series that are no longer there, and insert those that are new."""
+    gone: list[dict[str, Any]] = []
+    new: list[dict[str, Any]] = []
+    for series, items in after.items():
+        named = {"exchange": exchange, "symbol": series[0], "stream": series[1]}
+        held = before.get(series, ())
+        gone += [{**named, **_columns(item)} for item in {*held}.difference(items)]
+        new += [{**named, **_columns(item)} for item in items if item not in {*held}]
+    if gone:
+        same = [table.c[name] == bindparam(f"old_{name}") for name in gone[0]]
+        connection.execute(
+            delete(table).where(*same), [{f"old_{name}": value for name, value in row.items()} for row in gone]
+        )
+    if new:
+        connection.execute(insert(table), new)
 
 
 def read_spans(connection: Connection, exchange: str, symbol: str, stream: str) -> list[Span]:
     """Return the runs of a series, in the order of their numbers."""
-    query = select(spans).where(spans.c.exchange == exchange, spans.c.symbol == symbol, spans.c.stream == stream)
-    rows = connection.execute(query.order_by(spans.c.after_sequence)).mappings()
-    return [Span(**{name: row[name] for name in Span.__slots__}) for row in rows]
+    return [_span(row) for row in _rows_of(connection, spans, exchange, [(symbol, stream)]).get((symbol, stream), ())]
 
 
 def read_gaps(connection: Connection, exchange: str, symbol: str | None = None, stream: str | None = None) -> list[Gap]:
@@ -217,7 +264,15 @@ def read_gaps(connection: Connection, exchange: str, symbol: str | None = None, 
     if stream is not None:
         query = query.where(gaps.c.stream == stream)
     rows = connection.execute(query.order_by(gaps.c.symbol, gaps.c.stream, gaps.c.first_time, gaps.c.id)).mappings()
-    return [Gap(**{name: row[name] for name in Gap.__slots__}) for row in rows]
+    return [_gap(row) for row in rows]
+
+
+def _span(row: RowMapping) -> Span:
+    return Span(**{name: row[name] for name in Span.__slots__})
+
+
+def _gap(row: RowMapping) -> Gap:
+    return Gap(**{name: row[name] for name in Gap.__slots__})
 
 
 def _columns(item: Span | Gap) -> dict[str, Any]:

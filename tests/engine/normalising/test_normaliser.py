@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from contextlib import closing
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,9 +16,10 @@ from tests.lakes import BTC, SOAK, VENUE, hashes
 
 from aperiodic.completeness.gaps import read_spans
 from aperiodic.completeness.recorded import read_recorded
+from aperiodic.engine.handover import Announced, HandedOver
 from aperiodic.engine.importing import import_recordings, repeats
 from aperiodic.engine.normalising import Normaliser, commits, places
-from aperiodic.engine.parts import compact_ticks, read_day
+from aperiodic.engine.parts import append_ticks, compact_ticks, read_day
 from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.imports import read_imports
@@ -242,6 +245,59 @@ def test_a_commit_that_could_not_be_made_is_made_later(lake: Lake, monkeypatch: 
     held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
     assert held is not None
     assert held.height == 59
+
+
+class Sender:
+    """Takes what is handed over."""
+
+    run = "one"
+    is_read = True
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+
+    def tell(self, message: HandedOver | Announced) -> None:
+        if isinstance(message, HandedOver):
+            self.received.append(message.received)
+
+
+def test_ticks_of_the_next_segment_are_passed_on_while_a_commit_lasts(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every hour a new segment is begun: rows of bars must not wait for a commit then."""
+    lines, writer, sender = lines_of(), Writer(lake.home, VENUE), Sender()
+    normaliser = Normaliser(lake, every_s=0.01, sender=sender)  # type: ignore[arg-type]
+    begun, may_end, over = threading.Event(), threading.Event(), threading.Event()
+
+    def wait(*args: Any, **more: Any) -> list[str]:
+        begun.set()
+        assert may_end.wait(60)
+        return append_ticks(*args, **more)
+
+    monkeypatch.setattr(commits, "append_ticks", wait)
+    writer.block(*lines[:100])
+    work = threading.Thread(target=normaliser.follow, args=(over.is_set, over.wait))
+    work.start()
+    try:
+        assert begun.wait(60)
+        writer.block(*lines[100:150])
+        writer.seal()
+        writer.block(*lines[150:])
+        last = int(lines[-1].split(b" ")[0]) // 1_000
+        deadline = time.monotonic() + 60
+        while last not in sender.received:
+            assert time.monotonic() < deadline, "reading waits for the commit"
+            time.sleep(0.01)
+        assert checkpoints(lake) == []
+    finally:
+        may_end.set()
+        over.set()
+        work.join(60)
+    held = read_day(lake, Stream.TRADES, VENUE, BTC, DAY)
+    assert held is not None
+    assert held.height == 59
+    with lake.engine.connect() as connection:
+        assert sum(record.lines for record in read_imports(connection)) == len(lines)
 
 
 def test_a_sealed_segment_counts_as_imported_and_its_rejected_lines_are_kept(lake: Lake) -> None:

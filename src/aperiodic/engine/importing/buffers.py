@@ -16,6 +16,9 @@ from aperiodic.market import tick_schema
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from aperiodic.market import Stream
     from aperiodic.venues import Row
 
@@ -81,14 +84,18 @@ class TickBuffer:
 
     def arrivals(self, since: int) -> tuple[int, int] | None:
         """Return the first arrival from `since` (µs) on, and the last one; None where there is none."""
-        of_chunks = (times_of(chunk, "local_timestamp") for chunk in self._chunks if chunk.height)
-        of_pieces = (arrivals_of(self._stream, piece) for piece in self._waiting())
-        first = last = None
-        for times in (*of_chunks, *of_pieces):
-            last = int(times[-1])
-            if first is None and last >= since:
-                first = int(times[times >= since][0])
-        return None if first is None or last is None or last < since else (first, last)
+        parts = [*(chunk for chunk in self._chunks if chunk.height), *self._waiting()]
+        last = int(self._arrivals(parts[-1])[-1]) if parts else since - 1
+        if last < since:
+            return None
+        for part in parts:  # most often the first one
+            times = self._arrivals(part)
+            if times[-1] >= since:
+                return int(times[times >= since][0]), last
+        return None
+
+    def _arrivals(self, part: pl.DataFrame | Piece) -> NDArray[np.int64]:
+        return times_of(part, "local_timestamp") if isinstance(part, pl.DataFrame) else arrivals_of(self._stream, part)
 
     @property
     def full(self) -> bool:

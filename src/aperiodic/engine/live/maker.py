@@ -6,6 +6,7 @@ from collections import deque
 from itertools import chain
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aperiodic.engine.edges import has_just_ended, is_about_to_end
 from aperiodic.engine.handover import HandedOver
 from aperiodic.engine.live.bars import LiveBars
 from aperiodic.engine.live.board import families_on_board
@@ -45,9 +46,6 @@ _BEHIND_US: Final = 10_000_000
 """For so long at most the open days lack ticks of which bars of a second were told."""
 _AT_ONCE: Final = 3
 """So many instruments catch up before what was handed over meanwhile has its turn."""
-_BEFORE_EDGE_US: Final = 120_000
-_AFTER_EDGE_US: Final = 250_000
-"""So long before a second is over, and until its ticks have come, but not longer, nothing is begun that takes time."""
 _STEP_US: Final = 5_000_000
 """So often ticks go into bars while nobody reads those below a minute."""
 
@@ -123,6 +121,7 @@ class LiveMaker:
             settle=self._settle,
             read_anew=self._correct,
             exchanges=exchanges,
+            all_seconds=False,
         )
         self._gathering = Gathering(self._days)
         self._behind: deque[list[Instrument]] = deque()
@@ -151,13 +150,11 @@ class LiveMaker:
         """Whether a second is about to be over, or has just been and its ticks are about to come."""
         if not self._awaits_edges or not self._told_to:
             return False
-        second = Interval.S1.microseconds
-        phase = (now := self._now()) % second
-        if phase >= second - _BEFORE_EDGE_US:
+        if is_about_to_end(now := self._now()):
             return True
-        return phase < _AFTER_EDGE_US and any(
-            now - phase - 2 * second <= told < now - phase for told in self._told_to.values()
-        )
+        second = Interval.S1.microseconds
+        ended = now - now % second
+        return has_just_ended(now) and any(ended - 2 * second <= told < ended for told in self._told_to.values())
 
     @property
     def until(self) -> int | None:

@@ -38,7 +38,7 @@ ALL_SECONDS: Final[Seconds] = frozenset(
 """All that there are."""
 
 
-class LiveRow(msgspec.Struct, frozen=True, array_like=True):
+class LiveRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A bar that is over.
 
     Attributes:

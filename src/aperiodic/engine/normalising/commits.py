@@ -9,8 +9,9 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.completeness.gaps import add_spans
+from aperiodic.completeness.gaps import add_spans_of_many
 from aperiodic.completeness.recorded import add_recorded
+from aperiodic.engine.importing.books import book_frame
 from aperiodic.engine.importing.instruments import learn_instruments
 from aperiodic.engine.normalising.places import TO_GO_ON
 from aperiodic.engine.parts import append_ticks
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.imports import ImportRecord
     from aperiodic.market import Exchange
     from aperiodic.market.instrument import Instrument
+    from aperiodic.venues.events import Levels
 
 __all__ = ["Ready", "growing_digest", "write"]
 
@@ -63,7 +65,7 @@ class Ready:
     quarantine: Quarantine
     file: ImportRecord
     checkpoint: Checkpoint
-    books: list[tuple[NewObject, bytes]]
+    books: list[tuple[ObjectKey, Levels]]
     dropped_books: list[ObjectKey]
     listed: list[tuple[int, list[Instrument]]]
     handed_over: set[tuple[Stream, Symbol]]
@@ -78,7 +80,7 @@ def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready, pace: Pa
         exchange: Venue.
         source: What the ticks are.
         ready: What is committed.
-        pace: Pauses after each series; None: there are no pauses.
+        pace: Pauses after each series, and chooses when to commit; None: there are no pauses.
 
     Raises:
         LakeError: `busy` when another program writes one of the series; others as of the store and the ledger.
@@ -88,6 +90,8 @@ def write(lake: Lake, exchange: Exchange, source: Source, ready: Ready, pace: Pa
     with lake.writing(*scopes, wait_s=_WAIT_S) if scopes else nullcontext():
         batch = lake.batch()
         ready.announce(_fill(lake, batch, exchange, source, ready, pace))
+        if pace is not None:
+            pace.rest()
         batch.commit()
 
 
@@ -108,11 +112,14 @@ def _fill(lake: Lake, batch: Batch, exchange: Exchange, source: Source, ready: R
         held = lake.find(key)
         if held is not None and held.reason == TO_GO_ON:  # others may be the end of a file that was imported
             batch.retire(key)
-    for new, data in ready.books:
-        if lake.find(new.key) is None:
-            batch.put(new, data)
-    for (stream, symbol), runs in ready.spans.items():
-        batch.change(partial(add_spans, exchange=exchange, symbol=symbol, stream=stream, runs=runs))
+    for key, levels in ready.books if pace is None else pace.over(ready.books):
+        if lake.find(key) is None:
+            frame = book_frame(levels)
+            data = parquet_bytes(frame)
+            digest = hashlib.sha256(data).hexdigest()
+            batch.put(NewObject(key, frame.height, Source.RECORDING, digest, TO_GO_ON), data)
+    if ready.spans:
+        batch.change(partial(add_spans_of_many, exchange=exchange, runs=ready.spans))
     if ready.recorded:
         batch.change(partial(add_recorded, exchange=exchange, added=ready.recorded))
     _fill_file(lake, batch, exchange, ready)

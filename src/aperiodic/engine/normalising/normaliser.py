@@ -77,6 +77,8 @@ class Normaliser:
         committed: Called after every round of commits that made ticks.
         say: Takes what a person should know.
         sender: Takes ticks before they are committed.
+        in_between: Called again and again while recordings are followed, when there is time for something that takes a
+            while.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Normaliser:
         committed: Callable[[Progress], object] | None = None,
         say: Callable[[str], object] = lambda _words: None,
         sender: TicksSender | None = None,
+        in_between: Callable[[], object] = lambda: None,
     ) -> None:
         self._lake = lake
         self._exchanges = frozenset(exchanges)
@@ -104,6 +107,7 @@ class Normaliser:
         self._source = source
         self._waits: str | None = None
         self._sender = sender
+        self._in_between = in_between
         # An object of its own for what is done aside, for it knows which leases its batches need.
         self._aside = Lake(lake.store, lake.engine, lake.home)
         self._last_told: tuple[int, str | None] = (0, None)
@@ -156,12 +160,16 @@ class Normaliser:
                     self._listed = time.monotonic()
                 read = 0
                 for key, shard in self._shards.items():
+                    if shard.is_full:
+                        shard.prepare()
                     read += 0 if shard.is_full else self._read(key, shard)
                     shard.hand_over()
-                if work is None or work.done():
-                    self._finish(work)
-                    todo = self._next()
-                    work = None if todo is None else aside.submit(todo)
+                if not self._pace.rests:
+                    if work is None or work.done():
+                        self._finish(work)
+                        todo = self._next()
+                        work = None if todo is None else aside.submit(todo)
+                    self._in_between()
                 if not read:
                     wait(_PAUSE_S if self._sender is None or not self._sender.is_read else _SHORT_PAUSE_S)
             self._pace.hurry()
@@ -177,7 +185,8 @@ class Normaliser:
         now = time.monotonic()
         apart = _GAPS_APART_S if any(shard.has_gaps for shard in self._shards.values()) else _COMMITS_APART_S
         due = now - self._committed >= max(self._every_s, min(_COMMITS_SHARE * self._took, apart))
-        shards = [shard for shard in self._shards.values() if (due or shard.is_full) and shard.prepare()]
+        wanted = [shard for shard in self._shards.values() if due or shard.is_full or shard.has_aside]
+        shards = [shard for shard in wanted if shard.prepare()]
         if due:
             self._committed = now
         if shards:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from aperiodic.engine.importing.books import book_frame
-from aperiodic.lake import NewObject, ObjectKey
-from aperiodic.lake.writing import parquet_bytes
-from aperiodic.market import Exchange, Source, Symbol
+from aperiodic.lake import ObjectKey
+from aperiodic.market import Exchange, Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -119,7 +116,7 @@ class KeptPlaces:
         place: Place,
         books: Callable[[], Iterable[tuple[Symbol, int, Levels]]],
         known: Callable[[], dict[str, Any]],
-    ) -> tuple[list[tuple[NewObject, bytes]], list[ObjectKey]]:
+    ) -> tuple[list[tuple[ObjectKey, Levels]], list[ObjectKey]]:
         """Keep a place if it is time to.
 
         Args:
@@ -129,24 +126,18 @@ class KeptPlaces:
             known: Gives what else is known there.
 
         Returns:
-            Objects to write, and those that are of no use any more.
+            Whole books to write, and those that are of no use any more.
         """
         if self._at and received - self._at < _KEPT_EVERY_US:
             return [], []
         self._at = received
-        objects, names = [], []
-        for symbol, number, levels in books():
-            key = ObjectKey.book_state(self._exchange, symbol, number)
-            frame = book_frame(levels)
-            data = parquet_bytes(frame)
-            objects.append(
-                (NewObject(key, frame.height, Source.RECORDING, hashlib.sha256(data).hexdigest(), TO_GO_ON), data)
-            )
-            names.append(f"{symbol} {number}")
+        found = list(books())
+        names = [f"{symbol} {number}" for symbol, number, _ in found]
         self._kept.append(_Kept(Place(place.segment, place.offset), names, known()))
         gone, self._kept = self._kept[:-2], self._kept[-2:]
         still = {name for item in self._kept for name in item.books}
-        return objects, _book_keys(self._exchange, [name for item in gone for name in item.books if name not in still])
+        new = [(ObjectKey.book_state(self._exchange, symbol, number), levels) for symbol, number, levels in found]
+        return new, _book_keys(self._exchange, [name for item in gone for name in item.books if name not in still])
 
 
 def order_of(name: str) -> int:

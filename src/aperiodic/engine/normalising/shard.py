@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.handover import Announced, HandedOver
 from aperiodic.engine.importing.arrivals import explain_runs, recorded_by_connections
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from aperiodic.market import Exchange
 
 __all__ = ["Shard"]
+
+_MOST_ASIDE: Final = 2
+"""So many pieces wait to be written at most: one at work, and the rest of a recording that was read to its end meanwhile."""
 
 
 class Shard:
@@ -74,7 +78,8 @@ class Shard:
         self._source = source
         self._reader = RecordingsReader(lake, exchange, checkpoint)
         self.is_damaged = self._reader.is_damaged
-        self._ready: Ready | None = None
+        self._ready: deque[tuple[Ready, int]] = deque()
+        """What is put aside, and the number of the last that was handed over of it."""
         self._sender = sender
         self._number = self._put_aside = self._committed = 0
         self._told = (0, 0, 0)
@@ -130,29 +135,40 @@ class Shard:
         sender.tell(HandedOver(self.exchange, self.name, sender.run, *self._told, series))
 
     def commit(self) -> int:
-        """Make true what was read since the last time, in one transaction; return the number of ticks.
+        """Make true what was read since the last time; return the number of ticks.
 
         Raises:
             LakeError: `busy` and others; what was read is kept, and the next call tries again.
         """
-        if not self.prepare():
-            return 0
-        self.write(self._lake)
-        return self.finish()
+        ticks = 0
+        while self.prepare():
+            self.write(self._lake)
+            ticks += self.finish()
+        return ticks
+
+    @property
+    def has_aside(self) -> bool:
+        """Whether something is put aside, to be written."""
+        return bool(self._ready)
 
     def prepare(self) -> bool:
-        """Put aside what was read since the last time, to be written while reading goes on; return whether there is any."""
+        """Put aside what was read since the last time, to be written while reading goes on; return whether there is any.
+
+        Where something is put aside already, the rest of a recording that was read to its end, or what is too much to read
+        on, is put aside after it, so that reading need not wait.
+        """
         reader = self._reader
-        if self._ready is not None:
+        if self._ready and not (reader.is_full and len(self._ready) < _MOST_ASIDE):
             return True
         if reader.is_warming or (reader.place == reader.committed and not reader.sealed_as):
-            return False
-        self._ready = self._prepare()
-        reader.committed = Place(self._ready.checkpoint.segment, self._ready.checkpoint.offset)
+            return self.has_aside
+        ready = self._prepare()
+        self._ready.append((ready, self._put_aside))
+        reader.committed = Place(ready.checkpoint.segment, ready.checkpoint.offset)
         return True
 
     def write(self, lake: Lake, pace: Pace | None = None) -> None:
-        """Make true in one transaction what was put aside; it may be called from another thread.
+        """Make true in one transaction what was put aside first; it may be called from another thread.
 
         Args:
             lake: The installation, as an object of this thread's own.
@@ -161,15 +177,15 @@ class Shard:
         Raises:
             LakeError: `busy` and others; it stays put aside.
         """
-        if self._ready is not None:
-            write(lake, self.exchange, self._source, self._ready, pace)
+        if self._ready:
+            write(lake, self.exchange, self._source, self._ready[0][0], pace)
 
     def finish(self) -> int:
-        """Take leave of what was put aside and is written; return the number of ticks."""
-        if self._ready is None:
+        """Take leave of what was put aside first and is written; return the number of ticks."""
+        if not self._ready:
             return 0
-        ticks = sum(held.height for held in self._ready.ticks.values())
-        self._ready, self._committed = None, self._put_aside
+        ready, self._committed = self._ready.popleft()
+        ticks = sum(held.height for held in ready.ticks.values())
         self.ticks += ticks
         return ticks
 

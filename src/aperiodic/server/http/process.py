@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -69,6 +70,9 @@ def serve_here(
             most_connections(), per_address, access_log.monitoring.count_refusal
         )
         config = protocol_settings(app)
+        # What is loaded stays: to look through it for garbage now and then would take tenths of a second.
+        gc.collect()
+        gc.freeze()
 
         async def live() -> None:
             stream: StreamService = app.state.stream

@@ -75,7 +75,6 @@ class StreamConnection(asyncio.Protocol):
         self._protocol = ServerProtocol(max_size=_MOST_MESSAGE)
         self._transport: asyncio.Transport | None = None
         self._channels: dict[str, Channel] = {}
-        self._replaying: dict[str, list[LiveRow]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._sent_at = self._begun = time.monotonic()
         self._messages = 0
@@ -251,29 +250,39 @@ class StreamConnection(asyncio.Protocol):
             found, replayed = {channel.name: [] for channel in channels}, False
         self._tell(answer | {"replayed": replayed})
         for channel in channels:
-            told = found[channel.name]
-            # As fast as the client reads: what is written at once beyond that would be more than it may leave unread.
-            for begin in range(0, len(told), _REPLAYED_AT_ONCE):
-                await self._drained()
-                rows = told[begin : begin + _REPLAYED_AT_ONCE]
-                self.send(b"".join(framed(row_message(channel.name, row)) for row in rows))
-            await self._drained()
-            if time.monotonic() - began > _REPLAYS_S:
-                self.lose()  # rows of meanwhile may be forgotten; the client begins again with what it has
-                return
-            # From here on nothing else runs until the channel is entered: what comes meanwhile comes after it.
-            newest = newest_times(told)
+            of_files, told = newest_times(found[channel.name]), found[channel.name]
             had = {(row.symbol, row.time, row.revision) for row in told}
-            more = [
-                row
-                for row in self._service.fanout.kept(channel, since)
-                if (row.symbol, row.time, row.revision) not in had
-                and (row.revision or row.time > newest.get(row.symbol, -1))
-            ]
-            if more:
-                self.send(b"".join(framed(row_message(channel.name, row)) for row in more))
+            more = told
+            # Many rows come while many are read.
+            while len(more) > _REPLAYED_AT_ONCE or more is told:
+                await self._tell_again(channel, more)
+                await self._drained()
+                if time.monotonic() - began > _REPLAYS_S:
+                    self.lose()  # rows of meanwhile may be forgotten; the client begins again with what it has
+                if self._closing:
+                    return
+                # From here on nothing else runs until the channel is entered: what comes meanwhile comes after it.
+                more = [
+                    row
+                    for row in self._service.fanout.kept(channel, since)
+                    if (row.symbol, row.time, row.revision) not in had
+                    and (row.revision or row.time > of_files.get(row.symbol, -1))
+                ]
+                had |= {(row.symbol, row.time, row.revision) for row in more}
+                told = told + more
+            self._send_rows(channel, more)
             if channel.name in self._channels:
-                self._service.fanout.enter(self, channel, since, newest_times(told + more))
+                self._service.fanout.enter(self, channel, since, newest_times(told))
+
+    async def _tell_again(self, channel: Channel, rows: list[LiveRow]) -> None:
+        """Write rows as fast as the client reads: at once they would be more than it may leave unread."""
+        for begin in range(0, len(rows), _REPLAYED_AT_ONCE):
+            await self._drained()
+            self._send_rows(channel, rows[begin : begin + _REPLAYED_AT_ONCE])
+
+    def _send_rows(self, channel: Channel, rows: list[LiveRow]) -> None:
+        if rows:
+            self.send(b"".join(framed(row_message(channel.name, row)) for row in rows))
 
     async def _drained(self) -> None:
         """Wait until little is unread; a client that reads nothing for long is let go."""

@@ -117,6 +117,7 @@ class Fanout:
         self._readers: defaultdict[LiveSeries, dict[tuple[Reader, str], _Entry]] = defaultdict(dict)
         self._newest: defaultdict[LiveSeries, dict[str, LiveRow]] = defaultdict(dict)
         self._kept: deque[LiveRow] = deque()
+        self._kept_of: defaultdict[LiveSeries, deque[LiveRow]] = defaultdict(deque)
         self._told: dict[_Key, LiveRow] = {}
         self._corrected: OrderedDict[_Key, LiveRow] = OrderedDict()
         self._up_to_date = asyncio.Event()
@@ -186,12 +187,10 @@ class Fanout:
 
     def kept(self, channel: Channel, since: int) -> Iterator[LiveRow]:
         """Yield the rows of a channel that start at or after a time, µs, or were corrected since, as far as they are kept."""
-        for row in self._kept.copy():  # a copy, for a thread may ask
-            if (
-                (row.time >= since or (row.revision and row.told_at >= since))
-                and row.series == channel.series
-                and (channel.symbols is None or row.symbol in channel.symbols)
-            ):
+        kept = self._kept_of.get(channel.series, deque()).copy()  # a copy, for a thread may ask
+        for row in kept:
+            is_new = row.time >= since or (row.revision and row.told_at >= since)
+            if is_new and (channel.symbols is None or row.symbol in channel.symbols):
                 yield row
 
     async def settle(self) -> None:
@@ -318,9 +317,11 @@ class Fanout:
 
     def _keep(self, key: _Key, row: LiveRow) -> None:
         self._kept.append(row)
+        self._kept_of[key[0]].append(row)
         self._told[key] = row
         while len(self._kept) > _MOST_KEPT or self._kept[0].told_at < row.told_at - _KEPT_US:
             old = self._kept.popleft()
+            self._kept_of[old.series].popleft()
             if self._told.get(old_key := (old.series, old.symbol, old.time)) is old:
                 del self._told[old_key]
         if row.revision:
