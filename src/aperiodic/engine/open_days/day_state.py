@@ -162,7 +162,7 @@ class DayState:
         """Let bars of a minute take the place of those of seconds that are old, where nobody can ask for those."""
         if not self._joins:
             return
-        taken = [time for (_, interval), time in self._taken.items() if interval.sub_minute]
+        taken = [time for (family, interval), time in self._taken.items() if interval.sub_minute and family in self._days]
         edge = min([self.folded_to - _SECONDS_US, *taken])
         edge -= edge % Interval.M1.microseconds
         if edge > self._joined_to:
