@@ -214,8 +214,7 @@ class LiveBars:
                 continue
             state.fold(told.folded_to, seconds=True)  # all its events are here
             for family, interval, edge in state.go_on_from(told):
-                since = max(each.begin_of(interval) for each in (told, state))
-                before, after = (each.bars_since(family, interval, since) for each in (told, state))
+                before, after = (each.bars_since(family, interval, begin) for each in (told, state))
                 if after is None:
                     continue
                 after = after.filter(pl.col(TIME_COLUMN).to_physical() < edge)

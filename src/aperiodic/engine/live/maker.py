@@ -121,7 +121,6 @@ class LiveMaker:
             settle=self._settle,
             read_anew=self._correct,
             exchanges=exchanges,
-            all_seconds=False,
         )
         self._gathering = Gathering(self._days)
         self._behind: deque[list[Instrument]] = deque()

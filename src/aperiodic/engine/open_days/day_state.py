@@ -32,8 +32,8 @@ ClosedBars = pl.DataFrame | Records
 FILES_LAG_US: Final = 120_000_000
 """The files of open days have bars that ended so long ago."""
 
-_SECONDS_US: Final = 180_000_000
-"""For so long bars of seconds are remembered where nobody asks for older ones; they take much memory."""
+_SECONDS_US: Final = 900_000_000
+"""For so long bars of seconds are remembered of a clock that has none below a minute; they take much memory."""
 
 _TAIL_US: Final = 45_000_000
 """For so long ticks are remembered, to know those that come twice."""
@@ -63,8 +63,6 @@ class DayState:
         clock: Clock,
         begin: int,
         before: Callable[[FamilyKernel], Mapping[Stream, pl.DataFrame]],
-        *,
-        all_seconds: bool = True,
     ) -> None:
         """Begin a day.
 
@@ -73,8 +71,6 @@ class DayState:
             clock: Which time orders the ticks.
             begin: Begin of the day, µs.
             before: Returns the latest events before the day that a kernel looks back on.
-            all_seconds: Whether bars below a minute are wanted of the whole day; else some minutes of them are remembered,
-                and those that `take_closed` did not yield.
         """
         self.begin = begin
         self.folded_to = begin
@@ -90,7 +86,6 @@ class DayState:
         self._published: dict[tuple[Family, Interval], int] = {}
         self._taken: dict[tuple[Family, Interval], int] = {}
         self._joined_to = begin
-        self._joins = not (all_seconds and any(interval.sub_minute for interval in clock.intervals))
 
     def add(self, stream: Stream, ticks: pl.DataFrame, *, told: bool = False) -> None:
         """Take ticks of this day, in any order; those that came before are left out.
@@ -160,12 +155,9 @@ class DayState:
 
     def _join(self) -> None:
         """Let bars of a minute take the place of those of seconds that are old, where nobody can ask for those."""
-        if not self._joins:
-            return
-        taken = [time for (family, interval), time in self._taken.items() if interval.sub_minute and family in self._days]
-        edge = min([self.folded_to - _SECONDS_US, *taken])
-        edge -= edge % Interval.M1.microseconds
-        if edge > self._joined_to:
+        edge = self.folded_to - _SECONDS_US
+        edge -= edge % Interval.M5.microseconds
+        if edge > self._joined_to and not any(interval.sub_minute for interval in self._clock.intervals):
             self._joined_to = edge
             for day in self._days.values():
                 day.join_seconds(edge)
@@ -215,7 +207,7 @@ class DayState:
             if interval.sub_minute is (seconds is None):
                 continue
             edge = self.folded_to - self.folded_to % interval.microseconds
-            since = max(self._taken.get((family, interval), self.begin), self.begin_of(interval))
+            since = self._taken.get((family, interval), self.begin)
             if edge <= since:
                 continue
             if seconds is not None and interval not in seconds:
@@ -287,16 +279,8 @@ class DayState:
             self._taken[family, interval] = edge
             yield family, interval, edge
 
-    def begin_of(self, interval: Interval) -> int:
-        """Return where the bars of an interval begin that are remembered, µs."""
-        return self._joined_to if interval.sub_minute else self.begin
-
     def bars_since(self, family: Family, interval: Interval, since: int) -> pl.DataFrame | None:
-        """Return the bars of a family that are over and start at or after a time, µs; None where there are none.
-
-        Of those below a minute only the remembered ones are returned.
-        """
-        since = max(since, self.begin_of(interval))
+        """Return the bars of a family that are over and start at or after a time, µs; None where there are none."""
         edge = self.folded_to - self.folded_to % interval.microseconds
         day = self._days.get(family)
         if day is None:

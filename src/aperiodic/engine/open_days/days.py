@@ -48,7 +48,6 @@ class OpenDays:
         read_anew: Callable[[Instrument, Mapping[tuple[Clock, int], DayState]], object] = lambda _key, _states: None,
         found: Callable[[ObjectRecord], object] = lambda _record: None,
         exchanges: Collection[Exchange] = (),
-        all_seconds: bool = True,
     ) -> None:
         """Begin with nothing.
 
@@ -60,7 +59,6 @@ class OpenDays:
             read_anew: Takes an instrument that was read anew, and its states before.
             found: Takes every object of ticks that is new, and at the start those of days that are over.
             exchanges: Only these venues; none: all.
-            all_seconds: As of `DayState`.
         """
         self.instruments: dict[Instrument, OpenInstrument] = {}
         self.read_at: dict[Instrument, int] = {}
@@ -71,7 +69,6 @@ class OpenDays:
         self._settle = settle
         self._read_anew = read_anew
         self._found = found
-        self._all_seconds = all_seconds
         self._exchanges = frozenset(exchanges)
         self._received: dict[Writer, int] = {}
         self._row = 0
@@ -195,10 +192,7 @@ class OpenDays:
             yesterday = day_at(self.today - 1).isoformat()
             held = self._lake.current(ObjectKind.TICK_PARTS, exchange=key[0], symbol=str(key[1]))
             is_open = any(part.key.period.startswith(yesterday) for part in held)
-            first_day = self.today - is_open
-            self.instruments[key] = OpenInstrument(
-                self._lake, *key, first_day, self._hold_us, all_seconds=self._all_seconds
-            )
+            self.instruments[key] = OpenInstrument(self._lake, *key, self.today - is_open, self._hold_us)
             self.reload(key)
         return self.instruments[key]
 

@@ -65,16 +65,7 @@ class OpenInstrument:
         over: Numbers of days that are published with their month.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        exchange: Exchange,
-        symbol: Symbol,
-        first_day: int,
-        hold_us: int = HOLD_US,
-        *,
-        all_seconds: bool = True,
-    ) -> None:
+    def __init__(self, lake: Lake, exchange: Exchange, symbol: Symbol, first_day: int, hold_us: int = HOLD_US) -> None:
         """Begin without ticks; `reload` takes those that are there.
 
         Args:
@@ -83,7 +74,6 @@ class OpenInstrument:
             symbol: Instrument.
             first_day: Number of the first day that is not over.
             hold_us: So long events of the exchange clock wait for others that come later, µs.
-            all_seconds: As of `DayState`.
         """
         self.states: dict[tuple[Clock, int], DayState] = {}
         self.seen = self.received = 0
@@ -94,7 +84,6 @@ class OpenInstrument:
         self._symbol = symbol
         self._first_day = first_day
         self._hold_us = hold_us
-        self._all_seconds = all_seconds
         self._patient = False
 
     @property
@@ -226,9 +215,7 @@ class OpenInstrument:
         state = self.states.get((clock, begin))
         if state is None:
             before = partial(self._before, clock, begin)
-            state = self.states[clock, begin] = DayState(
-                self._exchange, clock, begin, before, all_seconds=self._all_seconds
-            )
+            state = self.states[clock, begin] = DayState(self._exchange, clock, begin, before)
         return state
 
     def _before(self, clock: Clock, begin: int, kernel: FamilyKernel) -> Mapping[Stream, pl.DataFrame]:
