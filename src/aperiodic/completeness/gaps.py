@@ -39,6 +39,8 @@ __all__ = [
 
 
 _MOST_NAMED: Final = 500
+"""Symbols that a query names at most."""
+
 _Series = tuple[str, str]
 """Symbol and stream."""
 
@@ -239,9 +241,9 @@ def _replace_rows(
     new: list[dict[str, Any]] = []
     for series, items in after.items():
         named = {"exchange": exchange, "symbol": series[0], "stream": series[1]}
-        held = before.get(series, ())
-        gone += [{**named, **_columns(item)} for item in {*held}.difference(items)]
-        new += [{**named, **_columns(item)} for item in items if item not in {*held}]
+        held = {*before.get(series, ())}
+        gone += [{**named, **_columns(item)} for item in held.difference(items)]
+        new += [{**named, **_columns(item)} for item in items if item not in held]
     if gone:
         same = [table.c[name] == bindparam(f"old_{name}") for name in gone[0]]
         connection.execute(
