@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -24,6 +26,7 @@ from aperiodic.engine.live.board import Board, cut_all, families_on_board
 from aperiodic.engine.live.maker import LiveMaker
 from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.open_days.day_state import DayState
+from aperiodic.engine.open_days.older_bars import BarFile
 from aperiodic.engine.packed_rows import pack, ticks_of
 from aperiodic.market import DAY_US, Clock, Interval, Stream, Symbol
 
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aperiodic.engine.live.board import Bars, Waiting
+    from aperiodic.engine.partials.kernel import FamilyKernel
     from aperiodic.lake import Lake
 
 FAMILIES = (Family.TRADES, Family.QUOTES, Family.BOOK)
@@ -84,7 +88,10 @@ def waiting_of(ticks: dict[Stream, list[tuple[Any, ...]]], chance: random.Random
 
 
 def state_of(day: int = BEGIN) -> DayState:
-    return DayState(VENUE, Clock.TRUE, day, lambda kernel: dict.fromkeys(kernel.looks_back, NOTHING))
+    def before(kernel: FamilyKernel) -> dict[Stream, pl.DataFrame]:
+        return dict.fromkeys(kernel.looks_back, NOTHING)
+
+    return DayState(VENUE, Clock.TRUE, day, before, BarFile(Path(gettempdir())))
 
 
 def add(state: DayState, waiting: Waiting, *, told: bool = False) -> None:

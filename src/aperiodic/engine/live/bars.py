@@ -214,15 +214,16 @@ class LiveBars:
                 continue
             state.fold(told.folded_to, seconds=True)  # all its events are here
             for family, interval, edge in state.go_on_from(told):
-                before, after = (each.bars_since(family, interval, begin) for each in (told, state))
+                kind = clock, interval, family
+                # A day that is others is looked back on by the one after it, from its begin on.
+                since = begin if kind in others else state.same_until(told, family, interval)
+                before, after = (each.bars_since(family, interval, since) for each in (told, state))
                 if after is None:
                     continue
                 after = after.filter(pl.col(TIME_COLUMN).to_physical() < edge)
                 changed = (
                     after if before is None else after.join(before, on=after.columns, how="anti", nulls_equal=True)
                 )
-                kind = clock, interval, family
-                # A day that is others is looked back on by the one after it.
                 later = after
                 if kind not in others:
                     later = (
@@ -310,8 +311,11 @@ class LiveBars:
 def _framed(interval: Interval, parts: list[tuple[Owner, ClosedBars]]) -> list[tuple[Owner, pl.DataFrame]]:
     """Return bars of one kind as frames; of records one frame is made for all, for each column of a frame takes its time."""
     records = [bars for _, bars in parts if isinstance(bars, Records)]
-    if not records:
-        return [(owner, bars) for owner, bars in parts if isinstance(bars, pl.DataFrame)]
+    if len(records) < len(parts):  # some come from the file of older ones
+        return [
+            (owner, bars if isinstance(bars, pl.DataFrame) else _framed(interval, [(owner, bars)])[0][1])
+            for owner, bars in parts
+        ]
     # To concatenate records, their fields would be compared for each of the parts.
     together = np.empty(sum(bars.size for bars, _ in records), records[0].bars.dtype)
     place = 0

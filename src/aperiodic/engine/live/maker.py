@@ -207,7 +207,7 @@ class LiveMaker:
         return True
 
     def _read(self) -> None:
-        self.waits = None
+        self.waits = self._days.trouble
         try:
             self._read_ledger()
             self._read_anew()

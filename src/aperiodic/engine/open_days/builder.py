@@ -106,7 +106,7 @@ class OpenDayBuilder:
         days, why = self._close()
         self._tidy()
         until = [state.folded_to for each in self._days.instruments.values() for state in each.states.values()]
-        return Round(files, min(until, default=None), days, why or waits)
+        return Round(files, min(until, default=None), days, why or waits or self._days.trouble)
 
     def _find_outdated(self, record: ObjectRecord) -> None:
         """Remember to build the month of ticks of a day that is over."""

@@ -11,6 +11,7 @@ import polars as pl
 
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.merging import merge_frames, merge_pieces, times_of
+from aperiodic.engine.open_days.older_bars import OlderBars
 from aperiodic.engine.partials.kernel import DayTicks
 from aperiodic.engine.partials.recorded_day import RecordedDay, Records
 from aperiodic.engine.partials.trades import TradeDay
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aperiodic.catalog import Family
+    from aperiodic.engine.open_days.older_bars import BarFile
     from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay
 
-__all__ = ["FILES_LAG_US", "ClosedBars", "DayState"]
+__all__ = ["FILES_LAG_US", "OLDER_STEP_US", "ClosedBars", "DayState"]
 
 ClosedBars = pl.DataFrame | Records
 """Bars that are over, as `time` and partials, or before they are columns."""
@@ -32,8 +34,11 @@ ClosedBars = pl.DataFrame | Records
 FILES_LAG_US: Final = 120_000_000
 """The files of open days have bars that ended so long ago."""
 
-_SECONDS_US: Final = 900_000_000
-"""For so long bars of seconds are remembered of a clock that has none below a minute; they take much memory."""
+_SECONDS_US: Final = 180_000_000
+"""For so long bars of seconds stay in memory, where they take much room."""
+
+OLDER_STEP_US: Final = 300_000_000
+"""So often older ones leave it."""
 
 _TAIL_US: Final = 45_000_000
 """For so long ticks are remembered, to know those that come twice."""
@@ -63,6 +68,9 @@ class DayState:
         clock: Clock,
         begin: int,
         before: Callable[[FamilyKernel], Mapping[Stream, pl.DataFrame]],
+        file: BarFile,
+        *,
+        phase_us: int = 0,
     ) -> None:
         """Begin a day.
 
@@ -71,6 +79,9 @@ class DayState:
             clock: Which time orders the ticks.
             begin: Begin of the day, µs.
             before: Returns the latest events before the day that a kernel looks back on.
+            file: Takes bars below a minute that are some minutes old.
+            phase_us: So long after the multiples of `OLDER_STEP_US` it takes them, whole minutes in µs; that of many
+                instruments should not be the same.
         """
         self.begin = begin
         self.folded_to = begin
@@ -85,7 +96,8 @@ class DayState:
         self._last: dict[Family, int] = {}
         self._published: dict[tuple[Family, Interval], int] = {}
         self._taken: dict[tuple[Family, Interval], int] = {}
-        self._joined_to = begin
+        self._older = OlderBars(file, begin)
+        self._phase_us = phase_us
 
     def add(self, stream: Stream, ticks: pl.DataFrame, *, told: bool = False) -> None:
         """Take ticks of this day, in any order; those that came before are left out.
@@ -154,13 +166,29 @@ class DayState:
         self._join()
 
     def _join(self) -> None:
-        """Let bars of a minute take the place of those of seconds that are old, where nobody can ask for those."""
-        edge = self.folded_to - _SECONDS_US
-        edge -= edge % Interval.M5.microseconds
-        if edge > self._joined_to and not any(interval.sub_minute for interval in self._clock.intervals):
-            self._joined_to = edge
-            for day in self._days.values():
-                day.join_seconds(edge)
+        """Let bars of a minute take the place of those of seconds that are old; the file gets those that can be asked for."""
+        intervals = [interval for interval in self._clock.intervals if interval.sub_minute]
+        taken = [
+            self._taken[family, interval]
+            for family, interval in self._taken
+            if interval in intervals and family in self._days
+        ]
+        edge = min([self.folded_to - _SECONDS_US, *taken])
+        edge -= (edge - self._phase_us) % OLDER_STEP_US
+        if edge <= self._older.end:
+            return
+        bars = {
+            (family, interval): bars
+            for family, day in self._days.items()
+            for interval, bars in (day.finish(intervals, self._older.end) if intervals else {}).items()
+        }
+        first = self._older.end - (self._older.end - self._phase_us) % OLDER_STEP_US
+        for end in range(first + OLDER_STEP_US, edge + 1, OLDER_STEP_US):
+            since = self._older.end
+            if not self._older.add({key: _between(each, since, end) for key, each in bars.items()}, end):
+                break
+        for day in self._days.values():
+            day.join_seconds(self._older.end)
 
     def closed_bars(self, *, sub_minute: bool) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
         """Yield the bars that are over, of families and intervals of which more are over than the last time.
@@ -175,14 +203,14 @@ class DayState:
             interval: self.folded_to - self.folded_to % max(interval, Interval.M1, key=_length).microseconds
             for interval in intervals
         }
-        for family, day in self._days.items():
+        for family in self._days:
             last = self._last.get(family)
             wanted = [
                 interval
                 for interval, edge in edges.items()
                 if last is not None and edge > self._published.get((family, interval), self.begin) <= last
             ]
-            for interval, bars in day.finish(wanted).items() if wanted else ():
+            for interval, bars in self._bars(family, wanted, self.begin).items() if wanted else ():
                 self._published[family, interval] = edges[interval]
                 over = _before(bars, edges[interval])
                 if over.height:
@@ -216,13 +244,14 @@ class DayState:
             self._taken[family, interval] = edge
             if self._last.get(family, -1) < since:
                 continue
-            if isinstance(day, RecordedDay | TradeDay):
+            in_memory = not interval.sub_minute or since >= self._older.end
+            if in_memory and isinstance(day, RecordedDay | TradeDay):
                 bars, columns_of = day.records(interval, since)
                 bars = bars[: np.searchsorted(bars["start"], edge)]
                 if bars.size:
                     yield interval, Records(bars, columns_of)
                 continue
-            over = _before(day.finish([interval], since)[interval], edge)
+            over = _before(self._bars(family, [interval], since)[interval], edge)
             if over.height:
                 yield interval, over
 
@@ -282,11 +311,25 @@ class DayState:
     def bars_since(self, family: Family, interval: Interval, since: int) -> pl.DataFrame | None:
         """Return the bars of a family that are over and start at or after a time, µs; None where there are none."""
         edge = self.folded_to - self.folded_to % interval.microseconds
-        day = self._days.get(family)
-        if day is None:
+        if family not in self._days:
             return None
-        bars = _before(day.finish([interval], since)[interval], edge)
+        bars = _before(self._bars(family, [interval], since)[interval], edge)
         return bars if bars.height else None
+
+    def same_until(self, other: DayState, family: Family, interval: Interval) -> int:
+        """Return until when, µs, bars below a minute are known to be those of another state of this day, without a look at each."""
+        return self._older.same_until(other._older, family, interval)
+
+    def _bars(self, family: Family, intervals: Collection[Interval], since: int) -> dict[Interval, pl.DataFrame]:
+        """Return the bars of a family that start at or after a time, µs, those of the last second that there is too."""
+        day, end = self._days[family], self._older.end
+        minutes = [interval for interval in intervals if not interval.sub_minute]
+        found = day.finish(minutes, since) if minutes else {}
+        seconds = [interval for interval in intervals if interval.sub_minute]
+        for interval, bars in day.finish(seconds, max(since, end)).items() if seconds else ():
+            older = self._older.since(family, interval, since) if since < end else []
+            found[interval] = pl.concat([*older, bars]) if older else bars
+        return found
 
     def _recent(self, stream: Stream) -> pl.DataFrame | None:
         """Return the ticks of the last 45 seconds that are in the bars; None where there are none."""
@@ -332,6 +375,12 @@ def _is_sorted(times: NDArray[np.int64]) -> bool:
 def _before(bars: pl.DataFrame, edge: int) -> pl.DataFrame:
     """Return the bars that start before a time, µs."""
     return bars.slice(0, int(np.searchsorted(times_of(bars, "time"), edge)))
+
+
+def _between(bars: pl.DataFrame, since: int, edge: int) -> pl.DataFrame:
+    """Return the bars that start at or after a time, µs, and before another."""
+    first, last = np.searchsorted(times_of(bars, "time"), [since, edge]).tolist()
+    return bars.slice(first, last - first)
 
 
 def _length(interval: Interval) -> int:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
+from aperiodic.engine.open_days.day_state import OLDER_STEP_US
 from aperiodic.engine.open_days.instrument import HOLD_US, OpenInstrument
+from aperiodic.engine.open_days.older_bars import BarFile
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.objects import last_row, objects_after
-from aperiodic.market import DAY_US, Exchange, Symbol
+from aperiodic.market import DAY_US, Exchange, Interval, Symbol
 from aperiodic.market.time import day_at
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class OpenDays:
         self.late: dict[Instrument, int] = {}
         self._lake = lake
         self._now = now
+        self._file = BarFile(lake.home)
         self._hold_us = hold_us
         self._settle = settle
         self._read_anew = read_anew
@@ -78,6 +81,11 @@ class OpenDays:
     def today(self) -> int:
         """Number of the day."""
         return self._now() // DAY_US
+
+    @property
+    def trouble(self) -> str | None:
+        """Why older bars could not leave memory the last time; None where they could."""
+        return self._file.trouble
 
     def received(self, exchange: Exchange) -> int:
         """Return until when files hold everything that arrived of a venue, µs; 0 where nobody records it."""
@@ -192,7 +200,15 @@ class OpenDays:
             yesterday = day_at(self.today - 1).isoformat()
             held = self._lake.current(ObjectKind.TICK_PARTS, exchange=key[0], symbol=str(key[1]))
             is_open = any(part.key.period.startswith(yesterday) for part in held)
-            self.instruments[key] = OpenInstrument(self._lake, *key, self.today - is_open, self._hold_us)
+            minute = Interval.M1.microseconds
+            self.instruments[key] = OpenInstrument(
+                self._lake,
+                *key,
+                self.today - is_open,
+                self._file,
+                hold_us=self._hold_us,
+                phase_us=len(self.instruments) * minute % OLDER_STEP_US,
+            )
             self.reload(key)
         return self.instruments[key]
 

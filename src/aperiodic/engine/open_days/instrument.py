@@ -21,6 +21,7 @@ from aperiodic.market.time import day_at
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from aperiodic.engine.open_days.older_bars import BarFile
     from aperiodic.engine.partials.kernel import FamilyKernel
     from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.market import Exchange, Symbol
@@ -65,7 +66,17 @@ class OpenInstrument:
         over: Numbers of days that are published with their month.
     """
 
-    def __init__(self, lake: Lake, exchange: Exchange, symbol: Symbol, first_day: int, hold_us: int = HOLD_US) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        exchange: Exchange,
+        symbol: Symbol,
+        first_day: int,
+        file: BarFile,
+        *,
+        hold_us: int = HOLD_US,
+        phase_us: int = 0,
+    ) -> None:
         """Begin without ticks; `reload` takes those that are there.
 
         Args:
@@ -73,7 +84,9 @@ class OpenInstrument:
             exchange: Venue.
             symbol: Instrument.
             first_day: Number of the first day that is not over.
+            file: As of `DayState`.
             hold_us: So long events of the exchange clock wait for others that come later, µs.
+            phase_us: As of `DayState`.
         """
         self.states: dict[tuple[Clock, int], DayState] = {}
         self.seen = self.received = 0
@@ -83,7 +96,9 @@ class OpenInstrument:
         self._exchange = exchange
         self._symbol = symbol
         self._first_day = first_day
+        self._file = file
         self._hold_us = hold_us
+        self._phase_us = phase_us
         self._patient = False
 
     @property
@@ -215,7 +230,8 @@ class OpenInstrument:
         state = self.states.get((clock, begin))
         if state is None:
             before = partial(self._before, clock, begin)
-            state = self.states[clock, begin] = DayState(self._exchange, clock, begin, before)
+            state = DayState(self._exchange, clock, begin, before, self._file, phase_us=self._phase_us)
+            self.states[clock, begin] = state
         return state
 
     def _before(self, clock: Clock, begin: int, kernel: FamilyKernel) -> Mapping[Stream, pl.DataFrame]:
