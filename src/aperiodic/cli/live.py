@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.cli.compiling import compile_once
 from aperiodic.cli.console import errors, print_line
-from aperiodic.cli.garbage import GarbageCollection
 from aperiodic.cli.installation import Begin, open_lake, read_settings
+from aperiodic.cli.memory import GarbageCollection, give_back_freed_memory
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.cli.turns import take_short_turns
@@ -74,12 +74,13 @@ def _make(lake: Lake, settings: LiveSettings, over: threading.Event, exchanges: 
                 exchanges=exchanges,
                 awaits_edges=True,
             )
+            give_back_freed_memory()
             garbage = GarbageCollection()
             while not over.is_set():
-                if not maker.is_telling or maker.waits or maker.is_edge_near:
+                if not maker.is_telling or maker.waits or maker.is_resting:
                     receiver.wait(_WAIT_S)
                 maker.round(receiver.take())
-                if not maker.is_edge_near:
+                if not maker.is_resting:
                     garbage.collect_now_and_then()
                 if now_us() - told >= _TOLD_EVERY_US:
                     told = now_us()

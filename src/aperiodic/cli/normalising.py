@@ -9,8 +9,8 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from aperiodic.cli.console import errors, print_line
-from aperiodic.cli.garbage import GarbageCollection
 from aperiodic.cli.installation import Begin, open_lake
+from aperiodic.cli.memory import GarbageCollection
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.cli.turns import take_short_turns

@@ -406,3 +406,18 @@ def test_nothing_long_is_begun_where_a_second_is_about_to_be_over(lake: Lake) ->
     maker = LiveMaker(lake, lambda _rows: None, now=parts.clock)
     maker._told_to = {VENUE: BEGIN - SECOND}
     assert not maker.is_edge_near, "nor does anybody wait for them"
+
+
+def test_what_is_left_rests_while_rows_of_a_minute_are_on_their_way(lake: Lake) -> None:
+    parts = Installation(lake)
+    maker = LiveMaker(lake, lambda _rows: None, now=parts.clock, awaits_edges=True)
+    minute = BEGIN - BEGIN % (60 * SECOND)
+
+    def rests(after_ms: int) -> bool:
+        parts.clock.now = minute + after_ms * 1_000
+        maker._told_to = {VENUE: parts.clock.now - parts.clock.now % SECOND}
+        return maker.is_resting
+
+    assert [rests(after) for after in (100, 449, 450, 800, 1_100, 1_449)] == [True, True, False, False, False, False]
+    maker._longer = iter([])
+    assert not rests(100), "these are the rows"

@@ -347,12 +347,10 @@ def _bars(family: Family, stream: Stream, some: _Some, begin: int, minutes: Minu
     of = (bars["start"] - begin) // DAY_US
     starts = bars["start"] - of * DAY_US
     if minutes is not None:
-        if isinstance(day, RecordedDay):
-            minutes.add(family, of, bars.copy())
-        else:
-            sides = some.ticks["side"].to_physical().cast(pl.UInt8).to_numpy()
-            columns = times, sides, some.ticks["price"].to_numpy(), some.ticks["amount"].to_numpy()
-            minutes.add(family, places, TradeColumns(*columns))
+        trades = None
+        if isinstance(day, TradeDay):
+            trades = TradeColumns(places, times, some.ticks["price"].to_numpy(), some.ticks["amount"].to_numpy())
+        minutes.add(family, of, bars.copy(), trades)
     frame = to_frame(starts, columns_of(bars, Interval.S1))
     edges = np.searchsorted(of, [*some.places, some.places[-1] + 1]).tolist()
     each = zip(some.owners, edges[:-1], edges[1:], strict=True)

@@ -156,6 +156,15 @@ class LiveMaker:
         return has_just_ended(now) and any(ended - 2 * second <= told < ended for told in self._told_to.values())
 
     @property
+    def is_resting(self) -> bool:
+        """Whether what is left has to wait: a second is about to be over, or rows of a minute are on their way to readers."""
+        if self.is_edge_near:
+            return True
+        is_told = self._awaits_edges and self._told_to and self._longer is None
+        now = self._now()
+        return bool(is_told and now % Interval.M1.microseconds < Interval.S1.microseconds and has_just_ended(now))
+
+    @property
     def until(self) -> int | None:
         """Until when bars are told, µs of the slowest instrument; None without any."""
         folded = [state.folded_to for each in self._days.instruments.values() for state in each.states.values()]
@@ -173,12 +182,12 @@ class LiveMaker:
         for message in messages:
             self._hear(message)
         # What is read from files may change bars that are about to be told.
-        if not self.is_telling and not self.is_edge_near:
+        if not self.is_telling and not self.is_resting:
             self._read()
         if self._begun:
             self._make(self._seconds())
         began = self._now()
-        while self.is_telling and not self.is_edge_near:
+        while self.is_telling and not self.is_resting:
             if not self._go_on():
                 return
             self._longer_since = self._longer_since or began

@@ -31,19 +31,19 @@ _AT_ONCE: Final = 1_000
 
 
 class TradeColumns(NamedTuple):
-    """Trades in order of time, as `TradeDay.add` takes them."""
+    """Trades in order of time, and whose each of them is, by place."""
 
+    places: NDArray[np.int64]
     times: NDArray[np.int64]
-    sides: NDArray[np.uint8]
     prices: NDArray[np.float64]
     amounts: NDArray[np.float64]
 
 
 class _Part(NamedTuple):
-    """Bars of a second or trades that were added together, and whose each of them is, by place."""
+    """Bars of a second that were added together, and whose each of them is, by place."""
 
     places: NDArray[np.int64]
-    rows: NDArray[np.void] | TradeColumns
+    rows: NDArray[np.void]
 
 
 class Minutes:
@@ -54,6 +54,7 @@ class Minutes:
 
     def __init__(self) -> None:
         self._parts: defaultdict[Family, list[_Part]] = defaultdict(list)
+        self._trades: list[TradeColumns] = []
         self._since: int | None = None
         self._trusted_since: dict[int, int] = {}
         self._made_to = self._edge = 0
@@ -68,20 +69,26 @@ class Minutes:
         """Take that bars of a second are told from the open days meanwhile."""
         self._since = None
         self._parts.clear()
+        self._trades.clear()
 
     def distrust(self, place: int) -> None:
         """Take that bars of an instrument that were made here are told again, others than they were."""
         self._trusted_since[place] = self._made_to
 
-    def add(self, family: Family, places: NDArray[np.int64], rows: NDArray[np.void] | TradeColumns) -> None:
-        """Keep bars of a second, or the trades that they were made of, until their minute is over.
+    def add(
+        self, family: Family, places: NDArray[np.int64], rows: NDArray[np.void], trades: TradeColumns | None = None
+    ) -> None:
+        """Keep bars of a second until their minute is over.
 
         Args:
             family: Of the bars.
             places: Whose each row is.
-            rows: The rows.
+            rows: The bars.
+            trades: What bars of trades were made of.
         """
         self._parts[family].append(_Part(places, rows))
+        if trades is not None:
+            self._trades.append(trades)
 
     def take(self, edge: int) -> Iterator[tuple[Family, NDArray[np.int64], Records]]:
         """Yield the bars of the minute that a time, µs, is the end of or lies behind; and let go of what they were made from.
@@ -98,56 +105,69 @@ class Minutes:
         if self._since is not None and self._since <= begin and before < end:
             others = [place for place, since in self._trusted_since.items() if since > begin]
             for family, parts in self._parts.items():
-                yield from _bars(family, parts, others, begin, end)
+                yield from self._bars(family, parts, others, begin, end)
         for family, parts in self._parts.items():
             later = [_rows_between(part, end, edge) for part in parts]
             self._parts[family] = [part for part in later if part.places.size]
+        following = [_trades_between(trades, end, edge) for trades in self._trades]
+        self._trades = [trades for trades in following if trades.places.size]
         self._trusted_since = {place: since for place, since in self._trusted_since.items() if since > end}
 
+    def _bars(
+        self, family: Family, parts: list[_Part], others: list[int], begin: int, end: int
+    ) -> Iterator[tuple[Family, NDArray[np.int64], Records]]:
+        found = [part for part in (_rows_between(part, begin, end) for part in parts) if part.places.size]
+        if not found:
+            return
+        # As they are records, each of their fields would be copied by itself.
+        kind = found[0].rows.dtype
+        rows = np.concatenate([part.rows.view(f"V{kind.itemsize}") for part in found])
+        of_rows = _Sorted(np.concatenate([part.places for part in found]), others)
+        day = KERNELS[family].open_day(DayTicks(Exchange.BINANCE_FUTURES, Clock.TRUE, begin - begin % DAY_US, {}, {}))
+        trades = (
+            _together([_trades_between(trades, begin, end) for trades in self._trades])
+            if isinstance(day, TradeDay)
+            else None
+        )
+        of_trades = None if trades is None else _Sorted(trades.places, others)
+        each = np.unique(of_rows.places)
+        for first in range(0, each.size, _AT_ONCE):
+            some = each[first : first + _AT_ONCE]
+            seconds = rows[of_rows.of(some)].view(kind)
+            if isinstance(day, TradeDay) and trades is not None and of_trades is not None:
+                own = of_trades.of(some)
+                records = day.merged(seconds, trades.prices[own], trades.amounts[own], Interval.M1)
+            elif isinstance(day, RecordedDay):
+                records = day.merged(seconds, Interval.M1)
+            else:
+                raise TypeError(family)
+            yield family, (records.bars["start"] - begin) // DAY_US, records
 
-def _bars(
-    family: Family, parts: list[_Part], others: list[int], begin: int, end: int
-) -> Iterator[tuple[Family, NDArray[np.int64], Records]]:
-    found = [part for part in (_rows_between(part, begin, end) for part in parts) if part.places.size]
-    if not found:
-        return
-    places = np.concatenate([part.places for part in found])
-    order = np.argsort(places, kind="stable")
-    order = order[~np.isin(places[order], others)]
-    sorted_places = places[order]
-    each = np.unique(sorted_places)
-    for first in range(0, each.size, _AT_ONCE):
-        some = each[first : first + _AT_ONCE]
-        left, right = np.searchsorted(sorted_places, some[0]), np.searchsorted(sorted_places, some[-1], "right")
-        records = _merged(family, [part.rows for part in found], order[left:right], begin)
-        yield family, (records.bars["start"] - begin) // DAY_US, records
+
+class _Sorted:
+    """What is of instruments, one after another, in order of time as before."""
+
+    def __init__(self, places: NDArray[np.int64], others: list[int]) -> None:
+        order = np.argsort(places, kind="stable")
+        self._order = order[~np.isin(places[order], others)]
+        self.places = places[self._order]
+
+    def of(self, some: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Return the rows of instruments that follow each other."""
+        return self._order[np.searchsorted(self.places, some[0]) : np.searchsorted(self.places, some[-1], "right")]
 
 
-def _merged(
-    family: Family, parts: list[NDArray[np.void] | TradeColumns], order: NDArray[np.intp], begin: int
-) -> Records:
-    day = KERNELS[family].open_day(DayTicks(Exchange.BINANCE_FUTURES, Clock.TRUE, begin - begin % DAY_US, {}, {}))
-    if isinstance(day, TradeDay):
-        trades = [part for part in parts if isinstance(part, TradeColumns)]
-        day.add(*(np.concatenate(column)[order] for column in zip(*trades, strict=True)))
-        return day.records(Interval.M1)
-    if not isinstance(day, RecordedDay):
-        raise TypeError(family)
-    records = [part for part in parts if isinstance(part, np.ndarray)]
-    # To concatenate records, their fields would be compared for each of the parts.
-    seconds, place = np.empty(sum(part.size for part in records), records[0].dtype), 0
-    for part in records:
-        seconds[place : place + part.size] = part
-        place += part.size
-    return day.merged(seconds[order], Interval.M1)
+def _together(trades: list[TradeColumns]) -> TradeColumns | None:
+    return TradeColumns._make(np.concatenate(column) for column in zip(*trades, strict=True)) if trades else None
 
 
 def _rows_between(part: _Part, begin: int, end: int) -> _Part:
-    rows = part.rows
-    times = (rows.times if isinstance(rows, TradeColumns) else rows["start"]) - part.places * DAY_US
+    times = part.rows["start"] - part.places * DAY_US
     some = (times >= begin) & (times < end)
-    if some.all():
-        return part
-    if isinstance(rows, TradeColumns):
-        return _Part(part.places[some], TradeColumns._make(column[some] for column in rows))
-    return _Part(part.places[some], rows[some])
+    return part if some.all() else _Part(part.places[some], part.rows[some])
+
+
+def _trades_between(trades: TradeColumns, begin: int, end: int) -> TradeColumns:
+    times = trades.times - trades.places * DAY_US
+    some = (times >= begin) & (times < end)
+    return trades if some.all() else TradeColumns._make(column[some] for column in trades)

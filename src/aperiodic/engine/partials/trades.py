@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from aperiodic.engine.partials.bars import Merge
+
 __all__ = ["KERNEL", "TradeDay"]
 
 _MEDIAN: Final = 50
@@ -142,27 +144,56 @@ class TradeDay:
         self, intervals: Collection[Interval] = tuple(Interval), since: int | None = None
     ) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far; a partial that is undefined is null."""
-        return {
-            interval: to_frame(level.sums["start"], _columns_of(level))
-            for interval, level in self._levels(longest_of(intervals), since).items()
-            if interval in intervals
-        }
+        levels = self._levels(intervals, since) if intervals else {}
+        return {interval: to_frame(level.sums["start"], _columns_of(level)) for interval, level in levels.items()}
 
     def records(self, interval: Interval, since: int | None = None) -> Records:
         """Return the bars of an interval before they are columns; `since` as of `finish`."""
-        level = self._levels(interval, since)[interval]
-        bars = np.empty(level.sums.size, _RECORD)
-        bars["start"] = level.sums["start"]
-        for name, values in zip(level._fields, level, strict=True):
-            bars[name] = values
-        return Records(bars, _columns_of_records)
+        return _records_of(self._levels([interval], since)[interval])
 
-    def _levels(self, longest: Interval, since: int | None) -> dict[Interval, _Level]:
-        """Return what is known of the bars of the intervals up to one."""
+    @staticmethod
+    def merged(
+        seconds: NDArray[np.void], prices: NDArray[np.float64], amounts: NDArray[np.float64], interval: Interval
+    ) -> Records:
+        """Return the bars of an interval that bars of a second make, which are others than those of this day.
+
+        Args:
+            seconds: As of `records`.
+            prices: Of all their trades, in order.
+            amounts: Of the same.
+            interval: Which.
+        """
+
+        def merge(name: str, merge: Merge) -> NDArray[np.void]:
+            kind, offset = fields[name][:2]
+            # Not by the name: each field of the records in it would be copied by itself.
+            bars = np.ascontiguousarray(whole[:, offset : offset + kind.itemsize]).view(kind)[:, 0]
+            return merge_tree(bars, merge, interval)[interval]
+
+        fields: Mapping[str, tuple[Any, ...]] = _RECORD.fields or {}
+        whole = np.ascontiguousarray(seconds).view(np.uint8).reshape(seconds.size, _RECORD.itemsize)
+        sums = merge("sums", merge_trades)
+        ends = np.cumsum(sums["counts"].sum(axis=1))
+        medians, quantiles, reversals = _quantiles(_frozen(prices), _frozen(amounts), [ends])
+        level = _Level(
+            sums,
+            merge("pairs", merge_pairs),
+            merge("price_moments", merge_moments),
+            merge("amount_moments", merge_moments),
+            medians[0][:, 0],
+            quantiles[0][:, 0],
+            reversals[0],
+        )
+        return _records_of(level)
+
+    def _levels(self, intervals: Collection[Interval], since: int | None) -> dict[Interval, _Level]:
+        """Return what is known of the bars of some intervals."""
+        longest = longest_of(intervals)
         sides, prices, amounts = self._sides.values, self._trade_prices.values, self._trade_amounts.values
         first, all_ends = self._sums.first_since(since), self._count()
         sums = merge_tree(self._sums.filled[first:], merge_trades, longest)
-        ends = [np.cumsum(bars["counts"].sum(axis=1)) for bars in sums.values()]
+        wanted = [interval for interval in sums if interval in intervals]
+        ends = [np.cumsum(sums[interval]["counts"].sum(axis=1)) for interval in wanted]
         before = int(all_ends[first - 1]) if first else 0
         moments_of = partial(self._moment_tree, ends=all_ends, first=first, longest=longest)
         pairs, price_moments, amount_moments, (price_medians, amount_quantiles, reversals) = _results(
@@ -182,7 +213,7 @@ class TradeDay:
                 amount_quantiles[number][:, 0],
                 reversals[number],
             )
-            for number, interval in enumerate(sums)
+            for number, interval in enumerate(wanted)
         }
 
     def _count(self) -> NDArray[np.int64]:
@@ -235,6 +266,14 @@ def _columns_of(level: _Level) -> dict[str, NDArray[Any]]:
         "amount_median": level.amount_median,
         "large_trade_reversal": level.reversal,
     }
+
+
+def _records_of(level: _Level) -> Records:
+    bars = np.empty(level.sums.size, _RECORD)
+    bars["start"] = level.sums["start"]
+    for name, values in zip(level._fields, level, strict=True):
+        bars[name] = values
+    return Records(bars, _columns_of_records)
 
 
 def _columns_of_records(bars: NDArray[np.void], _interval: Interval) -> dict[str, NDArray[Any]]:
