@@ -17,18 +17,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.request import urlopen
 
 if __name__ == "__main__":
     # The root in place of this folder, so that the modules are `benchmarks.…` here as for the type checker.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 import aperiodic
 from aperiodic.market import Interval
@@ -45,6 +48,9 @@ _STARTS_S: Final = 60
 _WARM_S: Final = 120
 """Rows and memory count from here on: before, kernels are loaded, what is remembered fills, and no minute is whole."""
 _EVERY_S: Final = 5
+_MINUTE_S: Final = 60
+_DELAY: Final = "aperiodic_live_delay_seconds"
+_GOAL_S: Final = 0.3
 
 
 def _exchange(plan: Sequence[tuple[float, float]], load: dict[str, Any], ready: Connection) -> None:
@@ -148,25 +154,34 @@ def main() -> None:
             {name: part.pid for name, part in parts.items()} | {"exchange": mock.pid or 0, "client": os.getpid()}
         )
         watch.start()
+        warm: Counter[tuple[str, bool]] = Counter()
         try:
             _wait_for_server(home / "serve.out")
+            threading.Timer(_WARM_S, lambda: warm.update(_handed_out(port))).start()
             delays = _listen(
                 created.stdout.strip(),
                 f"ws://127.0.0.1:{port}/v1/stream",
                 chosen.seconds,
                 _BOOK if chosen.book else _MIXED,
             )
+            handed_out = _handed_out(port)
+            handed_out.subtract(warm)
         finally:
             watch.over.set()
             for part in parts.values():
                 part.send_signal(signal.SIGTERM)
             codes = {name: part.wait(120) for name, part in parts.items()}
             mock.kill()
-    for interval, found in delays.items():
+    for interval, found in [*delays.items(), ("both", [*chain.from_iterable(delays.values())])]:
         found.sort()
         p50, p90, p99 = (found[int(len(found) * share)] for share in (0.5, 0.9, 0.99))
         print(
             f"{interval}: {len(found):,} rows, p50 {p50:.2f} s, p90 {p90:.2f} s, p99 {p99:.2f} s, longest {found[-1]:.2f} s"
+        )
+    for interval in delays:
+        within, later = (handed_out[interval, is_within] for is_within in (True, False))
+        print(
+            f"{interval}: {within / (within + later):.2%} of {within + later:,} rows handed to the connection within {_GOAL_S} s"
         )
     cores = 0.0
     for name, samples in watch.samples.items():
@@ -176,12 +191,29 @@ def main() -> None:
             first, last = (sum(each.memory for each in some) / len(some) for some in (kept[:tenth], kept[-tenth:]))
             used = (kept[-1].seconds - kept[0].seconds) / (kept[-1].time - kept[0].time)
             cores += used
+            minutes = " ".join(f"{each.memory:.0f}" for each in kept[:: _MINUTE_S // _EVERY_S])
             print(
                 f"{name}: {used:.2f} cores, memory {first:.0f} MB at the begin, {last:.0f} MB at the end, "
-                f"most {max(each.memory for each in kept):.0f} MB"
+                f"most {max(each.memory for each in kept):.0f} MB; by the minute {minutes}"
             )
     print(f"together: {cores:.2f} cores")
     print(f"load average after: {os.getloadavg()[0]:.1f}; ended with {codes}")
+
+
+def _handed_out(port: int) -> Counter[tuple[str, bool]]:
+    """Return how many rows by arrival the server has given to connections so far, by interval, within the goal or later."""
+    found: Counter[tuple[str, bool]] = Counter()
+    with urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        for family in text_string_to_metric_families(answer.read().decode()):
+            for sample in family.samples:
+                if family.name == _DELAY and sample.labels.get("clock") == "true":
+                    interval = sample.labels["interval"]
+                    if sample.name.endswith("_count"):
+                        found[interval, False] += int(sample.value)
+                    elif sample.labels.get("le") == str(_GOAL_S):
+                        found[interval, True] += int(sample.value)
+                        found[interval, False] -= int(sample.value)
+    return found
 
 
 def _free_port() -> int:

@@ -35,6 +35,8 @@ from benchmarks.service_ledger import KEYS, MONTHS, Service, make_service
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+__all__ = ["highest_rate"]
+
 _SEED: Final = 1
 _WARM_UP_S: Final = 3
 _PEAK_S: Final = 10
@@ -49,9 +51,7 @@ def main() -> int:
     requests = _requests(service)
     memory: list[tuple[float, float]] = []
     with _serving(service) as (url, process):
-        asyncio.run(rush(url, requests, _WARM_UP_S))
-        peak = asyncio.run(rush(url, requests, _PEAK_S))
-        highest = len(peak.latencies) / _PEAK_S
+        highest, peak = _highest(url, requests)
         paced = asyncio.run(
             pace(
                 url,
@@ -71,6 +71,26 @@ def main() -> int:
     console.print(_table(paced, memory, highest / 2))
     failed = sum(count for tally in (peak, paced) for status, count in tally.statuses.items() if status != "200")
     return int(failed > 0)
+
+
+def highest_rate(folder: Path) -> tuple[float, int]:
+    """Return how many requests for 12 months a second are answered at most, and how many objects the ledger has.
+
+    Raises:
+        RuntimeError: The server does not start, or not all were answered.
+    """
+    service = make_service(folder)
+    with _serving(service) as (url, _):
+        highest, peak = _highest(url, _requests(service))
+    if set(peak.statuses) != {"200"}:
+        raise RuntimeError(_statuses(peak))
+    return highest, service.objects
+
+
+def _highest(url: str, requests: Iterator[bytes]) -> tuple[float, Tally]:
+    asyncio.run(rush(url, requests, _WARM_UP_S))
+    peak = asyncio.run(rush(url, requests, _PEAK_S))
+    return len(peak.latencies) / _PEAK_S, peak
 
 
 def _arguments() -> argparse.Namespace:
