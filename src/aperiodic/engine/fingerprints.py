@@ -49,7 +49,7 @@ def bars_digest(family: Family) -> str:
     return digest(
         [
             f"{family}",
-            essence(_source(_READER)),
+            _module(_READER)[0],
             source_digest(kernel.open_day.__module__),
             *(f"{stream}: {', '.join(columns)}" for stream, columns in kernel.columns.items()),
             *(f"{clock} {interval} {interval.microseconds}" for clock in Clock for interval in clock.intervals),
@@ -78,10 +78,16 @@ def source_digest(module: str) -> str:
     while waiting:
         name = waiting.pop()
         if name not in found:
-            source = _source(name)
-            found[name] = essence(source)
-            waiting += [used for used in _imports(source) if used.startswith((_KERNELS, _COMPILER))]
+            found[name], used = _module(name)
+            waiting += used
     return digest(f"{name}\n{found[name]}" for name in sorted(found))
+
+
+@cache
+def _module(name: str) -> tuple[str, list[str]]:
+    """Return the essence of a module, which several kernels may use, and the modules of kernels that it imports from."""
+    source = _source(name)
+    return essence(source), [used for used in _imports(source) if used.startswith((_KERNELS, _COMPILER))]
 
 
 def essence(source: str) -> str:
