@@ -91,4 +91,5 @@ def _words(done: Round) -> str:
     until = "" if done.bars_until is None else f"bars until {time_at(done.bars_until):%H:%M:%S}"
     built = f"{done.days} days built" if done.days else ""
     waits = f"waits: {done.waits}" if done.waits else ""
-    return ", ".join(words for words in (until, f"{done.files} files" if done.files else "", built, waits) if words)
+    files = f"{done.files} files" if done.files else ""
+    return ", ".join(words for words in (until, files, built, waits, done.trouble) if words)

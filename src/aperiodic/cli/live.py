@@ -98,4 +98,6 @@ def _words(maker: LiveMaker, hub: RowsHub) -> str:
         words.append(f"rows wait: {hub.trouble}")
     if maker.waits:
         words.append(f"waits: {maker.waits}")
+    if maker.trouble:
+        words.append(maker.trouble)
     return ", ".join(words)

@@ -140,6 +140,11 @@ class LiveMaker:
         self._begun = False
 
     @property
+    def trouble(self) -> str | None:
+        """Why older bars stay in memory; None where they do not."""
+        return self._days.trouble
+
+    @property
     def is_telling(self) -> bool:
         """Whether rows of bars that are over are left to be told in the next round."""
         return self._longer is not None or bool(self._behind)
@@ -216,7 +221,7 @@ class LiveMaker:
         return True
 
     def _read(self) -> None:
-        self.waits = self._days.trouble
+        self.waits = None
         try:
             self._read_ledger()
             self._read_anew()

@@ -45,12 +45,14 @@ class Round:
         bars_until: Bars of open days are published until this time of the slowest instrument, µs; None without any.
         days: Days that were built because they are over.
         waits: What could not be done yet, and why; None where everything was.
+        trouble: Why older bars of open days stay in memory; None where they do not.
     """
 
     files: int
     bars_until: int | None
     days: int
     waits: str | None
+    trouble: str | None = None
 
 
 class OpenDayBuilder:
@@ -106,7 +108,7 @@ class OpenDayBuilder:
         days, why = self._close()
         self._tidy()
         until = [state.folded_to for each in self._days.instruments.values() for state in each.states.values()]
-        return Round(files, min(until, default=None), days, why or waits or self._days.trouble)
+        return Round(files, min(until, default=None), days, why or waits, self._days.trouble)
 
     def _find_outdated(self, record: ObjectRecord) -> None:
         """Remember to build the month of ticks of a day that is over."""

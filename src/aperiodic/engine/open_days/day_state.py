@@ -97,6 +97,7 @@ class DayState:
         self._published: dict[tuple[Family, Interval], int] = {}
         self._taken: dict[tuple[Family, Interval], int] = {}
         self._older = OlderBars(file, begin)
+        self._refused_to = begin
         self._phase_us = phase_us
 
     def add(self, stream: Stream, ticks: pl.DataFrame, *, told: bool = False) -> None:
@@ -175,7 +176,7 @@ class DayState:
         ]
         edge = min([self.folded_to - _SECONDS_US, *taken])
         edge -= (edge - self._phase_us) % OLDER_STEP_US
-        if edge <= self._older.end:
+        if edge <= max(self._older.end, self._refused_to):
             return
         bars = {
             (family, interval): bars
@@ -186,6 +187,7 @@ class DayState:
         for end in range(first + OLDER_STEP_US, edge + 1, OLDER_STEP_US):
             since = self._older.end
             if not self._older.add({key: _between(each, since, end) for key, each in bars.items()}, end):
+                self._refused_to = edge  # it is tried again a step later
                 break
         for day in self._days.values():
             day.join_seconds(self._older.end)
