@@ -42,6 +42,7 @@ __all__ = [
     "make_installation",
     "make_installation_of_a_second",
     "make_installation_of_many",
+    "make_once",
     "new_key",
     "running",
     "serve_ours",
@@ -69,43 +70,40 @@ _STOP_S: Final = 10
 
 def make_installation(inputs: Inputs) -> Path:
     """Return the folder of the installation, after publishing its 24 months of `flow` at 1m unless they are there."""
-    home = inputs.folder / f"installation-{_TRADES_A_DAY}-seed{SEED}-v{_VERSION}"
-    if not home.exists():
-        draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
-        with closing(Lake.open(settings_of(draft))) as lake:
-            _publish(lake)
-        draft.rename(home)
-    return home
+    return make_once(inputs, f"installation-{_TRADES_A_DAY}-seed{SEED}-v{_VERSION}", _publish)
 
 
 def make_installation_of_a_second(inputs: Inputs) -> Path:
     """Return the folder of an installation with a month of `flow` at 1s, of the true clock."""
-    home = inputs.folder / f"installation-1s-{_TRADES_OF_SECONDS}-seed{SEED}-v{_VERSION}"
-    if not home.exists():
-        draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
-        with closing(Lake.open(settings_of(draft))) as lake:
-            rng = np.random.default_rng(SEED)
-            days = [FIRST + timedelta(days=number) for number in range(31)]
-            ticks = (day_of_trades(rng, _TRADES_OF_SECONDS, (day - _EPOCH).days * DAY_US) for day in days)
-            partials = [day_of(of_day, Clock.TRUE)[Interval.S1] for of_day in ticks]
-            bars = dataset_frame(DATASETS["flow"], pl.concat(partials, rechunk=True))
-            batch = lake.batch()
-            key = ObjectKey.bars("flow", Clock.TRUE, Interval.S1, VENUE, SYMBOL, FIRST)
-            batch.put(_described(key, bars), parquet_bytes(bars))
-            batch.commit()
-        draft.rename(home)
-    return home
+    return make_once(inputs, f"installation-1s-{_TRADES_OF_SECONDS}-seed{SEED}-v{_VERSION}", _publish_seconds)
 
 
 def make_installation_of_many(inputs: Inputs) -> Path:
     """Return the folder of an installation with a year of `ohlcv` at 15m of many instruments."""
-    home = inputs.folder / f"installation-of-{len(MANY)}-v{_VERSION}"
+    return make_once(inputs, f"installation-of-{len(MANY)}-v{_VERSION}", _publish_many)
+
+
+def make_once(inputs: Inputs, name: str, fill: Callable[[Lake], None]) -> Path:
+    """Return the folder of an installation that `fill` has filled, now or in a run before."""
+    home = inputs.folder / name
     if not home.exists():
         draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
         with closing(Lake.open(settings_of(draft))) as lake:
-            _publish_many(lake)
+            fill(lake)
         draft.rename(home)
     return home
+
+
+def _publish_seconds(lake: Lake) -> None:
+    rng = np.random.default_rng(SEED)
+    days = [FIRST + timedelta(days=number) for number in range(31)]
+    ticks = (day_of_trades(rng, _TRADES_OF_SECONDS, (day - _EPOCH).days * DAY_US) for day in days)
+    partials = [day_of(of_day, Clock.TRUE)[Interval.S1] for of_day in ticks]
+    bars = dataset_frame(DATASETS["flow"], pl.concat(partials, rechunk=True))
+    batch = lake.batch()
+    key = ObjectKey.bars("flow", Clock.TRUE, Interval.S1, VENUE, SYMBOL, FIRST)
+    batch.put(_described(key, bars), parquet_bytes(bars))
+    batch.commit()
 
 
 def _publish_many(lake: Lake) -> None:

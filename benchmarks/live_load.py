@@ -157,13 +157,15 @@ def main() -> None:
         warm: Counter[tuple[str, bool]] = Counter()
         try:
             _wait_for_server(home / "serve.out")
-            threading.Timer(_WARM_S, lambda: warm.update(_handed_out(port))).start()
+            at_warm = threading.Timer(_WARM_S, lambda: warm.update(_handed_out(port)))
+            at_warm.start()
             delays = _listen(
                 created.stdout.strip(),
                 f"ws://127.0.0.1:{port}/v1/stream",
                 chosen.seconds,
                 _BOOK if chosen.book else _MIXED,
             )
+            at_warm.cancel()
             handed_out = _handed_out(port)
             handed_out.subtract(warm)
         finally:
@@ -172,17 +174,7 @@ def main() -> None:
                 part.send_signal(signal.SIGTERM)
             codes = {name: part.wait(120) for name, part in parts.items()}
             mock.kill()
-    for interval, found in [*delays.items(), ("both", [*chain.from_iterable(delays.values())])]:
-        found.sort()
-        p50, p90, p99 = (found[int(len(found) * share)] for share in (0.5, 0.9, 0.99))
-        print(
-            f"{interval}: {len(found):,} rows, p50 {p50:.2f} s, p90 {p90:.2f} s, p99 {p99:.2f} s, longest {found[-1]:.2f} s"
-        )
-    for interval in delays:
-        within, later = (handed_out[interval, is_within] for is_within in (True, False))
-        print(
-            f"{interval}: {within / (within + later):.2%} of {within + later:,} rows handed to the connection within {_GOAL_S} s"
-        )
+    _tell_delays(delays, handed_out)
     cores = 0.0
     for name, samples in watch.samples.items():
         kept = samples[_WARM_S // _EVERY_S :]
@@ -198,6 +190,21 @@ def main() -> None:
             )
     print(f"together: {cores:.2f} cores")
     print(f"load average after: {os.getloadavg()[0]:.1f}; ended with {codes}")
+
+
+def _tell_delays(delays: dict[str, list[float]], handed_out: Counter[tuple[str, bool]]) -> None:
+    both = {"both": [*chain.from_iterable(delays.values())]} if delays else {}
+    for interval, found in (delays | both).items():
+        found.sort()
+        p50, p90, p99 = (found[int(len(found) * share)] for share in (0.5, 0.9, 0.99))
+        print(
+            f"{interval}: {len(found):,} rows, p50 {p50:.2f} s, p90 {p90:.2f} s, p99 {p99:.2f} s, longest {found[-1]:.2f} s"
+        )
+    for interval in delays:
+        within, later = (handed_out[interval, is_within] for is_within in (True, False))
+        print(
+            f"{interval}: {within / (within + later):.2%} of {within + later:,} rows handed to the connection within {_GOAL_S} s"
+        )
 
 
 def _handed_out(port: int) -> Counter[tuple[str, bool]]:

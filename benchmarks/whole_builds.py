@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
 import sys
@@ -20,13 +19,14 @@ import polars as pl
 from tests.lakes import put_ticks
 
 from aperiodic.lake import Lake, ObjectKind, Settings
-from aperiodic.market import Clock, Exchange, Stream, Symbol
+from aperiodic.market import Clock, Stream
 from benchmarks.inputs import SEED
+from benchmarks.installation import SYMBOL, VENUE, make_once
 from benchmarks.measure import processor_seconds
 from benchmarks.quoted import make_book, make_quotes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from benchmarks.inputs import Inputs
 
@@ -43,13 +43,11 @@ _LARGE: Final = 5
 """A large day has one of so many trades of the day that the kernels are measured on."""
 _VERSION: Final = 1
 _BUILD: Final = ("-c", "from aperiodic.cli import main; main()", "build")
-_EXCHANGE: Final = Exchange.BINANCE_FUTURES
-_SYMBOL: Final = Symbol.parse("perpetual-BTC-USDT:USDT")
 
 
 def build_days(inputs: Inputs) -> tuple[list[float], list[float]]:
     """Return how long the processor works on the build of a small day, and on the one after it, which has nothing to do, s."""
-    home = _make(inputs, f"ticks-of-a-day-{SMALL_TICKS}", partial(_put_day, inputs))
+    home = make_once(inputs, f"ticks-of-a-day-{SMALL_TICKS}-seed{SEED}-v{_VERSION}", partial(_put_day, inputs))
     with _copied(home) as copy, _installation(copy):
         processor_seconds(*_BUILD)  # loads kernels, which are compiled the first time
     works, nothing = [], []
@@ -62,7 +60,7 @@ def build_days(inputs: Inputs) -> tuple[list[float], list[float]]:
 
 def build_month(inputs: Inputs, workers: int) -> tuple[float, int]:
     """Return how long the build of a month of large days takes, s, and how many ticks it has."""
-    home = _make(inputs, f"ticks-of-a-month-{inputs.trades}", partial(_put_month, inputs))
+    home = make_once(inputs, f"ticks-of-a-month-{inputs.trades}-seed{SEED}-v{_VERSION}", partial(_put_month, inputs))
     with _copied(home) as copy, _installation(copy):
         with closing(Lake.open(Settings(home=copy))) as lake:
             ticks = sum(record.rows for record in lake.current(ObjectKind.TICKS))
@@ -76,7 +74,7 @@ def _put_day(inputs: Inputs, lake: Lake) -> None:
     small.make()
     paths = {Stream.TRADES: small.trades_path, Stream.QUOTES: make_quotes(small), Stream.BOOK: make_book(small)}
     for stream, path in paths.items():
-        put_ticks(lake, stream, inputs.store.read_parquet(path), exchange=_EXCHANGE, symbol=_SYMBOL)
+        put_ticks(lake, stream, inputs.store.read_parquet(path), exchange=VENUE, symbol=SYMBOL)
 
 
 def _put_month(inputs: Inputs, lake: Lake) -> None:
@@ -88,18 +86,7 @@ def _put_month(inputs: Inputs, lake: Lake) -> None:
     for number in range(DAYS):
         later = [pl.col(clock.column) + timedelta(days=number) for clock in Clock]
         for stream, ticks in ((Stream.TRADES, trades), (Stream.QUOTES, quotes)):
-            put_ticks(lake, stream, ticks.with_columns(later), exchange=_EXCHANGE, symbol=_SYMBOL)
-
-
-def _make(inputs: Inputs, name: str, put: Callable[[Lake], None]) -> Path:
-    """Return an installation that has ticks and nothing else, after making it unless it is there."""
-    home = inputs.folder / f"{name}-seed{SEED}-v{_VERSION}"
-    if not home.exists():
-        draft = inputs.folder / f".draft-{secrets.token_hex(4)}"
-        with closing(Lake.open(Settings(home=draft))) as lake:
-            put(lake)
-        draft.rename(home)
-    return home
+            put_ticks(lake, stream, ticks.with_columns(later), exchange=VENUE, symbol=SYMBOL)
 
 
 @contextmanager

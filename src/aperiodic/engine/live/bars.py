@@ -311,7 +311,7 @@ class LiveBars:
 def _framed(interval: Interval, parts: list[tuple[Owner, ClosedBars]]) -> list[tuple[Owner, pl.DataFrame]]:
     """Return bars of one kind as frames; of records one frame is made for all, for each column of a frame takes its time."""
     records = [bars for _, bars in parts if isinstance(bars, Records)]
-    if len(records) < len(parts):  # some come from the file of older ones
+    if len(records) < len(parts):  # a family has none, or some bars come from the file of older ones
         return [
             (owner, bars if isinstance(bars, pl.DataFrame) else _framed(interval, [(owner, bars)])[0][1])
             for owner, bars in parts

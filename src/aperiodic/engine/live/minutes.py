@@ -6,7 +6,7 @@ The open days take the same ticks some seconds later, and would tell these bars 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,12 +38,26 @@ class TradeColumns(NamedTuple):
     prices: NDArray[np.float64]
     amounts: NDArray[np.float64]
 
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """When each was."""
+        return self.times - self.places * DAY_US
+
 
 class _Part(NamedTuple):
     """Bars of a second that were added together, and whose each of them is, by place."""
 
     places: NDArray[np.int64]
     rows: NDArray[np.void]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """When each starts."""
+        starts: NDArray[np.int64] = self.rows["start"] - self.places * DAY_US
+        return starts
+
+
+_Timed = TypeVar("_Timed", _Part, TradeColumns)
 
 
 class Minutes:
@@ -107,16 +121,16 @@ class Minutes:
             for family, parts in self._parts.items():
                 yield from self._bars(family, parts, others, begin, end)
         for family, parts in self._parts.items():
-            later = [_rows_between(part, end, edge) for part in parts]
+            later = [_between(part, end, edge) for part in parts]
             self._parts[family] = [part for part in later if part.places.size]
-        following = [_trades_between(trades, end, edge) for trades in self._trades]
+        following = [_between(trades, end, edge) for trades in self._trades]
         self._trades = [trades for trades in following if trades.places.size]
         self._trusted_since = {place: since for place, since in self._trusted_since.items() if since > end}
 
     def _bars(
         self, family: Family, parts: list[_Part], others: list[int], begin: int, end: int
     ) -> Iterator[tuple[Family, NDArray[np.int64], Records]]:
-        found = [part for part in (_rows_between(part, begin, end) for part in parts) if part.places.size]
+        found = [part for part in (_between(part, begin, end) for part in parts) if part.places.size]
         if not found:
             return
         # As they are records, each of their fields would be copied by itself.
@@ -125,9 +139,7 @@ class Minutes:
         of_rows = _Sorted(np.concatenate([part.places for part in found]), others)
         day = KERNELS[family].open_day(DayTicks(Exchange.BINANCE_FUTURES, Clock.TRUE, begin - begin % DAY_US, {}, {}))
         trades = (
-            _together([_trades_between(trades, begin, end) for trades in self._trades])
-            if isinstance(day, TradeDay)
-            else None
+            _together([_between(trades, begin, end) for trades in self._trades]) if isinstance(day, TradeDay) else None
         )
         of_trades = None if trades is None else _Sorted(trades.places, others)
         each = np.unique(of_rows.places)
@@ -161,13 +173,7 @@ def _together(trades: list[TradeColumns]) -> TradeColumns | None:
     return TradeColumns._make(np.concatenate(column) for column in zip(*trades, strict=True)) if trades else None
 
 
-def _rows_between(part: _Part, begin: int, end: int) -> _Part:
-    times = part.rows["start"] - part.places * DAY_US
-    some = (times >= begin) & (times < end)
-    return part if some.all() else _Part(part.places[some], part.rows[some])
-
-
-def _trades_between(trades: TradeColumns, begin: int, end: int) -> TradeColumns:
-    times = trades.times - trades.places * DAY_US
-    some = (times >= begin) & (times < end)
-    return trades if some.all() else TradeColumns._make(column[some] for column in trades)
+def _between(part: _Timed, begin: int, end: int) -> _Timed:
+    starts = part.starts
+    some = (starts >= begin) & (starts < end)
+    return part if some.all() else type(part)._make(column[some] for column in part)
