@@ -149,7 +149,9 @@ def test_the_last_bars_alone_are_those_of_the_whole_day(family: Family, market: 
 
 
 @pytest.mark.parametrize("family", Family)
-def test_bars_of_minutes_stay_the_same_when_those_of_seconds_are_joined(family: Family, market: Market) -> None:
+def test_bars_of_minutes_stay_the_same_when_those_of_seconds_are_joined_and_leave_memory(
+    family: Family, market: Market
+) -> None:
     kernel = KERNELS[family]
     ticks = day_of(market, family, Clock.TRUE)
     whole = kernel.bars(ticks)
@@ -162,6 +164,7 @@ def test_bars_of_minutes_stay_the_same_when_those_of_seconds_are_joined(family: 
     @given(cuts=st.lists(some, min_size=1, max_size=6).map(sorted), data=st.data())
     def same(cuts: list[int], data: st.DataObject) -> None:
         opened, joined = kernel.open_day(ticks), BEGIN
+        left: list[tuple[int, bytes]] = []
         parts = parts_of(ticks.day, cuts, [data.draw(st.sampled_from([0.0, 0.5])) for _ in cuts])
         for part, cut in zip(parts, cuts, strict=False):
             opened.fold(part)
@@ -170,11 +173,14 @@ def test_bars_of_minutes_stay_the_same_when_those_of_seconds_are_joined(family: 
             if data.draw(st.booleans()):
                 joined = cut - cut % minute
                 opened.join_seconds(joined)
+                if data.draw(st.booleans()) and (leaving := opened.leaving(joined)) is not None:
+                    left.append((joined, leaving))
+                    opened.leave(joined, lambda time: [part for end, part in left if end > time])
         opened.fold(parts[-1])
         for interval, expected in whole.items():
-            since = joined if interval.sub_minute else BEGIN
-            begin = since - since % interval.microseconds
-            found = opened.finish([interval], since if interval.sub_minute else None)[interval]
+            since = joined if interval.sub_minute else data.draw(st.none() | st.sampled_from(times))
+            begin = BEGIN if since is None else since - since % interval.microseconds
+            found = opened.finish([interval], None if since is None else begin)[interval]
             assert_frame_equal(found, expected.filter(pl.col("time").to_physical() >= begin), check_exact=True)
 
     same()

@@ -26,7 +26,7 @@ from aperiodic.engine.live.board import Board, cut_all, families_on_board
 from aperiodic.engine.live.maker import LiveMaker
 from aperiodic.engine.live.rows import ALL_SECONDS
 from aperiodic.engine.open_days.day_state import DayState
-from aperiodic.engine.open_days.older_bars import BarFile
+from aperiodic.engine.open_days.older_file import OlderFile
 from aperiodic.engine.packed_rows import pack, ticks_of
 from aperiodic.market import DAY_US, Clock, Interval, Stream, Symbol
 
@@ -91,7 +91,7 @@ def state_of(day: int = BEGIN) -> DayState:
     def before(kernel: FamilyKernel) -> dict[Stream, pl.DataFrame]:
         return dict.fromkeys(kernel.looks_back, NOTHING)
 
-    return DayState(VENUE, Clock.TRUE, day, before, BarFile(Path(gettempdir())))
+    return DayState(VENUE, Clock.TRUE, day, before, OlderFile(Path(gettempdir())))
 
 
 def add(state: DayState, waiting: Waiting, *, told: bool = False) -> None:

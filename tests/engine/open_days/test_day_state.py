@@ -1,10 +1,11 @@
-"""Bars below a minute take much memory: older ones are in a file, and are told as if they were in memory."""
+"""Bars below a minute and trades take much memory: older ones are in a file, and bars are told as if they were in memory."""
 
 from __future__ import annotations
 
 import errno
 import os
 import random
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -13,8 +14,9 @@ from polars.testing import assert_frame_equal
 
 from aperiodic.catalog import Family
 from aperiodic.engine.open_days.day_state import DayState
-from aperiodic.engine.open_days.older_bars import BarFile
+from aperiodic.engine.open_days.older_file import OlderFile
 from aperiodic.engine.partials.recorded_day import Records
+from aperiodic.engine.partials.trades import TradeDay
 from aperiodic.market import Clock, Exchange, Interval, Stream, tick_schema
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ MINUTES = 23
 SHORT = (Interval.S1, Interval.S15, Interval.S30)
 
 
-def state_of(file: BarFile, phase_us: int = 0) -> DayState:
+def state_of(file: OlderFile, phase_us: int = 0) -> DayState:
     def before(_kernel: object) -> dict[Stream, pl.DataFrame]:
         return {stream: pl.DataFrame(schema={"time": pl.Int64, **tick_schema(stream)}) for stream in Stream}
 
@@ -82,12 +84,12 @@ def starts(bars: ClosedBars) -> list[int]:
 
 
 @pytest.fixture
-def full(tmp_path: Path) -> BarFile:
+def full(tmp_path: Path) -> OlderFile:
     """A file that takes nothing."""
-    return BarFile(tmp_path / "absent")
+    return OlderFile(tmp_path / "absent")
 
 
-def is_written(file: BarFile) -> bool:
+def is_written(file: OlderFile) -> bool:
     return file._end > 0
 
 
@@ -96,17 +98,26 @@ def in_memory(state: DayState) -> int:
     return state._days[Family.TRADES].finish([Interval.S1])[Interval.S1].height
 
 
+def trades_in_memory(state: DayState) -> int:
+    """Return how many trades are in memory."""
+    day = state._days[Family.TRADES]
+    assert isinstance(day, TradeDay)
+    return day._trade_prices.values.size
+
+
 @pytest.mark.parametrize("phase", [0, 2 * MINUTE])
 @pytest.mark.parametrize("family", [Family.TRADES, Family.QUOTES, Family.SLIPPAGE])
 def test_bars_in_the_file_are_those_that_would_be_in_memory(
-    family: Family, phase: int, full: BarFile, tmp_path: Path
+    family: Family, phase: int, full: OlderFile, tmp_path: Path
 ) -> None:
-    file = BarFile(tmp_path)
+    file = OlderFile(tmp_path)
     state, whole = filled(state_of(file, phase)), filled(state_of(full))
     assert is_written(file)
     assert file.trouble is None
     assert in_memory(state) < 10 * 60
     assert in_memory(whole) == MINUTES * 60
+    assert trades_in_memory(state) < 10 * 120
+    assert trades_in_memory(whole) == MINUTES * 120
     for interval in Clock.TRUE.intervals:
         for since in (BEGIN, BEGIN + 5 * MINUTE, BEGIN + 10 * MINUTE, BEGIN + 20 * MINUTE):
             if (since - BEGIN) % interval.microseconds:
@@ -119,8 +130,8 @@ def test_bars_in_the_file_are_those_that_would_be_in_memory(
                 assert_frame_equal(found, expected, check_exact=True)
 
 
-def test_files_of_bars_below_a_minute_are_written_from_both(full: BarFile, tmp_path: Path) -> None:
-    state, whole = filled(state_of(BarFile(tmp_path))), filled(state_of(full))
+def test_files_of_bars_below_a_minute_are_written_from_both(full: OlderFile, tmp_path: Path) -> None:
+    state, whole = filled(state_of(OlderFile(tmp_path))), filled(state_of(full))
     found, expected = (
         {(family, interval): bars for family, interval, bars in each.closed_bars(sub_minute=True)}
         for each in (state, whole)
@@ -132,7 +143,7 @@ def test_files_of_bars_below_a_minute_are_written_from_both(full: BarFile, tmp_p
 
 
 def test_bars_that_were_not_yielded_wait_in_memory(tmp_path: Path) -> None:
-    file = BarFile(tmp_path)
+    file = OlderFile(tmp_path)
     state = state_of(file)
     work = minutes_of(state)
     next(work)
@@ -147,7 +158,7 @@ def test_bars_that_were_not_yielded_wait_in_memory(tmp_path: Path) -> None:
 
 
 def test_a_state_that_was_read_anew_goes_on_with_bars_in_the_file(tmp_path: Path) -> None:
-    file = BarFile(tmp_path)
+    file = OlderFile(tmp_path)
     told, anew = state_of(file), filled(state_of(file))
     work = minutes_of(told)
     for _ in range(4):
@@ -161,7 +172,7 @@ def test_a_state_that_was_read_anew_goes_on_with_bars_in_the_file(tmp_path: Path
 
 
 def test_bars_that_are_the_same_are_known_without_a_look_at_each(tmp_path: Path) -> None:
-    file = BarFile(tmp_path)
+    file = OlderFile(tmp_path)
     state, same, other = (filled(state_of(file), odd) for odd in (None, None, 7 * 60))
     assert state.same_until(same, Family.TRADES, Interval.S1) == BEGIN + 20 * MINUTE
     assert state.same_until(other, Family.TRADES, Interval.S1) == BEGIN + 5 * MINUTE
@@ -171,7 +182,7 @@ def test_bars_that_are_the_same_are_known_without_a_look_at_each(tmp_path: Path)
 
 
 def test_room_of_states_that_are_gone_is_used_again(tmp_path: Path) -> None:
-    file = BarFile(tmp_path)
+    file = OlderFile(tmp_path)
     state = filled(state_of(file))
     size = file._end
     for _ in range(3):
@@ -182,11 +193,12 @@ def test_room_of_states_that_are_gone_is_used_again(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_leaves_bars_in_memory_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = BarFile(tmp_path)
+    file = OlderFile(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(BarFile, "_write", refuse)
+        patch.setattr(OlderFile, "_write", refuse)
         state = filled(state_of(file))
         assert in_memory(state) == MINUTES * 60
+        assert trades_in_memory(state) == MINUTES * 120
         assert "No space left on device" in str(file.trouble)
     state.add(Stream.TRADES, trades(MINUTES * 60, (MINUTES + 5) * 60))
     state.fold(BEGIN + (MINUTES + 1) * MINUTE, seconds=True)
@@ -194,14 +206,45 @@ def test_a_disk_that_is_full_leaves_bars_in_memory_and_says_so(tmp_path: Path, m
     state.fold(BEGIN + (MINUTES + 5) * MINUTE, seconds=True)
     assert not is_in_trouble(file)
     assert in_memory(state) < 10 * 60
-    expected = filled(state_of(BarFile(tmp_path / "absent"))).bars_since(Family.TRADES, Interval.S1, BEGIN)
+    expected = filled(state_of(OlderFile(tmp_path / "absent"))).bars_since(Family.TRADES, Interval.S1, BEGIN)
     found = state.bars_since(Family.TRADES, Interval.S1, BEGIN)
     assert found is not None
     assert expected is not None
     assert_frame_equal(found.head(MINUTES * 60), expected, check_exact=True)
 
 
-def is_in_trouble(file: BarFile) -> bool:
+def test_trades_that_cannot_leave_stay_in_memory_and_leave_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, write = OlderFile(tmp_path), OlderFile._write
+    written: list[bytes] = []
+
+    def refuse_others(self: OlderFile, data: bytes, offset: int) -> None:
+        written.append(data)
+        if len(written) > 1:  # what was written first are bars below a minute
+            refuse()
+        write(self, data, offset)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(OlderFile, "_write", refuse_others)
+        state = state_of(file)
+        for _ in islice(minutes_of(state), 9 * 4):
+            pass
+        assert in_memory(state) < 9 * 60
+        assert trades_in_memory(state) == 9 * 120
+        assert is_in_trouble(file)
+    for second in range(9 * 60, 20 * 60, 15):
+        state.add(Stream.TRADES, trades(second, second + 15))
+        state.fold(BEGIN + (second + 15) * SECOND, seconds=True)
+    assert trades_in_memory(state) < 10 * 120
+    expected = filled(state_of(OlderFile(tmp_path / "absent"))).bars_since(Family.TRADES, Interval.M5, BEGIN)
+    found = state.bars_since(Family.TRADES, Interval.M5, BEGIN)
+    assert found is not None
+    assert expected is not None
+    assert_frame_equal(found, expected, check_exact=True)
+
+
+def is_in_trouble(file: OlderFile) -> bool:
     return file.trouble is not None
 
 

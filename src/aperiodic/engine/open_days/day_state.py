@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.merging import merge_frames, merge_pieces, times_of
-from aperiodic.engine.open_days.older_bars import OlderBars
+from aperiodic.engine.open_days.older_bars import OlderBars, OlderParts
 from aperiodic.engine.partials.kernel import DayTicks
 from aperiodic.engine.partials.recorded_day import RecordedDay, Records
 from aperiodic.engine.partials.trades import TradeDay
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from aperiodic.catalog import Family
-    from aperiodic.engine.open_days.older_bars import BarFile
+    from aperiodic.engine.open_days.older_file import OlderFile
     from aperiodic.engine.partials.kernel import FamilyKernel, OpenDay
 
 __all__ = ["FILES_LAG_US", "OLDER_STEP_US", "ClosedBars", "DayState"]
@@ -68,7 +68,7 @@ class DayState:
         clock: Clock,
         begin: int,
         before: Callable[[FamilyKernel], Mapping[Stream, pl.DataFrame]],
-        file: BarFile,
+        file: OlderFile,
         *,
         phase_us: int = 0,
     ) -> None:
@@ -79,7 +79,7 @@ class DayState:
             clock: Which time orders the ticks.
             begin: Begin of the day, µs.
             before: Returns the latest events before the day that a kernel looks back on.
-            file: Takes bars below a minute that are some minutes old.
+            file: Takes bars below a minute, and what others are made of, that are some minutes old.
             phase_us: So long after the multiples of `OLDER_STEP_US` it takes them, whole minutes in µs; that of many
                 instruments should not be the same.
         """
@@ -96,7 +96,7 @@ class DayState:
         self._last: dict[Family, int] = {}
         self._published: dict[tuple[Family, Interval], int] = {}
         self._taken: dict[tuple[Family, Interval], int] = {}
-        self._older = OlderBars(file, begin)
+        self._older, self._parts = OlderBars(file, begin), OlderParts(file)
         self._refused_to = begin
         self._phase_us = phase_us
 
@@ -167,7 +167,10 @@ class DayState:
         self._join()
 
     def _join(self) -> None:
-        """Let bars of a minute take the place of those of seconds that are old; the file gets those that can be asked for."""
+        """Let bars of a minute take the place of those of seconds that are old, and these and their events leave for the file.
+
+        It gets the bars below a minute that can be asked for, too.
+        """
         intervals = [interval for interval in self._clock.intervals if interval.sub_minute]
         taken = [
             self._taken[family, interval]
@@ -189,8 +192,15 @@ class DayState:
             if not self._older.add({key: _between(each, since, end) for key, each in bars.items()}, end):
                 self._refused_to = edge  # it is tried again a step later
                 break
-        for day in self._days.values():
-            day.join_seconds(self._older.end)
+        end, leaving = self._older.end, {}
+        for family, day in self._days.items():
+            day.join_seconds(end)
+            part = day.leaving(end)
+            if part is not None:
+                leaving[family] = part
+        if leaving and self._parts.add(leaving, end):
+            for family in leaving:
+                self._days[family].leave(end, partial(self._parts.since, family))
 
     def closed_bars(self, *, sub_minute: bool) -> Iterator[tuple[Family, Interval, pl.DataFrame]]:
         """Yield the bars that are over, of families and intervals of which more are over than the last time.

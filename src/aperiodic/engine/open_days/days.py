@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.open_days.day_state import OLDER_STEP_US
 from aperiodic.engine.open_days.instrument import HOLD_US, OpenInstrument
-from aperiodic.engine.open_days.older_bars import BarFile
+from aperiodic.engine.open_days.older_file import OlderFile
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.errors import UNUSABLE
@@ -67,7 +67,7 @@ class OpenDays:
         self.late: dict[Instrument, int] = {}
         self._lake = lake
         self._now = now
-        self._file = BarFile(lake.home)
+        self._file = OlderFile(lake.home)
         self._hold_us = hold_us
         self._settle = settle
         self._read_anew = read_anew

@@ -21,7 +21,7 @@ from aperiodic.market.time import day_at
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aperiodic.engine.open_days.older_bars import BarFile
+    from aperiodic.engine.open_days.older_file import OlderFile
     from aperiodic.engine.partials.kernel import FamilyKernel
     from aperiodic.lake import Lake, ObjectRecord
     from aperiodic.market import Exchange, Symbol
@@ -72,7 +72,7 @@ class OpenInstrument:
         exchange: Exchange,
         symbol: Symbol,
         first_day: int,
-        file: BarFile,
+        file: OlderFile,
         *,
         hold_us: int = HOLD_US,
         phase_us: int = 0,

@@ -73,6 +73,10 @@ class Bars:
         self.room[used : self.used] = np.zeros((), self.room.dtype)
         self.used = used
 
+    def drop(self, rows: int) -> None:
+        """Let the first bars go."""
+        self.replace(rows, self.room[:0])
+
     def first_since(self, since: int | None) -> int:
         """Return the row of the first bar that starts at or after a time, µs; 0 without one."""
         return 0 if since is None else int(np.searchsorted(self.filled["start"], since))
@@ -106,6 +110,11 @@ class Growing:
             self._room = room
         self._room[self._size : size] = part
         self._size = size
+
+    def drop(self, size: int) -> None:
+        """Let the first values go, and their memory."""
+        self._room = self._room[size : self._size].copy()
+        self._size = self._room.size
 
 
 def merge_tree(

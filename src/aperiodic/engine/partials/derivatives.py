@@ -192,7 +192,7 @@ class _Intervals:
         """Forget bars below a minute that start before a time, µs."""
         for interval, bars in self._bars.items():
             if interval.sub_minute:
-                bars.replace(bars.first_since(before), bars.room[:0])
+                bars.drop(bars.first_since(before))
 
     def finish(
         self,
@@ -218,7 +218,25 @@ class _Intervals:
         return frames
 
 
-class _JoinedDay:
+class _IntervalsDay:
+    """An open day of bars of every interval, which are few, so that none but those below a minute leave memory."""
+
+    def __init__(self, bars: _Intervals) -> None:
+        self._bars = bars
+
+    def join_seconds(self, before: int) -> None:
+        """Forget older bars below a minute; see `OpenDay.join_seconds`."""
+        self._bars.forget_short(before)
+
+    def leaving(self, _before: int) -> bytes | None:
+        """Return nothing; see `OpenDay.leaving`."""
+        return None
+
+    def leave(self, before: int, read: Callable[[int], list[bytes]]) -> None:
+        """Do nothing; see `OpenDay.leave`."""
+
+
+class _JoinedDay(_IntervalsDay):
     """The bars of a day of events that are joined to the latest values of other streams, ties included."""
 
     def __init__(
@@ -233,8 +251,8 @@ class _JoinedDay:
         self._usable = usable
         self._stream, self._column = events
         self._joined = {stream: LatestValue(ticks.before[stream], column) for stream, column in joined}
+        super().__init__(bars)
         self._fold = fold
-        self._bars = bars
         self._waiting = (np.zeros(0, np.int64), np.zeros(0))
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
@@ -252,10 +270,6 @@ class _JoinedDay:
         for latest in self._joined.values():
             latest.forget(now)
 
-    def join_seconds(self, before: int) -> None:
-        """Forget older bars below a minute; see `OpenDay.join_seconds`."""
-        self._bars.forget_short(before)
-
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all events so far."""
         return self._bars.finish(intervals, since, self._fold, self._values(*self._waiting))
@@ -265,13 +279,13 @@ class _JoinedDay:
         return [np.ascontiguousarray(column) for column in columns]
 
 
-class _FundingDay:
+class _FundingDay(_IntervalsDay):
     """The bars of a day of funding rates."""
 
     def __init__(self, ticks: DayTicks) -> None:
+        super().__init__(_Intervals(FUNDING_BAR, _finish_rates))
         before = ticks.before[Stream.FUNDING_RATE]
         self._known: float = before["funding_rate"].item() if before.height else np.nan
-        self._bars = _Intervals(FUNDING_BAR, _finish_rates)
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add funding rates."""
@@ -280,10 +294,6 @@ class _FundingDay:
         self._bars.fold(fold_rates, updates["time"].to_numpy(), rates, self._known)
         if rates.size:
             self._known = float(rates[-1])
-
-    def join_seconds(self, before: int) -> None:
-        """Forget older bars below a minute; see `OpenDay.join_seconds`."""
-        self._bars.forget_short(before)
 
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all updates so far."""

@@ -70,6 +70,21 @@ class OpenDay(Protocol):
             before: When a minute starts, µs; nothing that comes is earlier.
         """
 
+    def leaving(self, before: int) -> bytes | None:
+        """Return what can leave memory of bars that `join_seconds` joined; None where there is nothing.
+
+        Args:
+            before: Only bars that start before this time, µs.
+        """
+
+    def leave(self, before: int, read: Callable[[int], list[bytes]]) -> None:
+        """Let go of what `leaving` returned for the same time; bars are as before.
+
+        Args:
+            before: As of `leaving`.
+            read: Returns what left, in order, but for parts all of whose bars start before a time, µs.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class FamilyKernel:

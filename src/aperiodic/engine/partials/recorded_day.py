@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aperiodic.engine.partials.bars import Bars, longest_of, merge_tree, to_frame
+from aperiodic.engine.partials.older import Older, with_older
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -49,10 +50,22 @@ class RecordedDay:
         self.seconds = Bars(record)
         self._merge = merge
         self._columns_of = columns_of
+        self._older = Older(record)
 
     def join_seconds(self, before: int) -> None:
         """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
         self.seconds.join(self.seconds.rows_to_join(before), self._merge)
+
+    def leaving(self, before: int) -> bytes | None:
+        """Return what can leave memory; see `OpenDay.leaving`."""
+        rows = self.seconds.rows_to_join(before)
+        return self._older.pack([self.seconds.filled[:rows]]) if rows else None
+
+    def leave(self, before: int, read: Callable[[int], list[bytes]]) -> None:
+        """Let go of it; see `OpenDay.leave`."""
+        rows = self.seconds.rows_to_join(before)
+        self._older.note(int(self.seconds.filled["start"][rows - 1]), read)
+        self.seconds.drop(rows)
 
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all that was added so far; see `OpenDay.finish`."""
@@ -71,4 +84,6 @@ class RecordedDay:
         return Records(merge_tree(seconds, self._merge, interval)[interval], self._columns_of)
 
     def _tree(self, longest: Interval, since: int | None) -> dict[Interval, NDArray[np.void]]:
-        return merge_tree(self.seconds.filled[self.seconds.first_since(since) :], self._merge, longest)
+        (older,) = self._older.since(since)
+        seconds = with_older(older, self.seconds.filled[self.seconds.first_since(since) :])
+        return merge_tree(seconds, self._merge, longest)

@@ -15,13 +15,14 @@ from aperiodic.engine.partials.asof import LOOK_BACK_US, NEVER
 from aperiodic.engine.partials.bars import SECOND_US, Bars, Growing, longest_of, merge_tree, start_of, to_frame
 from aperiodic.engine.partials.compensated import SUM, add_to
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
+from aperiodic.engine.partials.older import Older, with_older
 from aperiodic.engine.partials.quantiles import bar_quantiles
 from aperiodic.jit import kernel
 from aperiodic.market import Clock, Interval, Stream
 from aperiodic.venues import has_modelled_time
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -33,6 +34,8 @@ _ROWS_AT_ONCE: Final = 1 << 17
 _QUOTE_COLUMNS: Final = ("bid_price", "bid_amount", "ask_price", "ask_amount")
 
 _PERCENTS: Final = (50, 95)
+
+_BPS: Final = np.dtype(np.float64)
 
 COST_BAR: Final = np.dtype(
     [
@@ -231,8 +234,9 @@ class SlippageDay:
         self._seen["latest"] = self._seen["earlier"] = (NEVER, np.nan, np.nan)
         for row in ticks.before[Stream.QUOTES].select("time", "bid_price", "ask_price").iter_rows():
             self._seen["latest"] = row
-        self._bps = Growing(np.dtype(np.float64))
+        self._bps = Growing(_BPS)
         self._seconds = Bars(COST_BAR)
+        self._older = Older(COST_BAR, _BPS)
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add trades and quotes."""
@@ -275,14 +279,32 @@ class SlippageDay:
         """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
         self._seconds.join(self._seconds.rows_to_join(before), merge_costs)
 
+    def leaving(self, before: int) -> bytes | None:
+        """Return what can leave memory; see `OpenDay.leaving`."""
+        rows = self._seconds.rows_to_join(before)
+        if not rows:
+            return None
+        return self._older.pack([self._seconds.filled[:rows], self._bps.values[: self._trades_of(rows)]])
+
+    def leave(self, before: int, read: Callable[[int], list[bytes]]) -> None:
+        """Let go of it; see `OpenDay.leave`."""
+        rows = self._seconds.rows_to_join(before)
+        self._older.note(int(self._seconds.filled["start"][rows - 1]), read)
+        self._bps.drop(self._trades_of(rows))
+        self._seconds.drop(rows)
+
+    def _trades_of(self, rows: int) -> int:
+        """Return how many trades the first bars have."""
+        return int(self._seconds.filled["counts"][:rows].sum())
+
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far."""
         first = self._seconds.first_since(since)
-        tree = merge_tree(self._seconds.filled[first:], merge_costs, longest_of(intervals))
+        older, older_bps = self._older.since(since)
+        tree = merge_tree(with_older(older, self._seconds.filled[first:]), merge_costs, longest_of(intervals))
         ends = [bars["counts"].sum(axis=1).cumsum() for bars in tree.values()]
-        values = self._bps.values
-        # The trades of these bars are the last ones.
-        percentiles = bar_quantiles(values[values.size - (int(ends[0][-1]) if ends[0].size else 0) :], ends, _PERCENTS)
+        values = with_older(older_bps, self._bps.values[self._trades_of(first) :])
+        percentiles = bar_quantiles(values, ends, _PERCENTS)
         frames = {}
         for (interval, bars), found in zip(tree.items(), percentiles, strict=True):
             if interval in intervals:

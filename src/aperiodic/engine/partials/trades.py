@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -12,6 +13,7 @@ import polars as pl
 from aperiodic.engine.partials.bars import Bars, Growing, longest_of, merge_tree, to_frame
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.moments import MOMENTS, fold_moments, merge_moments
+from aperiodic.engine.partials.older import Older, with_older
 from aperiodic.engine.partials.quantiles import bar_quantiles
 from aperiodic.engine.partials.recorded_day import Records
 from aperiodic.engine.partials.reversal import mean_reversals
@@ -27,7 +29,7 @@ from aperiodic.engine.partials.trade_sums import (
 from aperiodic.market import Interval, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,8 +43,11 @@ _MANY: Final = 10_000
 """So many trades are worth the begin of threads."""
 _POWERS: Final = {2: "second", 3: "third", 4: "fourth"}
 
+_VALUE: Final = np.dtype(np.float64)
+
 Scalar = TypeVar("Scalar", bound="np.generic[Any]")
 Tree = dict[Interval, "NDArray[np.void]"]
+Fold = Callable[["NDArray[np.int64]"], None]
 Quantiles = tuple[list["NDArray[np.float64]"], list["NDArray[np.float64]"], list["NDArray[np.float64]"]]
 Trades = tuple["NDArray[np.uint8]", "NDArray[np.float64]", "NDArray[np.float64]"]
 
@@ -84,13 +89,12 @@ class TradeDay:
 
     def __init__(self) -> None:
         self._sides = Growing(np.dtype(np.uint8))
-        self._trade_prices, self._trade_amounts = (Growing(np.dtype(np.float64)) for _ in range(2))
+        self._trade_prices, self._trade_amounts = Growing(_VALUE), Growing(_VALUE)
         self._sums = Bars(TRADE_BAR)
-        self._ends = np.zeros(self._sums.room.size, np.int64)
-        self._counted = 0
         self._pairs = Bars(PAIR_BAR)
         self._prices = Bars(MOMENTS)
         self._amounts = Bars(MOMENTS)
+        self._older = Older(TRADE_BAR, PAIR_BAR, MOMENTS, MOMENTS, _VALUE, _VALUE)
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add trades."""
@@ -124,12 +128,11 @@ class TradeDay:
 
     def join_seconds(self, before: int) -> None:
         """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
-        ends, used = self._count(), self._sums.used
-        values = self._sides.values, self._trade_prices.values, self._trade_amounts.values
+        ends = self._ends()
         # So that there is a row of each kind for every second.
-        self._pair_tree(*values, ends, used, Interval.S1)
-        for kept, column, sums in ((self._prices, values[1], price_sums), (self._amounts, values[2], amount_sums)):
-            self._moment_tree(kept, column, sums, ends=ends, first=used, longest=Interval.S1)
+        self._fold_pairs(ends)
+        self._fold_prices(ends)
+        self._fold_amounts(ends)
         rows = self._sums.rows_to_join(before)
         for bars, merge in (
             (self._sums, merge_trades),
@@ -138,7 +141,26 @@ class TradeDay:
             (self._amounts, merge_moments),
         ):
             bars.join(rows, merge)
-        self._counted = 0
+
+    def leaving(self, before: int) -> bytes | None:
+        """Return what can leave memory; see `OpenDay.leaving`."""
+        rows = self._sums.rows_to_join(before)
+        if not rows:
+            return None
+        trades = int(self._ends()[rows - 1])
+        bars = (self._sums, self._pairs, self._prices, self._amounts)
+        values = (self._trade_prices, self._trade_amounts)
+        return self._older.pack([each.filled[:rows] for each in bars] + [each.values[:trades] for each in values])
+
+    def leave(self, before: int, read: Callable[[int], list[bytes]]) -> None:
+        """Let go of it; see `OpenDay.leave`."""
+        rows = self._sums.rows_to_join(before)
+        self._older.note(int(self._sums.filled["start"][rows - 1]), read)
+        trades = int(self._ends()[rows - 1])
+        for values in (self._sides, self._trade_prices, self._trade_amounts):
+            values.drop(trades)
+        for bars in (self._sums, self._pairs, self._prices, self._amounts):
+            bars.drop(rows)
 
     def finish(
         self, intervals: Collection[Interval] = tuple(Interval), since: int | None = None
@@ -188,20 +210,26 @@ class TradeDay:
 
     def _levels(self, intervals: Collection[Interval], since: int | None) -> dict[Interval, _Level]:
         """Return what is known of the bars of some intervals."""
-        longest = longest_of(intervals)
-        sides, prices, amounts = self._sides.values, self._trade_prices.values, self._trade_amounts.values
-        first, all_ends = self._sums.first_since(since), self._count()
-        sums = merge_tree(self._sums.filled[first:], merge_trades, longest)
+        longest, ends = longest_of(intervals), self._ends()
+        first = self._sums.first_since(since)
+        before = int(ends[first - 1]) if first else 0
+        older_sums, older_pairs, *older_moments, older_prices, older_amounts = self._older.since(since)
+        sums = merge_tree(with_older(older_sums, self._sums.filled[first:]), merge_trades, longest)
         wanted = [interval for interval in sums if interval in intervals]
-        ends = [np.cumsum(sums[interval]["counts"].sum(axis=1)) for interval in wanted]
-        before = int(all_ends[first - 1]) if first else 0
-        moments_of = partial(self._moment_tree, ends=all_ends, first=first, longest=longest)
+        ends_of = [np.cumsum(sums[interval]["counts"].sum(axis=1)) for interval in wanted]
+        prices = with_older(older_prices, self._trade_prices.values[before:])
+        amounts = with_older(older_amounts, self._trade_amounts.values[before:])
+
+        def tree(fold: Fold, bars: Bars, merge: Merge, older: list[NDArray[np.void]]) -> Tree:
+            fold(ends)
+            return merge_tree(with_older(older, bars.filled[first:]), merge, longest)
+
         pairs, price_moments, amount_moments, (price_medians, amount_quantiles, reversals) = _results(
-            prices.size - before,
-            partial(self._pair_tree, sides, prices, amounts, all_ends, first, longest),
-            partial(moments_of, self._prices, prices, price_sums),
-            partial(moments_of, self._amounts, amounts, amount_sums),
-            partial(_quantiles, prices[before:], amounts[before:], ends),
+            prices.size,
+            partial(tree, self._fold_pairs, self._pairs, merge_pairs, older_pairs),
+            partial(tree, self._fold_prices, self._prices, merge_moments, older_moments[0]),
+            partial(tree, self._fold_amounts, self._amounts, merge_moments, older_moments[1]),
+            partial(_quantiles, prices, amounts, ends_of),
         )
         return {
             interval: _Level(
@@ -216,43 +244,39 @@ class TradeDay:
             for number, interval in enumerate(wanted)
         }
 
-    def _count(self) -> NDArray[np.int64]:
-        """Return where the trades of each second end."""
-        kept, used = max(self._counted - 1, 0), self._sums.used
-        counts = self._sums.filled["counts"][kept:].sum(axis=1)
-        self._ends[kept:used] = (self._ends[kept - 1] if kept else 0) + np.cumsum(counts)
-        self._counted = used
-        return self._ends[:used]
+    def _ends(self) -> NDArray[np.int64]:
+        """Return where the trades of each bar in memory end."""
+        ends: NDArray[np.int64] = self._sums.filled["counts"].sum(axis=1).cumsum()
+        return ends
 
-    def _pair_tree(
-        self,
-        sides: NDArray[np.uint8],
-        prices: NDArray[np.float64],
-        amounts: NDArray[np.float64],
-        ends: NDArray[np.int64],
-        first: int,
-        longest: Interval,
-    ) -> Tree:
+    def _fold_pairs(self, ends: NDArray[np.int64]) -> None:
         begin, kept = _new(self._pairs, ends)
-        starts = self._sums.filled["start"][kept:]
-        rows = (sides[begin:], prices[begin:], amounts[begin:], starts, ends[kept:] - begin)
-        self._pairs.used = fold_pairs(*rows, self._pairs.room, kept)
-        return merge_tree(self._pairs.filled[first:], merge_pairs, longest)
+        self._pairs.used = fold_pairs(
+            self._sides.values[begin:],
+            self._trade_prices.values[begin:],
+            self._trade_amounts.values[begin:],
+            self._sums.filled["start"][kept:],
+            ends[kept:] - begin,
+            self._pairs.room,
+            kept,
+        )
 
-    def _moment_tree(
+    def _fold_prices(self, ends: NDArray[np.int64]) -> None:
+        self._fold_moments(self._prices, self._trade_prices.values, price_sums, ends)
+
+    def _fold_amounts(self, ends: NDArray[np.int64]) -> None:
+        self._fold_moments(self._amounts, self._trade_amounts.values, amount_sums, ends)
+
+    def _fold_moments(
         self,
         bars: Bars,
         values: NDArray[np.float64],
         sums: Callable[[NDArray[Any]], NDArray[Any]],
-        *,
         ends: NDArray[np.int64],
-        first: int,
-        longest: Interval,
-    ) -> Tree:
+    ) -> None:
         begin, kept = _new(bars, ends)
         seconds = self._sums.filled[kept:]
         bars.used = fold_moments(values[begin:], seconds["start"], ends[kept:] - begin, sums(seconds), bars.room, kept)
-        return merge_tree(bars.filled[first:], merge_moments, longest)
 
 
 def _columns_of(level: _Level) -> dict[str, NDArray[Any]]:
