@@ -26,7 +26,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from aperiodic.capture.monitor import status_path
-from aperiodic.lake.recordings import list_recordings, whole_blocks
+from aperiodic.lake.blocks import whole_blocks
+from aperiodic.lake.recordings import list_recordings
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:

@@ -35,6 +35,8 @@ _CLOCK_SKEW: Final = timedelta(minutes=15)
 _LONGEST_LINK_S: Final = 7 * 24 * 3600
 _SIGNATURE: Final = "X-Amz-Signature"
 _HANGS_S: Final = 30
+_LONG: Final = 1 << 20
+_CUT_AFTER: Final = 3 << 19
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a defect
@@ -180,13 +182,16 @@ class S3Server:
 
     Attributes:
         trouble: What becomes of every request: `hang` waits for `recover`, `error` answers 500, `error once` only the next; None serves it;
+            `cut` ends each answer to GET that is longer than a MiB after a MiB and a half of it;
             `no-conditions` answers 501 to conditional writes, as some S3-compatible stores do.
         requests: Method and path of everything that was asked for.
+        ranges: Parts of objects that were asked for.
     """
 
     def __init__(self) -> None:
         self.trouble: str | None = None
         self.requests: list[tuple[str, str]] = []
+        self.ranges: list[str] = []
         self._moto = _moto()
         self._released = threading.Event()
         self._port = 0
@@ -226,6 +231,8 @@ class S3Server:
         headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
         request = SentRequest(environ["REQUEST_METHOD"], environ["REQUEST_URI"], headers, body)
         self.requests.append((request.method, environ["PATH_INFO"]))
+        if "range" in headers:
+            self.ranges.append(headers["range"])
         trouble = self.trouble
         if trouble == "hang":
             self._released.wait(_HANGS_S)
@@ -241,6 +248,9 @@ class S3Server:
             return _answer(HTTPStatus.FORBIDDEN, refusal.code)(environ, start_response)
         environ["wsgi.input"] = BytesIO(body)
         answer: Iterable[bytes] = self._moto(environ, start_response)
+        if trouble == "cut" and request.method == "GET":
+            whole = b"".join(answer)
+            return [whole[:_CUT_AFTER] if len(whole) > _LONG else whole]
         return answer
 
 

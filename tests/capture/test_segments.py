@@ -12,7 +12,8 @@ import pytest
 from aperiodic.capture.errors import DiskFullError
 from aperiodic.capture.recorder import Recorder
 from aperiodic.capture.segments import SegmentWriter
-from aperiodic.lake.recordings import list_recordings, read_sidecar, recover, whole_blocks
+from aperiodic.lake.blocks import whole_blocks
+from aperiodic.lake.recordings import list_recordings, read_sidecar, recover
 from aperiodic.market import Exchange
 from aperiodic.venues import feed_of
 

@@ -14,7 +14,8 @@ from aperiodic.capture.errors import CaptureError
 from aperiodic.capture.plan import choose_channels
 from aperiodic.capture.session import Session
 from aperiodic.capture.settings import CaptureSettings
-from aperiodic.lake.recordings import list_recordings, read_sidecar, whole_blocks
+from aperiodic.lake.blocks import whole_blocks
+from aperiodic.lake.recordings import list_recordings, read_sidecar
 from aperiodic.market import Exchange
 from aperiodic.venues import feed_of
 

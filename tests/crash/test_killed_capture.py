@@ -18,7 +18,8 @@ from tests.capture.scripted import ScriptedBinance, depth, running
 from tests.replay.pipeline import normalised, numbers_missing
 from tests.soak import SOAK, time_is_up
 
-from aperiodic.lake.recordings import list_recordings, read_sidecar, recover, whole_blocks
+from aperiodic.lake.blocks import whole_blocks
+from aperiodic.lake.recordings import list_recordings, read_sidecar, recover
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:

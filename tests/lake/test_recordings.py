@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
+from aperiodic.lake.blocks import whole_blocks
 from aperiodic.lake.recordings import (
     Sidecar,
     claim,
@@ -17,7 +18,6 @@ from aperiodic.lake.recordings import (
     read_sidecar,
     recover,
     seal,
-    whole_blocks,
 )
 from aperiodic.market import Exchange
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aperiodic.completeness.gaps import read_gaps
 from aperiodic.completeness.recorded import read_recorded
 from aperiodic.engine.importing.stream_names import StreamNames
-from aperiodic.lake.recordings import list_recordings, whole_blocks
+from aperiodic.lake.blocks import whole_blocks
+from aperiodic.lake.recordings import list_recordings
 from aperiodic.market import Exchange, Stream
 from aperiodic.mock.wire import wire_of
 from aperiodic.venues import feed_of, venue_of

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from aperiodic.capture.clock import FAR_US
 from aperiodic.capture.settings import addresses
 from aperiodic.cli.findings import Finding
+from aperiodic.engine.uploading import Told, read_told
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.ledger import is_unused, open_ledger
 from aperiodic.lake.recordings import claim, host_name, list_recordings
@@ -27,13 +29,15 @@ if TYPE_CHECKING:
     from aperiodic.lake.recordings import Recording
     from aperiodic.venues.feed import Feed
 
-__all__ = ["captures", "hosts", "recordings"]
+__all__ = ["captures", "hosts", "recordings", "uploads"]
 
 _CONNECT_S: Final = 3.0
 _AT_ONCE: Final = 16
 _PORTS: Final = {"wss": 443, "https": 443, "ws": 80, "http": 80}
 _FRESH_S: Final = 60.0
 _BEHIND_S: Final = 900.0
+_WAITED_S: Final = 3 * 3_600.0
+"""A recording may last an hour before it is sealed; one that was begun so long ago should be in the store."""
 _BUSY_S: Final = 5.0
 _NAMELESS: Final = "its name is not found"
 _LOOK_UP: Final = "See whether this machine is connected to the internet and can look up names (DNS)."
@@ -84,6 +88,39 @@ def recordings(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("recordings", "ok", held)
     yield from _ticks(settings, found)
+
+
+def uploads(settings: Settings) -> Iterator[Finding]:
+    """Look whether sealed recordings come into the store, where they are to be kept there."""
+    if not settings.recordings_in_store:
+        return
+    told = {each.exchange: each for each in read_told(settings.home)}
+    sealed: defaultdict[str, list[Recording]] = defaultdict(list)
+    for recording in list_recordings(settings.home):
+        if not recording.is_open:
+            sealed[recording.exchange].append(recording)
+    for exchange, recordings in sorted(sealed.items()):
+        yield _uploaded(f"recordings of {exchange} in the store", recordings, told.get(exchange))
+
+
+def _uploaded(check: str, sealed: list[Recording], told: Told | None) -> Finding:
+    if told is None or time.time() - told.time > _BEHIND_S:
+        since = 0.0 if told is None else told.time
+        waiting = (0 if told is None else told.waiting) + sum(
+            recording.sidecar_path.stat().st_mtime > since for recording in sealed if recording.sidecar_path.exists()
+        )
+        if not waiting:
+            return Finding(check, "ok", "none waits")
+        hint = "Run: aperiodic normalise --follow, or aperiodic up. What lies on this disk alone is lost with it."
+        return Finding(check, "warning", f"{waiting:,} wait, and nothing puts them there", hint)
+    words = f"{told.waiting:,} wait, {told.waiting_bytes / (1 << 30):,.1f} GiB"
+    if told.failing and told.last_failure is not None:
+        return Finding(
+            check, "problem", f"{words}; {told.failing:,} failed: {told.last_failure.message}", told.last_failure.hint
+        )
+    if told.oldest is not None and time.time() - told.oldest > _WAITED_S:
+        return Finding(check, "warning", words, "They are recorded faster than the store takes them, or it was away.")
+    return Finding(check, "ok", words if told.waiting else "none waits")
 
 
 def _foreign(settings: Settings) -> Iterator[Finding]:

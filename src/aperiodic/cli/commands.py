@@ -36,6 +36,7 @@ SERVER_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "capture": ("aperiodic.cli.capturing:capture", "Record what an exchange sends, or try out whether it does."),
     "backfill": ("aperiodic.cli.backfilling:backfill", "Fetch days gone by from public archives into ticks."),
     "normalise": ("aperiodic.cli.normalising:normalise", "Make ticks of recordings, also while they grow."),
+    "recordings": ("aperiodic.cli.recordings:app", "What was recorded: list it, and fetch it from the store."),
     "build": ("aperiodic.cli.building:build", "Compute the metrics that are out of date, and publish them."),
     "live": ("aperiodic.cli.live:live", "Make rows of bars the moment they are over, for the stream."),
     "up": ("aperiodic.cli.up:up", "Collect, build and serve: everything at once, until Ctrl-C."),

@@ -101,11 +101,11 @@ def _ledger_exists(settings: Settings) -> bool:
 
 
 def _store_is_full(settings: Settings) -> bool:
-    """Whether the store holds anything; a folder that is not there is not made for that."""
+    """Whether the store holds what a ledger knew; a folder that is not there is not made for that."""
     parts = urlsplit(settings.store_url)
     if parts.scheme == "file" and not Path(url2pathname(parts.path)).is_dir():
         return False
-    return any(Store(settings.store_url).sizes())
+    return Store(settings.store_url).holds_objects()
 
 
 def read_settings(model: type[Model]) -> Model:

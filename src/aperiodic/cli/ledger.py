@@ -75,6 +75,8 @@ def verify(
 ) -> None:
     """Make sure that the store has every object of the ledger; exit code 1 when it has not.
 
+    Recordings in the store are no objects of the ledger, and are not looked at.
+
     Args:
         deep: Read every object and compare its SHA-256; without it only sizes are compared.
         repair: Do that, and compute metrics anew that are missing or damaged; what was imported is named.
@@ -99,6 +101,13 @@ def verify(
         f"{len(report.unknown):,} in the store that the ledger does not know.",
         highlight=False,
     )
+    if report.recordings:
+        out.print(
+            f"{report.recordings:,} recordings beside them were not looked at: they are compared with their digests when "
+            "they are fetched.",
+            highlight=False,
+            soft_wrap=True,
+        )
     if not (deep or repair):
         out.print("Only sizes were compared; --deep compares contents.", highlight=False)
     if repaired is not None:

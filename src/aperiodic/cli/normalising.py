@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import nullcontext
 from functools import partial
 from typing import Annotated
 
@@ -9,13 +11,16 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from aperiodic.cli.console import errors, print_line
-from aperiodic.cli.installation import Begin, open_lake
+from aperiodic.cli.errors import FAILED, say_error
+from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.memory import GarbageCollection
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.cli.turns import take_short_turns
 from aperiodic.engine.handover import TicksSender
 from aperiodic.engine.normalising import Normaliser, Progress
+from aperiodic.engine.uploading import Uploader, uploading
+from aperiodic.lake import Settings
 from aperiodic.market import Source
 
 __all__ = ["normalise"]
@@ -34,6 +39,9 @@ def normalise(
     It goes on where it stopped the last time, however it ended: nothing is lost, and nothing is counted twice. Days that
     are over become one object of ticks each, an hour after their end.
 
+    Where recordings are kept in the store (APERIODIC_RECORDINGS), those that are sealed are put there meanwhile, and
+    removed from this disk when they have been there for APERIODIC_RECORDINGS_ON_DISK_DAYS and their ticks are made.
+
     Args:
         exchange: Only recordings of these venues.
         follow: Go on as recordings grow, until Ctrl-C.
@@ -41,7 +49,12 @@ def normalise(
         grace: Seconds after its end for which a day waits for late ticks.
         simulated: The recordings are of a mock exchange: their ticks are marked as simulated.
     """
+    settings = read_settings(Settings)
     with open_lake(Begin.IN_A_FOLDER) as lake:
+        uploader = None
+        if settings.recordings_in_store:
+            days = settings.recordings_on_disk_days
+            uploader = Uploader(lake, exchanges=exchange or (), on_disk_days=days, say=_say)
         choose = partial(
             Normaliser,
             lake,
@@ -49,24 +62,41 @@ def normalise(
             every_s=every,
             grace_s=grace,
             source=Source.SIMULATED if simulated else Source.RECORDING,
-            say=lambda words: errors.print(words, highlight=False, markup=False, soft_wrap=True),
+            say=_say,
         )
         if not follow:
             normaliser = choose()
             normaliser.run_once()
             done = normaliser.progress
             print_line(f"{done.ticks:,} ticks of the recordings of {_writers(done.shards)}.")
+            if uploader is not None:
+                _upload(uploader)
             return
-        errors.print(
-            f"Following the recordings in {lake.home / 'recordings'} (Ctrl-C stops)",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        _say(f"Following the recordings in {lake.home / 'recordings'} (Ctrl-C stops)")
         take_short_turns()  # what is read goes on while commits are made
-        with stop_signal() as over, TicksSender(lake.home) as sender:
+        aside = nullcontext() if uploader is None else uploading(uploader)
+        with stop_signal() as over, TicksSender(lake.home) as sender, aside:
             in_between = GarbageCollection().collect_now_and_then
             choose(committed=_tell, sender=sender, in_between=in_between).follow(over.is_set, over.wait)
+
+
+def _upload(uploader: Uploader) -> None:
+    """Put into the store what is sealed.
+
+    Raises:
+        SystemExit: Some of it could not be.
+    """
+    asyncio.run(uploader.run_once())
+    if done := uploader.uploaded.total():
+        print_line(f"{done:,} recording{'' if done == 1 else 's'} put into the store.")
+    for error in uploader.failing.values():
+        say_error(error)
+    if uploader.failing:
+        raise SystemExit(FAILED)
+
+
+def _say(words: str) -> None:
+    errors.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 def _tell(progress: Progress) -> None:

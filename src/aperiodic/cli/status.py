@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from datetime import date
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+import msgspec
 from cyclopts import Parameter
 from rich.table import Table
 
@@ -17,6 +19,7 @@ from aperiodic.cli.lags import lag_words, read_lags
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
 from aperiodic.completeness.open_ticks import OpenTicks, read_open_ticks
+from aperiodic.engine.uploading import Told, read_told
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.imports import read_imports
 from aperiodic.market import Exchange
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["status"]
 
 _MOST_GAPS = 20
+_TOLD_S = 120.0
 _GAPS_IN_JSON = 1_000
 """Of each series; the number of all of them is beside."""
 
@@ -52,10 +56,20 @@ def status(
             imports = read_imports(connection, exchange)
             open_days = _open_days(lake, connection, exchange)
         lags = read_lags(lake)
+        uploads = [told for told in read_told(lake.home) if exchange is None or told.exchange == exchange]
     rows = _rows(ticks, bars, gaps)
     rejected = sum((Counter(record.rejected) for record in imports), Counter[str]())
     if as_json:
-        out.print_json(json.dumps({**_facts(rows, gaps, rejected), "open_days": _told(open_days), "lags": lags}))
+        out.print_json(
+            json.dumps(
+                {
+                    **_facts(rows, gaps, rejected),
+                    "open_days": _told(open_days),
+                    "lags": lags,
+                    "uploads": msgspec.to_builtins(uploads),
+                }
+            )
+        )
         return
     if not ticks and not open_days:
         print_line("No ticks yet. Try: aperiodic import recording --exchange binance-futures FILE")
@@ -71,7 +85,7 @@ def status(
         )
     for code, count in sorted(rejected.items()):
         print_line(f"rejected: {code} {count:,} (aperiodic quarantine list)")
-    for words in lag_words(lags):
+    for words in (*lag_words(lags), *map(_uploaded, uploads)):
         print_line(words)
 
 
@@ -96,6 +110,17 @@ def _told(open_days: list[tuple[str, OpenTicks]]) -> list[dict[str, object]]:
         }
         for venue, item in open_days
     ]
+
+
+def _uploaded(told: Told) -> str:
+    """Say how far the recordings of a venue are on their way into the store."""
+    words = f"recordings of {told.exchange}: {told.waiting:,} wait for the store ({told.waiting_bytes:,} bytes)"
+    if told.oldest is not None:
+        words += f", the oldest begun {_time(round(told.oldest * 1e6))}"
+    if told.failing and told.last_failure is not None:
+        words += f"; {told.failing:,} failed: {told.last_failure.message}"
+    age = time.time() - told.time
+    return words if age < _TOLD_S else f"{words}; told {age / 60:,.0f} minutes ago"
 
 
 def _gaps(lake: Lake, ticks: list[ObjectRecord], most: int) -> dict[tuple[str, str, str], GapList]:

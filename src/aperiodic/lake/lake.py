@@ -128,7 +128,7 @@ class Lake:
         store = Store(settings.store_url)
 
         def require_new_store() -> None:
-            if not to_restore and any(batch for batch in store.sizes()):
+            if not to_restore and store.holds_objects():
                 raise ledger_lost()
 
         lake = cls(store, open_ledger(settings.ledger_url, busy_s=busy_s, on_new=require_new_store), settings.home)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPUTED",
+    "RECORDINGS",
     "SUPERSEDED_KEPT",
     "WITH_CLOCK",
     "ObjectKey",
@@ -25,6 +26,7 @@ __all__ = [
     "is_computed",
     "is_content_of",
     "is_of_day",
+    "is_of_recording",
 ]
 
 _DIGEST_DIGITS: Final = 16
@@ -44,6 +46,9 @@ class ObjectKind(StrEnum):
     BOOK_UPDATES = "book_updates"
     OPEN_BARS = "open_bars"
 
+
+RECORDINGS: Final = "recordings"
+"""First folder of the paths of recordings, in a store as in a home; they are named by who wrote them and when."""
 
 COMPUTED: Final = frozenset({ObjectKind.DAY_BARS, ObjectKind.BARS, ObjectKind.OPEN_BARS})
 """Kinds that can be made anew from what was imported."""
@@ -163,6 +168,11 @@ def is_of_day(path: str, day: date) -> bool:
 def is_computed(path: str) -> bool:
     """Tell whether what lies at `path` can be made anew from what was imported."""
     return path.partition("/")[0] in COMPUTED
+
+
+def is_of_recording(path: str) -> bool:
+    """Tell whether what lies at `path` belongs to a recording, which the ledger does not know."""
+    return path.startswith(f"{RECORDINGS}/")
 
 
 def is_content_of(path: str, sha256: str) -> bool:

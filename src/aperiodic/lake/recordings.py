@@ -18,48 +18,46 @@ from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
-import zstandard
 
+from aperiodic.lake.blocks import whole_blocks
 from aperiodic.lake.durability import sync_to_disk
+from aperiodic.lake.layout import RECORDINGS
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
 __all__ = [
-    "MAX_LINE",
     "Recording",
     "Sidecar",
     "begin",
     "claim",
+    "decode_sidecar",
     "host_name",
     "is_sidecar",
     "list_recordings",
+    "list_sidecars",
     "new_recording",
+    "order_of",
+    "place",
     "read_sidecar",
+    "recording_at",
     "recording_before",
     "recover",
     "seal",
-    "whole_blocks",
 ]
 
-MAX_LINE: Final = 16 << 20
-"""Longest line of a recording, bytes."""
-
-_FOLDER: Final = "recordings"
+_FOLDERS: Final = 4
 _OPEN: Final = ".zst.open"
 _SEALED: Final = ".zst"
 _SIDECAR: Final = ".json"
+_FETCHED: Final = ".fetched"
 _NAME: Final = re.compile(r"(.+)-([a-z0-9_]+)-(\d{1,20})\.zst(\.open)?")
 _CHUNK: Final = 1 << 20
-_LARGEST_BLOCK: Final = 2 * MAX_LINE
-_LONGEST_HEAD: Final = 18
-_PART_HEAD: Final = 3
-_REPEATED_BYTE: Final = 1
-_CHECKSUM: Final = 4
 _MAX_HOST: Final = 60
+_MARK: Final = 8
 _NS: Final = 1_000_000_000
 _LATEST_S: Final = 4_102_444_800
 """The year 2100."""
@@ -108,9 +106,24 @@ class Recording:
     is_open: bool
 
     @property
+    def key(self) -> str:
+        """Where it lies in a store, and below the home of an installation, once it is sealed."""
+        return f"{_folder_of(self.exchange, self.start_ns)}/{self.sealed_path.name}"
+
+    @property
+    def writer(self) -> str:
+        """Host and part of the venue, as in checkpoints."""
+        return f"{self.host}-{self.shard}"
+
+    @property
     def sealed_path(self) -> Path:
         """Where it lies once it is sealed."""
         return self.path.with_name(self.path.name.removesuffix(".open"))
+
+    @property
+    def fetched_path(self) -> Path:
+        """Where it lies while it is fetched from a store."""
+        return self.sealed_path.with_name(self.sealed_path.name + _FETCHED)
 
     @property
     def sidecar_path(self) -> Path:
@@ -121,7 +134,13 @@ class Recording:
 @cache
 def host_name() -> str:
     """Return this machine's name as it stands in the names of recordings."""
-    return re.sub(r"[^a-z0-9.-]+", "-", socket.gethostname().lower())[:_MAX_HOST].strip("-.") or "host"
+    name = socket.gethostname()
+    plain = re.sub(r"[^a-z0-9.-]+", "-", name.lower())
+    if name.isascii() and len(plain) <= _MAX_HOST:
+        return plain.strip("-.") or "host"
+    # What is left of it may be that of another machine too, and recordings of both may come to one store.
+    mark = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:_MARK]
+    return f"{plain[: _MAX_HOST - _MARK - 1].strip('-.') or 'host'}-{mark}"
 
 
 def new_recording(home: Path, exchange: Exchange, shard: str, start_ns: int) -> Recording:
@@ -130,11 +149,29 @@ def new_recording(home: Path, exchange: Exchange, shard: str, start_ns: int) -> 
     Raises:
         OSError: The system refused.
     """
-    begin = datetime.fromtimestamp(start_ns // _NS, UTC)
-    folder = home / _FOLDER / exchange / f"{begin:%Y-%m-%d}" / f"{begin:%H}"
+    folder = home / _folder_of(exchange, start_ns)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{host_name()}-{shard}-{start_ns}{_OPEN}"
     return Recording(start_ns, exchange, host_name(), shard, path, is_open=True)
+
+
+def _folder_of(exchange: Exchange, start_ns: int) -> str:
+    begin = datetime.fromtimestamp(min(start_ns // _NS, _LATEST_S), UTC)
+    return f"{RECORDINGS}/{exchange}/{begin:%Y-%m-%d}/{begin:%H}"
+
+
+def recording_at(home: Path, key: str) -> Recording | None:
+    """Return the sealed recording of a key, as it lies or would lie in an installation; None where it is no key of one."""
+    *folders, name = key.split("/")
+    match = _NAME.fullmatch(name)
+    if match is None or match[4] is not None or len(folders) != _FOLDERS:
+        return None
+    exchange = {str(each): each for each in Exchange}.get(folders[1])
+    if exchange is None:
+        return None
+    host, shard, start = match.groups()[:3]
+    found = Recording(int(start), exchange, host, shard, home / key, is_open=False)
+    return found if found.key == key else None
 
 
 def begin(recording: Recording) -> BinaryIO:
@@ -164,7 +201,7 @@ def list_recordings(
     """
     found = []
     venues = {str(each): each for each in Exchange}
-    for path in (home / _FOLDER).glob(f"{exchange or '*'}/*/*/*{_SEALED}*"):
+    for path in (home / RECORDINGS).glob(f"{exchange or '*'}/*/*/*{_SEALED}*"):
         match = _NAME.fullmatch(path.name)
         day = path.parent.parent.name
         venue = venues.get(path.parts[-4])
@@ -173,6 +210,21 @@ def list_recordings(
         host, shard, start, is_open = match.groups()
         found.append(Recording(int(start), venue, host, shard, path, is_open=is_open is not None))
     return sorted(found)
+
+
+def list_sidecars(home: Path) -> list[Recording]:
+    """Return the recordings of which nothing but the sidecar is on this disk."""
+    found = []
+    for path in (home / RECORDINGS).glob(f"*/*/*/*{_SEALED}{_SIDECAR}"):
+        recording = recording_at(home, path.relative_to(home).as_posix().removesuffix(_SIDECAR))
+        # Until the last moment a file has one of these names; what is looked for last is what it becomes.
+        names = (_OPEN, f"{_SEALED}{_FETCHED}", _SEALED)
+        if recording is None:
+            continue
+        bare = recording.path.name.removesuffix(_SEALED)
+        if not any(path.with_name(bare + ending).exists() for ending in names):
+            found.append(recording)
+    return found
 
 
 def recording_before(path: Path, others: Iterable[Path] = ()) -> Path | None:
@@ -201,7 +253,12 @@ def recording_before(path: Path, others: Iterable[Path] = ()) -> Path | None:
     return max(earlier)[1] if earlier else None
 
 
-def is_sidecar(path: Path) -> bool:
+def order_of(name: str) -> int:
+    """Return when a recording was begun, ns, as its name says."""
+    return int(name.removesuffix(".open").removesuffix(_SEALED).rpartition("-")[2])
+
+
+def is_sidecar(path: PurePath) -> bool:
     """Whether a file is what describes a recording, by its name."""
     name = path.name.removesuffix(_SIDECAR)
     return name != path.name and _NAME.fullmatch(name) is not None
@@ -210,8 +267,16 @@ def is_sidecar(path: Path) -> bool:
 def read_sidecar(recording: Recording) -> Sidecar | None:
     """Return what is known of a sealed recording; None where nothing is, or it cannot be read."""
     try:
-        return _SIDECARS.decode(recording.sidecar_path.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return decode_sidecar(recording.sidecar_path.read_bytes())
+    except OSError:
+        return None
+
+
+def decode_sidecar(data: bytes) -> Sidecar | None:
+    """Return what a sidecar says; None where it cannot be read."""
+    try:
+        return _SIDECARS.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -238,12 +303,7 @@ def seal(recording: Recording, sidecar: Sidecar) -> Recording:
     Raises:
         OSError: The system refused.
     """
-    partial = recording.sidecar_path.with_name(recording.sidecar_path.name + ".part")
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar)) + b"\n")
-    sync_to_disk(partial)
-    partial.rename(recording.sidecar_path)
-    recording.path.rename(recording.sealed_path)
-    sync_to_disk(recording.path.parent)
+    place(recording, recording.path, msgspec.json.format(msgspec.json.encode(sidecar)) + b"\n")
     return Recording(
         recording.start_ns,
         recording.exchange,
@@ -252,6 +312,20 @@ def seal(recording: Recording, sidecar: Sidecar) -> Recording:
         recording.sealed_path,
         is_open=False,
     )
+
+
+def place(recording: Recording, file: Path, sidecar: bytes) -> None:
+    """Give a file that is complete and on the disk the name of a sealed recording, after its sidecar.
+
+    Raises:
+        OSError: The system refused.
+    """
+    partial = recording.sidecar_path.with_name(recording.sidecar_path.name + ".part")
+    partial.write_bytes(sidecar)
+    sync_to_disk(partial)
+    partial.rename(recording.sidecar_path)
+    file.rename(recording.sealed_path)
+    sync_to_disk(recording.sealed_path.parent)
 
 
 def recover(home: Path, exchange: Exchange | None = None) -> list[tuple[Recording, Sidecar]]:
@@ -265,7 +339,7 @@ def recover(home: Path, exchange: Exchange | None = None) -> list[tuple[Recordin
     Raises:
         OSError: The system refused.
     """
-    for partial in (home / _FOLDER).glob(f"{exchange or '*'}/*/*/{host_name()}-*.part"):
+    for partial in (home / RECORDINGS).glob(f"{exchange or '*'}/*/*/{host_name()}-*.part"):
         with suppress(FileNotFoundError), partial.open("rb") as unnamed, claim(unnamed) as is_mine:
             if is_mine:
                 partial.unlink()
@@ -282,57 +356,6 @@ def recover(home: Path, exchange: Exchange | None = None) -> list[tuple[Recordin
             else:
                 recording.path.unlink()
     return recovered
-
-
-def whole_blocks(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Read whole blocks of lines from where a file stands, until its end or the first block that is not whole.
-
-    Yields:
-        The place in the file behind a block, and the lines of it.
-    """
-    unpacker = zstandard.ZstdDecompressor()
-    place = file.tell()
-    packed = b""
-    while chunk := file.read(_CHUNK):
-        packed += chunk
-        begin = 0
-        while block := _unpack(unpacker, packed, begin):
-            lines, length = block
-            begin += length
-            place += length
-            yield place, lines
-        packed = packed[begin:]
-        if len(packed) > _LARGEST_BLOCK:
-            return
-
-
-def _unpack(unpacker: zstandard.ZstdDecompressor, packed: bytes, begin: int) -> tuple[bytes, int] | None:
-    """Return the content and the length of the zstd frame at `begin`; None where it is not whole or not good."""
-    head = packed[begin : begin + _LONGEST_HEAD]
-    try:
-        parameters = zstandard.get_frame_parameters(head)
-        if parameters.content_size > _LARGEST_BLOCK:
-            return None
-        end = _frame_end(packed, begin + zstandard.frame_header_size(head))
-        if end is None:
-            return None
-        end += _CHECKSUM if parameters.has_checksum else 0
-        if end > len(packed):
-            return None
-        return unpacker.decompress(packed[begin:end]), end - begin
-    except zstandard.ZstdError:
-        return None
-
-
-def _frame_end(packed: bytes, place: int) -> int | None:
-    """Go through the parts of a zstd frame (RFC 8878, 3.1.1.2); return where they end, None where they are cut."""
-    while place + _PART_HEAD <= len(packed):
-        head = int.from_bytes(packed[place : place + _PART_HEAD], "little")
-        kind, size = head >> 1 & 3, head >> 3
-        place += _PART_HEAD + (1 if kind == _REPEATED_BYTE else size)
-        if head & 1:
-            return place
-    return None
 
 
 def _cut(file: BinaryIO) -> Sidecar:

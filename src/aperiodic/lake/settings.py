@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,6 +23,8 @@ class Settings(BaseSettings):
         store: The object store: a folder, or a URL (`file:///…`, `s3://…`); default `<home>/store`.
         ledger: SQLAlchemy URL of the ledger; default SQLite at `<home>/ledger.sqlite`.
         secret: Key that signs links and hashes API keys; default: made once and kept in `<home>/secret`.
+        recordings: Where recordings are kept: `store` puts those that are sealed into the store, `disk` leaves them where they are; default: `store` with a bucket, `disk` with a folder.
+        recordings_on_disk_days: So long a recording stays on the disk once it is in the store, days; and always until its ticks are committed.
         keep_revisions_days: So long `aperiodic ledger prune` keeps revisions that gave way, days; default: it has to be told.
     """
 
@@ -31,6 +34,8 @@ class Settings(BaseSettings):
     store: str | None = None
     ledger: str | None = None
     secret: SecretStr | None = None
+    recordings: Literal["store", "disk"] | None = None
+    recordings_on_disk_days: int = Field(default=7, ge=0, le=100_000)
     keep_revisions_days: int | None = Field(default=None, ge=1, le=100_000)
 
     @property
@@ -40,6 +45,14 @@ class Settings(BaseSettings):
             return self.store
         folder = Path(self.store).expanduser() if self.store else self.home / "store"
         return folder.absolute().as_uri()
+
+    @property
+    def recordings_in_store(self) -> bool:
+        """Whether recordings are put into the store."""
+        kind = urlsplit(self.store_url).scheme
+        if kind == "memory":  # it does not outlive the process
+            return False
+        return self.recordings == "store" if self.recordings is not None else kind != "file"
 
     @property
     def ledger_url(self) -> str:

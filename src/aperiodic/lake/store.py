@@ -18,16 +18,18 @@ from anyio.to_thread import run_sync
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotSupportedError
 from obstore.store import LocalStore
 
+from aperiodic.lake.added_files import AddedFiles
 from aperiodic.lake.buckets import Bucket, open_bucket
 from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError, reason_of
-from aperiodic.lake.layout import is_computed, is_content_of
+from aperiodic.lake.layout import is_content_of, is_of_recording
 from aperiodic.lake.plain_files import open_plain
+from aperiodic.lake.store_errors import damaged, missing, unavailable, write_failed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 
-__all__ = ["Store", "StoredObject", "damaged"]
+__all__ = ["Store", "StoredObject"]
 
 _CHUNK: Final = 1 << 20
 _LISTED: Final = 500
@@ -88,7 +90,12 @@ class Store:
         try:
             return self._bucket.sign(path, lifetime_s, base_url)
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
+
+    @property
+    def added(self) -> AddedFiles:
+        """Whole files that are added and never replaced."""
+        return AddedFiles(self._bucket, self._folder)
 
     def put(self, path: str, data: bytes, *, sha256: str | None = None, lasting: bool = True) -> StoredObject:
         """Write `data` at `path`, read it back and compare; a folder is synced to disk before this returns.
@@ -114,9 +121,9 @@ class Store:
                 self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
-            raise _write_failed(path, reason_of(error)) from error
+            raise write_failed(path, reason_of(error)) from error
         if written != digest:
-            raise _write_failed(path, "the bytes read back differ")
+            raise write_failed(path, "the bytes read back differ")
         return StoredObject(path, len(data), digest)
 
     def put_file(self, path: str, file: BinaryIO, *, sha256: str) -> StoredObject:
@@ -136,9 +143,9 @@ class Store:
             self._sync(path)
             written = self._digest(path)
         except (BaseError, OSError) as error:
-            raise _write_failed(path, reason_of(error)) from error
+            raise write_failed(path, reason_of(error)) from error
         if written != sha256:
-            raise _write_failed(path, "the bytes read back differ")
+            raise write_failed(path, "the bytes read back differ")
         return StoredObject(path, size, sha256)
 
     def read(self, path: str) -> bytes:
@@ -152,7 +159,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
         _require_content(path, hashlib.sha256(data).hexdigest())
         return data
 
@@ -178,7 +185,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
         _require_content(path, digest)
         return file
 
@@ -205,7 +212,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
         _require_content(path, digest)
         if len(self._checked) >= _MOST_CHECKED:
             self._checked.clear()
@@ -225,7 +232,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
 
     async def stream(self, path: str, start: int, length: int) -> AsyncGenerator[bytes, None]:
         """Yield `length` bytes of an object from offset `start`, in pieces of a bounded size.
@@ -248,7 +255,7 @@ class Store:
         except FileNotFoundError as error:
             raise self._absent(path) from error
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
         if received != length:
             raise damaged(path, f"it ends after {start + received} bytes")
 
@@ -288,7 +295,7 @@ class Store:
                 raise absent from error
             return False
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
         return True
 
     def delete(self, path: str) -> None:
@@ -298,7 +305,7 @@ class Store:
         except FileNotFoundError:
             return
         except (BaseError, OSError) as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
 
     def paths(self, prefix: str = "") -> list[str]:
         """All paths below a prefix, sorted.
@@ -310,7 +317,7 @@ class Store:
             listed = obstore.list(self._bucket.reads, prefix=prefix or None)
             return sorted(item["path"] for batch in listed for item in batch)
         except (BaseError, OSError) as error:
-            raise _unavailable(prefix or "a list of objects", error) from error
+            raise unavailable(prefix or "a list of objects", error) from error
 
     def sizes(self, prefix: str = "") -> Iterator[dict[str, int]]:
         """Yield all objects below a prefix in any order, some hundred at a time: bytes by path.
@@ -322,7 +329,15 @@ class Store:
             for batch in obstore.list(self._bucket.reads, prefix=prefix or None, chunk_size=_LISTED):
                 yield {item["path"]: item["size"] for item in batch}
         except (BaseError, OSError) as error:
-            raise _unavailable("a list of objects", error) from error
+            raise unavailable("a list of objects", error) from error
+
+    def holds_objects(self) -> bool:
+        """Whether anything is there that a ledger knew: recordings, which it does not know, do not count.
+
+        Raises:
+            LakeError: `store_unavailable`.
+        """
+        return any(not is_of_recording(path) for batch in self.sizes() for path in batch)
 
     def sizes_in_folder(self, paths: Iterable[str]) -> dict[str, int] | None:
         """Return the bytes of those objects that are there, by path; None where the store is no folder of this host.
@@ -345,14 +360,14 @@ class Store:
                     sizes[path] = found.st_size
             self._folder.stat()  # all are missing where the folder itself is away
         except OSError as error:
-            raise _unavailable("a list of objects", error) from error
+            raise unavailable("a list of objects", error) from error
         return sizes
 
     def _absent(self, path: str) -> LakeError:
         """Return the error for an object that is not there: it is lost, or the whole folder is away."""
         if self._folder is not None and not self._folder.is_dir():
-            return _unavailable(path, NotADirectoryError())
-        return _missing(path)
+            return unavailable(path, NotADirectoryError())
+        return missing(path)
 
     def _create(self, path: str, data: bytes) -> bool:
         """Write an object that is not there yet; return whether it was not."""
@@ -428,47 +443,6 @@ def _inside(folder: Path, path: str) -> Path:
     return folder / path.lstrip("/")
 
 
-def _write_failed(path: str, why: str) -> LakeError:
-    return LakeError(
-        f"Writing {path} failed: {why}.",
-        code="store_write_failed",
-        hint="Nothing was changed. Check free space and permissions, then run the command again.",
-    )
-
-
-def _missing(path: str) -> LakeError:
-    return LakeError(
-        f"The object {path} is in the ledger but not in the store.",
-        code="object_missing",
-        hint=_way_back(path),
-        path=path,
-    )
-
-
 def _require_content(path: str, sha256: str) -> None:
     if not is_content_of(path, sha256):
         raise damaged(path, "its content is not what was written")
-
-
-def damaged(path: str, why: str) -> LakeError:
-    """Return the error for an object that is not what the ledger says of it."""
-    return LakeError(
-        f"The object {path} is damaged: {why}.",
-        code="object_damaged",
-        hint=_way_back(path),
-        path=path,
-    )
-
-
-def _way_back(path: str) -> str:
-    if is_computed(path):
-        return "Run: aperiodic ledger verify --repair"
-    return "Put it back from a copy of the store, or import its source again: aperiodic import … --again"
-
-
-def _unavailable(path: str, error: Exception) -> LakeError:
-    return LakeError(
-        f"The object store did not answer for {path}: {reason_of(error)}.",
-        code="store_unavailable",
-        hint="Check that the store can be reached and, for a bucket, the credentials; then try again.",
-    )

@@ -7,12 +7,14 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import distinct, func, or_, select
 
 from aperiodic.lake.errors import LakeError
-from aperiodic.lake.layout import SUPERSEDED_KEPT
+from aperiodic.lake.layout import SUPERSEDED_KEPT, is_of_recording
+from aperiodic.lake.recordings import is_sidecar
 from aperiodic.lake.schema import objects
 
 if TYPE_CHECKING:
@@ -42,12 +44,14 @@ class StoreReport:
         damaged: Paths of those with another size or content than the ledger says.
         unknown: Paths that no revision in the ledger has: left-overs of interrupted writes, or what a build is just
             writing. They do no harm.
+        recordings: Recordings in the store; the ledger does not know them, and nothing is said of them here.
     """
 
     checked: int = 0
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
+    recordings: int = 0
 
     @property
     def sound(self) -> bool:
@@ -87,6 +91,9 @@ def verify_store(
                 for row in revisions:
                     if row.id <= highest:
                         seen[row.id] = True
+                if not revisions and is_of_recording(path):
+                    report.recordings += not is_sidecar(PurePath(path))
+                    continue
                 if not revisions:
                     report.unknown.append(path)
                     continue

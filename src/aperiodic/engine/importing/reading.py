@@ -9,7 +9,7 @@ from aperiodic.engine.importing.connections import Connections
 from aperiodic.engine.importing.lines import read_line
 from aperiodic.engine.importing.repeats import Repeats
 from aperiodic.engine.importing.stream_names import StreamNames
-from aperiodic.lake.recordings import whole_blocks
+from aperiodic.lake.blocks import whole_blocks
 from aperiodic.venues import RejectedFrameError, sender_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aperiodic.venues.events import Levels
 
-__all__ = ["TO_GO_ON", "FileCounts", "KeptPlaces", "Place", "order_of"]
+__all__ = ["TO_GO_ON", "FileCounts", "KeptPlaces", "Place"]
 
 TO_GO_ON: Final = "to go on from"
 """Reason of whole books that are kept to begin again from."""
@@ -138,11 +138,6 @@ class KeptPlaces:
         still = {name for item in self._kept for name in item.books}
         new = [(ObjectKey.book_state(self._exchange, symbol, number), levels) for symbol, number, levels in found]
         return new, _book_keys(self._exchange, [name for item in gone for name in item.books if name not in still])
-
-
-def order_of(name: str) -> int:
-    """Return when a recording was begun, ns, as its name says."""
-    return int(name.removesuffix(".open").removesuffix(".zst").rpartition("-")[2])
 
 
 def _book_keys(exchange: Exchange, names: Sequence[str]) -> list[ObjectKey]:

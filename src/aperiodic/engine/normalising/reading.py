@@ -17,9 +17,10 @@ from aperiodic.engine.importing.reading import FrameReader
 from aperiodic.engine.importing.sink import FollowingSink
 from aperiodic.engine.normalising.commits import growing_digest
 from aperiodic.engine.normalising.known import can_be_taken_up
-from aperiodic.engine.normalising.places import FileCounts, KeptPlaces, Place, order_of
+from aperiodic.engine.normalising.places import FileCounts, KeptPlaces, Place
+from aperiodic.lake.blocks import MAX_LINE, whole_blocks
 from aperiodic.lake.checkpoints import check_checkpoint
-from aperiodic.lake.recordings import MAX_LINE, read_sidecar, whole_blocks
+from aperiodic.lake.recordings import order_of, read_sidecar
 from aperiodic.market import Stream, Symbol
 from aperiodic.market.time import now_us
 from aperiodic.venues import RejectedFrameError, UnknownContractError, venue_of

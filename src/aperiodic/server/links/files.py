@@ -14,7 +14,7 @@ from litestar.status_codes import HTTP_200_OK, HTTP_206_PARTIAL_CONTENT, HTTP_30
 from litestar.types import Receive, Send
 
 from aperiodic.lake import LakeError
-from aperiodic.lake.store import damaged
+from aperiodic.lake.store_errors import damaged
 from aperiodic.server.api.parameters import IF_NONE_MATCH
 from aperiodic.server.endpoints import Answer, Endpoint, Parameter, serve
 from aperiodic.server.error_codes import ErrorCode

@@ -1,0 +1,52 @@
+"""Errors of a store about one object."""
+
+from __future__ import annotations
+
+from aperiodic.lake.errors import LakeError, reason_of
+from aperiodic.lake.layout import is_computed
+
+__all__ = ["damaged", "missing", "unavailable", "write_failed"]
+
+
+def write_failed(path: str, why: str) -> LakeError:
+    """Return the error for an object that could not be written."""
+    return LakeError(
+        f"Writing {path} failed: {why}.",
+        code="store_write_failed",
+        hint="Nothing was changed. Check free space and permissions, then run the command again.",
+    )
+
+
+def missing(path: str) -> LakeError:
+    """Return the error for an object that the ledger knows and the store does not."""
+    return LakeError(
+        f"The object {path} is in the ledger but not in the store.",
+        code="object_missing",
+        hint=_way_back(path),
+        path=path,
+    )
+
+
+def damaged(path: str, why: str) -> LakeError:
+    """Return the error for an object that is not what the ledger says of it."""
+    return LakeError(
+        f"The object {path} is damaged: {why}.",
+        code="object_damaged",
+        hint=_way_back(path),
+        path=path,
+    )
+
+
+def _way_back(path: str) -> str:
+    if is_computed(path):
+        return "Run: aperiodic ledger verify --repair"
+    return "Put it back from a copy of the store, or import its source again: aperiodic import … --again"
+
+
+def unavailable(path: str, error: Exception) -> LakeError:
+    """Return the error for a store that refuses or cannot be reached."""
+    return LakeError(
+        f"The object store did not answer for {path}: {reason_of(error)}.",
+        code="store_unavailable",
+        hint="Check that the store can be reached and, for a bucket, the credentials; then try again.",
+    )
