@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event
+from tests.statements import trace_statements
 
 from aperiodic.completeness.gaps import Span, add_spans
 from aperiodic.completeness.judgement import Completeness, Judgement
@@ -121,8 +121,7 @@ def test_a_gap_counts_in_every_month_that_it_overlaps(lake: Lake, gap: tuple[int
 
 
 def test_the_number_of_queries_does_not_grow_with_months_and_series(march: Lake) -> None:
-    statements: list[str] = []
-    event.listen(march.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
+    statements = trace_statements(march.engine)
     judge(march, "2025-03")
     few = len([text for text in statements if text.startswith("SELECT")])
     with march.engine.connect() as connection:

@@ -6,8 +6,9 @@ from datetime import date
 import pytest
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
+from tests.statements import trace_statements
 
-from aperiodic.completeness.judgement import days_held
+from aperiodic.completeness.held_days import days_held
 from aperiodic.lake import Lake, ObjectKey, ObjectKind, ObjectRecord
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.objects import (
@@ -164,22 +165,23 @@ def test_what_was_written_since_a_moment_and_since_when_it_was_there(lake: Lake)
 
 
 def test_reading_periods_seeks_every_key_column_in_an_index(lake: Lake) -> None:
-    asked: list[tuple[str, tuple[object, ...]]] = []
-    event.listen(lake.engine, "before_cursor_execute", lambda *arguments: asked.append((arguments[2], arguments[3])))
+    asked = trace_statements(lake.engine)
     with lake.engine.connect() as connection:
         read_periods(connection, TRADES, DAYS)
         read_periods(connection, TRADES, DAYS, as_of=5)
         days_held(
             connection, Exchange.BINANCE_FUTURES, [str(BTC)], [Stream.TRADES], date(2025, 5, 1), date(2025, 5, 31)
         )
-        queries = [query for query in asked if query[0].startswith("SELECT")]
+        queries = [statement for statement in asked if statement.startswith("SELECT")]
         plans = [
-            " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
-            for statement, parameters in queries
+            " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}"))
+            for statement in queries
         ]
     every = "kind=? AND exchange=? AND symbol=? AND dataset=? AND clock=? AND interval=? AND period>? AND period<?"
     assert f"ix_objects_current ({every})" in plans[0]
-    assert f"ix_objects_current ({every})" in plans[2]
+    # Whole days, parts of days, and for each day of parts whether it is whole.
+    assert plans[2].count(f"ix_objects_current ({every})") == 2
+    assert f"ix_objects_current ({every.removesuffix('>? AND period<?')}=?)" in plans[2]
     assert "ix_objects_history (symbol=? AND period=? AND dataset=? AND exchange=? AND kind=?" in plans[1]
 
 

@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import String, bindparam, cast, func, select
 
 from aperiodic.completeness.causes import CauseCode
+from aperiodic.completeness.held_days import days_held, each_day_held
 from aperiodic.completeness.recorded import ANY_STREAM, read_recorded
 from aperiodic.lake.layout import ObjectKind
+from aperiodic.lake.prepared import Prepared
 from aperiodic.lake.schema import gaps, imports, objects, spans
-from aperiodic.market import DAY_US, Clock, Source, Stream
-from aperiodic.market.time import day_at, day_number, day_start_us, now_us
+from aperiodic.market import DAY_US, Clock, Stream
+from aperiodic.market.time import day_at, day_start_us, now_us
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -38,15 +40,13 @@ if TYPE_CHECKING:
     from aperiodic.completeness.recorded import Recorded
     from aperiodic.market import Exchange
 
-__all__ = ["Completeness", "HeldDays", "Judgement", "Missing", "days_held"]
+__all__ = ["Completeness", "Judgement", "Missing"]
 
 _EDGE_SLACK_US: Final = 60_000_000
 _NO_SNAPSHOT: Final = "no_snapshot"
 _LEAST_US: Final = 1_000_000
 _SETTLING_US: Final = 300_000_000
 """So long what a recorder receives may take until it is in the ledger, µs."""
-_LAST_PART: Final = "-~"
-"""What follows the day in the name of a part comes before this."""
 _CODES: Final = {"": CauseCode.NOT_RECORDED, "cut_short": CauseCode.CUT_SHORT}
 
 
@@ -94,55 +94,7 @@ class Completeness:
     gaps: int
 
 
-@dataclass(frozen=True, slots=True)
-class HeldDays:
-    """UTC days with ticks of a stream.
-
-    Attributes:
-        first: The first one.
-        last: The last one.
-        days: How many there are.
-    """
-
-    first: date
-    last: date
-    days: int
-
-    @property
-    def whole(self) -> bool:
-        """Whether every day from the first to the last has ticks."""
-        return self.days == (self.last - self.first).days + 1
-
-
 _Series = tuple[str, str]
-
-
-def days_held(
-    connection: Connection,
-    exchange: Exchange,
-    symbols: Collection[str],
-    streams: Collection[str],
-    first: date = date.min,
-    last: date = date.max,
-    clock: Clock = Clock.EXCHANGE,
-) -> dict[tuple[str, str], HeldDays]:
-    """Return which days have ticks, by symbol and stream; one without any is not named.
-
-    Args:
-        connection: Open connection to the ledger.
-        exchange: Venue.
-        symbols: Atlas symbols.
-        streams: Tick streams.
-        first: The first UTC day that counts.
-        last: The last one.
-        clock: Days whose ticks do not tell this time count as without.
-    """
-    series = {"exchange": exchange, "symbols": sorted(symbols), "streams": sorted(streams)}
-    rows = connection.execute(_HELD[clock], {**series, "first": first.isoformat(), "last_part": f"{last}{_LAST_PART}"})
-    return {
-        (symbol, stream): HeldDays(date.fromisoformat(begins), date.fromisoformat(ends), days)
-        for symbol, stream, begins, ends, days in rows
-    }
 
 
 class Judgement:
@@ -171,25 +123,20 @@ class Judgement:
         """
         self.symbols, self.streams = sorted(symbols), sorted(streams)
         series = {"exchange": exchange, "symbols": self.symbols, "streams": self.streams}
-        days = {**series, "first": first.isoformat(), "last_part": f"{last}{_LAST_PART}"}
         self._begin, self._end = day_start_us(first), day_start_us(last) + DAY_US
         self._settled = now_us() - _SETTLING_US
         self.held = days_held(connection, exchange, symbols, streams, first, last, clock)
-        self._days: defaultdict[_Series, set[int]] = defaultdict(set)
+        self._days: dict[_Series, set[date]] = {}
         holed = [key for key, held in self.held.items() if not held.whole]
         if holed:
-            named = {"symbols": sorted({key[0] for key in holed}), "streams": sorted({key[1] for key in holed})}
-            for symbol, stream, day in connection.execute(_DAYS[clock], days | named):
-                self._days[symbol, stream].add(day_number(date.fromisoformat(day)))
+            named = {key[0] for key in holed}, {key[1] for key in holed}
+            self._days = each_day_held(connection, exchange, *named, first, last, clock)
         self._gaps: defaultdict[_Series, list[Missing]] = defaultdict(list)
-        for row in connection.execute(_GAPS, series | {"begin": self._begin, "end": self._end}):
-            times = (row.first_time, row.last_time)
-            self._gaps[row.symbol, row.stream].append(
-                Missing(CauseCode.GAP, row.cause, *times, *times, row.gaps, numbered=True)
-            )
-        self._reach = {
-            (symbol, stream): (begin, end) for symbol, stream, begin, end in connection.execute(_REACH, series)
-        }
+        within = series | {"begin": self._begin, "end": self._end}
+        for symbol, stream, cause, first_time, last_time, count in _GAPS.rows(connection, within):
+            times = (first_time, last_time)
+            self._gaps[symbol, stream].append(Missing(CauseCode.GAP, cause, *times, *times, count, numbered=True))
+        self._reach = {(symbol, stream): (begin, end) for symbol, stream, begin, end in _REACH.rows(connection, series)}
         unnumbered = [symbol for symbol in self.symbols if (symbol, Stream.TRADES) in self.held.keys() - self._reach]
         self._dropped = _dropped_trades(connection, exchange, unnumbered, self._begin, self._end)
         # A day more on either side tells how long what reaches over the edges is, and why.
@@ -201,7 +148,7 @@ class Judgement:
         held = self.held.get((symbol, stream))
         if held is None or not held.first <= day <= held.last:
             return False
-        return held.whole or day_number(day) in self._days[symbol, stream]
+        return held.whole or day in self._days[symbol, stream]
 
     def days_missing(self, symbol: str, stream: str, first: date, last: date) -> tuple[date, ...]:
         """Return the days without ticks, from `first` to `last`, ascending."""
@@ -323,7 +270,8 @@ def _dropped_trades(
         return {}
     between = {"exchange": exchange, "begin": begin, "end": end}
     found: defaultdict[_Series, list[int]] = defaultdict(list)
-    for notes in connection.execute(_DROPPED, between).scalars():
+    files = [number for (number,) in _DROPPED.rows(connection, between)]
+    for notes in connection.execute(select(imports.c.notes).where(imports.c.id.in_(files))).scalars() if files else ():
         for symbol, local in (_parts(note) for note in notes if note.startswith("backlog_dropped:")):
             if symbol in symbols and begin <= local < end:
                 found[symbol, Stream.TRADES].append(local)
@@ -364,30 +312,6 @@ def _narrowed(gap: Missing, holes: list[Missing]) -> Iterator[Missing]:
         )
 
 
-_DAY: Final = func.substr(objects.c.period, 1, len("2026-01-01"))
-"""The day of ticks; parts of a day have their number behind it."""
-_TICK_DAYS: Final = (
-    objects.c.is_current,
-    objects.c.kind.in_([ObjectKind.TICKS, ObjectKind.TICK_PARTS]),
-    objects.c.exchange == bindparam("exchange"),
-    objects.c.symbol.in_(bindparam("symbols", expanding=True)),
-    objects.c.dataset.in_(bindparam("streams", expanding=True)),
-    # Ticks have neither; said here so that the index of current objects serves up to the period.
-    objects.c.clock == "",
-    objects.c.interval == "",
-    objects.c.period.between(bindparam("first"), bindparam("last_part")),
-)
-_HELD_DAYS: Final = (
-    select(objects.c.symbol, objects.c.dataset, func.min(_DAY), func.max(_DAY), func.count(_DAY.distinct()))
-    .where(*_TICK_DAYS)
-    .group_by(objects.c.symbol, objects.c.dataset)
-)
-_EACH_DAY: Final = select(objects.c.symbol, objects.c.dataset, _DAY).where(*_TICK_DAYS).distinct()
-_HAS_ARRIVALS: Final = objects.c.source != Source.ARCHIVE
-_HELD: Final = {Clock.EXCHANGE: _HELD_DAYS, Clock.TRUE: _HELD_DAYS.where(_HAS_ARRIVALS)}
-_DAYS: Final = {Clock.EXCHANGE: _EACH_DAY, Clock.TRUE: _EACH_DAY.where(_HAS_ARRIVALS)}
-
-
 def _of_series(table: Any) -> tuple[Any, ...]:  # noqa: ANN401 - Core tables are untyped
     return (
         table.c.exchange == bindparam("exchange"),
@@ -396,11 +320,13 @@ def _of_series(table: Any) -> tuple[Any, ...]:  # noqa: ANN401 - Core tables are
     )
 
 
-_DROPPED: Final = select(imports.c.notes).where(
-    imports.c.exchange == bindparam("exchange"),
-    imports.c.first_received < bindparam("end"),
-    imports.c.last_received >= bindparam("begin"),
-    cast(imports.c.notes, String).contains('"backlog_dropped:'),
+_DROPPED: Final = Prepared(
+    select(imports.c.id).where(
+        imports.c.exchange == bindparam("exchange"),
+        imports.c.first_received < bindparam("end"),
+        imports.c.last_received >= bindparam("begin"),
+        cast(imports.c.notes, String).contains('"backlog_dropped:'),
+    )
 )
 _FIRST_TRADES: Final = (
     select(objects.c.symbol, func.min(objects.c.first_local))
@@ -414,7 +340,7 @@ _FIRST_TRADES: Final = (
     .group_by(objects.c.symbol)
 )
 # Of gaps that begin and end on the same days and have the same cause, the sum will do: a gap over midnight is alone.
-_GAPS: Final = (
+_GAPS: Final = Prepared(
     select(
         gaps.c.symbol,
         gaps.c.stream,
@@ -430,7 +356,7 @@ _GAPS: Final = (
     )
     .group_by(gaps.c.symbol, gaps.c.stream, gaps.c.cause, gaps.c.first_time // DAY_US, gaps.c.last_time // DAY_US)
 )
-_REACH: Final = (
+_REACH: Final = Prepared(
     select(spans.c.symbol, spans.c.stream, func.min(spans.c.first_time), func.max(spans.c.last_time))
     .where(*_of_series(spans))
     .group_by(spans.c.symbol, spans.c.stream)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import func, select
 
-from aperiodic.completeness.judgement import Judgement, days_held
+from aperiodic.completeness.held_days import days_held
+from aperiodic.completeness.judgement import Judgement
 from aperiodic.lake.schema import gaps
 from aperiodic.market import DAY_US
 from aperiodic.market.time import day_start_us

@@ -11,8 +11,9 @@ from collections import defaultdict
 from dataclasses import astuple, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
+from aperiodic.lake.prepared import Prepared
 from aperiodic.lake.schema import recorded
 from aperiodic.market import Stream
 
@@ -165,9 +166,9 @@ def read_recorded(
         end: End of it, µs.
     """
     found: defaultdict[Series, list[Recorded]] = defaultdict(list)
-    query = _between(exchange, begin, end, symbols).order_by(recorded.c.covers_from)
-    for row in connection.execute(query).mappings():
-        found[row["symbol"], row["stream"]].append(_interval(row))
+    asked = {"exchange": exchange, "symbols": sorted(symbols), "begin": begin, "end": end}
+    for symbol, stream, *times in _OF_SYMBOLS.rows(connection, asked):
+        found[symbol, stream].append(Recorded(*times))
     return found
 
 
@@ -175,12 +176,23 @@ def _between(exchange: str, begin: int, end: int, symbols: Collection[str] | Non
     query = select(recorded).where(
         recorded.c.exchange == exchange, recorded.c.covers_to >= begin, recorded.c.covers_from <= end
     )
-    if symbols is None:
-        return query
-    # All streams are named so that the index leads to these symbols alone, not to all that was recorded since.
-    streams = [ANY_STREAM, *map(str, Stream)]
-    return query.where(recorded.c.symbol.in_(sorted(symbols)), recorded.c.stream.in_(streams))
+    return query if symbols is None else query.where(recorded.c.symbol.in_(sorted(symbols)), _OF_ANY_STREAM)
 
 
 def _interval(row: Mapping[Any, Any]) -> Recorded:
     return Recorded(**{name: row[name] for name in _NAMES})
+
+
+# All streams are named so that the index leads to the symbols alone, not to all that was recorded since.
+_OF_ANY_STREAM: Final = recorded.c.stream.in_([ANY_STREAM, *map(str, Stream)])
+_OF_SYMBOLS: Final = Prepared(
+    select(recorded.c.symbol, recorded.c.stream, *(recorded.c[name] for name in _NAMES))
+    .where(
+        recorded.c.exchange == bindparam("exchange"),
+        recorded.c.covers_to >= bindparam("begin"),
+        recorded.c.covers_from <= bindparam("end"),
+        recorded.c.symbol.in_(bindparam("symbols", expanding=True)),
+        _OF_ANY_STREAM,
+    )
+    .order_by(recorded.c.covers_from)
+)

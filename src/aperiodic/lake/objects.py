@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from aperiodic.lake.layout import ObjectKey, ObjectKind
+from aperiodic.lake.prepared import Prepared
 from aperiodic.lake.schema import OF_PARTS, objects
 from aperiodic.market import Exchange
 
@@ -129,7 +130,7 @@ _PART_COUNTS: Final = (
 _WITH_DIGEST: Final = select(objects.c.dataset, objects.c.exchange, objects.c.symbol, objects.c.period).where(
     OF_PARTS, objects.c.sha256 == bindparam("sha256")
 )
-_CURRENT: Final = select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period)
+_CURRENT: Final = Prepared(select(objects).where(objects.c.is_current, _OF_SERIES, _WITHIN).order_by(objects.c.period))
 # Without an order: PostgreSQL would read all of an instrument in the order of the index for it.
 _BETWEEN: Final = select(objects).where(
     objects.c.is_current,
@@ -209,10 +210,9 @@ def read_periods(
     """
     named = {name: getattr(series, name) for name in Series.__slots__}
     if as_of is None:
-        rows = connection.execute(_CURRENT, {**named, "first": periods[0], "last": periods[-1]})
-    else:
-        rows = connection.execute(_AS_OF, {**named, "periods": periods, "moment": as_of})
-    return [record_of(row) for row in rows]
+        rows = _CURRENT.rows(connection, {**named, "first": periods[0], "last": periods[-1]})
+        return [record_of(row) for row in rows]
+    return [record_of(row) for row in connection.execute(_AS_OF, {**named, "periods": periods, "moment": as_of})]
 
 
 def periods_written_since(
@@ -408,7 +408,7 @@ def _named(key: ObjectKey) -> dict[str, str]:
     return {f"key_{name}": getattr(key, name) for name in _KEY}
 
 
-def record_of(row: Row[Any]) -> ObjectRecord:
+def record_of(row: Row[Any] | tuple[Any, ...]) -> ObjectRecord:
     """Return what a row of all columns of the table says."""
     kind, *names = _KEY_OF(row)
     return ObjectRecord(ObjectKey(ObjectKind(kind), *names), *_DATA_OF(row))

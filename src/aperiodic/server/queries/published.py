@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, select
 from aperiodic.completeness.judgement import Completeness, Judgement
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.objects import Series, current_symbols, periods_written_since
+from aperiodic.lake.prepared import Prepared
 from aperiodic.lake.schema import objects
 from aperiodic.market import Clock
 from aperiodic.market.errors import nearest
@@ -49,7 +50,7 @@ class PublishedFile:
     name: str
 
 
-_HOLDS: Final = (
+_HOLDS: Final = Prepared(
     select(objects.c.id)
     .where(
         objects.c.is_current,
@@ -91,12 +92,9 @@ def symbol_problem(
     """Return the error for a symbol of which an exchange has no bars, or no ticks, naming the nearest; else None."""
     wanted = {"kind": kind, "exchange": exchange, "symbol": str(symbol)}
     kinds = (kind, ObjectKind.OPEN_BARS) if kind is ObjectKind.BARS else (kind,)
-    if any(connection.execute(_HOLDS, wanted | {"kind": each}).first() is not None for each in kinds):
+    if any(_HOLDS.rows(connection, wanted | {"kind": each}) for each in kinds):
         return None
-    if (
-        kind is ObjectKind.BARS
-        and connection.execute(_HOLDS, wanted | {"kind": ObjectKind.TICK_PARTS}).first() is not None
-    ):
+    if kind is ObjectKind.BARS and _HOLDS.rows(connection, wanted | {"kind": ObjectKind.TICK_PARTS}):
         return ErrorCode.UNKNOWN_SYMBOL.problem(symbol=symbol, exchange=exchange, where=_OPEN)
     symbols = published_symbols(connection, exchange, kind)
     guess = nearest(str(symbol), symbols)

@@ -1,0 +1,21 @@
+"""What a SQLite ledger is asked, as its driver gets it, with values in their places."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+def trace_statements(engine: Engine) -> list[str]:
+    """Return a list that grows with every statement of connections that are taken from here on."""
+    asked: list[str] = []
+
+    def trace(connection: Any, *_: object) -> None:
+        connection.set_trace_callback(asked.append)
+
+    event.listen(engine, "checkout", trace)
+    return asked
