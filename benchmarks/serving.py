@@ -205,7 +205,9 @@ def serve_with_fastapi(home: Path, ready: Connection) -> None:
 
         def links(request: Any, metric: str) -> Any:  # noqa: ANN401 - FastAPI need not be installed
             request.scope.setdefault("state", {})
-            answer: Any = get_data.fn(litestar.Request(request.scope), metric, service)
+            del metric  # read from the path, as our own route does
+            request.scope["route_handler"] = get_data
+            answer: Any = get_data.fn(litestar.Request(request.scope), service)
             return fastapi.Response(
                 msgspec.json.encode(answer.content),
                 media_type="application/json",

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Engine
 
 
-def trace_statements(engine: Engine) -> list[str]:
-    """Return a list that grows with every statement of connections that are taken from here on."""
+def trace_statements(engine: Engine, told: Callable[[str], object] | None = None) -> list[str]:
+    """Return a list that grows with every statement of connections that are taken from here on, or tell each."""
     asked: list[str] = []
 
     def trace(connection: Any, *_: object) -> None:
-        connection.set_trace_callback(asked.append)
+        connection.set_trace_callback(told or asked.append)
 
     event.listen(engine, "checkout", trace)
     return asked

@@ -127,7 +127,7 @@ def test_the_number_of_queries_does_not_grow_with_months_and_series(march: Lake)
     with march.engine.connect() as connection:
         symbols = [str(BTC), *(f"perpetual-C{number}-USDT:USDT" for number in range(50))]
         Judgement(connection, Exchange.BINANCE, symbols, list(Stream), date(2015, 1, 1), date(2025, 12, 31))
-    assert few == 5
+    assert few == 6
     assert len([text for text in statements if text.startswith("SELECT")]) == 2 * few
 
 

@@ -54,9 +54,9 @@ class ToyQuery(NamedTuple):
 )
 def get_toys(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> ToyAnswer:
     """Answer with toys."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
-        query = read_query(request, connection, ToyQuery)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        query = read_query(request, ledger.connection, ToyQuery)
         service.admit(request, caller)
     if not query.amount:
         raise refuse(ErrorCode.OBJECT_MISSING)

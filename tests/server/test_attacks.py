@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import socket
 import time
 from collections import Counter
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from sqlalchemy import event
 from tests.server.attacks import ATTACKS, HOST, HUGE, SIGNUP, Attack, Prey, encoded, post, send
 from tests.server.conftest import DATA, add_tick_days, expire, publish, start_server
+from tests.statements import trace_statements
 
 from aperiodic.accounts.keys import create_key, public_id_of, revoke_key, rotate_key, verify_key
 from aperiodic.lake import Lake
@@ -168,7 +169,7 @@ def work(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> Work:
 
     monkeypatch.setattr(hmac, "compare_digest", compared)
     monkeypatch.setattr(hmac, "new", digested)
-    event.listen(lake.engine, "before_cursor_execute", lambda *sent: found.done.update([sent[2]]))
+    trace_statements(lake.engine, lambda statement: found.done.update([re.sub(r"'[^']*'", "?", statement)]))
     return found
 
 

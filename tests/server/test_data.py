@@ -223,10 +223,11 @@ def test_many_months_take_no_more_queries_than_one(app: App) -> None:
     publish(app.lake, date(2024, 12, 1))
     headers = app.headers("pro")
     asked = trace_statements(app.lake.engine)
+    app.client.get(DATA, params=query(end_date="2025-06-01"), headers=headers)  # the key is known from here on
     counts = []
     for end in ("2023-01-31", "2024-12-31"):
         asked.clear()
         answer = app.client.get(DATA, params=query(start_date="2023-01-01", end_date=end), headers=headers)
         assert answer.json()["files"][-1]["month"] == int(end[5:7])
         counts.append(sum(statement.startswith(("SELECT", "WITH")) for statement in asked))
-    assert 4 <= counts[0] == counts[1] <= 7
+    assert 4 <= counts[0] == counts[1] <= 8

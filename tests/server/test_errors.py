@@ -231,7 +231,7 @@ def test_a_defect_is_logged_under_the_request_id_and_not_shown(
     def fail(*_: object) -> None:
         raise RuntimeError("private detail")
 
-    monkeypatch.setattr(data, "read_query", fail)
+    monkeypatch.setattr(data, "read_query_once", fail)
     with caplog.at_level(logging.ERROR):
         answer = client.get(DATA, params=query(), headers=headers)
     body = assert_error(answer, 500, "internal_error")

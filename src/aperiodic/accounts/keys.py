@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import secrets
 import string
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from sqlalchemy import bindparam, insert, or_, select, update
+from sqlalchemy import String, bindparam, cast, insert, or_, select, update
 
 from aperiodic.accounts.accounts import Origin, account_for, create_account
 from aperiodic.accounts.plans import FREE, Plan
+from aperiodic.lake.prepared import Prepared
 from aperiodic.lake.schema import accounts, api_keys, plans
 from aperiodic.market import InvalidInputError
 from aperiodic.market.errors import unknown_value
@@ -27,7 +29,7 @@ from aperiodic.market.time import now_us
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sqlalchemy import BindParameter, Connection, RowMapping
+    from sqlalchemy import BindParameter, Connection
 
 __all__ = [
     "MAX_OVERLAP_HOURS",
@@ -328,15 +330,21 @@ def _known(scopes: Sequence[str]) -> list[str]:
     return [scope for scope in SCOPES if scope in scopes]
 
 
+_SCOPES: Final = api_keys.c.scopes
 _KEYS: Final = select(
-    api_keys, accounts.c.name.label("account"), *(column.label(f"plan_{column.name}") for column in plans.c)
+    *(column for column in api_keys.c if column is not _SCOPES),
+    cast(_SCOPES, String).label(_SCOPES.name),
+    accounts.c.name.label("account"),
+    *(column.label(f"plan_{column.name}") for column in plans.c),
 ).select_from(api_keys.join(accounts).join(plans))
-# Runs once a request, so it is built once, and the index on the public id answers it.
-_ONE_KEY: Final = _KEYS.where(api_keys.c.public_id == bindparam("public_id"))
+_COLUMNS: Final = tuple(_KEYS.selected_columns.keys())
+# Runs for most requests; the index on the public id answers it.
+_ONE_KEY: Final = Prepared(_KEYS.where(api_keys.c.public_id == bindparam("public_id")))
 
 
-def _find(connection: Connection, public_id: str) -> RowMapping | None:
-    return connection.execute(_ONE_KEY, {"public_id": public_id}).mappings().one_or_none()
+def _find(connection: Connection, public_id: str) -> dict[str, Any] | None:
+    rows = _ONE_KEY.rows(connection, {"public_id": public_id})
+    return dict(zip(_COLUMNS, rows[0], strict=True)) if rows else None
 
 
 def _require(connection: Connection, public_id: str) -> ApiKey:
@@ -350,10 +358,12 @@ def _require(connection: Connection, public_id: str) -> ApiKey:
     return found
 
 
-def _key(row: RowMapping) -> ApiKey:
-    plan = Plan(**{name: row[f"plan_{name}"] for name in Plan.__slots__})
+def _key(row: Mapping[Any, Any]) -> ApiKey:
+    plan = {name: row[f"plan_{name}"] for name in Plan.__slots__}
+    # SQLite has numbers for these two.
+    plan |= {name: bool(plan[name]) for name in ("sub_minute", "raw")}
     values = {name: row[name] for name in ApiKey.__slots__ if name != "plan"}
-    return ApiKey(**{**values, "plan": plan, "scopes": tuple(values["scopes"])})
+    return ApiKey(**{**values, "plan": Plan(**plan), "scopes": tuple(json.loads(values["scopes"]))})
 
 
 def _hash(pepper: bytes, key: str) -> str:

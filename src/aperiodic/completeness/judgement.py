@@ -110,7 +110,7 @@ class Judgement:
         last: date,
         clock: Clock = Clock.EXCHANGE,
     ) -> None:
-        """Read the ledger: at most seven queries, however many series and days there are.
+        """Read the ledger: at most nine queries, however many series and days there are.
 
         Args:
             connection: Open connection to the ledger.
@@ -175,11 +175,12 @@ class Judgement:
             first: First UTC day, within what was read.
             last: Last UTC day.
         """
-        begin, end = day_start_us(first), day_start_us(last) + DAY_US
         without = self.days_missing(symbol, streams[0], first, last)
         complete, count = not without, 0
         for stream in streams:
-            touching = [item for item in self.missing(symbol, stream) if item.touches(begin, end)]
+            missing = self.missing(symbol, stream)
+            begin, end = (day_start_us(first), day_start_us(last) + DAY_US) if missing else (0, 0)
+            touching = [item for item in missing if item.touches(begin, end)]
             complete &= not touching
             count += sum(item.count for item in touching)
             if stream != streams[0] and not touching and self.days_missing(symbol, stream, first, last):

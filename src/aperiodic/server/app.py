@@ -122,7 +122,7 @@ def create_app(
         dependencies={name: _provide(value) for name, value in given.items()},
         exception_handlers={Exception: answer},
         logging_config=None,
-        on_shutdown=[service.metering.stop, pages.close],
+        on_shutdown=[service.stop, pages.close],
         openapi_config=None,
     )
     app.state.stream = StreamService(service, app, live_rows, watch.monitoring)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -9,17 +10,18 @@ from typing import TYPE_CHECKING, Any, Final
 from aperiodic.accounts.keys import SCOPES, verify_key
 from aperiodic.accounts.plans import FREE, find_plan
 from aperiodic.accounts.usage import Issued
+from aperiodic.lake.generation import Generation
 from aperiodic.market.time import now_us
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import refuse
 from aperiodic.server.middleware.metering import Metering
 from aperiodic.server.middleware.rate_limits import Buckets, client_address, remember_standing
+from aperiodic.server.queries.reading import Kept, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
     from litestar import Request
-    from sqlalchemy import Connection
 
     from aperiodic.accounts.plans import Plan
     from aperiodic.lake import Lake
@@ -33,6 +35,7 @@ __all__ = ["Caller", "Service"]
 
 _MINUTE_S: Final = 60
 _HOUR_S: Final = 3600
+_KEY_BYTES: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,30 +70,43 @@ class Service:
         self.secrets = secrets
         self.settings = settings
         self.metering = Metering(lake.engine)
+        self._generation = Generation(lake.engine)
+        self._kept = Kept()
         self._monitoring = monitoring
         # Apart, so that a flood of one kind of client makes no other kind forgotten.
         self._by_key = Buckets(_MINUTE_S)
         self._by_address = Buckets(_MINUTE_S)
         self._new_keys = Buckets(_HOUR_S)
 
-    def authorise(self, connection: Connection, request: Request[Any, Any, Any]) -> Caller:
+    def reading(self) -> Reading:
+        """Return the ledger as one request reads it, for a `with` block."""
+        return Reading(self.lake.engine, self._generation, self._kept)
+
+    def stop(self) -> None:
+        """Write what has been counted, and let go of the ledger."""
+        self.metering.stop()
+        self._generation.close()
+
+    def authorise(self, ledger: Reading, request: Request[Any, Any, Any]) -> Caller:
         """Return who asks, by the header `X-API-KEY`.
 
-        The demo key is public: whoever sends it gets the plan free. The ledger is asked every time, so that a revoked
-        key ends with its next request. Requests without a valid key are counted by address; a valid key is let in
-        whatever its neighbours at the same address send.
+        The demo key is public: whoever sends it gets the plan free. What is known of a key counts until the ledger
+        changes, so that a revoked key ends with its next request. Requests without a valid key are counted by address;
+        a valid key is let in whatever its neighbours at the same address send.
 
         Raises:
             RequestError: 401 `missing_key`, `unknown_key`, `revoked_key` or `expired_key`; 429 `rate_limited` instead
                 for an address that sends too many of them.
         """
-        # Given twice it means what one header with both values does (RFC 9110), and that is no key.
-        key = ", ".join(request.headers.getall("x-api-key", []))
+        key = _sent_key(request)
         if not key:
             raise self._unauthorised(request, ErrorCode.MISSING_KEY)
+        name = self._name_of(key)
         if key == self.settings.demo_key:
-            return Caller("", find_plan(connection, FREE), SCOPES)
-        known = verify_key(connection, self.secrets.pepper, key)
+            plan = ledger.once(name, lambda: find_plan(ledger.connection, FREE), lambda _: _KEY_BYTES)
+            return Caller("", plan, SCOPES)
+        pepper = self.secrets.pepper
+        known = ledger.once(name, lambda: verify_key(ledger.connection, pepper, key), lambda _: _KEY_BYTES)
         if known is None:
             raise self._unauthorised(request, ErrorCode.UNKNOWN_KEY)
         if known.revoked_at is not None:
@@ -140,6 +156,12 @@ class Service:
         if self._monitoring is not None and files:
             self._monitoring.count_links(endpoint, files)
 
+    def _name_of(self, key: str) -> Hashable:
+        """Return under what name it is kept who sends a key."""
+        if key == self.settings.demo_key:
+            return ("plan", FREE)
+        return ("key", hmac.digest(self.secrets.pepper, key.encode(), "sha256"))
+
     def _count_address(self, request: Request[Any, Any, Any]) -> Standing:
         address = client_address(request, self.settings.trusted_proxies)
         standing = self._by_address.take(address, self.settings.address_requests_per_minute)
@@ -150,6 +172,11 @@ class Service:
     def _unauthorised(self, request: Request[Any, Any, Any], code: ErrorCode) -> RequestError:
         self._count_address(request)
         return refuse(code, {"WWW-Authenticate": 'ApiKey realm="aperiodic"'})
+
+
+def _sent_key(request: Request[Any, Any, Any]) -> str:
+    # Given twice it means what one header with both values does (RFC 9110), and that is no key.
+    return ", ".join(request.headers.getall("x-api-key", []))
 
 
 def _admitted(request: Request[Any, Any, Any], standing: Standing, rule: str) -> Standing:

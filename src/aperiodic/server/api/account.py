@@ -267,8 +267,9 @@ def post_signup(
 )
 def get_account(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[AccountAnswer]:
     """Answer with the key that asks, its plan, its limits and the usage of its account."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        connection = ledger.connection
         standing = service.admit(request, caller)
         key = find_key(connection, caller.public_id) if caller.public_id else None
         usage = [] if key is None else account_usage(connection, key.account, _last_days())
@@ -315,8 +316,8 @@ def post_rotate(
     request: Request[Any, Any, Any], service: NamedDependency[Service], sent: NamedDependency[bytes]
 ) -> Response[RotatedKey]:
     """Make the key that takes the place of the one that asks, which goes on working for the overlap."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
     _require_same_site(request, service)
     asked = _parse(sent, RotateRequest)
     if not caller.public_id:

@@ -192,8 +192,9 @@ def _subject_problem(given: Given) -> list[InvalidInputError]:
 )
 def get_conditions(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> ConditionsAnswer:
     """Answer with the condition of every day of a stream; needs a key of any plan."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        connection = ledger.connection
         query = read_query(request, connection, ConditionsQuery)
         service.admit(request, caller)
         days = read_conditions(

@@ -315,8 +315,9 @@ def _paging_problem(given: Given) -> list[InvalidInputError]:
 )
 def get_coverage(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> CoverageAnswer:
     """Answer with the state of every published series; needs a key of any plan."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        connection = ledger.connection
         query = read_query(request, connection, CoverageQuery)
         service.admit(request, caller)
         following = None

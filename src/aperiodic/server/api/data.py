@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
+from msgspec.structs import replace as replace_fields
 from sqlalchemy import Connection
 
 from aperiodic.catalog import Dataset
@@ -18,16 +19,26 @@ from aperiodic.market import DAY_US, Clock, Exchange, Interval, Symbol
 from aperiodic.market.time import day_start_us, months_between, now_us, time_at
 from aperiodic.server.api.example_values import BTC, DIGEST, REQUEST_ID, SIGNATURE, VENUE
 from aperiodic.server.api.parameters import AS_OF, BARS, DATE_RANGE, INTERVAL_ON_CLOCK, METRIC, known_symbol
-from aperiodic.server.api.request_parsing import read_query
+from aperiodic.server.api.request_parsing import read_query_once
 from aperiodic.server.auth.plan_checks import require_bars
 from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import refuse, request_id
 from aperiodic.server.links.signing import LinkMaker
 from aperiodic.server.queries.published import judge_days, judge_months
+from aperiodic.server.queries.reading import Reading
 from aperiodic.server.service import Service
 
-__all__ = ["EXAMPLE", "NO_STORE", "DataAnswer", "DataQuery", "FileEntry", "get_data", "list_months", "overall_source"]
+__all__ = [
+    "EXAMPLE",
+    "NO_STORE",
+    "DataAnswer",
+    "DataQuery",
+    "FileEntry",
+    "get_data",
+    "list_months",
+    "overall_source",
+]
 
 _OPEN_US: Final = 7 * DAY_US
 """Days that are further back than this are not open, µs."""
@@ -174,26 +185,69 @@ EXAMPLE: Final = DataAnswer(
 )
 def get_data(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[DataAnswer]:
     """Answer with a link to every published month of the range."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
-        query = read_query(request, connection, DataQuery)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        query = read_query_once(request, ledger, DataQuery)
         require_bars(caller, query)
         links = LinkMaker(service, request, query.metric.link_host)
         service.admit(request, caller)
-        answer = list_months(connection, query, links, request_id(request.scope))
+        answer = list_months(ledger, query, links, request_id(request.scope))
     service.meter(caller, "data", query.metric.id, len(answer.files), sum(file.size for file in answer.files))
     return Response(answer, headers=NO_STORE)
 
 
-def list_months(connection: Connection, query: DataQuery, links: LinkMaker, identity: str) -> DataAnswer:
+class _Published(NamedTuple):
+    """What is published of a request.
+
+    Attributes:
+        files: Entries without links, and where each file lies in the store.
+        missing: Months without data.
+        source: Where the ticks of all files came from.
+    """
+
+    files: list[tuple[FileEntry, str]]
+    missing: list[str]
+    source: str | None
+
+
+def list_months(ledger: Reading, query: DataQuery, links: LinkMaker, identity: str) -> DataAnswer:
     """Answer a valid request with what is published.
 
     Args:
-        connection: Open connection to the ledger.
+        ledger: The ledger.
         query: The request.
         links: Makes the links.
         identity: Id of the request.
     """
+    if _may_be_open(query):
+        # Whether something is missing of the last days depends on the time as well.
+        published = _read_published(ledger.connection, query)
+    else:
+        published = ledger.once(_name_of(query), lambda: _read_published(ledger.connection, query), _bytes_of)
+    return DataAnswer(
+        files=[replace_fields(entry, url=links.link(path)) for entry, path in published.files],
+        missing=published.missing,
+        expires_in=links.lifetime_s,
+        source=published.source,
+        request_id=identity,
+    )
+
+
+def _may_be_open(query: DataQuery) -> bool:
+    return day_start_us(query.end_date) > now_us() - _OPEN_US
+
+
+def _name_of(query: DataQuery) -> tuple[object, ...]:
+    series = (query.metric.id, query.timestamp, query.interval, query.exchange, str(query.symbol))
+    return ("published", *series, query.start_date, query.end_date, query.as_of)
+
+
+def _bytes_of(published: _Published) -> int:
+    days = sum(len(entry.days_missing) for entry, _ in published.files)
+    return 1_000 + 1_500 * len(published.files) + 80 * (days + len(published.missing))
+
+
+def _read_published(connection: Connection, query: DataQuery) -> _Published:
     symbol, months = str(query.symbol), query.months
     series = Series(ObjectKind.BARS, query.metric.id, query.exchange, symbol, query.timestamp, query.interval)
     if query.as_of is not None:
@@ -202,25 +256,20 @@ def list_months(connection: Connection, query: DataQuery, links: LinkMaker, iden
     judged = judge_months(
         connection, query.exchange, symbol, query.metric.streams, records, (query.start_date, query.end_date)
     )
-    files = [_entry(record, judged[record.key.period], links.link(record.path)) for record in records]
-    if query.as_of is None and day_start_us(query.end_date) > now_us() - _OPEN_US:
+    files = [(_entry(record, judged[record.key.period]), record.path) for record in records]
+    if query.as_of is None and _may_be_open(query):
         revisions = {record.key.period: record.revision for record in records}
         days = query.start_date.isoformat(), query.end_date.isoformat()
         of_days = read_periods(connection, replace(series, kind=ObjectKind.OPEN_BARS), days)
         judged_days = judge_days(connection, query.exchange, symbol, query.metric.streams, of_days, query.timestamp)
         for record in of_days:
-            entry = _entry(record, judged_days[record.key.period], links.link(record.path))
+            entry = _entry(record, judged_days[record.key.period])
             entry.revision = revisions.get(record.key.period[:7], 0)
-            files.append(entry)
+            files.append((entry, record.path))
         records = [*records, *of_days]
     present = {record.key.period[:7] for record in records}
-    return DataAnswer(
-        files=files,
-        missing=[month for month in months if month not in present],
-        expires_in=links.lifetime_s,
-        source=overall_source({record.source for record in records}),
-        request_id=identity,
-    )
+    missing = [month for month in months if month not in present]
+    return _Published(files, missing, overall_source({record.source for record in records}))
 
 
 def _require_known(connection: Connection, moment: int) -> None:
@@ -238,12 +287,12 @@ def overall_source(sources: set[str]) -> str | None:
     return next(iter(sources), None)
 
 
-def _entry(record: ObjectRecord, judged: Completeness, url: str) -> FileEntry:
+def _entry(record: ObjectRecord, judged: Completeness) -> FileEntry:
     year, month, *days = map(int, record.key.period.split("-"))
     return FileEntry(
         year=year,
         month=month,
-        url=url,
+        url="",
         size=record.size,
         sha256=record.sha256,
         rows=record.rows,

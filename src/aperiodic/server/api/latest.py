@@ -108,8 +108,9 @@ def get_latest(
     request: Request[Any, Any, Any], service: NamedDependency[Service], live_rows: NamedDependency[Fanout]
 ) -> Response[Any]:
     """Answer with the newest bars."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        connection = ledger.connection
         query = read_query(request, connection, _Query)
         require_live(caller)
         require_bars(caller, query)

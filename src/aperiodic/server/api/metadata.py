@@ -110,8 +110,9 @@ _SYMBOLS_EXAMPLE: Final = SymbolsAnswer(symbols=[BTC, "perpetual-ETH-USDT:USDT"]
 )
 def get_symbols(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> SymbolsAnswer:
     """Answer with the symbols of an exchange; needs a key of any plan."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        connection = ledger.connection
         exchange = read_query(request, connection, _venue)
         service.admit(request, caller)
         return SymbolsAnswer(published_symbols(connection, exchange), exchange)

@@ -18,7 +18,7 @@ from aperiodic.server.api import data, raw
 from aperiodic.server.api.data import NO_STORE, DataAnswer, DataQuery, list_months
 from aperiodic.server.api.parameters import BARS, DATASET, DATE_RANGE, INSTRUMENT, INTERVAL_ON_CLOCK, METRIC
 from aperiodic.server.api.raw import RawAnswer, RawQuery, list_days
-from aperiodic.server.api.request_parsing import read_query
+from aperiodic.server.api.request_parsing import read_query, read_query_once
 from aperiodic.server.endpoints import LISTED, Answer, Endpoint, serve
 from aperiodic.server.error_codes import ErrorCode
 from aperiodic.server.errors import RequestError, refuse, request_id
@@ -59,14 +59,14 @@ _NAMES: Final = [parameter.name for parameter in BARS]
 )
 def get_preview(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[DataAnswer]:
     """Answer as the data endpoint does, whatever the key's plan, when the settings name this very request."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
-        query = read_query(request, connection, DataQuery)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        query = read_query_once(request, ledger, DataQuery)
         _require_listed(query, service.settings.preview)
-        _require_published(connection, query.exchange, query.symbol, ObjectKind.BARS)
+        _require_published(ledger.connection, query.exchange, query.symbol, ObjectKind.BARS)
         links = LinkMaker(service, request, query.metric.link_host)
         service.admit(request, caller)
-        answer = list_months(connection, query, links, request_id(request.scope))
+        answer = list_months(ledger, query, links, request_id(request.scope))
     service.meter(caller, "preview", query.metric.id, len(answer.files), sum(file.size for file in answer.files))
     return Response(answer, headers=NO_STORE)
 
@@ -88,8 +88,9 @@ def get_preview(request: Request[Any, Any, Any], service: NamedDependency[Servic
 )
 def get_raw_preview(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[RawAnswer]:
     """Answer with the days of raw ticks that the settings give away of an instrument, whatever the key's plan."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        connection = ledger.connection
         query = _listed_days(read_query(request, connection, _Instrument), service.settings.raw_preview)
         _require_published(connection, query.exchange, query.symbol, ObjectKind.TICKS)
         links = LinkMaker(service, request, LinkHost.RAW)

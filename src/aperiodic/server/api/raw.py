@@ -179,8 +179,9 @@ EXAMPLE: Final = RawAnswer(
 )
 def get_raw(request: Request[Any, Any, Any], service: NamedDependency[Service]) -> Response[RawAnswer]:
     """Answer with a link to every day of the range that is held."""
-    with service.lake.engine.connect() as connection:
-        caller = service.authorise(connection, request)
+    with service.reading() as ledger:
+        caller = service.authorise(ledger, request)
+        connection = ledger.connection
         query = read_query(request, connection, RawQuery)
         require_raw(caller)
         links = LinkMaker(service, request, LinkHost.RAW)

@@ -21,11 +21,14 @@ if TYPE_CHECKING:
 
     from aperiodic.market import AperiodicDataError
     from aperiodic.server.endpoints import Parameter
+    from aperiodic.server.queries.reading import Reading
 
-__all__ = ["read_query"]
+__all__ = ["read_query", "read_query_once"]
 
 _MAX_QUERY_BYTES: Final = 4096
 _MAX_PARAMETERS: Final = 32
+_QUERY_BYTES: Final = 1_500
+"""About what the parameters of a request take, bytes, beside its text."""
 
 Query = TypeVar("Query")
 
@@ -64,6 +67,19 @@ def read_query(request: Request[Any, Any, Any], connection: Connection, kind: Ca
         problems += check.find(given)
     _refuse_if_any(problems)
     return kind(**values)
+
+
+def read_query_once(request: Request[Any, Any, Any], ledger: Reading, kind: Callable[..., Query]) -> Query:
+    """Return the parameters as `read_query` does, read once for all requests that are written alike.
+
+    Args:
+        request: The request, of an endpoint whose checks depend on nothing but the ledger.
+        ledger: The ledger.
+        kind: As for `read_query`, which says what is raised too.
+    """
+    path, written = request.scope["path"], request.scope["query_string"]
+    size = _QUERY_BYTES + len(path) + len(written)
+    return ledger.once(("query", path, written), lambda: read_query(request, ledger.connection, kind), lambda _: size)
 
 
 def _split(query_string: bytes, names: Sequence[str]) -> list[tuple[str, str]]:

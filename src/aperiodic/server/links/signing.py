@@ -9,7 +9,6 @@ A bucket signs links itself, and they lead straight to it.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import math
 import re
@@ -71,15 +70,16 @@ class LinkMaker:
         self._store = service.lake.store
         self._key = service.secrets.link_key
         self._host = settings.link_hosts.get(host)
-        self._base = ""
+        self._base, self._named = "", ""
         if not self._store.signs:
             self._base = origin_of(request, self._host or settings.public_url)
+            self._named = _named(urlsplit(self._base).netloc)
 
     def link(self, path: str) -> str:
         """Return a link to the object at `path`, valid from now on."""
         if self._store.signs:
             return self._store.sign(path, self.lifetime_s, self._host)
-        return make_link(self._key, self._base, path, time.time(), self.lifetime_s)
+        return _link(self._key, self._base, self._named, path, math.ceil(time.time()) + self.lifetime_s)
 
 
 def host_of(request: Request[Any, Any, Any]) -> str:
@@ -112,9 +112,7 @@ def base_url(public_url: str | None, scheme: str, host: str) -> str:
 
 def make_link(key: bytes, base: str, path: str, now: float, lifetime_s: int = LINK_LIFETIME_S) -> str:
     """Return the link to an object that begins with `base`, valid for `lifetime_s` from `now` (s since the epoch)."""
-    expires = math.ceil(now) + lifetime_s
-    signature = sign(key, urlsplit(base).netloc, path, expires)
-    return f"{base}{FILES_PREFIX}{quote(path, safe='/=:')}?expires={expires}&signature={signature}"
+    return _link(key, base, _named(urlsplit(base).netloc), path, math.ceil(now) + lifetime_s)
 
 
 def sign(key: bytes, host: str, path: str, expires: int) -> str:
@@ -126,9 +124,21 @@ def sign(key: bytes, host: str, path: str, expires: int) -> str:
         path: The object that it names.
         expires: Until when it is valid, s since the epoch.
     """
+    return _signature(key, _named(host), path, expires)
+
+
+def _link(key: bytes, base: str, named: str, path: str, expires: int) -> str:
+    signature = _signature(key, named, path, expires)
+    return f"{base}{FILES_PREFIX}{quote(path, safe='/=:')}?expires={expires}&signature={signature}"
+
+
+def _named(host: str) -> str:
     # Clients leave out the usual port of the scheme, which is not known here behind a proxy.
-    named = _USUAL_PORT.sub("", host.lower())
-    return hmac.new(key, f"aperiodic-link-v2\n{named}\n{expires}\n{path}".encode(), hashlib.sha256).hexdigest()
+    return _USUAL_PORT.sub("", host.lower())
+
+
+def _signature(key: bytes, named: str, path: str, expires: int) -> str:
+    return hmac.digest(key, f"aperiodic-link-v2\n{named}\n{expires}\n{path}".encode(), "sha256").hex()
 
 
 def check_link(key: bytes, host: str, raw_path: bytes, query_string: bytes, now: float) -> str:

@@ -127,8 +127,8 @@ class StreamService:
             "app": self._app,
             "litestar_app": self._app,
         }
-        with self.lake.engine.connect() as db:
-            caller = self._service.authorise(db, Request(scope))
+        with self._service.reading() as ledger:
+            caller = self._service.authorise(ledger, Request(scope))
         require_live(caller)
         if "bars" not in caller.scopes:
             raise refuse(ErrorCode.SCOPE_MISSING, scope="bars", scopes=" and ".join(caller.scopes) or "nothing")
