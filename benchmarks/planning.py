@@ -2,26 +2,29 @@
 
 The ledger has ticks of three streams up to a day of a month, the ledger and the store (a local folder) the bars of all days
 but that one: planning reads what there is of the month, compares digests, looks whether the store holds the bars whole, and finds
-the tasks of the last day.
+the tasks of the last day. Ledger and store are made when first needed and kept (`--data`); PostgreSQL gets a copy of the rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+import secrets
 import sys
 import time
 from contextlib import ExitStack, closing
 from datetime import date, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from aperiodic.catalog import Family
+from aperiodic.engine.fingerprints import bars_digest, digest
 from aperiodic.engine.plan import Selection, plan_days
 from aperiodic.engine.plan_reading import DaysReader
 from aperiodic.lake import Lake, ObjectKey, Settings
@@ -100,28 +103,60 @@ def measure(name: str, lake: Lake, symbols: Sequence[Symbol], last: date) -> Non
     )
 
 
+def filled(folder: Path, symbols: Sequence[Symbol], last: date) -> Path:
+    """Return the folder of the installation, after filling it unless a run before has; it is named by what made it, too."""
+    engine = digest(map(bars_digest, Family))[:8]
+    home = folder / f"planning-{len(symbols)}-{last.day}-{engine}"
+    if not home.exists():
+        draft = folder / f".draft-{secrets.token_hex(4)}"
+        with closing(Lake.open(Settings(home=draft, store=None, ledger=None))) as lake:
+            fill(lake, draft, symbols, last)
+        draft.rename(home)
+    return home
+
+
+def copy_rows(home: Path, lake: Lake) -> None:
+    """Enter all objects of the kept ledger into another."""
+    with closing(Lake.open(Settings(home=home, store=None, ledger=None))) as kept, kept.engine.connect() as connection:
+        columns = [column for column in objects.c if column is not objects.c.id]
+        rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(select(*columns)).mappings()
+        with begin_write(lake.engine) as writing:
+            for some in rows.partitions():
+                writing.execute(insert(objects), [dict(row) for row in some])
+
+
 def main() -> None:
     """Fill and measure."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--instruments", type=int, default=2_000)
     asked.add_argument("--day", type=int, default=31, help="of the month, which has no days after it")
     asked.add_argument("--on", choices=("sqlite", "postgresql", "both"), default="both")
+    asked.add_argument("--times", type=int, default=3, help="how often to plan")
+    asked.add_argument(
+        "--data",
+        type=Path,
+        default=Path(gettempdir()) / "aperiodic-benchmarks",
+        help="folder that keeps what is planned (default: %(default)s)",
+    )
     given = asked.parse_args()
     last = _FIRST.replace(day=given.day)
     symbols = [Symbol.parse(f"perpetual-C{number:05d}-USDT:USDT") for number in range(given.instruments)]
     print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}", flush=True)
+    home = filled(given.data.resolve(), symbols, last)
     for name in ("sqlite", "postgresql") if given.on == "both" else (given.on,):
         with ExitStack() as ending:
-            home, ledger = Path(ending.enter_context(TemporaryDirectory())), None
+            ledger = None
             if name == "postgresql":
                 from tests.postgres import postgres_server  # noqa: PLC0415 - only here
 
                 ledger = ending.enter_context(postgres_server()).new_database()
-            lake = ending.enter_context(closing(Lake.open(Settings(home=home, ledger=ledger))))
-            fill(lake, home, symbols, last)
+            settings = Settings(home=home, store=None, ledger=ledger)
+            lake = ending.enter_context(closing(Lake.open(settings, to_restore=ledger is not None)))
+            if ledger is not None:
+                copy_rows(home, lake)
             with lake.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.execute(text("ANALYZE objects"))
-            for _ in range(3):
+            for _ in range(given.times):
                 measure(name, lake, symbols, last)
 
 

@@ -14,7 +14,7 @@ from aperiodic.engine.plan import Selection, plan_days
 from aperiodic.lake import Lake, ObjectKey, ObjectRecord
 from aperiodic.lake.ledger import begin_write
 from aperiodic.lake.objects import replace_object, retire_object
-from aperiodic.lake.tick_files import ticks_around
+from aperiodic.lake.tick_files import TickFile, ticks_around
 from aperiodic.market import DAY_US, Exchange, Source, Stream
 from aperiodic.market.time import day_start_us
 
@@ -95,9 +95,9 @@ def test_what_strayed_and_gave_way_is_not_found(lake: Lake) -> None:
     put(lake, [late])
     later = FIRST + timedelta(days=40)
     with begin_write(lake.engine) as connection:
-        assert [file.path for file in ticks_around(connection, VENUE, [str(BTC)], later, later)[str(BTC)]] == [
-            late.path
-        ]
+        assert [
+            TickFile._make(row).path for row in ticks_around(connection, VENUE, [str(BTC)], later, later)[str(BTC)]
+        ] == [late.path]
         retire_object(connection, late.key, 9)
         assert ticks_around(connection, VENUE, [str(BTC)], later, later) == {}
 
@@ -117,10 +117,10 @@ def test_no_more_is_read_of_a_long_history_than_of_a_short_one(lake: Lake) -> No
             if statement.startswith("SELECT")
         ]
     # The day and two before it; of what is looked back on and not among these, three more.
-    assert [file.stream for file in found] == ["funding_rate"] * 3 + ["trades"] * 3
+    assert [TickFile._make(row).stream for row in found] == ["funding_rate"] * 3 + ["trades"] * 3
     near = "kind=? AND exchange=? AND symbol=? AND dataset=? AND clock=? AND interval=? AND period"
-    around, _older, before = plans
+    around, stray, _older, before = plans
     assert f"ix_objects_current ({near}>? AND period<?)" in around
-    assert "ix_objects_stray (exchange=? AND symbol=? AND kind=?)" in around
+    assert "ix_objects_stray (exchange=? AND symbol=? AND kind=?)" in stray
     assert before.count(f"ix_objects_current ({near}<?)") == 2
     assert not any("TEMP B-TREE" in plan for plan in plans)

@@ -11,18 +11,27 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.engine.day import DayTask, StreamFiles
 from aperiodic.engine.families import KERNELS
 from aperiodic.engine.fingerprints import bars_digest, digest
+from aperiodic.lake.tick_files import TickFile
 from aperiodic.market import DAY_US, Clock, Source, Stream
-from aperiodic.market.time import day_at, day_start_us
+from aperiodic.market.time import day_at, day_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
 
     from aperiodic.catalog import Family
-    from aperiodic.lake.tick_files import TickFile
+    from aperiodic.lake.plain_rows import PlainRow
     from aperiodic.market import Exchange, Symbol
 
 __all__ = ["InstrumentTicks", "common_source"]
+
+
+_STREAM, _SHA256 = (TickFile._fields.index(name) for name in ("stream", "sha256"))
+_BOUNDS: Final = {
+    Clock.EXCHANGE: (TickFile._fields.index("first_exchange"), TickFile._fields.index("last_exchange")),
+    Clock.TRUE: (TickFile._fields.index("first_local"), TickFile._fields.index("last_local")),
+}
+"""Places of what is asked of every file; names take longer."""
 
 
 class InstrumentTicks:
@@ -31,15 +40,15 @@ class InstrumentTicks:
     Args:
         exchange: Venue.
         symbol: Instrument.
-        files: Its tick files, by stream in order of days.
+        files: Its tick files, by stream in order of days, as plain rows with the values of `TickFile`.
     """
 
-    def __init__(self, exchange: Exchange, symbol: Symbol, files: Iterable[TickFile]) -> None:
+    def __init__(self, exchange: Exchange, symbol: Symbol, files: Iterable[PlainRow]) -> None:
         self._exchange = exchange
         self._symbol = symbol
-        streams: defaultdict[str, list[TickFile]] = defaultdict(list)
+        streams: defaultdict[str, list[PlainRow]] = defaultdict(list)
         for file in files:
-            streams[file.stream].append(file)
+            streams[file[_STREAM]].append(file)
         self._indexes = {
             (clock, stream): _Index(streams[stream], clock, stream) if stream in streams else _NOTHING
             for clock in Clock
@@ -60,25 +69,26 @@ class InstrumentTicks:
         kernel = KERNELS[family]
         own = bars_digest(family)
         indexes = [
-            (index, stream in kernel.looks_back, kernel.looks_back.get(stream))
+            (index.digests, index.name, index.digests_before if stream in kernel.looks_back else None, stream)
             for clock in Clock
             for stream in kernel.columns
             if (index := self._indexes[clock, stream]) is not _NOTHING
         ]
-        for number in sorted({day for clock in Clock for day in self._indexes[clock, family.driving].days}):
-            day, name = _day_of(number)
-            if not first <= day <= last:
-                continue
-            parts = [own]
-            for index, looks_back, limit in indexes:
-                parts += index.digests_within.get(number, index.nothing_within)
-                if looks_back:
-                    parts += index.digests_before(number, limit)
-            yield day, name, digest(parts)
+        driving = [self._indexes[clock, family.driving].digests.keys() for clock in Clock]
+        begin, end = day_number(first), day_number(last)
+        for number in sorted(set().union(*driving)):
+            if begin <= number <= end:
+                parts = [own]
+                for digests, nothing, digests_before, stream in indexes:
+                    parts.append(digests.get(number, nothing))
+                    if digests_before is not None:
+                        parts.append(digests_before(number, kernel.looks_back[stream]))
+                day, name = _day_of(number)
+                yield day, name, digest(parts)
 
     def task(self, family: Family, day: date, fingerprint: str) -> tuple[DayTask, int]:
         """Return the task of a day that `days` yielded, and the bytes of its inputs."""
-        number = day_start_us(day) // DAY_US
+        number = day_number(day)
         kernel = KERNELS[family]
         records = {
             clock: {
@@ -123,48 +133,61 @@ def common_source(sources: Iterable[str]) -> Source:
 
 
 class _Index:
-    """Tick files of one stream by the days of one clock, so that a task is planned without looking at all files."""
+    """Tick files of one stream by the days of one clock.
 
-    def __init__(self, files: Iterable[TickFile], clock: Clock, stream: Stream) -> None:
-        self._begins: dict[str, int] = {}
-        self.days: defaultdict[int, list[TickFile]] = defaultdict(list)
-        ended: list[tuple[int, TickFile]] = []
+    What stands for the files of a day is put together of all days at once. The files themselves are only looked up
+    where there is something to do.
+
+    Attributes:
+        name: What stands for no files.
+        digests: What stands for `within`, by day, where there are files.
+    """
+
+    def __init__(self, files: Iterable[PlainRow], clock: Clock, stream: Stream) -> None:
+        self.name = f"{clock} {stream}"
+        self.digests: dict[int, str] = {}
+        self._astride: dict[int, str] = {}
+        self._files: list[tuple[int, int, PlainRow]] = []
+        self._ended: tuple[list[int], list[PlainRow]] | None = None
+        first_of, last_of = _BOUNDS[clock]
+        digests, astride, nothing = self.digests, self._astride, self.name
         for file in files:
-            first, last = (
-                (file.first_exchange, file.last_exchange)
-                if clock is Clock.EXCHANGE
-                else (file.first_local, file.last_local)
-            )
+            first, last, sha256 = file[first_of], file[last_of], file[_SHA256]
             if first is None or last is None:
                 continue
-            self._begins[file.path] = first
-            ended.append((last, file))
-            for number in range(first // DAY_US, last // DAY_US + 1):
-                self.days[number].append(file)
-        ended.sort(key=itemgetter(0))
-        self._by_end = [file for _, file in ended]
-        self._ends = [end for end, _ in ended]
-        name = f"{clock} {stream}"
-        self.nothing_within = [name]
-        self.digests_within = {number: [name, *(file.sha256 for file in files)] for number, files in self.days.items()}
-        """What stands for `within`."""
+            self._files.append((first, last, file))
+            begin, end = first // DAY_US, last // DAY_US
+            digests[begin] = f"{digests.get(begin, nothing)}\n{sha256}"
+            for number in range(begin + 1, end + 1):
+                digests[number] = f"{digests.get(number, nothing)}\n{sha256}"
+                astride[number] = f"{astride.get(number, '')}\n{sha256}"
 
     def within(self, number: int) -> list[TickFile]:
         """Files with events of the day, in order of days."""
-        return self.days.get(number, [])
+        begin, end = number * DAY_US, (number + 1) * DAY_US
+        return [TickFile._make(file) for first, last, file in self._files if first < end and begin <= last]
 
     def before(self, number: int, limit: int | None) -> list[TickFile]:
         """Files that can hold the latest event before the day, at most `limit` µs before it."""
         begin = number * DAY_US
-        place = bisect_left(self._ends, begin)
-        astride = [file for file in self.within(number) if self._begins[file.path] < begin]
-        if place and (limit is None or self._ends[place - 1] >= begin - limit):
-            return [self._by_end[place - 1], *astride]
-        return astride
+        astride = [TickFile._make(file) for first, last, file in self._files if first < begin <= last]
+        ended = self._last_before(begin, limit)
+        return astride if ended is None else [TickFile._make(ended), *astride]
 
-    def digests_before(self, number: int, limit: int | None) -> list[str]:
+    def digests_before(self, number: int, limit: int | None) -> str:
         """What stands for `before`."""
-        return ["before", *(file.sha256 for file in self.before(number, limit))]
+        astride = self._astride.get(number, "")
+        ended = self._last_before(number * DAY_US, limit)
+        return f"before{astride}" if ended is None else f"before\n{ended[_SHA256]}{astride}"
+
+    def _last_before(self, begin: int, limit: int | None) -> PlainRow | None:
+        """Return the file that ends last before a time, at most `limit` µs before it."""
+        if self._ended is None:
+            ended = sorted(((last, file) for _, last, file in self._files), key=itemgetter(0))
+            self._ended = [last for last, _ in ended], [file for _, file in ended]
+        ends, files = self._ended
+        place = bisect_left(ends, begin)
+        return files[place - 1] if place and (limit is None or ends[place - 1] >= begin - limit) else None
 
 
 _NOTHING: Final = _Index((), Clock.EXCHANGE, Stream.TRADES)

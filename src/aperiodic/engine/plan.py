@@ -20,11 +20,11 @@ from aperiodic.engine.inputs import InstrumentTicks, common_source
 from aperiodic.engine.month import MonthTask
 from aperiodic.engine.plan_reading import ALWAYS, FAMILIES, DaysReader
 from aperiodic.lake import Lake, ObjectKey, ObjectKind
-from aperiodic.lake.made_files import days_made, months_made
+from aperiodic.lake.made_files import files_of_days, months_made
 from aperiodic.lake.verify import not_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping
 
     from aperiodic.lake.made_files import MadeFile
     from aperiodic.market import Exchange, Symbol
@@ -121,15 +121,25 @@ def plan_days(
     reader = reader or DaysReader(lake, selection.days)
     files, made = reader.read(exchange, str(symbol))
     ticks = InstrumentTicks(exchange, symbol, files)
-    anew = _anew(lake, made, broken, again=again)
-    fingerprints = {(file.dataset, file.period): "" if file.path in anew else file.fingerprint for file in made}
+    sizes: dict[str, int] = {}
+    fingerprints: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for _, dataset, period, path, size, fingerprint in made:
+        sizes[path] = size
+        fingerprints[dataset][period] = fingerprint
+    if anew := _anew(lake, sizes, broken, again=again):
+        for _, dataset, period, path, _, _ in made:
+            if path in anew:
+                fingerprints[dataset][period] = ""
     tasks = []
     for family in KERNELS:
+        known = fingerprints[family]
         for day, name, fingerprint in ticks.days(family, *(selection.days or ALWAYS)):
-            if fingerprints.pop((family, name), None) != fingerprint:
+            if known.pop(name, None) != fingerprint:
                 tasks.append(ticks.task(family, day, fingerprint))
     stale = [
-        ObjectKey.day_bars(Family(family), exchange, symbol, date.fromisoformat(day)) for family, day in fingerprints
+        ObjectKey.day_bars(Family(dataset), exchange, symbol, date.fromisoformat(period))
+        for dataset, periods in sorted(fingerprints.items())
+        for period in sorted(periods)
     ]
     return Plan(tasks, stale)
 
@@ -148,15 +158,15 @@ def plan_months(
     See `plan_days` for the arguments.
     """
     with lake.engine.connect() as connection:
-        days = days_made(connection, exchange, [str(symbol)], FAMILIES, *(selection.days or ALWAYS))
+        days = files_of_days(connection, exchange, str(symbol), FAMILIES, *(selection.days or ALWAYS))
         found = months_made(connection, exchange, str(symbol), selection.months)
     bars = [file for file in found if selection.holds(_first_day(file.period))]
-    anew = _anew(lake, bars, broken, again=again)
+    anew = _anew(lake, {file.path: file.size for file in bars}, broken, again=again)
     published: defaultdict[tuple[str, str], list[MadeFile]] = defaultdict(list)
     for file in bars:
         published[file.dataset, file.period].append(file)
     tasks = []
-    for (family, period), group in groupby(days.get(str(symbol), ()), key=lambda file: (file.dataset, file.period[:7])):
+    for (family, period), group in groupby(days, key=lambda file: (file.dataset, file.period[:7])):
         members = list(group)
         digests = [file.sha256 for file in members]
         outdated = {}
@@ -184,9 +194,9 @@ def plan_months(
     return Plan(tasks, stale)
 
 
-def _anew(lake: Lake, made: Sequence[MadeFile], broken: Collection[str], *, again: bool) -> set[str]:
+def _anew(lake: Lake, sizes: Mapping[str, int], broken: Collection[str], *, again: bool) -> set[str]:
     """Return the paths of what has to be made anew, whatever it was made from."""
-    return {file.path for file in made} if again else {*broken, *not_whole(lake.store, made)}
+    return {*sizes} if again else {*broken, *not_whole(lake.store, sizes)}
 
 
 def _first_day(period: str) -> date:

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aperiodic.lake import Lake
-    from aperiodic.lake.made_files import MadeFile
-    from aperiodic.lake.tick_files import TickFile
+    from aperiodic.lake.plain_rows import PlainRow
 
 __all__ = ["ALWAYS", "FAMILIES", "DaysReader", "InstrumentDays"]
 
@@ -35,10 +34,15 @@ _FRESH_S: Final = 2.0
 
 
 class InstrumentDays(NamedTuple):
-    """What the ledger has of an instrument around some days: ticks by stream and day, bars by family and day."""
+    """What the ledger has of an instrument around some days, as plain rows.
 
-    ticks: list[TickFile]
-    made: list[MadeFile]
+    Attributes:
+        ticks: By stream and day, with the values of `TickFile`.
+        made: Bars of days, with those of `DayFile`.
+    """
+
+    ticks: list[PlainRow]
+    made: list[PlainRow]
 
 
 class DaysReader:

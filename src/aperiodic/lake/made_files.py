@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select
 
 from aperiodic.lake.layout import ObjectKind
+from aperiodic.lake.plain_rows import plain_rows
 from aperiodic.lake.schema import objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
-__all__ = ["MadeFile", "days_made", "months_made"]
+    from aperiodic.lake.plain_rows import PlainRow
+
+__all__ = ["DayFile", "MadeFile", "days_made", "files_of_days", "months_made"]
+
+
+class DayFile(NamedTuple):
+    """Bars of a day, as they are compared with their ticks; the names are those of `ObjectKey` and `ObjectRecord`."""
+
+    symbol: str
+    dataset: str
+    period: str
+    path: str
+    size: int
+    fingerprint: str
 
 
 class MadeFile(NamedTuple):
-    """A current object; the names are those of `ObjectKey` and `ObjectRecord`.
-
-    A plan reads hundreds of thousands of them, so this is what a row of the ledger is turned into fastest.
-    """
+    """A current object, as a month is planned from it or compared with it; the names are those of `ObjectKey` and `ObjectRecord`."""
 
     dataset: str
     clock: str
@@ -36,34 +47,53 @@ class MadeFile(NamedTuple):
     rows: int
     source: str
     fingerprint: str
-    symbol: str
 
 
-_COLUMNS: Final = tuple(objects.c[name] for name in MadeFile._fields)
+def _columns(names: Sequence[str]) -> list[ColumnElement[Any]]:
+    return [objects.c[name] for name in names]
+
+
 _OF_VENUE: Final = (objects.c.is_current, *(objects.c[name] == bindparam(name) for name in ("kind", "exchange")))
-_MADE: Final = select(*_COLUMNS).where(*_OF_VENUE, objects.c.symbol == bindparam("symbol"))
-_DAYS: Final = select(*_COLUMNS).where(
-    *_OF_VENUE,
-    objects.c.symbol.in_(bindparam("symbols", expanding=True)),
+_MADE: Final = select(*_columns(MadeFile._fields)).where(*_OF_VENUE, objects.c.symbol == bindparam("symbol"))
+_OF_DAYS: Final = (
     # Said so that the index of current objects serves up to the period.
     objects.c.dataset.in_(bindparam("families", expanding=True)),
     objects.c.clock == "",
     objects.c.interval == "",
     objects.c.period.between(bindparam("first"), bindparam("last")),
 )
+_DAYS: Final = select(*_columns(DayFile._fields)).where(
+    *_OF_VENUE, objects.c.symbol.in_(bindparam("symbols", expanding=True)), *_OF_DAYS
+)
+_FILES_OF_DAYS: Final = _MADE.where(*_OF_DAYS)
 _MONTHS: Final = _MADE.where(objects.c.period.in_(bindparam("months", expanding=True)))
 
 
 def days_made(
     connection: Connection, exchange: str, symbols: Sequence[str], families: Sequence[str], first: date, last: date
-) -> dict[str, list[MadeFile]]:
-    """Return the current bars of days from `first` to `last`, by family and then by day, of each instrument that has any."""
+) -> dict[str, list[PlainRow]]:
+    """Return the current bars of days from `first` to `last` of each instrument that has any, in no order.
+
+    They are plain rows with the values of `DayFile`: of what was made of a month only few are looked at closely.
+    """
     asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbols": symbols, "families": families}
-    each: defaultdict[str, list[MadeFile]] = defaultdict(list)
-    rows = connection.execute(_DAYS, {**asked, "first": first.isoformat(), "last": last.isoformat()}).all()
-    for file in map(MadeFile._make, rows):
-        each[file.symbol].append(file)
-    return {symbol: sorted(files, key=attrgetter("dataset", "period")) for symbol, files in each.items()}
+    rows = connection.execute(_DAYS, {**asked, "first": first.isoformat(), "last": last.isoformat()})
+    each: defaultdict[str, list[PlainRow]] = defaultdict(list)
+    for row in plain_rows(rows):
+        each[row[0]].append(row)
+    return each
+
+
+def files_of_days(
+    connection: Connection, exchange: str, symbol: str, families: Sequence[str], first: date, last: date
+) -> list[MadeFile]:
+    """Return the current bars of an instrument's days from `first` to `last`, by family and then by day."""
+    asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbol": symbol, "families": families}
+    rows = connection.execute(_FILES_OF_DAYS, {**asked, "first": first.isoformat(), "last": last.isoformat()})
+    return sorted(map(MadeFile._make, plain_rows(rows)), key=_FAMILY_AND_DAY)
+
+
+_FAMILY_AND_DAY: Final = itemgetter(MadeFile._fields.index("dataset"), MadeFile._fields.index("period"))
 
 
 def months_made(
@@ -72,4 +102,4 @@ def months_made(
     """Return the current published files of an instrument, of some months or of all."""
     asked = {"kind": ObjectKind.BARS, "exchange": exchange, "symbol": symbol}
     query, named = (_MADE, {}) if months is None else (_MONTHS, {"months": months})
-    return [*map(MadeFile._make, connection.execute(query, {**asked, **named}).all())]
+    return [*map(MadeFile._make, plain_rows(connection.execute(query, {**asked, **named})))]

@@ -350,10 +350,11 @@ class Store:
         if self._folder is None:
             return None
         sizes = {}
+        folder = f"{self._folder}/"
         try:
             for path in paths:
                 try:
-                    found = os.stat(f"{self._folder}/{path}")  # noqa: PTH116 - to make a path takes longer than to ask
+                    found = os.stat(folder + path)  # noqa: PTH116 - to make a path takes longer than to ask
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 if stat.S_ISREG(found.st_mode):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
-from operator import attrgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, select, text, union_all
 
 from aperiodic.lake.layout import ObjectKind
+from aperiodic.lake.plain_rows import plain_rows
 from aperiodic.lake.schema import STRAY, objects
 from aperiodic.market import DAY_US, Stream
 from aperiodic.market.time import day_start_us
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CompoundSelect, Connection
 
+    from aperiodic.lake.plain_rows import PlainRow
+
 __all__ = ["TickFile", "ticks_around"]
 
 
 class TickFile(NamedTuple):
-    """What a plan has to know of current ticks; the names are those of `ObjectRecord`.
-
-    A plan reads hundreds of thousands of them, so this is what a row of the ledger is turned into fastest.
-    """
+    """What a plan has to know of current ticks; the names are those of `ObjectRecord`."""
 
     stream: str
     period: str
@@ -43,19 +43,15 @@ class TickFile(NamedTuple):
     first_local: int | None
     last_local: int | None
     symbol: str
-    is_current: bool
 
 
 _DAYS_BEFORE: Final = 2
 """What arrived within 24 hours before a day is, unless it strays, of the day itself or one of the two before it."""
 _DAYS_AFTER: Final = 1
 
-_COLUMNS: Final = (
-    *(objects.c[name] for name in ("dataset", "period", "path", "size", "sha256", "source")),
-    *(objects.c[name] for name in ("first_exchange", "last_exchange", "first_local", "last_local")),
-    objects.c.symbol,
-    objects.c.is_current,
-)
+_COLUMNS: Final = (objects.c.dataset.label("stream"), *(objects.c[name] for name in TickFile._fields[1:]))
+_STREAM, _DAY, _PATH, _SYMBOL = (TickFile._fields.index(name) for name in ("stream", "period", "path", "symbol"))
+_STREAM_AND_DAY: Final = itemgetter(_STREAM, _DAY)
 _OF_VENUE: Final = tuple(objects.c[name] == bindparam(name) for name in ("kind", "exchange"))
 _OF_INSTRUMENTS: Final = (*_OF_VENUE, objects.c.symbol.in_(bindparam("symbols", expanding=True)))
 # Said so that the index of current objects serves up to the period.
@@ -67,8 +63,7 @@ _BETWEEN: Final = select(*_COLUMNS).where(
     objects.c.period.between(bindparam("begin"), bindparam("end")),
 )
 # That only current rows count is left to us: said here, it would lead to the index of all current rows of the instrument.
-_STRAY: Final = select(*_COLUMNS).where(*_OF_INSTRUMENTS, STRAY)
-_AROUND: Final = union_all(_BETWEEN, _STRAY)
+_STRAY: Final = select(*_COLUMNS, objects.c.is_current).where(*_OF_INSTRUMENTS, STRAY)
 _OLDER: Final = (objects.c.dataset == bindparam("stream"), objects.c.period < bindparam("begin"))
 _HAVE_OLDER: Final = select(objects.c.symbol).where(*_CURRENT, *_OF_INSTRUMENTS, *_OLDER).group_by(objects.c.symbol)
 
@@ -94,7 +89,7 @@ def ticks_around(
     first: date,
     last: date,
     looked_back_on: Iterable[Stream] = (),
-) -> dict[str, list[TickFile]]:
+) -> dict[str, list[PlainRow]]:
     """Return the current ticks that hold anything of some days or of the 24 hours before one, on either clock.
 
     There may be others among them. Of some streams the latest before these days is among them too, however old it is,
@@ -109,30 +104,40 @@ def ticks_around(
         looked_back_on: Streams of which also that is wanted that ends last before the days.
 
     Returns:
-        The ticks of each symbol that has any, by stream and then by day.
+        The ticks of each symbol that has any, by stream and then by day, as plain rows with the values of `TickFile`.
     """
     begin, end = _shifted(first, -_DAYS_BEFORE), _shifted(last, _DAYS_AFTER)
     asked = {"kind": ObjectKind.TICKS, "exchange": exchange, "begin": begin}
-    each: defaultdict[str, dict[str, TickFile]] = defaultdict(dict)
-    _add(each, connection.execute(_AROUND, {**asked, "symbols": symbols, "end": end}).all())
+    of_instruments = {**asked, "symbols": symbols}
+    each: defaultdict[str, list[PlainRow]] = defaultdict(list)
+    _add(each, plain_rows(connection.execute(_BETWEEN, {**of_instruments, "end": end})))
+    stray = plain_rows(connection.execute(_STRAY, of_instruments))
+    _add_others(each, (row[:-1] for row in stray if row[-1]))
     edge = day_start_us(first)
     for stream in looked_back_on if each else ():
-        lacking = [symbol for symbol, files in each.items() if not _ended_before(edge, stream, files.values())]
+        lacking = [symbol for symbol, files in each.items() if not _ended_before(edge, stream, files)]
         named = {**asked, "stream": stream}
         for symbol in connection.execute(_HAVE_OLDER, {**named, "symbols": lacking}).scalars().all() if lacking else ():
-            _add(each, connection.execute(_LAST_BEFORE, {**named, "symbol": symbol}).all())
-    return {symbol: sorted(files.values(), key=attrgetter("stream", "period")) for symbol, files in each.items()}
+            _add_others(each, plain_rows(connection.execute(_LAST_BEFORE, {**named, "symbol": symbol})))
+    return {symbol: sorted(files, key=_STREAM_AND_DAY) for symbol, files in each.items()}
 
 
-def _add(each: dict[str, dict[str, TickFile]], rows: Iterable[Sequence[Any]]) -> None:
-    for file in map(TickFile._make, rows):
-        if file.is_current:
-            each[file.symbol][file.path] = file
+def _add(each: defaultdict[str, list[PlainRow]], rows: Iterable[PlainRow]) -> None:
+    for row in rows:
+        each[row[_SYMBOL]].append(row)
 
 
-def _ended_before(edge: int, stream: Stream, files: Iterable[TickFile]) -> bool:
+def _add_others(each: defaultdict[str, list[PlainRow]], rows: Iterable[PlainRow]) -> None:
+    """Add those that are not there yet."""
+    for row in rows:
+        held = each[row[_SYMBOL]]
+        if all(row[_PATH] != other[_PATH] for other in held):
+            held.append(row)
+
+
+def _ended_before(edge: int, stream: Stream, files: Iterable[PlainRow]) -> bool:
     """Whether one of the files around some days ends last of its stream before them, on either clock, whatever is older."""
-    own = [file for file in files if file.stream == stream]
+    own = [TickFile._make(file) for file in files if file[_STREAM] == stream]
     is_last = any(file.last_exchange is not None and file.last_exchange < edge for file in own)
     # What is older and does not stray ended more than a day before.
     return is_last and any(file.last_local is not None and edge - DAY_US <= file.last_local < edge for file in own)

@@ -18,11 +18,10 @@ from aperiodic.lake.recordings import is_sidecar
 from aperiodic.lake.schema import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from sqlalchemy import Engine, Row
 
-    from aperiodic.lake.made_files import MadeFile
     from aperiodic.lake.store import Store
 
 __all__ = ["StoreReport", "not_whole", "verify_store"]
@@ -110,23 +109,26 @@ def verify_store(
     return report
 
 
-def not_whole(store: Store, records: Sequence[MadeFile]) -> set[str]:
+def not_whole(store: Store, wanted: Mapping[str, int]) -> set[str]:
     """Return the paths of those objects that the store does not have, or has in another size.
 
     Nothing is read of them: files of a folder are asked for their size, and of a bucket the series are listed.
 
+    Args:
+        store: The store.
+        wanted: The bytes that each should have, by path.
+
     Raises:
         LakeError: `store_unavailable`.
     """
-    wanted = {record.path: record.size for record in records}
     held = store.sizes_in_folder(wanted)
     if held is None:
         held = {}
-        prefixes = sorted({_folder_of_series(record.path) for record in records})
+        prefixes = sorted({_folder_of_series(path) for path in wanted})
         with ThreadPoolExecutor(min(_LISTS_AT_ONCE, len(prefixes) or 1)) as threads:
             for sizes in threads.map(partial(_sizes_below, store), prefixes):
                 held |= {path: size for path, size in sizes.items() if path in wanted}
-    return {path for path, size in wanted.items() if held.get(path) != size}
+    return set() if held == wanted else {path for path, size in wanted.items() if held.get(path) != size}
 
 
 def _sizes_below(store: Store, prefix: str) -> dict[str, int]:
