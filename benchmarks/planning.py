@@ -24,7 +24,8 @@ if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from aperiodic.catalog import Family
-from aperiodic.engine.fingerprints import bars_digest, digest
+from aperiodic.engine.digests import digest
+from aperiodic.engine.fingerprints import bars_digest
 from aperiodic.engine.plan import Selection, plan_days
 from aperiodic.engine.plan_reading import DaysReader
 from aperiodic.lake import Lake, ObjectKey, Settings

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import tracemalloc
 from collections import deque
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
-from tests.engine.trivial_tasks import add_instruments, end, nothing
+from tests.engine.trivial_tasks import add_instruments, end, note_process, nothing
 from tests.lakes import BTC, put_trades
 from tests.oracle import trades_frame
 
 from aperiodic.engine import build as building
 from aperiodic.engine.build import build
 from aperiodic.engine.executors import processes
+from aperiodic.engine.executors.as_needed import FEW_BYTES, FEW_JOBS, AsNeeded
 from aperiodic.engine.executors.in_process import InProcess
 from aperiodic.engine.executors.processes import Processes, _interrupts_wait
 from aperiodic.engine.executors.seam import stream
@@ -25,6 +27,7 @@ from aperiodic.market import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from aperiodic.engine.day import DayTask
     from aperiodic.engine.executors.tasks import Result, Task
@@ -135,6 +138,45 @@ def test_a_worker_that_is_killed_is_told_plainly(lake: Lake) -> None:
     with Processes(lake.store.url, 1, end) as executor, pytest.raises(LakeError) as caught:
         list(stream(executor, iter([job(0)])))
     assert caught.value.code == "worker_lost"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "here"),
+    [
+        ([1] * FEW_JOBS, FEW_JOBS),
+        ([FEW_BYTES], 1),
+        ([1] * (FEW_JOBS + 1), 0),
+        ([1, FEW_BYTES], 0),
+    ],
+    ids=["few", "few bytes", "one more", "more bytes"],
+)
+def test_few_jobs_run_in_this_process_and_more_in_others(sizes: list[int], here: int, tmp_path: Path) -> None:
+    said = tmp_path / "processes"
+    with AsNeeded(str(said), 1, note_process) as executor:
+        jobs = (job(number, size) for number, size in enumerate(sizes))
+        assert sorted(each.number for each, _ in stream(executor, jobs)) == list(range(len(sizes)))
+    assert [int(line) for line in said.read_text().splitlines()].count(os.getpid()) == here
+
+
+def test_what_is_left_of_a_build_goes_to_processes_once_there_is_more(tmp_path: Path) -> None:
+    said = tmp_path / "processes"
+    done: list[int] = []
+
+    def jobs() -> Iterator[Job | None]:
+        yield job(0)
+        yield job(1)
+        while not done:
+            yield None
+        yield job(2, FEW_BYTES)
+
+    with AsNeeded(str(said), 1, note_process) as executor:
+        for each, _ in stream(executor, jobs()):
+            done.append(each.number)
+    assert sorted(done) == [0, 1, 2]
+    first, *others = (int(line) for line in said.read_text().splitlines())
+    assert first == os.getpid()
+    assert len(others) == 2
+    assert os.getpid() not in others
 
 
 def test_an_instrument_is_committed_before_the_next_is_planned(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

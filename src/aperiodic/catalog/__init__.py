@@ -1,4 +1,12 @@
-"""The metric datasets as declarations: the single source for engine, files, API, SDK, docs and site."""
+"""The metric datasets as declarations: the single source for engine, files, API, SDK, docs and site.
+
+The datasets themselves are imported when they are first used, since their expressions need Polars.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from aperiodic.catalog.model import (
     TIME_COLUMN,
@@ -11,7 +19,9 @@ from aperiodic.catalog.model import (
     MonthProduct,
     Unit,
 )
-from aperiodic.catalog.registry import DATASETS, dataset, register
+
+if TYPE_CHECKING:
+    from aperiodic.catalog.registry import DATASETS, dataset, register
 
 __all__ = [
     "DATASETS",
@@ -27,3 +37,11 @@ __all__ = [
     "dataset",
     "register",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module("aperiodic.catalog.registry"), name)
+    globals()[name] = value
+    return value

@@ -1,18 +1,20 @@
 """What a dataset and a field are.
 
 A field is declared once, with its words and its expression. The expression is written over *partials*: the
-mergeable states of a bar that the engine computes (`catalog/partials.py` names them).
+mergeable states of a bar that the engine computes (`catalog/partials.py` names them). Polars is imported when it is
+used: families are known by name to commands that otherwise need none of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Final
 
 from aperiodic.market import Stream
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["Category", "Dataset", "Family", "Field", "LinkHost", "MetricGroup", "MonthProduct", "Unit"]
 
@@ -168,6 +170,8 @@ class Field:
     @property
     def dtype(self) -> pl.DataType:
         """Column type in the published file."""
+        import polars as pl  # noqa: PLC0415 - see the top of this module
+
         return pl.Int64() if self.integer else pl.Float64()
 
 
@@ -233,6 +237,8 @@ class Dataset:
     @property
     def schema(self) -> pl.Schema:
         """Columns of the published file."""
+        import polars as pl  # noqa: PLC0415 - see the top of this module
+
         return pl.Schema({TIME_COLUMN: pl.Datetime("us"), **{field.name: field.dtype for field in self.fields}})
 
 

@@ -30,7 +30,7 @@ from aperiodic.market.errors import unknown_value
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DATASETS", "dataset", "register"]
+__all__ = ["DATASETS", "dataset", "is_as_declared", "register"]
 
 _ORDER: Final = tuple(Category)
 
@@ -70,6 +70,11 @@ def register(*declared: Dataset) -> None:
 
 
 register(*_DECLARED)
+
+
+def is_as_declared() -> bool:
+    """Whether the datasets are those of this package, none added and none replaced."""
+    return len(_by_id) == len(_DECLARED) and all(_by_id[item.id] is item for item in _DECLARED)
 
 
 def dataset(name: str) -> Dataset:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from aperiodic.cli.compiling import compile_once
 from aperiodic.cli.console import errors, out, print_line, steps
 from aperiodic.cli.installation import Begin, open_lake
 from aperiodic.cli.parameters import Day, ExchangeName, SymbolName, check_range
-from aperiodic.cli.stopping import stop_signal
 from aperiodic.engine.build import build as run_build
 from aperiodic.engine.executors.choosing import executor_of
-from aperiodic.engine.open_days import OpenDayBuilder, Round
 from aperiodic.engine.plan import Selection
 from aperiodic.market import Exchange, InvalidInputError
 from aperiodic.market.time import time_at
+
+if TYPE_CHECKING:
+    from aperiodic.engine.open_days import Round
 
 __all__ = ["build"]
 
@@ -43,7 +43,8 @@ def build(
         symbol: Only this symbol, in Atlas symbology (perpetual-BTC-USDT:USDT).
         start: First day; the range is widened to whole months.
         end: Last day, inclusive.
-        workers: Processes to use; 0 computes in this one, which needs no /dev/shm. The files are the same whatever their number.
+        workers: Processes to use; 0 computes in this one, which needs no /dev/shm, and so does a build of few ticks (16 tasks
+            and 12 MiB at most). The files are the same whatever their number.
         on: Where to compute: processes of this machine, ray for the Ray cluster that it is a node of, or ray://host:port
             for another one. The files are the same.
         again: Compute what is up to date too.
@@ -73,6 +74,11 @@ def build(
 
 
 def _follow(exchange: Exchange | None) -> None:
+    # With the kernels, which a build that finds nothing to do does without.
+    from aperiodic.cli.compiling import compile_once  # noqa: PLC0415
+    from aperiodic.cli.stopping import stop_signal  # noqa: PLC0415
+    from aperiodic.engine.open_days import OpenDayBuilder  # noqa: PLC0415
+
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Publishing bars as days grow (Ctrl-C stops)", highlight=False)
         compile_once(lake.home, over)

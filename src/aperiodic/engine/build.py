@@ -12,12 +12,10 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.engine.day import DayTask
 from aperiodic.engine.executors.in_process import InProcess
 from aperiodic.engine.executors.processes import Processes
 from aperiodic.engine.executors.seam import stream
 from aperiodic.engine.executors.tasks import DAY_REASON, Job
-from aperiodic.engine.parts import compact_ticks
 from aperiodic.engine.plan import Selection, plan_days, plan_months
 from aperiodic.engine.plan_reading import DaysReader
 from aperiodic.lake import Lake, LakeError, ObjectKind, Scope
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from aperiodic.catalog import Family
+    from aperiodic.engine.day import DayTask
     from aperiodic.engine.executors.seam import Executor
     from aperiodic.engine.executors.tasks import Result, Written
     from aperiodic.engine.month import MonthTask
@@ -89,7 +88,7 @@ def build(
             others when the store or the ledger fails or another writer runs. What was committed stays.
     """
     selection = selection or Selection()
-    compact_ticks(lake, **selection.filters, before=compact_before)
+    _compact(lake, selection, compact_before)
     instruments = sorted(lake.instruments(**selection.filters))
     if not instruments:
         return BuildReport(0, 0, 0)
@@ -102,6 +101,14 @@ def build(
     if run.unusable:
         raise _cannot_use(run.unusable)
     return BuildReport(run.days, run.months, run.files, tuple(note for _, note in sorted(run.notes)))
+
+
+def _compact(lake: Lake, selection: Selection, before: date | None) -> None:
+    """Take in the parts of days, where there are any."""
+    if lake.current(ObjectKind.TICK_PARTS, **selection.filters):
+        from aperiodic.engine.parts import compact_ticks  # noqa: PLC0415 - most builds find none
+
+        compact_ticks(lake, **selection.filters, before=before)
 
 
 @dataclass(slots=True)
@@ -190,6 +197,8 @@ class _Build:
 
     def take_in(self, job: Job, result: Result) -> None:
         """Commit what came of a job, and go on with its instrument."""
+        from aperiodic.engine.day import DayTask  # noqa: PLC0415 - a build without tasks does without the kernels
+
         task = job.task
         work = self._at_work[task.exchange, task.symbol]
         if isinstance(result, LakeError):

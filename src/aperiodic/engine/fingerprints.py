@@ -11,7 +11,6 @@ Comments, docstrings and blank lines are no part of a source: editing them rebui
 from __future__ import annotations
 
 import ast
-import hashlib
 import io
 import tokenize
 from functools import cache
@@ -20,26 +19,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.catalog import MonthProduct
+from aperiodic.engine.digests import digest
 from aperiodic.engine.families import KERNELS
 from aperiodic.lake.writing import PARQUET_OPTIONS
 from aperiodic.market import Clock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from aperiodic.catalog import Dataset, Family, Field
 
-__all__ = ["bars_digest", "dataset_digest", "digest", "essence", "source_digest"]
+__all__ = ["bars_digest", "dataset_digest", "essence", "source_digest"]
 
 _KERNELS: Final = "aperiodic.engine.partials"
 _COMPILER: Final = "aperiodic.jit"
 _READER: Final = "aperiodic.engine.day"
 _FIELDS: Final = "aperiodic.engine.fields"
-
-
-def digest(parts: Iterable[str]) -> str:
-    """Return one SHA-256 for a sequence of texts."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @cache
@@ -58,6 +53,7 @@ def bars_digest(family: Family) -> str:
     )
 
 
+@cache
 def dataset_digest(dataset: Dataset) -> str:
     """Return the digest of how a dataset's published files are computed and written, whatever their days."""
     return digest(

@@ -8,9 +8,7 @@ from functools import cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from aperiodic.engine.day import DayTask, StreamFiles
-from aperiodic.engine.families import KERNELS
-from aperiodic.engine.fingerprints import bars_digest, digest
+from aperiodic.engine.digests import digest
 from aperiodic.lake.tick_files import TickFile
 from aperiodic.market import DAY_US, Clock, Source, Stream
 from aperiodic.market.time import day_at, day_number
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
     from datetime import date
 
     from aperiodic.catalog import Family
+    from aperiodic.engine.day import DayTask
+    from aperiodic.engine.recipes import Recipe
     from aperiodic.lake.plain_rows import PlainRow
     from aperiodic.market import Exchange, Symbol
 
@@ -55,50 +55,50 @@ class InstrumentTicks:
             for stream in Stream
         }
 
-    def days(self, family: Family, first: date, last: date) -> Iterator[tuple[date, str, str]]:
+    def days(self, family: Family, recipe: Recipe, first: date, last: date) -> Iterator[tuple[date, str, str]]:
         """Yield what stands for the inputs of each day on which a family's driving stream has events, on either clock.
 
         Args:
             family: Which datasets.
+            recipe: How they are made.
             first: First day.
             last: Last day.
 
         Returns:
             Days, ascending, also as ISO 8601, and digests of their ticks and of the kernel.
         """
-        kernel = KERNELS[family]
-        own = bars_digest(family)
         indexes = [
-            (index.digests, index.name, index.digests_before if stream in kernel.looks_back else None, stream)
+            (index.digests, index.name, index.digests_before if stream in recipe.looks_back else None, stream)
             for clock in Clock
-            for stream in kernel.columns
+            for stream in recipe.streams
             if (index := self._indexes[clock, stream]) is not _NOTHING
         ]
         driving = [self._indexes[clock, family.driving].digests.keys() for clock in Clock]
         begin, end = day_number(first), day_number(last)
         for number in sorted(set().union(*driving)):
             if begin <= number <= end:
-                parts = [own]
+                parts = [recipe.digest]
                 for digests, nothing, digests_before, stream in indexes:
                     parts.append(digests.get(number, nothing))
                     if digests_before is not None:
-                        parts.append(digests_before(number, kernel.looks_back[stream]))
+                        parts.append(digests_before(number, recipe.looks_back[stream]))
                 day, name = _day_of(number)
                 yield day, name, digest(parts)
 
-    def task(self, family: Family, day: date, fingerprint: str) -> tuple[DayTask, int]:
+    def task(self, family: Family, recipe: Recipe, day: date, fingerprint: str) -> tuple[DayTask, int]:
         """Return the task of a day that `days` yielded, and the bytes of its inputs."""
+        from aperiodic.engine.day import DayTask, StreamFiles  # noqa: PLC0415 - with the kernels, which most plans do without
+
         number = day_number(day)
-        kernel = KERNELS[family]
         records = {
             clock: {
                 stream: (
                     self._indexes[clock, stream].within(number),
-                    self._indexes[clock, stream].before(number, kernel.looks_back[stream])
-                    if stream in kernel.looks_back
+                    self._indexes[clock, stream].before(number, recipe.looks_back[stream])
+                    if stream in recipe.looks_back
                     else [],
                 )
-                for stream in kernel.columns
+                for stream in recipe.streams
             }
             for clock in Clock
         }

@@ -13,12 +13,10 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from aperiodic.catalog import Family
-from aperiodic.engine.day import DayTask
-from aperiodic.engine.families import KERNELS, datasets_of
-from aperiodic.engine.fingerprints import dataset_digest, digest
+from aperiodic.engine.digests import digest
 from aperiodic.engine.inputs import InstrumentTicks, common_source
-from aperiodic.engine.month import MonthTask
 from aperiodic.engine.plan_reading import ALWAYS, FAMILIES, DaysReader
+from aperiodic.engine.recipes import recipes
 from aperiodic.lake import Lake, ObjectKey, ObjectKind
 from aperiodic.lake.made_files import files_of_days, months_made
 from aperiodic.lake.verify import not_whole
@@ -26,12 +24,14 @@ from aperiodic.lake.verify import not_whole
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from aperiodic.engine.day import DayTask
+    from aperiodic.engine.month import MonthTask
     from aperiodic.lake.made_files import MadeFile
     from aperiodic.market import Exchange, Symbol
 
 __all__ = ["Plan", "Selection", "plan_days", "plan_months"]
 
-Task = TypeVar("Task", DayTask, MonthTask)
+Task = TypeVar("Task", "DayTask", "MonthTask")
 
 _FEW_MONTHS: Final = 3
 """So many months of bars are named one by one in a query; of more, all that is there is read."""
@@ -131,11 +131,11 @@ def plan_days(
             if path in anew:
                 fingerprints[dataset][period] = ""
     tasks = []
-    for family in KERNELS:
+    for family, recipe in recipes(lake.home).items():
         known = fingerprints[family]
-        for day, name, fingerprint in ticks.days(family, *(selection.days or ALWAYS)):
+        for day, name, fingerprint in ticks.days(family, recipe, *(selection.days or ALWAYS)):
             if known.pop(name, None) != fingerprint:
-                tasks.append(ticks.task(family, day, fingerprint))
+                tasks.append(ticks.task(family, recipe, day, fingerprint))
     stale = [
         ObjectKey.day_bars(Family(dataset), exchange, symbol, date.fromisoformat(period))
         for dataset, periods in sorted(fingerprints.items())
@@ -170,12 +170,14 @@ def plan_months(
         members = list(group)
         digests = [file.sha256 for file in members]
         outdated = {}
-        for dataset in datasets_of(Family(family)):
-            fingerprint = digest([dataset_digest(dataset), *digests])
-            made = {"" if file.path in anew else file.fingerprint for file in published.pop((dataset.id, period), [])}
+        for dataset, how in recipes(lake.home)[Family(family)].datasets.items():
+            fingerprint = digest([how, *digests])
+            made = {"" if file.path in anew else file.fingerprint for file in published.pop((dataset, period), [])}
             if made != ({fingerprint} if any(file.rows for file in members) else set()):
-                outdated[dataset.id] = fingerprint
+                outdated[dataset] = fingerprint
         if outdated:
+            from aperiodic.engine.month import MonthTask  # noqa: PLC0415 - with Polars, which most plans do without
+
             task = MonthTask(
                 family=Family(family),
                 datasets=outdated,

@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.catalog import Family
-from aperiodic.engine.families import KERNELS
+from aperiodic.engine.recipes import recipes
 from aperiodic.lake.made_files import days_made
 from aperiodic.lake.tick_files import ticks_around
 
@@ -21,11 +21,6 @@ __all__ = ["ALWAYS", "FAMILIES", "DaysReader", "InstrumentDays"]
 
 ALWAYS: Final = (date.min, date.max)
 FAMILIES: Final = list(map(str, Family))
-
-_LOOKED_BACK_ON: Final = frozenset(
-    stream for kernel in KERNELS.values() for stream, limit in kernel.looks_back.items() if limit is None
-)
-"""Streams whose latest event before a day matters, however long ago it was."""
 
 _AT_ONCE: Final = 20
 """Instruments that are read together: a ledger takes little longer for them than for one."""
@@ -80,7 +75,14 @@ class DaysReader:
         return found
 
     def _of(self, exchange: str, symbols: Sequence[str]) -> dict[tuple[str, str], InstrumentDays]:
+        # Streams whose latest event before a day matters, however long ago it was.
+        looked_back_on = {
+            stream
+            for recipe in recipes(self._lake.home).values()
+            for stream, limit in recipe.looks_back.items()
+            if limit is None
+        }
         with self._lake.engine.connect() as connection:
-            ticks = ticks_around(connection, exchange, symbols, *self._days, _LOOKED_BACK_ON)
+            ticks = ticks_around(connection, exchange, symbols, *self._days, looked_back_on)
             made = days_made(connection, exchange, symbols, FAMILIES, *self._days)
         return {(exchange, symbol): InstrumentDays(ticks.get(symbol, []), made.get(symbol, [])) for symbol in symbols}

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import obstore
-import polars as pl
 from anyio.to_thread import run_sync
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotSupportedError
 from obstore.store import LocalStore
@@ -28,6 +27,8 @@ from aperiodic.lake.store_errors import damaged, missing, unavailable, write_fai
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
+
+    import polars as pl
 
 __all__ = ["Store", "StoredObject"]
 
@@ -271,6 +272,8 @@ class Store:
         Raises:
             LakeError: `object_missing`, `object_damaged` or `store_unavailable`.
         """
+        import polars as pl  # noqa: PLC0415 - most of what a store does needs none of it
+
         wanted = None if columns is None else list(columns)
         source: Path | BytesIO
         if self._folder is None:

@@ -8,10 +8,11 @@ from aperiodic.market.clock import Clock
 from aperiodic.market.errors import AperiodicDataError, IncompleteDataError, InvalidInputError
 from aperiodic.market.exchange import Exchange
 from aperiodic.market.interval import DAY_US, Interval
+from aperiodic.market.streams import Source, Stream
 from aperiodic.market.symbol import Symbol
 
 if TYPE_CHECKING:
-    from aperiodic.market.ticks import BOOK_DEPTH, SIDE, Source, Stream, book_columns, shown_levels, tick_schema
+    from aperiodic.market.ticks import BOOK_DEPTH, SIDE, book_columns, shown_levels, tick_schema
 
 __all__ = [
     "BOOK_DEPTH",

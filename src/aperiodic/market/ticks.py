@@ -1,4 +1,4 @@
-"""Tick streams: which exist, and the columns of their files.
+"""Tick streams: the columns of their files.
 
 A tick file holds one stream of one instrument and one UTC day of exchange time, in the venue's own order: by
 `sequence` where the venue numbers its events, else as recorded. `sequence` is that number (trade id, update id),
@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 import polars as pl
+
+from aperiodic.market.streams import Stream
 
 __all__ = [
     "BOOK_DEPTH",
     "SIDE",
     "TICK_SCHEMA_VERSION",
-    "Source",
-    "Stream",
     "TickColumn",
     "book_columns",
     "shown_levels",
@@ -40,31 +39,6 @@ SIDE: Final = pl.Enum(["buy", "sell"])
 """The taker's side of a trade."""
 
 _TIME: Final = pl.Datetime("us", "UTC")
-
-
-class Stream(StrEnum):
-    """A kind of tick, named as its files and the raw datasets are."""
-
-    TRADES = "trades"
-    QUOTES = "quotes"
-    BOOK = "book"
-    MARK_PRICE = "mark_price"
-    INDEX_PRICE = "index_price"
-    FUNDING_RATE = "funding_rate"
-    OPEN_INTEREST = "open_interest"
-
-
-class Source(StrEnum):
-    """Where data comes from. One tick day never mixes sources; bars over several days may be `MIXED`.
-
-    Ticks of an `ARCHIVE`, files that a venue publishes of days gone by, carry no arrival time.
-    """
-
-    RECORDING = "recording"
-    TARDIS = "tardis"
-    ARCHIVE = "archive"
-    SIMULATED = "simulated"
-    MIXED = "mixed"
 
 
 def book_columns(side: str, what: str) -> list[str]:

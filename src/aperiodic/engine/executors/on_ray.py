@@ -16,9 +16,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from aperiodic.catalog import DATASETS, Family
+from aperiodic.engine.digests import digest
 from aperiodic.engine.executors.processes import ENVIRONMENT, TASKS_OF_A_WORKER
 from aperiodic.engine.executors.tasks import attempt, run_task
-from aperiodic.engine.fingerprints import bars_digest, dataset_digest, digest
+from aperiodic.engine.fingerprints import bars_digest, dataset_digest
 from aperiodic.lake import LakeError, Store
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""What a task is and how one is run, wherever: it reads the store, writes to it, and never touches the ledger."""
+"""What a task is and how one is run, wherever: it reads the store, writes to it, and never touches the ledger.
+
+What it is computed with is imported by who runs one.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aperiodic.engine.day import DayTask, compute_day
-from aperiodic.engine.month import MonthTask, publish_month
 from aperiodic.lake import LakeError, NewObject, ObjectKey, Store, StoredObject
 from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.writing import parquet_bytes, put_object
@@ -15,9 +16,12 @@ from aperiodic.lake.writing import parquet_bytes, put_object
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aperiodic.engine.day import DayTask
+    from aperiodic.engine.month import MonthTask
+
 __all__ = ["DAY_REASON", "Function", "Job", "Result", "Task", "Written", "attempt", "run_task"]
 
-Task: TypeAlias = DayTask | MonthTask
+Task: TypeAlias = "DayTask | MonthTask"
 Written: TypeAlias = list[tuple[NewObject, StoredObject]]
 Result: TypeAlias = Written | LakeError
 
@@ -52,6 +56,9 @@ def run_task(store_url: str, task: Task) -> Written:
     Raises:
         LakeError: The store failed, or holds an input not as it was written.
     """
+    from aperiodic.engine.day import DayTask  # noqa: PLC0415 - see the top of this module
+    from aperiodic.engine.month import publish_month  # noqa: PLC0415
+
     store = _store(store_url)
     return _run_day(store, task) if isinstance(task, DayTask) else publish_month(store, task)
 
@@ -73,6 +80,8 @@ def attempt(function: Function, store_url: str, task: Task) -> Result:
 
 
 def _run_day(store: Store, task: DayTask) -> Written:
+    from aperiodic.engine.day import compute_day  # noqa: PLC0415
+
     notes: list[str] = []
     bars = compute_day(store, task, notes)
     new = NewObject(
