@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from compileall import compile_dir
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from tests.lakes import put_ticks
 
+import aperiodic
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.market import Clock, Stream
 from benchmarks.inputs import SEED
@@ -48,6 +50,7 @@ _BUILD: Final = ("-c", "from aperiodic.cli import main; main()", "build")
 def build_days(inputs: Inputs) -> tuple[list[float], list[float]]:
     """Return how long the processor works on the build of a small day, and on the one after it, which has nothing to do, s."""
     home = make_once(inputs, f"ticks-of-a-day-{SMALL_TICKS}-seed{SEED}-v{_VERSION}", partial(_put_day, inputs))
+    compile_dir(Path(aperiodic.__file__).parent, quiet=1)  # as those of an installation are
     with _copied(home) as copy, _installation(copy):
         processor_seconds(*_BUILD)  # loads kernels, which are compiled the first time
     works, nothing = [], []
