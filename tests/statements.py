@@ -9,7 +9,13 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
+
+
+def trace_connection(connection: Connection, told: Callable[[str], object]) -> None:
+    """Tell every statement of an open connection from here on."""
+    driver: Any = connection.connection.dbapi_connection
+    driver.set_trace_callback(told)
 
 
 def trace_statements(engine: Engine, told: Callable[[str], object] | None = None) -> list[str]:
