@@ -9,8 +9,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from cyclopts import App, Parameter
 from rich.markup import escape
@@ -93,7 +95,8 @@ def list_all(
     """
     first, last = _range(start, end)
     settings = read_settings(Settings)
-    if urlsplit(settings.store_url).scheme == "file":
+    store = urlsplit(settings.store_url)
+    if store.scheme == "file" and not Path(url2pathname(store.path)).is_dir():
         require_installation(settings)
     stored = {
         held.recording.key: held
@@ -147,12 +150,15 @@ def fetch_all(
     settings = read_settings(CaptureSettings)
     store = Store(settings.store_url)
     wanted = list_stored(store, settings.home, exchange, start_ns=first, end_ns=last)
-    if without_ticks:
-        with _ledger(settings) as connection:
-            wanted = wanted if connection is None else _needed(connection, wanted)
     if not wanted:
         print_line("The store has none of these recordings.")
         return
+    if without_ticks:
+        with _ledger(settings) as connection:
+            wanted = wanted if connection is None else _needed(connection, wanted)
+        if not wanted:
+            print_line("The ticks of these recordings are all made.")
+            return
     require_installation(settings, Begin.ANYWHERE)
     fetched = size = refused = 0
     with bytes_read() as progress:

@@ -222,5 +222,6 @@ def _conflict(key: ObjectKey, held: str, given: str) -> ImportSourceError:
         f"{key.symbol} {key.dataset} of {key.period} on {key.exchange} are already held as {held}; "
         f"they cannot be mixed with {given}.",
         code="source_conflict",
-        hint="Import them into another APERIODIC_HOME, or leave this file out.",
+        hint="Import them into another APERIODIC_HOME, or leave this file out."
+        + (" What a mock exchange sent is read by: aperiodic normalise --simulated." if "simulated" in held else ""),
     )

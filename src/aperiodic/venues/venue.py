@@ -167,6 +167,11 @@ class Venue(Protocol):
         del url, body
         return None
 
+    def answers_book(self, url: str) -> bool:
+        """Whether an address answers with a whole order book, from which the changes of a recording beside it can go on."""
+        del url
+        return False
+
     def instruments(self, body: bytes) -> Instruments | None:
         """Read a REST response that lists instruments, None when it is not one.
 

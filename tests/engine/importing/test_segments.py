@@ -272,6 +272,35 @@ def test_a_rest_answer_in_a_segment_makes_the_book_known(lake: Lake, tmp_path: P
     assert rows(lake, "book") == 3
 
 
+def test_what_is_asked_for_again_and_again_is_taken_once_also_where_a_segment_begins_with_it(
+    lake: Lake, tmp_path: Path
+) -> None:
+    url = "https://fapi.binance.com/fapi/v1/openInterest?symbol=BTCUSDT"
+
+    def answer(ms: int) -> bytes:
+        return rest(
+            ms, b"0 " + json.dumps({"symbol": "BTCUSDT", "openInterest": "10", "time": T + ms}).encode() + b"\n", url
+        )
+
+    first, second = ([answer(ms), opened(ms, "a1", "btcusdt@trade"), answer(ms + 3)] for ms in (1, 10))
+    paths = [segment(tmp_path / "1.zst", *first), segment(tmp_path / "2.zst", *second)]
+    reports = import_recordings(lake, VENUE, paths)
+    assert [report.rejected for report in reports] == [{}, {}]
+    assert rows(lake, "open_interest") == 4
+
+
+def test_an_empty_segment_does_not_hide_those_after_it(lake: Lake) -> None:
+    writer = Writer(lake.home, VENUE)
+    for number in (1, 2, 3):
+        if number == 2:
+            writer.block()
+        else:
+            writer.block(opened(number, "a1", "btcusdt@bookTicker"), over("a1", quote(number)))
+        writer.seal()
+    Normaliser(lake).run_once()
+    assert rows(lake, "quotes") == 2
+
+
 def test_a_stream_that_was_never_proven_was_not_lost_when_its_connection_broke(lake: Lake, tmp_path: Path) -> None:
     lines = [
         opened(0, "a1", MARKS, QUOTES),

@@ -75,5 +75,5 @@ def _take(venue: Venue, line: bytes, responses: Responses) -> None:
     told = venue.instruments(frame)
     if told is not None:
         responses.instruments.update(told)
-    elif read.url and read.local is not None and len(responses.snapshots) < _MAX_SNAPSHOTS:
+    elif venue.answers_book(read.url) and read.local is not None and len(responses.snapshots) < _MAX_SNAPSHOTS:
         responses.snapshots.append((read.local, frame))

@@ -83,7 +83,9 @@ class Gathering:
         return {
             owner: state
             for owner, instrument in self._days.instruments.items()
-            if owner[0] is exchange and (state := instrument.states.get((Clock.TRUE, day))) is not None
+            if owner[0] is exchange
+            and owner not in self._days.unreadable
+            and (state := instrument.states.get((Clock.TRUE, day))) is not None
         }
 
     def owners(self, exchange: Exchange) -> list[Instrument]:

@@ -141,7 +141,7 @@ class LiveMaker:
 
     @property
     def trouble(self) -> str | None:
-        """Why older bars stay in memory; None where they do not."""
+        """Why some instruments have no rows, or why older bars stay in memory; else None."""
         return self._days.trouble
 
     @property
@@ -290,7 +290,8 @@ class LiveMaker:
 
     @property
     def _states(self) -> dict[Instrument, dict[tuple[Clock, int], DayState]]:
-        return {owner: instrument.states for owner, instrument in self._days.instruments.items()}
+        days = self._days
+        return {key: each.states for key, each in days.instruments.items() if key not in days.unreadable}
 
     def _received(self) -> dict[Exchange, int]:
         return self._days.received_by_venue({} if self._track is None else self._track.received)
@@ -367,8 +368,8 @@ class LiveMaker:
         began = self._now()
         if began < self._anew_after:
             return
-        for key in self._days.instruments:
-            days = self._days
+        days = self._days
+        for key in [key for key in days.instruments if key not in days.unreadable]:
             is_late = self._is_behind(key) and began - days.read_at[key] > self._repair_us
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)

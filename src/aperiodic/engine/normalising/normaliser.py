@@ -136,9 +136,11 @@ class Normaliser:
         self._list()
         while True:
             read = sum(self._read(key, shard) for key, shard in self._shards.items())
+            # One that is empty was read to its end too, and others may follow.
+            has_ended_any = any(shard.is_full for shard in self._shards.values())
             for shard in self._shards.values():
                 shard.commit()
-            if not read:
+            if not read and not has_ended_any:
                 break
         self._tidy()
 

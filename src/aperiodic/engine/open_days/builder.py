@@ -45,7 +45,7 @@ class Round:
         bars_until: Bars of open days are published until this time of the slowest instrument, µs; None without any.
         days: Days that were built because they are over.
         waits: What could not be done yet, and why; None where everything was.
-        trouble: Why older bars of open days stay in memory; None where they do not.
+        trouble: Why some instruments have no bars, or why older bars of open days stay in memory; else None.
     """
 
     files: int
@@ -122,6 +122,8 @@ class OpenDayBuilder:
         if instrument.late > days.late.get(key, 0) and self._now() - days.read_at[key] > _READ_ANEW_EVERY_US:
             days.reload(key)
             instrument.fold(instrument.received)
+        if key in days.unreadable:
+            return 0
         batch, files = self._lake.batch(), 0
         for (clock, begin), state in instrument.states.items():
             files += publish(

@@ -26,6 +26,9 @@ __all__ = ["Instrument", "OpenDays", "instrument_of"]
 
 _ACTIVE_US: Final = 120_000_000
 
+_READ_AGAIN_US: Final = 60_000_000
+"""So often it is tried to read what could not be read."""
+
 Instrument = tuple[Exchange, Symbol]
 Writer = tuple[str, str]
 """Venue and name of a recorder."""
@@ -36,8 +39,9 @@ class OpenDays:
 
     Attributes:
         instruments: By venue and symbol.
-        read_at: When each was read anew, µs.
+        read_at: When each was read anew, µs, or that was tried.
         late: Ticks that came late to each until then.
+        unreadable: Why the ticks of some cannot be read: their bars are not whole until that is tried again.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class OpenDays:
         self.instruments: dict[Instrument, OpenInstrument] = {}
         self.read_at: dict[Instrument, int] = {}
         self.late: dict[Instrument, int] = {}
+        self.unreadable: dict[Instrument, LakeError] = {}
         self._lake = lake
         self._now = now
         self._file = OlderFile(lake.home)
@@ -84,7 +89,12 @@ class OpenDays:
 
     @property
     def trouble(self) -> str | None:
-        """Why older bars could not leave memory the last time; None where they could."""
+        """Why some instruments have no bars, or why older bars could not leave memory the last time; else None."""
+        if self.unreadable:
+            error = next(iter(self.unreadable.values()))
+            return (
+                f"instruments without bars, for their ticks cannot be read: {len(self.unreadable):,} ({error.message})"
+            )
         return self._file.trouble
 
     def received(self, exchange: Exchange) -> int:
@@ -98,8 +108,11 @@ class OpenDays:
             is_known: Tells of the fingerprint of an object whether its ticks have been taken already.
 
         Raises:
-            LakeError: An object cannot be read, or the ledger failed.
+            LakeError: The store or the ledger failed.
         """
+        for key in list(self.unreadable):
+            if self._now() - self.read_at[key] > _READ_AGAIN_US:
+                self.reload(key)
         # Asked before the ticks are: what is committed in between must not count as read.
         with self._lake.engine.connect() as connection:
             received = {key: each.last_received for key, each in read_checkpoints(connection).items()}
@@ -186,6 +199,8 @@ class OpenDays:
             if key not in self.instruments:
                 self.find(key)
                 continue
+            if key in self.unreadable:
+                continue
             self._settle(key)
             if self.instruments[key].take(new):
                 self.reload(key)
@@ -194,7 +209,7 @@ class OpenDays:
         """Return an instrument; one that is new is read from the ledger.
 
         Raises:
-            LakeError: An object cannot be read.
+            LakeError: The store or the ledger failed.
         """
         if key not in self.instruments:
             yesterday = day_at(self.today - 1).isoformat()
@@ -213,23 +228,27 @@ class OpenDays:
         return self.instruments[key]
 
     def reload(self, key: Instrument) -> None:
-        """Read an instrument anew.
+        """Read an instrument anew; where an object is missing or damaged it is among `unreadable`.
 
         Raises:
-            LakeError: An object cannot be read.
+            LakeError: The store or the ledger failed.
         """
         instrument = self.instruments[key]
         self._settle(key)
-        before = dict(instrument.states)
-        try:
-            instrument.reload()
-        except LakeError as error:
-            if error.code not in UNUSABLE:
-                raise
-            # An object gave way to another while it was read.
-            instrument.reload()
-        self.read_at[key], self.late[key] = self._now(), instrument.late
-        self._read_anew(key, before)
+        before = {} if key in self.unreadable else dict(instrument.states)
+        self.read_at[key], self.late[key] = self._now(), 0
+        for _ in range(2):  # an object may give way to another while it is read
+            try:
+                instrument.reload()
+            except LakeError as error:
+                if error.code not in UNUSABLE:
+                    raise
+                self.unreadable[key] = error
+            else:
+                self.unreadable.pop(key, None)
+                self.read_at[key], self.late[key] = self._now(), instrument.late
+                self._read_anew(key, before)
+                return
 
 
 def instrument_of(record: ObjectRecord) -> Instrument:

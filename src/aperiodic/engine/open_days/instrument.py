@@ -129,13 +129,15 @@ class OpenInstrument:
         seen, received = self.seen, self.received
         self.seen = self.received = 0  # while reading, certain is what precedes the latest event that was read
         held.sort(key=lambda each: (each.first_local or 0, each.key.period))
-        for record, following in zip_longest(held, held[1:]):
-            self._take(record)
-            self.fold(self.received if following is None else following.first_local or 0)
-        self._patient = False
-        self.seen, self.received = max(self.seen, seen), max(self.received, received)
-        for clock, begin, stream, ticks in recent:  # files may not hold all of them yet
-            self._state(clock, begin).add(stream, ticks)
+        try:
+            for record, following in zip_longest(held, held[1:]):
+                self._take(record)
+                self.fold(self.received if following is None else following.first_local or 0)
+        finally:
+            self._patient = False
+            self.seen, self.received = max(self.seen, seen), max(self.received, received)
+            for clock, begin, stream, ticks in recent:  # files may not hold all of them yet
+                self._state(clock, begin).add(stream, ticks)
 
     def take(self, records: Iterable[ObjectRecord]) -> bool:
         """Take objects of ticks that are new; return whether the days have to be read anew because of them."""

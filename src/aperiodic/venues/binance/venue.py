@@ -53,10 +53,14 @@ class _Binance(Venue):
         address = urlsplit(url)
         if address.path.endswith(("/exchangeInfo", "/openInterest")):
             return body
-        if not address.path.endswith("/depth"):
+        if not self.answers_book(url):
             return None
         name = parse_qs(address.query).get("symbol", [""])[0].lower()
         return msgspec.json.encode({"stream": f"{name}@depthSnapshot", "data": msgspec.Raw(body)})
+
+    def answers_book(self, url: str) -> bool:
+        """Whether it is one of `depth`."""
+        return urlsplit(url).path.endswith("/depth")
 
     def instruments(self, body: bytes) -> Instruments | None:
         """Read an answer to `exchangeInfo`."""

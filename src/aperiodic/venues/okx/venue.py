@@ -78,10 +78,14 @@ class _Okx(Venue):
         address = urlsplit(url)
         if address.path.endswith(_INSTRUMENTS):
             return body
-        if not address.path.endswith(_BOOK):
+        if not self.answers_book(url):
             return None
         channel = {"channel": "books", "instId": parse_qs(address.query).get("instId", [""])[0]}
         return msgspec.json.encode({"arg": channel, "action": "answer", "data": _data(body)})
+
+    def answers_book(self, url: str) -> bool:
+        """Whether it is one of `books`."""
+        return urlsplit(url).path.endswith(_BOOK)
 
     def instruments(self, body: bytes) -> Instruments | None:
         """Read an answer to `instruments`."""
