@@ -17,7 +17,7 @@ from aperiodic.engine.open_days import OpenDayBuilder
 from aperiodic.engine.open_days.days import OpenDays
 from aperiodic.engine.parts import append_ticks, compact_ticks
 from aperiodic.engine.repair import repair
-from aperiodic.lake import LakeError, ObjectKind, Scope
+from aperiodic.lake import ObjectKind, Scope
 from aperiodic.lake.verify import verify_store
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Source, Stream, tick_schema
 from aperiodic.market.time import day_start_us
@@ -286,7 +286,5 @@ def test_a_damaged_part_of_an_open_day_is_named_and_computed_with_by_nobody(lake
     (lake.home / "store" / record.path).write_bytes(b"")
     report = verify_store(lake.store, lake.engine, deep=True)
     assert repair(lake, report, now=clock).lost == [record.path]
-    with pytest.raises(LakeError) as caught:
-        OpenDayBuilder(lake, clock).round()
-    assert (caught.value.code, caught.value.path) == ("object_damaged", record.path)
+    assert record.path in str(OpenDayBuilder(lake, clock).round().trouble)
     assert lake.current(ObjectKind.OPEN_BARS) == []
