@@ -14,6 +14,7 @@ from aperiodic.engine.normalising.pace import Pace
 from aperiodic.engine.normalising.shard import Shard
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.checkpoints import read_checkpoints
+from aperiodic.lake.errors import UNUSABLE
 from aperiodic.lake.recordings import Recording, list_recordings
 from aperiodic.market import Source
 from aperiodic.market.time import now_us
@@ -213,7 +214,8 @@ class Normaliser:
         return is_read and not any(shard.has_gaps or shard.is_full for shard in self._shards.values())
 
     def _tried(self, action: Callable[[], object]) -> list[Shard]:
-        self._try(action)
+        """Do what may as well be done later: parts that cannot be read stay as they are, and ticks are made as ever."""
+        self._try(action, _AGAIN | UNUSABLE)
         return []
 
     def _finish(self, work: Future[list[Shard]] | None) -> None:
@@ -259,12 +261,12 @@ class Normaliser:
             self._last_told = (progress.ticks, progress.waits)
             self._told(progress)
 
-    def _try(self, action: Callable[[], object]) -> bool:
+    def _try(self, action: Callable[[], object], passing: Collection[str] = _AGAIN) -> bool:
         """Return whether it could be done; if not, it is tried again later."""
         try:
             action()
         except LakeError as error:
-            if error.code not in _AGAIN:
+            if error.code not in passing:
                 raise
             self._waits = error.message
             return False
