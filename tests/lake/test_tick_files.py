@@ -7,8 +7,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import event
 from tests.lakes import BTC
+from tests.statements import trace_statements
 
 from aperiodic.engine.plan import Selection, plan_days
 from aperiodic.lake import Lake, ObjectKey, ObjectRecord
@@ -106,14 +106,13 @@ def test_no_more_is_read_of_a_long_history_than_of_a_short_one(lake: Lake) -> No
     day = FIRST + timedelta(days=DAYS - 1)
     put(lake, (ticks(Stream.TRADES, FIRST + timedelta(days=number), (0, DAY_US - 1)) for number in range(DAYS)))
     put(lake, (ticks(Stream.FUNDING_RATE, FIRST + timedelta(days=number), (0, DAY_US)) for number in range(DAYS - 9)))
-    asked: list[tuple[str, tuple[object, ...]]] = []
-    event.listen(lake.engine, "before_cursor_execute", lambda *arguments: asked.append((arguments[2], arguments[3])))
+    asked = trace_statements(lake.engine)
     with lake.engine.connect() as connection:
         asked_for = [str(BTC), "perpetual-ETH-USDT:USDT"], day, day, [Stream.TRADES, Stream.FUNDING_RATE]
         (found,) = ticks_around(connection, VENUE, *asked_for).values()
         plans = [
-            " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
-            for statement, parameters in list(asked)
+            " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}"))
+            for statement in list(asked)
             if statement.startswith("SELECT")
         ]
     # The day and two before it; of what is looked back on and not among these, three more.

@@ -13,6 +13,7 @@ import msgspec
 
 from aperiodic.capture.connection import Stage
 from aperiodic.capture.losses import DISK_FULL, DROPPED
+from aperiodic.lake.durability import replace_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,13 +150,8 @@ def tell(session: Session) -> None:
     told = status(session)
     path = status_path(session.settings.home, session.feed.exchange, session.shard)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for place, text in (
-        (path, msgspec.json.format(msgspec.json.encode(told)) + b"\n"),
-        (path.with_suffix(".prom"), metrics(told).encode()),
-    ):
-        partial = place.with_name(place.name + ".part")
-        partial.write_bytes(text)
-        partial.replace(place)
+    replace_whole(path, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+    replace_whole(path.with_suffix(".prom"), metrics(told).encode())
 
 
 async def keep_telling(session: Session) -> None:

@@ -22,7 +22,7 @@ from aperiodic.market import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Begin", "open_lake", "prepare", "read_settings", "require_installation"]
+__all__ = ["Begin", "open_lake", "prepare", "read_settings", "require_installation", "store_is_there"]
 
 
 Model = TypeVar("Model", bound=Settings)
@@ -102,10 +102,13 @@ def _ledger_exists(settings: Settings) -> bool:
 
 def _store_is_full(settings: Settings) -> bool:
     """Whether the store holds what a ledger knew; a folder that is not there is not made for that."""
+    return store_is_there(settings) and Store(settings.store_url).holds_objects()
+
+
+def store_is_there(settings: Settings) -> bool:
+    """Whether the folder of the store is there; of a bucket, only asking it can tell."""
     parts = urlsplit(settings.store_url)
-    if parts.scheme == "file" and not Path(url2pathname(parts.path)).is_dir():
-        return False
-    return Store(settings.store_url).holds_objects()
+    return parts.scheme != "file" or Path(url2pathname(parts.path)).is_dir()
 
 
 def read_settings(model: type[Model]) -> Model:

@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from cyclopts import App, Parameter
 from rich.markup import escape
@@ -21,12 +18,12 @@ from rich.table import Table
 from aperiodic.capture.settings import CaptureSettings
 from aperiodic.cli.console import bytes_read, out, print_line
 from aperiodic.cli.errors import FAILED, say_error
-from aperiodic.cli.installation import Begin, read_settings, require_installation
+from aperiodic.cli.installation import Begin, read_settings, require_installation, store_is_there
 from aperiodic.cli.parameters import ExchangeName, Moment
 from aperiodic.engine.importing import Progress
 from aperiodic.lake import LakeError, Settings, Store
 from aperiodic.lake.checkpoints import read_checkpoints
-from aperiodic.lake.imports import find_import
+from aperiodic.lake.imports import is_imported
 from aperiodic.lake.ledger import is_unused, open_ledger
 from aperiodic.lake.recording_store import Held, fetch, list_stored
 from aperiodic.lake.recordings import list_recordings, order_of, read_sidecar
@@ -40,7 +37,6 @@ if TYPE_CHECKING:
     from aperiodic.cli.parameters import Time
     from aperiodic.lake.checkpoints import Checkpoint
     from aperiodic.lake.recordings import Recording, Sidecar
-    from aperiodic.market import Exchange
 
 __all__ = ["app"]
 
@@ -95,8 +91,7 @@ def list_all(
     """
     first, last = _range(start, end)
     settings = read_settings(Settings)
-    store = urlsplit(settings.store_url)
-    if store.scheme == "file" and not Path(url2pathname(store.path)).is_dir():
+    if not store_is_there(settings):
         require_installation(settings)
     stored = {
         held.recording.key: held
@@ -245,21 +240,21 @@ def _ticks(
     recording: Recording,
     sidecar: Sidecar | None,
 ) -> str:
-    if sidecar is not None and _is_imported(connection, recording.exchange, sidecar):
+    if sidecar is not None and is_imported(connection, Source.RECORDING, recording.exchange, sidecar.sha256):
         return "yes"
     checkpoint = checkpoints.get((recording.exchange, recording.writer))
     at_work = checkpoint is not None and checkpoint.segment == recording.sealed_path.name and checkpoint.offset > 0
     return "part" if at_work else "no"
 
 
-def _is_imported(connection: Connection, exchange: Exchange, sidecar: Sidecar) -> bool:
-    return find_import(connection, Source.RECORDING, exchange, sidecar.sha256) is not None
-
-
 def _needed(connection: Connection, held: list[Held]) -> list[Held]:
     """Return the recordings whose ticks are not made, and those of the same writers that `normalise` begins again from."""
     checkpoints = read_checkpoints(connection)
-    imported = {each.recording.key for each in held if _is_imported(connection, each.recording.exchange, each.sidecar)}
+    imported = {
+        recording.key
+        for recording, sidecar in held
+        if is_imported(connection, Source.RECORDING, recording.exchange, sidecar.sha256)
+    }
     behind = {(recording.exchange, recording.writer) for recording, _ in held if recording.key not in imported}
 
     def begins_again(recording: Recording) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aperiodic.catalog import Family
     from aperiodic.engine.day import DayTask
     from aperiodic.engine.recipes import Recipe
-    from aperiodic.lake.plain_rows import PlainRow
+    from aperiodic.lake.prepared import PlainRow
     from aperiodic.market import Exchange, Symbol
 
 __all__ = ["InstrumentTicks", "common_source"]

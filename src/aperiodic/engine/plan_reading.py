@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aperiodic.lake import Lake
-    from aperiodic.lake.plain_rows import PlainRow
+    from aperiodic.lake.prepared import PlainRow
 
 __all__ = ["ALWAYS", "FAMILIES", "DaysReader", "InstrumentDays"]
 

@@ -12,8 +12,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, NotSupportedError
 
 from aperiodic.lake.durability import sync_to_disk
-from aperiodic.lake.errors import LakeError, reason_of
-from aperiodic.lake.store_errors import unavailable, write_failed
+from aperiodic.lake.errors import reason_of
+from aperiodic.lake.store_errors import differs, unavailable, write_failed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -83,12 +83,7 @@ class AddedFiles:
             return
         if is_new:
             raise write_failed(path, "the bytes read back differ")
-        raise LakeError(
-            f"The store holds another object at {path}.",
-            code="object_differs",
-            hint="Nothing was changed. See what it is and where it came from, and move one of the two away.",
-            path=path,
-        )
+        raise differs(path, "object")
 
     async def find(self, path: str) -> Found | None:
         """Return what is known of an object; None where there is none.

@@ -1,4 +1,4 @@
-"""Making sure that what was written outlives a power cut."""
+"""Making sure that a file is whole, and that what was written outlives a power cut."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["sync_to_disk"]
+__all__ = ["replace_whole", "sync_to_disk"]
 
 
 def sync_to_disk(path: Path) -> None:
@@ -22,3 +22,14 @@ def sync_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def replace_whole(path: Path, data: bytes) -> None:
+    """Write a small file that one writer makes again and again; who reads it finds it whole, old or new.
+
+    Raises:
+        OSError: The system refused.
+    """
+    partial = path.with_name(path.name + ".part")
+    partial.write_bytes(data)
+    partial.replace(path)

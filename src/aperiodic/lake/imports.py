@@ -17,6 +17,7 @@ __all__ = [
     "find_import",
     "forget_imports",
     "imports_with_note",
+    "is_imported",
     "read_imports",
     "received_between",
     "record_import",
@@ -76,6 +77,11 @@ def find_import(connection: Connection, source: str, exchange: str, sha256: str)
         .one_or_none()
     )
     return None if found is None else ImportRecord(**{name: found[name] for name in _NAMES})
+
+
+def is_imported(connection: Connection, source: str, exchange: str, sha256: str) -> bool:
+    """Whether a file was imported."""
+    return find_import(connection, source, exchange, sha256) is not None
 
 
 def read_imports(connection: Connection, exchange: str | None = None) -> list[ImportRecord]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import bindparam, select
 
 from aperiodic.lake.layout import ObjectKind
-from aperiodic.lake.plain_rows import plain_rows
+from aperiodic.lake.prepared import Prepared
 from aperiodic.lake.schema import objects
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Connection
 
-    from aperiodic.lake.plain_rows import PlainRow
+    from aperiodic.lake.prepared import PlainRow
 
 __all__ = ["DayFile", "MadeFile", "days_made", "files_of_days", "months_made"]
 
@@ -62,11 +62,14 @@ _OF_DAYS: Final = (
     objects.c.interval == "",
     objects.c.period.between(bindparam("first"), bindparam("last")),
 )
-_DAYS: Final = select(*_columns(DayFile._fields)).where(
-    *_OF_VENUE, objects.c.symbol.in_(bindparam("symbols", expanding=True)), *_OF_DAYS
+_DAYS: Final = Prepared(
+    select(*_columns(DayFile._fields)).where(
+        *_OF_VENUE, objects.c.symbol.in_(bindparam("symbols", expanding=True)), *_OF_DAYS
+    )
 )
-_FILES_OF_DAYS: Final = _MADE.where(*_OF_DAYS)
-_MONTHS: Final = _MADE.where(objects.c.period.in_(bindparam("months", expanding=True)))
+_FILES_OF_DAYS: Final = Prepared(_MADE.where(*_OF_DAYS))
+_MONTHS: Final = Prepared(_MADE.where(objects.c.period.in_(bindparam("months", expanding=True))))
+_ALL_MONTHS: Final = Prepared(_MADE)
 
 
 def days_made(
@@ -76,10 +79,10 @@ def days_made(
 
     They are plain rows with the values of `DayFile`: of what was made of a month only few are looked at closely.
     """
-    asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbols": symbols, "families": families}
-    rows = connection.execute(_DAYS, {**asked, "first": first.isoformat(), "last": last.isoformat()})
+    asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbols": [*symbols], "families": [*families]}
+    rows = _DAYS.rows(connection, {**asked, "first": first.isoformat(), "last": last.isoformat()})
     each: defaultdict[str, list[PlainRow]] = defaultdict(list)
-    for row in plain_rows(rows):
+    for row in rows:
         each[row[0]].append(row)
     return each
 
@@ -88,9 +91,9 @@ def files_of_days(
     connection: Connection, exchange: str, symbol: str, families: Sequence[str], first: date, last: date
 ) -> list[MadeFile]:
     """Return the current bars of an instrument's days from `first` to `last`, by family and then by day."""
-    asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbol": symbol, "families": families}
-    rows = connection.execute(_FILES_OF_DAYS, {**asked, "first": first.isoformat(), "last": last.isoformat()})
-    return sorted(map(MadeFile._make, plain_rows(rows)), key=_FAMILY_AND_DAY)
+    asked = {"kind": ObjectKind.DAY_BARS, "exchange": exchange, "symbol": symbol, "families": [*families]}
+    rows = _FILES_OF_DAYS.rows(connection, {**asked, "first": first.isoformat(), "last": last.isoformat()})
+    return sorted(map(MadeFile._make, rows), key=_FAMILY_AND_DAY)
 
 
 _FAMILY_AND_DAY: Final = itemgetter(MadeFile._fields.index("dataset"), MadeFile._fields.index("period"))
@@ -101,5 +104,6 @@ def months_made(
 ) -> list[MadeFile]:
     """Return the current published files of an instrument, of some months or of all."""
     asked = {"kind": ObjectKind.BARS, "exchange": exchange, "symbol": symbol}
-    query, named = (_MADE, {}) if months is None else (_MONTHS, {"months": months})
-    return [*map(MadeFile._make, plain_rows(connection.execute(query, {**asked, **named})))]
+    if months is None:
+        return [*map(MadeFile._make, _ALL_MONTHS.rows(connection, asked))]
+    return [*map(MadeFile._make, _MONTHS.rows(connection, {**asked, "months": [*months]}))]

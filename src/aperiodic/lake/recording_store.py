@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.layout import RECORDINGS
 from aperiodic.lake.recordings import claim, decode_sidecar, place, read_sidecar, recording_at
+from aperiodic.lake.store_errors import differs
 from aperiodic.market import Exchange
 
 if TYPE_CHECKING:
@@ -90,12 +91,7 @@ async def stored_since(store: Store, recording: Recording, sidecar: Sidecar) -> 
     found = await store.added.find(key)
     same = told is not None and (told.sha256, told.size) == (sidecar.sha256, sidecar.size)
     if not same or (found is not None and found.size != sidecar.size):
-        raise LakeError(
-            f"The store holds another recording at {key}.",
-            code="object_differs",
-            hint="Nothing was changed. See what it is and where it came from, and move one of the two away.",
-            path=key,
-        )
+        raise differs(key, "recording")
     since = await store.added.find(key + _SIDECAR)
     return since.modified if found is not None and since is not None else None
 

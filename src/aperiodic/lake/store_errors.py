@@ -5,7 +5,7 @@ from __future__ import annotations
 from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.layout import is_computed
 
-__all__ = ["damaged", "missing", "unavailable", "write_failed"]
+__all__ = ["damaged", "differs", "missing", "unavailable", "write_failed"]
 
 
 def write_failed(path: str, why: str) -> LakeError:
@@ -33,6 +33,16 @@ def damaged(path: str, why: str) -> LakeError:
         f"The object {path} is damaged: {why}.",
         code="object_damaged",
         hint=_way_back(path),
+        path=path,
+    )
+
+
+def differs(path: str, what: str) -> LakeError:
+    """Return the error for an object in whose place the store has another one."""
+    return LakeError(
+        f"The store holds another {what} at {path}.",
+        code="object_differs",
+        hint="Nothing was changed. See what it is and where it came from, and move one of the two away.",
         path=path,
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import bindparam, select, text, union_all
 
 from aperiodic.lake.layout import ObjectKind
-from aperiodic.lake.plain_rows import plain_rows
+from aperiodic.lake.prepared import Prepared
 from aperiodic.lake.schema import STRAY, objects
 from aperiodic.market import DAY_US, Stream
 from aperiodic.market.time import day_start_us
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import CompoundSelect, Connection
 
-    from aperiodic.lake.plain_rows import PlainRow
+    from aperiodic.lake.prepared import PlainRow
 
 __all__ = ["TickFile", "ticks_around"]
 
@@ -56,16 +56,20 @@ _OF_VENUE: Final = tuple(objects.c[name] == bindparam(name) for name in ("kind",
 _OF_INSTRUMENTS: Final = (*_OF_VENUE, objects.c.symbol.in_(bindparam("symbols", expanding=True)))
 # Said so that the index of current objects serves up to the period.
 _CURRENT: Final = (objects.c.is_current, objects.c.clock == "", objects.c.interval == "")
-_BETWEEN: Final = select(*_COLUMNS).where(
-    *_CURRENT,
-    *_OF_INSTRUMENTS,
-    objects.c.dataset.in_(map(str, Stream)),
-    objects.c.period.between(bindparam("begin"), bindparam("end")),
+_BETWEEN: Final = Prepared(
+    select(*_COLUMNS).where(
+        *_CURRENT,
+        *_OF_INSTRUMENTS,
+        objects.c.dataset.in_(map(str, Stream)),
+        objects.c.period.between(bindparam("begin"), bindparam("end")),
+    )
 )
 # That only current rows count is left to us: said here, it would lead to the index of all current rows of the instrument.
-_STRAY: Final = select(*_COLUMNS, objects.c.is_current).where(*_OF_INSTRUMENTS, STRAY)
+_STRAY: Final = Prepared(select(*_COLUMNS, objects.c.is_current).where(*_OF_INSTRUMENTS, STRAY))
 _OLDER: Final = (objects.c.dataset == bindparam("stream"), objects.c.period < bindparam("begin"))
-_HAVE_OLDER: Final = select(objects.c.symbol).where(*_CURRENT, *_OF_INSTRUMENTS, *_OLDER).group_by(objects.c.symbol)
+_HAVE_OLDER: Final = Prepared(
+    select(objects.c.symbol).where(*_CURRENT, *_OF_INSTRUMENTS, *_OLDER).group_by(objects.c.symbol)
+)
 
 
 def _last_before() -> CompoundSelect[Any]:
@@ -79,7 +83,7 @@ def _last_before() -> CompoundSelect[Any]:
     return union_all(*(select(each.subquery()) for each in (before.limit(1), arrived)))
 
 
-_LAST_BEFORE: Final = _last_before()
+_LAST_BEFORE: Final = Prepared(_last_before())
 
 
 def ticks_around(
@@ -108,17 +112,17 @@ def ticks_around(
     """
     begin, end = _shifted(first, -_DAYS_BEFORE), _shifted(last, _DAYS_AFTER)
     asked = {"kind": ObjectKind.TICKS, "exchange": exchange, "begin": begin}
-    of_instruments = {**asked, "symbols": symbols}
+    of_instruments = {**asked, "symbols": [*symbols]}
     each: defaultdict[str, list[PlainRow]] = defaultdict(list)
-    _add(each, plain_rows(connection.execute(_BETWEEN, {**of_instruments, "end": end})))
-    stray = plain_rows(connection.execute(_STRAY, of_instruments))
+    _add(each, _BETWEEN.rows(connection, {**of_instruments, "end": end}))
+    stray = _STRAY.rows(connection, of_instruments)
     _add_others(each, (row[:-1] for row in stray if row[-1]))
     edge = day_start_us(first)
     for stream in looked_back_on if each else ():
         lacking = [symbol for symbol, files in each.items() if not _ended_before(edge, stream, files)]
         named = {**asked, "stream": stream}
-        for symbol in connection.execute(_HAVE_OLDER, {**named, "symbols": lacking}).scalars().all() if lacking else ():
-            _add_others(each, plain_rows(connection.execute(_LAST_BEFORE, {**named, "symbol": symbol})))
+        for (symbol,) in _HAVE_OLDER.rows(connection, {**named, "symbols": lacking}) if lacking else ():
+            _add_others(each, _LAST_BEFORE.rows(connection, {**named, "symbol": symbol}))
     return {symbol: sorted(files, key=_STREAM_AND_DAY) for symbol, files in each.items()}
 
 

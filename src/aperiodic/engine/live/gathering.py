@@ -82,10 +82,8 @@ class Gathering:
         day = (edge - 1) // DAY_US * DAY_US
         return {
             owner: state
-            for owner, instrument in self._days.instruments.items()
-            if owner[0] is exchange
-            and owner not in self._days.unreadable
-            and (state := instrument.states.get((Clock.TRUE, day))) is not None
+            for owner, instrument in self._days.readable.items()
+            if owner[0] is exchange and (state := instrument.states.get((Clock.TRUE, day))) is not None
         }
 
     def owners(self, exchange: Exchange) -> list[Instrument]:

@@ -290,8 +290,7 @@ class LiveMaker:
 
     @property
     def _states(self) -> dict[Instrument, dict[tuple[Clock, int], DayState]]:
-        days = self._days
-        return {key: each.states for key, each in days.instruments.items() if key not in days.unreadable}
+        return {key: each.states for key, each in self._days.readable.items()}
 
     def _received(self) -> dict[Exchange, int]:
         return self._days.received_by_venue({} if self._track is None else self._track.received)
@@ -369,7 +368,7 @@ class LiveMaker:
         if began < self._anew_after:
             return
         days = self._days
-        for key in [key for key in days.instruments if key not in days.unreadable]:
+        for key in days.readable:
             is_late = self._is_behind(key) and began - days.read_at[key] > self._repair_us
             if (is_late or self._anew.get(key, began) < began) and self._is_committed(key[0]):
                 self._anew.pop(key, None)

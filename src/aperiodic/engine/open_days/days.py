@@ -83,6 +83,11 @@ class OpenDays:
         self._begun = False
 
     @property
+    def readable(self) -> dict[Instrument, OpenInstrument]:
+        """The instruments whose bars are whole: all but those in `unreadable`."""
+        return {key: each for key, each in self.instruments.items() if key not in self.unreadable}
+
+    @property
     def today(self) -> int:
         """Number of the day."""
         return self._now() // DAY_US

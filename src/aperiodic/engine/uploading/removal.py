@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.lake.checkpoints import read_checkpoints
-from aperiodic.lake.imports import find_import
+from aperiodic.lake.imports import is_imported
 from aperiodic.lake.recordings import list_sidecars, order_of, read_sidecar
 from aperiodic.market import DAY_US, Source
 
@@ -101,6 +101,4 @@ def _is_old(recording: Recording, days: int, now: int) -> bool:
 
 def _has_ticks(connection: Connection, recording: Recording) -> bool:
     sidecar = read_sidecar(recording)
-    if sidecar is None:
-        return False
-    return find_import(connection, Source.RECORDING, recording.exchange, sidecar.sha256) is not None
+    return sidecar is not None and is_imported(connection, Source.RECORDING, recording.exchange, sidecar.sha256)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from aperiodic.lake.durability import replace_whole
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -88,13 +90,8 @@ def tell(home: Path, told: Told) -> None:
     """
     path = home / _FOLDER / f"{told.exchange}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    for place, text in (
-        (path, msgspec.json.format(msgspec.json.encode(told)) + b"\n"),
-        (path.with_suffix(".prom"), _metrics(told).encode()),
-    ):
-        partial = place.with_name(place.name + ".part")
-        partial.write_bytes(text)
-        partial.replace(place)
+    replace_whole(path, msgspec.json.format(msgspec.json.encode(told)) + b"\n")
+    replace_whole(path.with_suffix(".prom"), _metrics(told).encode())
 
 
 def read_told(home: Path) -> list[Told]:
