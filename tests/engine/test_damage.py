@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.lakes import hashes
+from tests.lakes import hashes, put_ticks
 from tests.recordings import Market
 
 from aperiodic.completeness.gaps import read_spans
@@ -207,6 +207,27 @@ def test_an_import_refuses_a_day_that_it_cannot_read_unless_files_are_given_agai
     lake.store.check(damaged.path)
     assert hashes(lake, *ObjectKind) == expected
     assert (read_all_spans(lake), read_all_recorded(lake)) == (spans, recorded)
+
+
+def test_ticks_that_give_way_to_others_while_they_are_looked_at_are_not_lost(
+    lake: Lake, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (before,) = lake.current(ObjectKind.TICKS, dataset=Stream.TRADES, period="2025-04-30")
+    looked_at = []
+    check = lake.store.check
+
+    def check_late(path: str) -> None:
+        looked_at.append(path)
+        if len(looked_at) == 1:
+            put_ticks(lake, Stream.TRADES, lake.store.read_parquet(before.path).head(-1))
+        check(path)
+
+    monkeypatch.setattr(lake.store, "check", check_late)
+    (report,) = import_recordings(lake, VENUE, files[:1])
+    assert report.already_imported
+    assert before.path in looked_at
+    with pytest.raises(LakeError, match="not in the store"):
+        check(before.path)
 
 
 def test_what_a_lost_day_held_besides_the_file_given_again_is_not_said_to_be_held(

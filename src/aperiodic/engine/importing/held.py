@@ -48,6 +48,8 @@ def require_held(lake: Lake, earlier: ImportRecord, name: str) -> None:
         except LakeError as error:
             if error.code not in UNUSABLE:
                 raise
+            if lake.find_path(record.path) is None:  # it gave way to what another process has just written
+                continue
             raise ImportSourceError(
                 f"{name} was imported before, but ticks of its time cannot be read. {error.message}",
                 code=error.code,
