@@ -116,6 +116,26 @@ def test_a_writer_that_slept_past_the_end_of_its_lease_commits_nothing(
     assert held_trades(lake) == (1 if taken_over else 0)
 
 
+@pytest.mark.parametrize(("ended", "code"), [(True, "lease_lost"), (False, "object_missing")])
+def test_what_gave_way_to_another_writer_is_not_called_lost(lake: Lake, other: Lake, ended: bool, code: str) -> None:
+    put_trades(lake, FIRST)
+    (record,) = lake.current(ObjectKind.TICKS)
+
+    def read_late() -> None:
+        with lake.writing(BTC_TICKS):
+            if ended:
+                change(lake, expires_at=1)
+                with other.writing(BTC_TICKS):
+                    put_trades(other, SECOND)
+            else:
+                lake.store.delete(record.path)
+            lake.store.read(record.path)
+
+    with pytest.raises(LakeError) as caught:
+        read_late()
+    assert caught.value.code == code
+
+
 def test_who_took_a_lease_over_keeps_it_when_the_sleeper_wakes_up(lake: Lake, other: Lake) -> None:
     with lake.writing(BTC_TICKS):
         change(lake, expires_at=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from aperiodic.lake.errors import LakeError
+from aperiodic.lake.errors import UNUSABLE, LakeError
 from aperiodic.lake.layout import COMPUTED, SUPERSEDED_KEPT, ObjectKey, ObjectKind
 from aperiodic.lake.leases import EVERYTHING, Held, Scope, hold_leases, scope_of
 from aperiodic.lake.ledger import PATIENT_S, begin_write, open_ledger
@@ -152,12 +152,18 @@ class Lake:
             wait_s: How long to wait for others, seconds.
 
         Raises:
-            LakeError: `busy` when another import or build writes the same.
+            LakeError: `busy` when another import or build writes the same; `lease_lost` where an object could not be
+                read, and may have given way to what another process wrote after a lease had ended.
         """
         with hold_leases(self.engine, scopes or (EVERYTHING,), wait_s=wait_s) as held:
             self._held.append(held)
             try:
                 yield
+            except LakeError as error:
+                if error.code in UNUSABLE:
+                    with self.engine.connect() as connection:
+                        held.require(connection, held.fences)
+                raise
             finally:
                 self._held.remove(held)
 
