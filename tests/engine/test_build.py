@@ -12,7 +12,11 @@ import pytest
 from tests.lakes import hashes, published, put_trades
 from tests.oracle import assert_bars_equal, bars_python, random_trades, trades_frame
 
+from aperiodic.catalog import Family
 from aperiodic.engine.build import BuildReport, build
+from aperiodic.engine.day import DayTask
+from aperiodic.engine.executors.in_process import InProcess
+from aperiodic.engine.executors.tasks import run_task
 from aperiodic.engine.plan import Selection
 from aperiodic.lake import Lake, LakeError, ObjectKind, Settings
 from aperiodic.market import Clock, Exchange, Symbol
@@ -21,7 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aperiodic.engine.executors.tasks import Task, Written
+
 ETH = Symbol.parse("perpetual-ETH-USDT:USDT")
+NOON = 1_746_100_800_000_000
 DAYS = 4
 DATASETS_OF_TRADES = 9
 INTERVALS = 7 + 10  # none below a minute on the exchange clock
@@ -187,6 +194,31 @@ def test_ties_in_arrival_across_days_keep_the_venues_order(lake: Lake) -> None:
     build(lake)
     assert_bars_equal(published(lake, "ohlcv", "true", "1s"), bars_python(trades, "true", "1s")["ohlcv"])
     assert published(lake, "ohlcv", "true", "1s")["open"].item() == 101.0
+
+
+@pytest.mark.parametrize(("times", "code"), [(4, None), (5, "busy")])
+def test_ticks_that_give_way_while_they_are_built_are_built_as_they_are_then(
+    lake: Lake, times: int, code: str | None
+) -> None:
+    written = [trades_frame([(NOON, NOON, "buy", 100.0 + number, 1.0)]) for number in range(times + 1)]
+    put_trades(lake, written[0])
+    left = written[1:]
+
+    def run_late(store_url: str, task: Task) -> Written:
+        if left and isinstance(task, DayTask) and task.family is Family.TRADES:
+            with closing(Lake.open(Settings(home=lake.home))) as other:
+                put_trades(other, left.pop(0))
+        return run_task(store_url, task)
+
+    said = None
+    try:
+        build(lake, executor=InProcess(lake.store.url, run_late))
+    except LakeError as error:
+        said = error.code
+    assert said == code
+    assert not left
+    if code is None:
+        assert published(lake, "ohlcv", "true", "1d")["open"].to_list() == [100.0 + times]
 
 
 def test_a_second_writer_is_turned_away(lake: Lake, trades: pl.DataFrame) -> None:

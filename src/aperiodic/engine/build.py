@@ -38,6 +38,10 @@ _INSTRUMENTS: Final = "instruments"
 _DAYS: Final = "tasks of days"
 _MONTHS: Final = "tasks of months"
 
+_TRIES: Final = 5
+"""How often an instrument is planned where its ticks give way to others while it is built."""
+_GAVE_WAY: Final = "busy"
+
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
@@ -84,8 +88,9 @@ def build(
             instrument is several), how many are done, and how many are planned so far.
 
     Raises:
-        LakeError: `object_missing` or `object_damaged` when ticks cannot be used, after everything else was built;
-            others when the store or the ledger fails or another writer runs. What was committed stays.
+        LakeError: `object_missing` or `object_damaged` when ticks cannot be used, or `busy` where they gave way to others
+            again and again, after everything else was built; others when the store or the ledger fails or another
+            writer runs. What was committed stays.
     """
     selection = selection or Selection()
     _compact(lake, selection, compact_before)
@@ -121,7 +126,7 @@ class _Instrument:
         anew: Paths of bars to be made anew whatever the ledger says.
         again: Whether to compute what is up to date too.
         on_months: Whether its days are done.
-        tried_twice: Whether this is the second try.
+        tries: How often it was planned.
         left: Jobs that are planned and of which nothing has come yet.
         days: Days that were computed.
         months: Months that were published.
@@ -134,7 +139,7 @@ class _Instrument:
     anew: Collection[str]
     again: bool
     on_months: bool = False
-    tried_twice: bool = False
+    tries: int = 1
     left: int = 0
     days: set[date] = field(default_factory=set)
     months: set[date] = field(default_factory=set)
@@ -251,9 +256,11 @@ class _Build:
         if not work.on_months:
             self._plan_months(work)
             return
-        retry, damaged = (False, []) if work.tried_twice else _second_try(self._lake, work.unusable)
-        if retry:
-            work.on_months, work.tried_twice, work.anew, work.again = False, True, damaged, False
+        work.unusable = [_as_it_is_now(self._lake, error) for error in work.unusable]
+        damaged = _to_compute_anew(self._lake, work.unusable)
+        gave_way = any(error.code == _GAVE_WAY for error in work.unusable)
+        if (damaged and work.tries == 1) or (gave_way and work.tries < _TRIES):
+            work.on_months, work.tries, work.anew, work.again = False, work.tries + 1, damaged, False
             work.held_up.clear()
             work.unusable.clear()
             self._plan_days(work)
@@ -272,18 +279,28 @@ class _Build:
             self._report(step, told[0], told[1])
 
 
-def _second_try(lake: Lake, unusable: Sequence[LakeError]) -> tuple[bool, list[str]]:
-    """Tell whether building once more would do better, and which bars have to be computed anew for that."""
-    records = {error.path: lake.find_path(error.path or "") for error in unusable}
-    damaged = [record.path for record in records.values() if record and record.key.kind is ObjectKind.DAY_BARS]
-    replaced_meanwhile = None in records.values()
-    return replaced_meanwhile or bool(damaged), damaged
+def _as_it_is_now(lake: Lake, error: LakeError) -> LakeError:
+    """Return why a task could not be done; `busy` where an object is not lost, but gave way to another."""
+    if lake.find_path(error.path or "") is not None:
+        return error
+    return LakeError(
+        "What was to be built gave way to others each time it was to be read: another process writes it.",
+        code=_GAVE_WAY,
+        hint="Run the command again when the import or the build that runs has come to its end.",
+        path=error.path,
+    )
+
+
+def _to_compute_anew(lake: Lake, unusable: Sequence[LakeError]) -> list[str]:
+    """Return the bars of days among what could not be read; ticks cannot be computed."""
+    records = (lake.find_path(error.path or "") for error in unusable)
+    return [record.path for record in records if record and record.key.kind is ObjectKind.DAY_BARS]
 
 
 def _cannot_use(unusable: Sequence[LakeError]) -> LakeError:
-    first = unusable[0]
+    first = min(unusable, key=lambda error: error.code == _GAVE_WAY)
     others = len({error.path for error in unusable}) - 1
-    more = f" So are {others} more." if others else ""
+    more = f" {others} more could not be read either." if others else ""
     return LakeError(
         f"{first.message}{more} Nothing was made of them; everything else was built.",
         code=first.code,
