@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import pytest
     from tests.postgres import PostgresServer
     from tests.s3 import S3Server
+    from tests.swift import SwiftServer
 
-BACKENDS: Final = ("folder-sqlite", "folder-postgresql", "s3-sqlite", "s3-postgresql")
+BACKENDS: Final = ("folder-sqlite", "folder-postgresql", "s3-sqlite", "s3-postgresql", "swift-sqlite")
 
 _NUMBERS: Final = count(1)
 _SECRET: Final = SecretStr("the same on every host, as docs/server.md says")
@@ -42,8 +43,8 @@ class Backend:
         number = next(_NUMBERS)
         store, ledger = self.name.split("-")
         values: dict[str, object] = {"home": self.folder / f"host-{number}", "secret": _SECRET}
-        if store == "s3":
-            server: S3Server = self.request.getfixturevalue("s3")
+        if store != "folder":
+            server: S3Server | SwiftServer = self.request.getfixturevalue(store)
             values["store"] = server.url(f"installation-{number}")
         if ledger == "postgresql":
             postgres: PostgresServer = self.request.getfixturevalue("postgres")

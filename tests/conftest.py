@@ -13,6 +13,7 @@ from tests.in_memory_files import use_memory
 from tests.postgres import PostgresServer, postgres_server
 from tests.s3 import ENVIRONMENT, S3Server, s3_server
 from tests.soak import load_profile, time_is_up
+from tests.swift import SwiftServer, swift_server
 
 from aperiodic.catalog import DATASETS
 from aperiodic.lake import Lake, Settings
@@ -70,6 +71,13 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
 def postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server; every test makes a database of its own on it."""
     with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[SwiftServer]:  # noqa: ARG001 - the same credentials
+    """OpenStack Swift with one bucket; every test uses a prefix of its own."""
+    with swift_server(tmp_path_factory.mktemp("swift")) as server:
         yield server
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
+from tests.guarded import Guarded, free_port
 
 from aperiodic.lake.settings import HubSettings
 
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ANSWERS_S = 30.0
-
-# Stops the server once its input ends, which it does even when the tests are killed.
-_CLEAN_UP = """
-import subprocess, sys
-with subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL) as server:
-    print(server.pid, flush=True)
-    sys.stdin.read()
-    server.kill()
-"""
 
 
 class NatsServer:
@@ -42,12 +33,10 @@ class NatsServer:
     extra: tuple[str, ...] = ()
 
     def __init__(self, program: str, folder: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._command = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(folder), *self.extra]
         self._folder = folder
-        self._process: subprocess.Popen[str] | None = None
+        self._program: Guarded | None = None
 
     @property
     def settings(self) -> HubSettings:
@@ -56,13 +45,7 @@ class NatsServer:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        command = [sys.executable, "-c", _CLEAN_UP, *self._command]
-        with (self._folder.parent / "nats.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
-            )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
+        self._program = Guarded(self._command, self._folder.parent / "nats.log")
         deadline = time.monotonic() + _ANSWERS_S
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as connection:
@@ -74,13 +57,9 @@ class NatsServer:
 
     def kill(self) -> None:
         """End it at once, as a crash would."""
-        if self._process is not None:
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.close()
-            self._process.wait()
-            self._process.stdout.close()
-            self._process = None
+        if self._program is not None:
+            self._program.end()
+            self._program = None
 
     def lose_everything(self) -> None:
         """Forget what it holds; it must not run."""

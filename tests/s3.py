@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-ACCESS_KEY: Final = "AKIATESTSERVER"
+ACCESS_KEY: Final = "tests:AKIATESTSERVER"
+"""An account and a user, as some services name them."""
 SECRET_KEY: Final = "kept-by-nobody-but-this-test-server"  # noqa: S105 - protects nothing
 REGION: Final = "eu-west-1"
 BUCKET: Final = "market-data"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.s3 import S3Server
+    from tests.swift import SwiftServer
 
     from aperiodic.lake.recordings import Recording
 
@@ -35,14 +36,12 @@ HOUR_NS = 3_600_000_000_000
 VENUE = Exchange.BINANCE_FUTURES
 
 
-@pytest.fixture(params=["folder", "bucket"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+@pytest.fixture(params=["folder", "s3", "swift"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
-        yield Store((tmp_path / "store").as_uri())
-        return
-    server: S3Server = request.getfixturevalue("s3")
-    yield Store(server.url(prefix_of(request)))
-    server.recover()
+        return Store((tmp_path / "store").as_uri())
+    server: S3Server | SwiftServer = request.getfixturevalue(request.param)
+    return Store(server.url(prefix_of(request)))
 
 
 @pytest.fixture

@@ -163,10 +163,10 @@ def test_a_link_that_was_changed_or_is_old_is_refused(installation: Installation
     ]
     for refused in changed:
         assert refused != link
-        assert httpx.get(refused).status_code == 403, refused
+        assert httpx.get(refused).status_code in {400, 403}, refused
     assert httpx.get(link).status_code == 200
-    assert httpx.post(link).status_code in {403, 405}
-    assert httpx.delete(link).status_code in {403, 405}
+    assert httpx.post(link).status_code in {403, 405, 501}
+    assert httpx.delete(link).status_code in {403, 405, 501}
 
 
 def test_hosts_that_share_ledger_and_store_answer_alike(backend: Backend, installation: Installation) -> None:
