@@ -37,7 +37,9 @@ _SINGLE_FILLS: Final = 0.8
 
 @cache
 def _store(folder: Path) -> Store:
-    return Store(folder.as_uri())
+    store = Store(folder.as_uri())
+    store.make()
+    return store
 
 
 @dataclass(frozen=True, slots=True)

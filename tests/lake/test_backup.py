@@ -28,7 +28,7 @@ from aperiodic.lake.imports import ImportRecord, record_import
 from aperiodic.lake.instruments import remember_instruments
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.objects import ObjectRecord, replace_object
-from aperiodic.lake.schema import SCHEMA_REVISION, archive_files, leases, metadata, plans, pruned, usage
+from aperiodic.lake.schema import SCHEMA_REVISION, archive_files, leases, metadata, own_store, plans, pruned, usage
 from aperiodic.market import Clock, Exchange, Interval, Stream, Symbol
 from aperiodic.market.instrument import Instrument
 
@@ -128,6 +128,7 @@ def fill(engine: Engine) -> str:
         series = {"exchange": "binance", "symbol": str(BTC), "stream": "trades"}
         connection.execute(insert(archive_files).values(series | file | counts))
         connection.execute(insert(pruned).values(kind="bars", before=2**50))
+        connection.execute(insert(own_store).values(id="5" * 32, is_marked=True))
         connection.execute(plans.update().where(plans.c.name == "pro").values(requests_per_minute=7))
         connection.execute(plans.insert().values({**plan_row("pro-bono"), "position": 9}))
     return key

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -17,7 +16,7 @@ from tests.postgres import PostgresServer, postgres_server
 from tests.servers import serving
 
 from aperiodic.accounts.keys import list_keys, verify_key
-from aperiodic.lake import Lake, Settings
+from aperiodic.lake import Settings, Store
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.server import Secrets
 
@@ -277,8 +276,9 @@ def uniques(engine: Engine) -> list[Any]:
 def test_a_server_on_the_upgraded_ledger_answers_an_old_key(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     make_0001(settings.ledger_url, Secrets.load(settings).pepper)
-    with closing(Lake.open(settings)) as lake:
-        lake.store.put(PATH, DATA)
+    store = Store(settings.store_url)
+    store.make()
+    store.put(PATH, DATA)
     with serving(tmp_path) as api:
         query = {name: BARS[name] for name in ("interval", "exchange", "symbol")}
         dates = {"start_date": "2025-04-01", "end_date": "2025-05-31"}

@@ -39,7 +39,9 @@ VENUE = Exchange.BINANCE_FUTURES
 @pytest.fixture(params=["folder", "s3", "swift"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "folder":
-        return Store((tmp_path / "store").as_uri())
+        made = Store((tmp_path / "store").as_uri())
+        made.make()
+        return made
     server: S3Server | SwiftServer = request.getfixturevalue(request.param)
     return Store(server.url(prefix_of(request)))
 
@@ -152,6 +154,7 @@ def test_a_store_that_is_away_is_told(bucket: Store, s3: S3Server, tmp_path: Pat
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     recording = sealed(tmp_path / "here", b"content")
     store = Store((tmp_path / "store").as_uri())
+    store.make()
     (tmp_path / "store" / "recordings").write_bytes(b"no folder")
     assert code_of(put(store, recording)) == "store_unavailable"
     assert recording.path.read_bytes() == b"content"

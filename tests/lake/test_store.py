@@ -23,7 +23,9 @@ PATH = "ticks/trades/symbol=perpetual-BTC-USDT:USDT/day=01/data-0123.parquet"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return tmp_path / "store"
+    made = tmp_path / "store"
+    made.mkdir()
+    return made
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_a_folder_that_is_away_is_unavailable_and_not_empty(store: Store, folder
     for action in actions:
         with pytest.raises(LakeError) as caught:
             action(PATH)
-        assert caught.value.code == "store_unavailable"
+        assert caught.value.code == "store_gone"
     folder.with_name("away").rename(folder)
     assert store.read(PATH) == b"content"
 
@@ -262,7 +264,7 @@ def test_the_same_frame_gives_the_same_bytes() -> None:
 def test_a_store_that_cannot_be_opened_says_so_without_its_address(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(LakeError) as caught:
-        Store((tmp_path / "file" / "hunter2").as_uri())
+        Store((tmp_path / "file" / "hunter2").as_uri()).make()
     assert caught.value.code == "store_unavailable"
     assert "hunter2" not in str(caught.value)
 

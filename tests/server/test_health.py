@@ -68,6 +68,21 @@ def test_every_part_that_is_down_is_named(
     assert client.get("/readyz").status_code == 200
 
 
+def test_a_store_whose_mount_drops_is_down_until_it_is_back(
+    local: tuple[Lake, TestClient[Litestar], AccessLog], tmp_path: Path
+) -> None:
+    _, client, _ = local
+    folder = tmp_path / "store"
+    assert client.get("/readyz").status_code == 200
+    folder.rename(tmp_path / "mounted")
+    folder.mkdir()
+    answer = client.get("/readyz")
+    assert (answer.json()["code"], details(answer)) == ("store_unavailable", ["The store does not answer"])
+    folder.rmdir()
+    (tmp_path / "mounted").rename(folder)
+    assert client.get("/readyz").status_code == 200
+
+
 def test_a_store_that_hangs_is_down_in_bounded_time_and_holds_up_nobody(
     local: tuple[Lake, TestClient[Litestar], AccessLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,11 +83,13 @@ def _follow(exchange: Exchange | None) -> None:
         errors.print("Publishing bars as days grow (Ctrl-C stops)", highlight=False)
         compile_once(lake.home, over)
         builder = OpenDayBuilder(lake, workers=1, exchanges=() if exchange is None else (exchange,))
+        told: tuple[str | None, str | None] = (None, None)
         try:
             while not over.is_set():
                 done = builder.round()
-                if done.files or done.days:
-                    print_line(_words(done))
+                if done.files or done.days or told != (done.waits, done.trouble):
+                    told = (done.waits, done.trouble)
+                    print_line(_words(done) or "all can be read and written again")
                 over.wait(_PAUSE_S)
         finally:
             builder.close()

@@ -21,10 +21,11 @@ from aperiodic.cli.collecting_checks import captures, hosts, recordings, uploads
 from aperiodic.cli.console import print_line
 from aperiodic.cli.errors import FAILED, translate
 from aperiodic.cli.findings import Finding
-from aperiodic.cli.installation import prepare, read_settings, require_installation
-from aperiodic.lake import Settings, Store
+from aperiodic.cli.installation import open_store, prepare, read_settings, require_installation
+from aperiodic.lake import Settings
 from aperiodic.lake.ledger import begin_write, open_ledger
 from aperiodic.lake.objects import newest_made
+from aperiodic.lake.own_store import own_store_of
 from aperiodic.lake.schema import SCHEMA_REVISION
 from aperiodic.lake.settings import HubSettings
 from aperiodic.market.time import now_us, time_at
@@ -173,13 +174,14 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 
 def _store(settings: Settings) -> Iterator[Finding]:
     require_installation(settings)
-    store = Store(settings.store_url)
+    store = open_store(settings)
     path = f"doctor-{secrets.token_hex(8)}"
     store.put(path, path.encode())
     read = store.read(path)
     store.delete(path)
     if read == path.encode():
-        yield Finding("store", "ok", f"{settings.store_url.partition('?')[0]}, written and read")
+        known = "the ledger's own" if own_store_of(settings.ledger_url) else "the next command that opens it marks it"
+        yield Finding("store", "ok", f"{settings.store_url.partition('?')[0]}, written and read; {known}")
     else:
         yield Finding("store", "problem", "other bytes were read than were written", "Check the disk or the bucket.")
 

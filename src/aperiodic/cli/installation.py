@@ -17,12 +17,13 @@ from aperiodic.cli.console import errors
 from aperiodic.lake import Lake, LakeError, Settings, Store
 from aperiodic.lake.lake import ledger_lost
 from aperiodic.lake.ledger import is_unused
+from aperiodic.lake.own_store import own_store_of
 from aperiodic.market import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Begin", "open_lake", "prepare", "read_settings", "require_installation", "store_is_there"]
+__all__ = ["Begin", "open_lake", "open_store", "prepare", "read_settings", "require_installation", "store_is_there"]
 
 
 Model = TypeVar("Model", bound=Settings)
@@ -103,6 +104,19 @@ def _ledger_exists(settings: Settings) -> bool:
 def _store_is_full(settings: Settings) -> bool:
     """Whether the store holds what a ledger knew; a folder that is not there is not made for that."""
     return store_is_there(settings) and Store(settings.store_url).holds_objects()
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store alone; no other is taken than that which the ledger names, if there is a ledger.
+
+    Raises:
+        LakeError: `bad_store_url`, `store_unavailable` or `ledger_unavailable`.
+    """
+    store = Store(settings.store_url)
+    own = own_store_of(settings.ledger_url)
+    if own is not None and own.is_marked:
+        store.presence.expect(own.store_id)
+    return store
 
 
 def store_is_there(settings: Settings) -> bool:

@@ -1,4 +1,4 @@
-"""`aperiodic ledger`: back up, restore, compare with the store, and prune."""
+"""`aperiodic ledger`: back up, restore, compare with the store, take another store, and prune."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from rich.markup import escape
 
 from aperiodic.cli.console import errors, out, steps
 from aperiodic.cli.installation import Begin, open_lake, prepare, read_settings
-from aperiodic.lake import Settings
+from aperiodic.lake import LakeError, Settings
 from aperiodic.lake.backup import back_up
 from aperiodic.lake.backup import restore as restore_from
 from aperiodic.lake.layout import is_computed
+from aperiodic.lake.own_store import look_for_objects, own_store_of
+from aperiodic.lake.own_store import take_store as take
 from aperiodic.lake.pruning import count_prunable, prune_history
 from aperiodic.lake.verify import verify_store
 from aperiodic.market import DAY_US, InvalidInputError
@@ -23,7 +25,7 @@ from aperiodic.market.time import now_us, time_at
 
 __all__ = ["app"]
 
-app = App(name="ledger", help="The ledger: back up, restore, compare with the store, prune.")
+app = App(name="ledger", help="The ledger: back up, restore, compare with the store, take another store, prune.")
 
 _SHOWN: Final = 10
 
@@ -120,6 +122,44 @@ def verify(
         )
         errors.print(f"[bold]hint:[/] {advice}", soft_wrap=True)
         raise SystemExit(1)
+
+
+@app.command
+def take_store(*, yes: Annotated[bool, Parameter(negative=())] = False) -> None:
+    """Say whether the store is that which the ledger names, and with --yes let the ledger take it for its own.
+
+    A store has a mark, a file `aperiodic-store.json` with an id, and nothing is written to one with another mark or without.
+    This is for a store that is meant all the same: one that was copied without its mark, or whose loss is final.
+
+    Args:
+        yes: Do it.
+    """
+    settings = read_settings(Settings)
+    own = own_store_of(settings.ledger_url)
+    with open_lake(to_restore=True) as lake:
+        store = lake.store
+        try:
+            marked = store.presence.read() or "no mark"
+        except LakeError as error:
+            if error.code != "store_mark_damaged":
+                raise
+            marked = "a damaged mark"
+        found = look_for_objects(lake.engine, store)
+        _say(
+            f"The ledger names the store {'not yet' if own is None else own.store_id}; the one that is there has {marked}."
+        )
+        _say(f"Of {found.asked:,} objects of the ledger, the newest and the oldest, it has {found.found:,}.")
+        if not yes:
+            _say("Nothing was changed; --yes lets the ledger take it.")
+            return
+        store_id = take(lake.engine, store)
+    _say(f"The ledger took the store {store_id}. Running programs go on with it once they are started again.")
+    if found.found < found.asked:
+        errors.print("[bold]hint:[/] See what is missing: aperiodic ledger verify", soft_wrap=True)
+
+
+def _say(words: str) -> None:
+    out.print(words, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command

@@ -18,10 +18,10 @@ from rich.table import Table
 from aperiodic.capture.settings import CaptureSettings
 from aperiodic.cli.console import bytes_read, out, print_line
 from aperiodic.cli.errors import FAILED, say_error
-from aperiodic.cli.installation import Begin, read_settings, require_installation, store_is_there
+from aperiodic.cli.installation import Begin, open_store, read_settings, require_installation, store_is_there
 from aperiodic.cli.parameters import ExchangeName, Moment
 from aperiodic.engine.importing import Progress
-from aperiodic.lake import LakeError, Settings, Store
+from aperiodic.lake import LakeError, Settings
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.imports import is_imported
 from aperiodic.lake.ledger import is_unused, open_ledger
@@ -95,7 +95,7 @@ def list_all(
         require_installation(settings)
     stored = {
         held.recording.key: held
-        for held in list_stored(Store(settings.store_url), settings.home, exchange, start_ns=first, end_ns=last)
+        for held in list_stored(open_store(settings), settings.home, exchange, start_ns=first, end_ns=last)
     }
     local = {recording.key: recording for recording in list_recordings(settings.home, exchange)}
     with _ledger(settings) as connection:
@@ -143,7 +143,7 @@ def fetch_all(
     """
     first, last = _range(start, end)
     settings = read_settings(CaptureSettings)
-    store = Store(settings.store_url)
+    store = open_store(settings)
     wanted = list_stored(store, settings.home, exchange, start_ns=first, end_ns=last)
     if not wanted:
         print_line("The store has none of these recordings.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aperiodic.lake.buckets import Bucket
+    from aperiodic.lake.presence import Presence
 
 __all__ = ["AddedFiles", "Found"]
 
@@ -45,10 +46,11 @@ class Found(NamedTuple):
 class AddedFiles:
     """Adds files to a store, and looks at what is there; at most some MiB are in memory."""
 
-    def __init__(self, bucket: Bucket, folder: Path | None) -> None:
-        """Take the bucket, and the folder where it is one of this host."""
+    def __init__(self, bucket: Bucket, folder: Path | None, presence: Presence) -> None:
+        """Take the bucket, the folder where it is one of this host, and what knows whether it is there."""
         self._bucket = bucket
         self._folder = folder
+        self._presence = presence
 
     def is_same(self, path: str, file: Path) -> bool:
         """Whether an object of a folder is that very file."""
@@ -70,8 +72,9 @@ class AddedFiles:
 
         Raises:
             LakeError: `object_differs` when there is an object with other content; `store_write_failed` when the store
-                refuses, cannot be reached, or the bytes read back differ.
+                refuses, cannot be reached, or the bytes read back differ; `store_gone` and others of `Presence.require`.
         """
+        await self._require_store()
         try:
             is_new = await self._add(path, source)
             written = await self._digest(path)
@@ -79,6 +82,7 @@ class AddedFiles:
                 await obstore.delete_async(self._bucket.writes, path)
         except (BaseError, OSError) as error:
             raise write_failed(path, reason_of(error)) from error
+        await self._require_store()  # what was written may lie beside a mount that came back meanwhile
         if written == sha256:
             return
         if is_new:
@@ -89,11 +93,12 @@ class AddedFiles:
         """Return what is known of an object; None where there is none.
 
         Raises:
-            LakeError: `store_unavailable`.
+            LakeError: `store_unavailable`; `store_gone` and others of `Presence.require`.
         """
         try:
             head = await obstore.head_async(self._bucket.reads, path)
         except FileNotFoundError:
+            await self._require_store()
             return None
         except (BaseError, OSError) as error:
             raise unavailable(path, error) from error
@@ -103,12 +108,13 @@ class AddedFiles:
         """Return a small object whole; None where there is none.
 
         Raises:
-            LakeError: `store_unavailable`.
+            LakeError: `store_unavailable`; `store_gone` and others of `Presence.require`.
         """
         try:
             found = await obstore.get_async(self._bucket.reads, path)
             return (await found.bytes_async()).to_bytes()
         except FileNotFoundError:
+            await self._require_store()
             return None
         except (BaseError, OSError) as error:
             raise unavailable(path, error) from error
@@ -128,6 +134,9 @@ class AddedFiles:
             raise
         except (BaseError, OSError) as error:
             raise unavailable(path, error) from error
+
+    async def _require_store(self) -> None:
+        await asyncio.to_thread(self._presence.require)
 
     async def _add(self, path: str, source: Path) -> bool:
         """Return whether there was no object."""

@@ -22,7 +22,7 @@ from sqlalchemy.pool import NullPool
 from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.ledger import begin_write, open_ledger
-from aperiodic.lake.schema import SCHEMA_REVISION, leases, metadata, objects, plans
+from aperiodic.lake.schema import SCHEMA_REVISION, leases, metadata, objects, own_store, plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,6 +35,9 @@ _ROWS: Final = 5_000
 _PAGES: Final = 2_000
 _TABLES: Final = tuple(each for each in metadata.sorted_tables if each is not leases)
 """What is worth keeping; leases belong to running programs."""
+
+_MADE_ANEW: Final = (plans, own_store)
+"""What a ledger has that was opened and nothing else; a backup takes its place."""
 
 _VERSION: Final = table("alembic_version", column("version_num"))
 
@@ -96,7 +99,7 @@ def restore(engine: Engine, file: Path, *, progress: Callable[[str, int, int], N
     The backup is not changed. One of an older version is upgraded in a copy first, in the folder for temporary files.
 
     Args:
-        engine: Ledger that `open_ledger` opened; its plans are replaced by those of the backup.
+        engine: Ledger that `open_ledger` opened; its plans and the name of its store are replaced by those of the backup.
         file: What `back_up` wrote.
         progress: Called with the table being filled, the rows done, and the rows there are.
 
@@ -167,7 +170,8 @@ def _copy_server(location: URL, draft: Path, report: Callable[[str, int, int], N
 def _copy_rows(source: Connection, target: Connection, report: Callable[[str, int, int], None]) -> dict[str, int]:
     """Copy all rows, referenced tables first, a bounded number at a time; return how many each table has."""
     total = _row_counts(source)
-    target.execute(delete(plans))  # those that a new ledger begins with
+    for each in _MADE_ANEW:
+        target.execute(delete(each))
     for name in total:
         copied = metadata.tables[name]
         rows = source.execute(
@@ -221,7 +225,7 @@ def _backup_as_ledger(file: Path, report: Callable[[str, int, int], None]) -> It
 
 
 def _require_empty(target: Connection) -> None:
-    filled = [name for name, rows in _row_counts(target).items() if rows and name != plans.name]
+    filled = [name for name, rows in _row_counts(target).items() if rows and metadata.tables[name] not in _MADE_ANEW]
     if filled:
         raise LakeError(
             f"The ledger is not empty: it has rows in {', '.join(filled)}.",

@@ -8,12 +8,18 @@ from typing import Final
 
 from aperiodic.market import AperiodicDataError
 
-__all__ = ["UNUSABLE", "LakeError", "reason_of"]
+__all__ = ["AWAY", "UNREADABLE", "UNUSABLE", "LakeError", "reason_of"]
 
 _OF_THE_SYSTEM: Final = re.compile(r"([^:(){}\"]+) \(os error \d+\)")
 
+AWAY: Final = frozenset({"store_unavailable", "store_gone"})
+"""Codes of errors about a store that is not there, and may come back."""
+
 UNUSABLE: Final = frozenset({"object_missing", "object_damaged"})
 """Codes of errors about one object that the store does not hold as it was written."""
+
+UNREADABLE: Final = AWAY | UNUSABLE
+"""Codes of errors after which what cannot be read now may be read later."""
 
 
 class LakeError(AperiodicDataError):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Self
 
-from aperiodic.lake.errors import UNUSABLE, LakeError
+from aperiodic.lake.errors import AWAY, UNUSABLE, LakeError
 from aperiodic.lake.layout import COMPUTED, SUPERSEDED_KEPT, ObjectKey, ObjectKind
 from aperiodic.lake.leases import EVERYTHING, Held, Scope, hold_leases, scope_of
 from aperiodic.lake.ledger import PATIENT_S, begin_write, open_ledger
@@ -20,6 +20,7 @@ from aperiodic.lake.objects import (
     replace_object,
     retire_object,
 )
+from aperiodic.lake.own_store import take_up
 from aperiodic.lake.store import Store, StoredObject
 from aperiodic.lake.writing import NewObject, put_object
 from aperiodic.market.time import now_us
@@ -68,13 +69,15 @@ class Batch:
         An object with the same content as its current revision keeps that revision.
 
         Raises:
-            LakeError: `lease_lost` when a lease on a series of these objects was held and is not any more; then
-                nothing is true.
+            LakeError: `lease_lost` when a lease on a series of these objects was held and is not any more; `store_gone`
+                and others of `Presence.require`. Then nothing is true.
         """
         # Parts are let go by who compacts them, while others append further ones.
         retired = [key for key in self._retired if key.kind is not ObjectKind.TICK_PARTS]
         keys = [*retired, *(new.key for new, _ in self._records)]
         replaced: list[str] = []
+        if keys:  # workers that wrote some of it know no ledger
+            self._lake.store.presence.require()
         with begin_write(self._lake.engine) as connection:
             self._lake.require_leases(connection, keys)
             for key in self._retired:
@@ -86,10 +89,18 @@ class Batch:
         written = {stored.path for _, stored in self._records}
         for path in replaced:
             if path not in written:
-                self._lake.store.delete(path)
+                self._delete(path)
         self._records.clear()
         self._retired.clear()
         self._changes.clear()
+
+    def _delete(self, path: str) -> None:
+        """Remove what nothing needs any more. All is true already: what a store that went away keeps does no harm."""
+        try:
+            self._lake.store.delete(path)
+        except LakeError as error:
+            if error.code not in AWAY:
+                raise
 
 
 class Lake:
@@ -115,7 +126,7 @@ class Lake:
 
         Raises:
             LakeError: `home_unavailable`, `store_unavailable`, `ledger_unavailable`, `ledger_newer`, or `ledger_lost`
-                when the store holds what no ledger knows.
+                when the store holds what no ledger knows; `store_of_another` and others of `own_store.take_up`.
         """
         try:
             settings.home.mkdir(parents=True, exist_ok=True)
@@ -128,13 +139,18 @@ class Lake:
         store = Store(settings.store_url)
 
         def require_new_store() -> None:
-            if not to_restore and store.holds_objects():
+            if not to_restore and store.is_there and store.holds_objects():
                 raise ledger_lost()
 
         lake = cls(store, open_ledger(settings.ledger_url, busy_s=busy_s, on_new=require_new_store), settings.home)
-        if not to_restore and not lake.has_objects() and any(any(store.sizes(kind)) for kind in COMPUTED):
-            lake.close()
-            raise ledger_lost()
+        if to_restore:
+            return lake
+        with ExitStack() as on_failure:
+            on_failure.callback(lake.close)
+            if not lake.has_objects() and store.is_there and any(any(store.sizes(kind)) for kind in COMPUTED):
+                raise ledger_lost()
+            take_up(lake.engine, store)
+            on_failure.pop_all()
         return lake
 
     def close(self) -> None:

@@ -5,27 +5,27 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import URL, Engine, column, create_engine, event, inspect, literal, select, table, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 
 from aperiodic.lake.errors import LakeError, reason_of
-from aperiodic.lake.schema import SCHEMA_REVISION, metadata, plans
+from aperiodic.lake.schema import SCHEMA_REVISION, metadata, own_store, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
     from sqlalchemy.pool import ConnectionPoolEntry
 
-__all__ = ["PATIENT_S", "SERVING_S", "begin_write", "is_unused", "open_ledger"]
+__all__ = ["PATIENT_S", "SERVING_S", "FoundLedger", "begin_write", "is_unused", "look_at_ledger", "open_ledger"]
 
 PATIENT_S: Final = 30.0
 """How long a command waits for a ledger that others hold, seconds."""
@@ -82,7 +82,37 @@ def is_unused(url: str, *, busy_s: float = PATIENT_S) -> bool:
     """Whether there is no ledger, or one that nothing was ever written to; nothing is made or upgraded.
 
     All that was written counts, leases too: they stay when an import breaks off before its first commit, and so tell
-    a ledger that has just begun from one that was made in the place of a lost one.
+    a ledger that has just begun from one that was made in the place of a lost one. The name of its store does not.
+
+    Raises:
+        LakeError: `ledger_unavailable` when it cannot be read.
+    """
+    with look_at_ledger(url, busy_s=busy_s) as found:
+        if found is None:
+            return True
+        written = (each for each in metadata.sorted_tables if each not in (own_store, plans))
+        return all(
+            found.connection.execute(select(literal(1)).select_from(each).limit(1)).first() is None
+            for each in written
+            if each.name in found.tables
+        )
+
+
+class FoundLedger(NamedTuple):
+    """A ledger as it is, of whatever version.
+
+    Attributes:
+        connection: To read it.
+        tables: Names of its tables.
+    """
+
+    connection: Connection
+    tables: frozenset[str]
+
+
+@contextmanager
+def look_at_ledger(url: str, *, busy_s: float = PATIENT_S) -> Iterator[FoundLedger | None]:
+    """Open a ledger for reading, or give None where there is none; nothing is made or upgraded.
 
     Raises:
         LakeError: `ledger_unavailable` when it cannot be read.
@@ -91,16 +121,12 @@ def is_unused(url: str, *, busy_s: float = PATIENT_S) -> bool:
         location = make_url(url)
         file = _file_of(location)
         if file is not None and not file.exists():
-            return True
+            yield None
+            return
         engine = _engine(location, busy_s)
         try:
             with engine.connect() as connection:
-                there = set(inspect(connection).get_table_names())
-                written = (each for each in metadata.sorted_tables if each is not plans and each.name in there)
-                return all(
-                    connection.execute(select(literal(1)).select_from(each).limit(1)).first() is None
-                    for each in written
-                )
+                yield FoundLedger(connection, frozenset(inspect(connection).get_table_names()))
         finally:
             engine.dispose()
     except (SQLAlchemyError, ImportError, OSError) as error:

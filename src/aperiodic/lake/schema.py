@@ -33,6 +33,7 @@ __all__ = [
     "leases",
     "metadata",
     "objects",
+    "own_store",
     "plans",
     "pruned",
     "recorded",
@@ -40,7 +41,7 @@ __all__ = [
     "usage",
 ]
 
-SCHEMA_REVISION: Final = "0011"
+SCHEMA_REVISION: Final = "0012"
 """The last of `migrations/versions`: what these tables are."""
 
 metadata: Final = MetaData(
@@ -265,6 +266,14 @@ checkpoints: Final = Table(
     Column("updated_at", BigInteger, nullable=False),
 )
 """How far recordings have been read into ticks; see `lake.checkpoints`."""
+
+own_store: Final = Table(
+    "own_store",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("is_marked", Boolean, nullable=False),
+)
+"""The store that belongs to this ledger, one row at most; see `lake.own_store`."""
 
 plans: Final = Table(
     "plans",

@@ -23,6 +23,7 @@ from aperiodic.lake.durability import sync_to_disk
 from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.layout import is_content_of, is_of_recording
 from aperiodic.lake.plain_files import open_plain
+from aperiodic.lake.presence import Presence, gone, is_mark
 from aperiodic.lake.store_errors import damaged, missing, unavailable, write_failed
 
 if TYPE_CHECKING:
@@ -56,7 +57,14 @@ class StoredObject:
 
 
 class Store:
-    """Objects by path. Writing is write-once: an object appears whole or not at all and is never changed."""
+    """Objects by path. Writing is write-once: an object appears whole or not at all and is never changed.
+
+    The folder of a store is never made on the way: where it is missing, the store is away.
+
+    Attributes:
+        url: Where it is.
+        presence: Whether it is there, and the one that is meant.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -65,7 +73,32 @@ class Store:
         self._lasting: set[Path] = set()
         self._conditions = True
         self._checked: dict[str, tuple[object, ...]] = {}
-        self._bucket = open_bucket(url) if self._folder is None else _open_folder(self._folder)
+        self._opened = open_bucket(url) if self._folder is None else None
+        self.presence = Presence(self._folder, lambda: self._bucket, is_lasting=parts.scheme != "memory")
+
+    @property
+    def _bucket(self) -> Bucket:
+        if self._opened is None:
+            self._opened = _open_folder(self._folder, self.presence)
+        return self._opened
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is there; of a bucket, only asking it can tell."""
+        return self._folder is None or self._folder.is_dir()
+
+    def make(self) -> None:
+        """Make the folder of a store that is new.
+
+        Raises:
+            LakeError: `store_unavailable`.
+        """
+        if self._folder is None:
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unusable(error) from error
 
     @property
     def signs(self) -> bool:
@@ -96,7 +129,7 @@ class Store:
     @property
     def added(self) -> AddedFiles:
         """Whole files that are added and never replaced."""
-        return AddedFiles(self._bucket, self._folder)
+        return AddedFiles(self._bucket, self._folder, self.presence)
 
     def put(self, path: str, data: bytes, *, sha256: str | None = None, lasting: bool = True) -> StoredObject:
         """Write `data` at `path`, read it back and compare; a folder is synced to disk before this returns.
@@ -110,11 +143,13 @@ class Store:
             lasting: Whether it has to be there after a power cut; what is made anew at each start need not be synced.
 
         Raises:
-            LakeError: `store_write_failed` when the store refuses or the bytes read back differ.
+            LakeError: `store_write_failed` when the store refuses or the bytes read back differ; `store_gone` and others
+                of `Presence.require`.
         """
         digest = sha256 or hashlib.sha256(data).hexdigest()
         if len(data) > _WHOLE and self._folder is None:
             return self.put_file(path, BytesIO(data), sha256=digest)
+        self.presence.require()
         try:
             if not self._create(path, data) and self._digest(path) != digest:
                 obstore.put(self._bucket.writes, path, data, use_multipart=False)
@@ -123,6 +158,7 @@ class Store:
             written = self._digest(path)
         except (BaseError, OSError) as error:
             raise write_failed(path, reason_of(error)) from error
+        self.presence.require()  # what was written may lie beside a mount that came back meanwhile
         if written != digest:
             raise write_failed(path, "the bytes read back differ")
         return StoredObject(path, len(data), digest)
@@ -136,6 +172,7 @@ class Store:
         """
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
+        self.presence.require()
         try:
             if not (self.exists(path) and self._digest(path) == sha256):
                 obstore.put(
@@ -145,6 +182,7 @@ class Store:
             written = self._digest(path)
         except (BaseError, OSError) as error:
             raise write_failed(path, reason_of(error)) from error
+        self.presence.require()
         if written != sha256:
             raise write_failed(path, "the bytes read back differ")
         return StoredObject(path, size, sha256)
@@ -294,7 +332,7 @@ class Store:
             obstore.head(self._bucket.probes, path)
         except FileNotFoundError as error:
             absent = self._absent(path)
-            if absent.code == "store_unavailable":
+            if absent.code != "object_missing":
                 raise absent from error
             return False
         except (BaseError, OSError) as error:
@@ -302,7 +340,12 @@ class Store:
         return True
 
     def delete(self, path: str) -> None:
-        """Remove an object; one that is not there is no error."""
+        """Remove an object; one that is not there is no error.
+
+        Raises:
+            LakeError: `store_unavailable`; `store_gone` and others of `Presence.require`.
+        """
+        self.presence.require()
         try:
             obstore.delete(self._bucket.writes, path)
         except FileNotFoundError:
@@ -314,25 +357,23 @@ class Store:
         """All paths below a prefix, sorted.
 
         Raises:
-            LakeError: `store_unavailable`.
+            LakeError: `store_unavailable`; `store_gone` and others of `Presence.require`.
         """
-        try:
-            listed = obstore.list(self._bucket.reads, prefix=prefix or None)
-            return sorted(item["path"] for batch in listed for item in batch)
-        except (BaseError, OSError) as error:
-            raise unavailable(prefix or "a list of objects", error) from error
+        return sorted(path for batch in self.sizes(prefix) for path in batch)
 
     def sizes(self, prefix: str = "") -> Iterator[dict[str, int]]:
         """Yield all objects below a prefix in any order, some hundred at a time: bytes by path.
 
         Raises:
-            LakeError: `store_unavailable`.
+            LakeError: `store_unavailable`; `store_gone` and others of `Presence.require`.
         """
+        self.presence.require()
         try:
             for batch in obstore.list(self._bucket.reads, prefix=prefix or None, chunk_size=_LISTED):
-                yield {item["path"]: item["size"] for item in batch}
+                yield {item["path"]: item["size"] for item in batch if not is_mark(item["path"])}
         except (BaseError, OSError) as error:
-            raise unavailable("a list of objects", error) from error
+            raise unavailable(prefix or "a list of objects", error) from error
+        self.presence.require()  # a folder without its mount has nothing in it
 
     def holds_objects(self) -> bool:
         """Whether anything is there that a ledger knew: recordings, which it does not know, do not count.
@@ -362,15 +403,17 @@ class Store:
                     continue
                 if stat.S_ISREG(found.st_mode):
                     sizes[path] = found.st_size
-            self._folder.stat()  # all are missing where the folder itself is away
         except OSError as error:
             raise unavailable("a list of objects", error) from error
+        self.presence.require()  # all are missing where the folder itself is away
         return sizes
 
     def _absent(self, path: str) -> LakeError:
-        """Return the error for an object that is not there: it is lost, or the whole folder is away."""
-        if self._folder is not None and not self._folder.is_dir():
-            return unavailable(path, NotADirectoryError())
+        """Return the error for an object that is not there: it is lost, or the whole store is away."""
+        try:
+            self.presence.require()
+        except LakeError as error:
+            return error
         return missing(path)
 
     def _create(self, path: str, data: bytes) -> bool:
@@ -415,17 +458,22 @@ class Store:
         self._lasting.update(folders)
 
 
-def _open_folder(folder: Path) -> Bucket:
+def _open_folder(folder: Path | None, presence: Presence) -> Bucket:
+    if folder is None or not folder.exists():
+        raise gone(presence.place, "nothing: it does not exist")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         store = LocalStore(prefix=folder)
     except (BaseError, ValueError, OSError) as error:
-        raise LakeError(
-            f"The folder of the object store cannot be opened: {reason_of(error)}.",
-            code="store_unavailable",
-            hint="Check APERIODIC_HOME or APERIODIC_STORE, and that the folder can be written.",
-        ) from error
+        raise _unusable(error) from error
     return Bucket(store, store, store, None)
+
+
+def _unusable(error: Exception) -> LakeError:
+    return LakeError(
+        f"The folder of the object store cannot be opened: {reason_of(error)}.",
+        code="store_unavailable",
+        hint="Check APERIODIC_HOME or APERIODIC_STORE, and that the folder can be written.",
+    )
 
 
 async def _pieces_of_file(folder: Path, path: str, start: int, length: int) -> AsyncIterator[bytes]:

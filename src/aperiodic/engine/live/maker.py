@@ -16,7 +16,7 @@ from aperiodic.engine.open_days.days import OpenDays
 from aperiodic.engine.open_days.instrument import HOLD_US, certain_until
 from aperiodic.engine.open_days.publishing import MonthsBefore
 from aperiodic.lake import LakeError, ObjectKind
-from aperiodic.lake.errors import UNUSABLE
+from aperiodic.lake.errors import AWAY, UNUSABLE
 from aperiodic.market import DAY_US, Clock, Exchange, Interval, Symbol
 from aperiodic.market.time import day_at, now_us
 
@@ -40,7 +40,7 @@ _READ_ANEW_SHARE: Final = 20
 _FORGET_EVERY_US: Final = 60_000_000
 _COMMITTED_WITHIN_US: Final = 30_000_000
 """A day is read anew only where files hold all but the ticks of this time: so long ago they are remembered."""
-_AGAIN: Final = frozenset({"busy", "ledger_unavailable", "store_unavailable", *UNUSABLE})
+_AGAIN: Final = frozenset({"busy", "ledger_unavailable", *AWAY, *UNUSABLE})
 _LONGER_WAIT_US: Final = 2_000_000
 _BEHIND_US: Final = 10_000_000
 """For so long at most the open days lack ticks of which bars of a second were told."""

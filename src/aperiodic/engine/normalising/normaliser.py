@@ -14,7 +14,7 @@ from aperiodic.engine.normalising.pace import Pace
 from aperiodic.engine.normalising.shard import Shard
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.checkpoints import read_checkpoints
-from aperiodic.lake.errors import UNUSABLE
+from aperiodic.lake.errors import AWAY, UNUSABLE
 from aperiodic.lake.recordings import Recording, list_recordings
 from aperiodic.market import Source
 from aperiodic.market.time import now_us
@@ -44,7 +44,7 @@ _GAPS_APART_S: Final = 5.0
 _PAUSE_S: Final = 0.25
 _SHORT_PAUSE_S: Final = 0.02
 """The same where ticks are handed over at once."""
-_AGAIN: Final = frozenset({"busy", "lease_lost", "ledger_unavailable", "store_unavailable"})
+_AGAIN: Final = frozenset({"busy", "lease_lost", "ledger_unavailable", *AWAY})
 """Errors after which the same commit may succeed later."""
 
 

@@ -13,7 +13,7 @@ from aperiodic.engine.open_days.days import Instrument, OpenDays, instrument_of
 from aperiodic.engine.open_days.publishing import MonthsBefore, prune, publish
 from aperiodic.engine.plan import Selection
 from aperiodic.lake import Lake, LakeError, ObjectKind
-from aperiodic.lake.errors import UNUSABLE
+from aperiodic.lake.errors import AWAY, UNUSABLE
 from aperiodic.market import DAY_US
 from aperiodic.market.time import day_at, now_us
 
@@ -33,7 +33,7 @@ _NEVER: Final = date.min
 _PRUNED_EVERY_US: Final = 60_000_000
 _READ_ANEW_EVERY_US: Final = 600_000_000
 _TRIED_AGAIN_US: Final = 60_000_000
-_AGAIN: Final = frozenset({"busy", "lease_lost", "ledger_unavailable", "store_unavailable", *UNUSABLE})
+_AGAIN: Final = frozenset({"busy", "lease_lost", "ledger_unavailable", *AWAY, *UNUSABLE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class OpenDayBuilder:
         Raises:
             LakeError: The store or the ledger failed for good.
         """
-        waits, files = None, 0
-        self._days.read_ledger()
+        files = 0
+        waits = self._try(self._days.read_ledger)
         self._days.fold(self._days.received_by_venue())
         # Bars of a minute and more first: the files of shorter ones are large.
         for sub_minute in (False, True):
@@ -106,9 +106,19 @@ class OpenDayBuilder:
                         raise
                     waits = error.message
         days, why = self._close()
-        self._tidy()
+        why = self._try(self._tidy) or why
         until = [state.folded_to for each in self._days.instruments.values() for state in each.states.values()]
         return Round(files, min(until, default=None), days, why or waits, self._days.trouble)
+
+    def _try(self, action: Callable[[], object]) -> str | None:
+        """Do what can be done later as well; return why it could not be done now."""
+        try:
+            action()
+        except LakeError as error:
+            if error.code not in _AGAIN:
+                raise
+            return error.message
+        return None
 
     def _find_outdated(self, record: ObjectRecord) -> None:
         """Remember to build the month of ticks of a day that is over."""
@@ -168,13 +178,12 @@ class OpenDayBuilder:
             selection = Selection(exchange, symbol, min(months), max(months))
             try:
                 days += build(lake, selection, workers=self._workers, compact_before=_NEVER).days
+                self._withdraw(exchange, symbol)
             except LakeError as error:
                 if error.code not in _AGAIN:
                     raise
                 self._outdated[exchange, symbol] |= months
                 waits = error.message
-            else:
-                self._withdraw(exchange, symbol)
         return days, waits
 
     def _withdraw(self, exchange: Exchange, symbol: Symbol) -> None:

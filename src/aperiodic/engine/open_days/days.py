@@ -10,7 +10,7 @@ from aperiodic.engine.open_days.instrument import HOLD_US, OpenInstrument
 from aperiodic.engine.open_days.older_file import OlderFile
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.checkpoints import read_checkpoints
-from aperiodic.lake.errors import UNUSABLE
+from aperiodic.lake.errors import AWAY, UNREADABLE
 from aperiodic.lake.objects import last_row, objects_after
 from aperiodic.market import DAY_US, Exchange, Interval, Symbol
 from aperiodic.market.time import day_at
@@ -28,6 +28,8 @@ _ACTIVE_US: Final = 120_000_000
 
 _READ_AGAIN_US: Final = 60_000_000
 """So often it is tried to read what could not be read."""
+_ASK_AGAIN_US: Final = 5_000_000
+"""So often where the store is away."""
 
 Instrument = tuple[Exchange, Symbol]
 Writer = tuple[str, str]
@@ -115,8 +117,9 @@ class OpenDays:
         Raises:
             LakeError: The store or the ledger failed.
         """
-        for key in list(self.unreadable):
-            if self._now() - self.read_at[key] > _READ_AGAIN_US:
+        for key, error in list(self.unreadable.items()):
+            every = _ASK_AGAIN_US if error.code in AWAY else _READ_AGAIN_US
+            if self._now() - self.read_at[key] > every:
                 self.reload(key)
         # Asked before the ticks are: what is committed in between must not count as read.
         with self._lake.engine.connect() as connection:
@@ -145,8 +148,12 @@ class OpenDays:
         for owner in self.instruments if only is None else only:
             exchange, instrument = owner[0], self.instruments[owner]
             instrument.forget_days_over()
-            if exchange in received:
+            if exchange not in received:
+                continue
+            try:
                 instrument.fold(received[exchange], seen[exchange], seconds=seconds)
+            except LakeError as error:  # what was before the day cannot be read
+                self._distrust(owner, error)
 
     def seen_by_venue(self) -> defaultdict[Exchange, int]:
         """Return the latest event of each venue, µs of its clock; 0 where there is none."""
@@ -233,10 +240,10 @@ class OpenDays:
         return self.instruments[key]
 
     def reload(self, key: Instrument) -> None:
-        """Read an instrument anew; where an object is missing or damaged it is among `unreadable`.
+        """Read an instrument anew; where an object is missing or damaged, or the store is away, it is among `unreadable`.
 
         Raises:
-            LakeError: The store or the ledger failed.
+            LakeError: The store or the ledger failed for good.
         """
         instrument = self.instruments[key]
         self._settle(key)
@@ -246,14 +253,19 @@ class OpenDays:
             try:
                 instrument.reload()
             except LakeError as error:
-                if error.code not in UNUSABLE:
-                    raise
-                self.unreadable[key] = error
+                self._distrust(key, error)
             else:
                 self.unreadable.pop(key, None)
                 self.read_at[key], self.late[key] = self._now(), instrument.late
                 self._read_anew(key, before)
                 return
+
+    def _distrust(self, key: Instrument, error: LakeError) -> None:
+        """Take note that the bars of an instrument are not whole, until it can be read anew."""
+        if error.code not in UNREADABLE:
+            raise error
+        self.unreadable[key] = error
+        self.read_at[key] = self._now()
 
 
 def instrument_of(record: ObjectRecord) -> Instrument:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from aperiodic.engine.uploading.removal import passed, remove, remove_left
 from aperiodic.engine.uploading.telling import Failure, Told, tell
 from aperiodic.lake import LakeError
-from aperiodic.lake.errors import reason_of
+from aperiodic.lake.errors import AWAY, reason_of
 from aperiodic.lake.recording_store import put, stored_since
 from aperiodic.lake.recordings import list_recordings, read_sidecar
 from aperiodic.market import DAY_US
@@ -34,7 +34,7 @@ _REMOVED_EVERY_S: Final = 60.0
 _FIRST_WAIT_S: Final = 10.0
 _LONGEST_WAIT_S: Final = 3_600.0
 _LONGEST_OUTAGE_S: Final = 300.0
-_OF_THE_STORE: Final = frozenset({"store_unavailable", "store_write_failed"})
+_OF_THE_STORE: Final = frozenset({*AWAY, "store_of_another", "store_write_failed"})
 _IN_A_ROW: Final = 2
 """After so many failures of the store, one after the other, the rest waits."""
 
