@@ -19,6 +19,9 @@ from aperiodic.engine.importing.files import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aperiodic.lake import Lake
+    from aperiodic.market import Exchange
+
 __all__ = ["app"]
 
 app = App(name="import", help="Read recorded or bought files into ticks.")
@@ -39,10 +42,13 @@ def recording(path: Path, /, *paths: Path, exchange: ExchangeName, again: bool =
         path: A file, or a folder whose recordings are imported with those of the folders in it.
         paths: More of them, in any order.
         exchange: Venue that the frames came from.
-        again: Read files once more that have been imported already.
+        again: Read files once more that have been imported already. Parts of open days that the store has lost are put
+            back from them first.
     """
     with open_lake(Begin.ANYWHERE) as lake, bytes_read() as progress:
         batch = _Batch((path, *paths), _RECORDINGS)
+        if again:
+            _put_back(lake, exchange, batch.files)
         import_recordings(
             lake,
             exchange,
@@ -70,6 +76,16 @@ def tardis(path: Path, /, *paths: Path, again: bool = False) -> None:
         batch = _Batch((path, *paths), _TABLES)
         import_tardis(lake, batch.files, progress=progress, finished=batch.finished, refused=batch.refused, again=again)
     batch.conclude()
+
+
+def _put_back(lake: Lake, exchange: Exchange, files: Sequence[Path]) -> None:
+    # Loads what follows recordings, which an import needs for nothing else.
+    from aperiodic.engine.normalising.putting_back import lost_parts, put_back, recordings_as_given  # noqa: PLC0415
+
+    if lost := lost_parts(lake, exchange):
+        with recordings_as_given(exchange, files) as given:
+            done = put_back(lake, lost, [given, lake.home])
+        print_line(f"Parts of open days: {len(lost):,} were lost, {len(done):,} are put back.")
 
 
 class _Batch:

@@ -15,7 +15,7 @@ from aperiodic.cli.installation import Begin, open_lake, prepare, read_settings
 from aperiodic.lake import LakeError, Settings
 from aperiodic.lake.backup import back_up
 from aperiodic.lake.backup import restore as restore_from
-from aperiodic.lake.layout import is_computed
+from aperiodic.lake.layout import can_be_repaired
 from aperiodic.lake.own_store import look_for_objects, own_store_of
 from aperiodic.lake.own_store import take_store as take
 from aperiodic.lake.pruning import count_prunable, prune_history
@@ -81,7 +81,8 @@ def verify(
 
     Args:
         deep: Read every object and compare its SHA-256; without it only sizes are compared.
-        repair: Do that, and compute metrics anew that are missing or damaged; what was imported is named.
+        repair: Do that, compute metrics anew that are missing or damaged, and read parts of open days again from the
+            recordings on this disk and in the store; what else was imported is named.
         workers: Processes to compute in.
     """
     with open_lake() as lake, steps() as progress:
@@ -93,10 +94,11 @@ def verify(
             repaired = run_repair(lake, report, workers=workers, progress=progress)
         else:
             repaired = None
-    restored = set(repaired.restored) if repaired else set()
+    restored = dict.fromkeys(repaired.restored, "computed anew") if repaired else {}
+    restored |= dict.fromkeys(repaired.put_back, "read again from recordings") if repaired else {}
     for problem, paths in (("missing", report.missing), ("damaged", report.damaged), ("unknown", report.unknown)):
         for path in paths:
-            mended = " (computed anew)" if path in restored else ""
+            mended = f" ({restored[path]})" if path in restored else ""
             out.print(f"{problem}: {escape(path)}{mended}", highlight=False, soft_wrap=True)
     out.print(
         f"{report.checked:,} objects: {len(report.missing):,} missing, {len(report.damaged):,} damaged; "
@@ -113,11 +115,12 @@ def verify(
     if not (deep or repair):
         out.print("Only sizes were compared; --deep compares contents.", highlight=False)
     if repaired is not None:
-        out.print(f"Computed anew: {len(restored):,}; still wrong: {len(repaired.lost):,}.", highlight=False)
+        made = f"Computed anew: {len(repaired.restored):,}; read again from recordings: {len(repaired.put_back):,}"
+        out.print(f"{made}; still wrong: {len(repaired.lost):,}.", highlight=False)
     if not report.sound and (repaired is None or repaired.lost):
         advice = (
             "Run: aperiodic ledger verify --repair"
-            if repaired is None and any(map(is_computed, (*report.missing, *report.damaged)))
+            if repaired is None and any(map(can_be_repaired, (*report.missing, *report.damaged)))
             else "Restore these objects from a copy of the store, or import their source again with --again."
         )
         errors.print(f"[bold]hint:[/] {advice}", soft_wrap=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aperiodic.engine.build import build
+from aperiodic.engine.normalising.putting_back import put_back_from_everywhere
 from aperiodic.engine.open_days import OpenDayBuilder
 from aperiodic.lake import LakeError, ObjectKind
 from aperiodic.lake.errors import UNUSABLE
@@ -27,10 +28,12 @@ class RepairReport:
 
     Attributes:
         restored: Paths of those that were computed anew.
-        lost: Paths of those that were not: what was imported, superseded revisions, and what is made of lost ticks.
+        put_back: Paths of parts of open days that were read again from recordings.
+        lost: Paths of the others: what was imported, superseded revisions, and what is made of lost ticks.
     """
 
     restored: list[str]
+    put_back: list[str]
     lost: list[str]
 
 
@@ -44,6 +47,8 @@ def repair(
 ) -> RepairReport:
     """Compute bars anew that are missing or damaged; the same ticks and definitions give the same bytes.
 
+    Parts of open days are read again from recordings before, of this disk and of the store.
+
     Args:
         lake: The installation.
         report: What `verify_store` found, of this installation.
@@ -55,7 +60,10 @@ def repair(
         LakeError: `busy`, or the store or the ledger failed.
     """
     faulty = sorted({*report.missing, *report.damaged})
-    current = [record for path in faulty if (record := lake.find_path(path)) and record.key.kind in COMPUTED]
+    known = [record for path in faulty if (record := lake.find_path(path))]
+    parts = [record for record in known if record.key.kind is ObjectKind.TICK_PARTS]
+    put_back = put_back_from_everywhere(lake, parts) if parts else set()
+    current = [record for record in known if record.key.kind in COMPUTED]
     of_open_days = [record.key for record in current if record.key.kind is ObjectKind.OPEN_BARS]
     computed = [record.path for record in current]
     if of_open_days:
@@ -66,8 +74,8 @@ def repair(
         except LakeError as error:
             if error.code not in UNUSABLE:
                 raise
-    lost = [path for path in faulty if path not in computed or not _is_sound(lake, path)]
-    return RepairReport(restored=[path for path in computed if path not in lost], lost=lost)
+    lost = [path for path in faulty if path not in put_back and (path not in computed or not _is_sound(lake, path))]
+    return RepairReport(restored=[path for path in computed if path not in lost], put_back=sorted(put_back), lost=lost)
 
 
 def _publish_anew(lake: Lake, keys: Sequence[ObjectKey], now: Callable[[], int]) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "WITH_CLOCK",
     "ObjectKey",
     "ObjectKind",
+    "can_be_repaired",
     "is_computed",
     "is_content_of",
     "is_of_day",
@@ -168,6 +169,11 @@ def is_of_day(path: str, day: date) -> bool:
 def is_computed(path: str) -> bool:
     """Tell whether what lies at `path` can be made anew from what was imported."""
     return path.partition("/")[0] in COMPUTED
+
+
+def can_be_repaired(path: str) -> bool:
+    """Tell whether `ledger verify --repair` makes what lies at `path`, anew or from recordings that are there."""
+    return is_computed(path) or path.startswith(f"{ObjectKind.TICK_PARTS}/")
 
 
 def is_of_recording(path: str) -> bool:

@@ -36,6 +36,7 @@ __all__ = [
     "objects_after",
     "objects_between",
     "part_counts",
+    "parts_joined",
     "periods_written_since",
     "read_periods",
     "record_of",
@@ -345,6 +346,22 @@ def was_appended(connection: Connection, key: ObjectKey, sha256: str) -> bool:
     series = (key.dataset, key.exchange, key.symbol)
     rows = connection.execute(_WITH_DIGEST, {"sha256": sha256})
     return any((*own,) == series and period.startswith(f"{day}-") for *own, period in rows)
+
+
+def parts_joined(connection: Connection, part: ObjectRecord, joined: str) -> list[ObjectRecord]:
+    """Return the parts of a day that gave way to one that they were joined into, in the order in which they were appended.
+
+    Args:
+        connection: Open connection to the ledger.
+        part: The part that they were joined into.
+        joined: The reason of such parts.
+    """
+    day = part.key.period[: -len("-000000")]
+    of_day = {**_named(part.key), "first": f"{day}-", "last": part.key.period}
+    rows = connection.execute(select(objects).where(_OF_DAY).order_by(objects.c.period), of_day)
+    earlier = [record for row in rows if (record := record_of(row)).key.period != part.key.period]
+    since = max((each.created_at for each in earlier if each.reason == joined), default=0)
+    return [each for each in earlier if each.retired_at is not None and since < each.retired_at <= part.created_at]
 
 
 def latest_revision(connection: Connection, key: ObjectKey) -> int:

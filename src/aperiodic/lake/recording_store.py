@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aperiodic.lake.errors import LakeError, reason_of
 from aperiodic.lake.layout import RECORDINGS
-from aperiodic.lake.recordings import claim, decode_sidecar, place, read_sidecar, recording_at
+from aperiodic.lake.recordings import SIDECAR, claim, decode_sidecar, place, read_sidecar, recording_at
 from aperiodic.lake.store_errors import differs
 from aperiodic.market import Exchange
 
@@ -34,7 +34,6 @@ _CHUNK: Final = 1 << 20
 _ASKED_AT_ONCE: Final = 16
 _DAYS_ASKED: Final = 62
 """Up to so many days are listed one by one, else everything."""
-_SIDECAR: Final = ".json"
 
 
 class Held(NamedTuple):
@@ -73,7 +72,7 @@ async def put(store: Store, recording: Recording) -> bool:
             path=recording.key,
         )
     await store.added.add(recording.key, recording.path, sha256=digest)
-    await store.added.add(recording.key + _SIDECAR, recording.sidecar_path, sha256=digest_of_sidecar)
+    await store.added.add(recording.key + SIDECAR, recording.sidecar_path, sha256=digest_of_sidecar)
     return True
 
 
@@ -84,7 +83,7 @@ async def stored_since(store: Store, recording: Recording, sidecar: Sidecar) -> 
         LakeError: `object_differs` when the store holds another recording of that name, or `store_unavailable`.
     """
     key = recording.key
-    data = await store.added.read(key + _SIDECAR)
+    data = await store.added.read(key + SIDECAR)
     if data is None:
         return None
     told = decode_sidecar(data)
@@ -92,7 +91,7 @@ async def stored_since(store: Store, recording: Recording, sidecar: Sidecar) -> 
     same = told is not None and (told.sha256, told.size) == (sidecar.sha256, sidecar.size)
     if not same or (found is not None and found.size != sidecar.size):
         raise differs(key, "recording")
-    since = await store.added.find(key + _SIDECAR)
+    since = await store.added.find(key + SIDECAR)
     return since.modified if found is not None and since is not None else None
 
 
@@ -118,12 +117,12 @@ def list_stored(
     whole = [
         recording
         for key in sizes
-        if key + _SIDECAR in sizes
+        if key + SIDECAR in sizes
         and (recording := recording_at(home, key)) is not None
         and (end_ns is None or recording.start_ns < end_ns)
     ]
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
-        told = threads.map(lambda each: decode_sidecar(store.read(each.key + _SIDECAR)), whole)
+        told = threads.map(lambda each: decode_sidecar(store.read(each.key + SIDECAR)), whole)
         held = [
             Held(recording, sidecar)
             for recording, sidecar in zip(whole, told, strict=True)
@@ -162,7 +161,7 @@ async def fetch(
             code="recording_differs",
             hint="Nothing was changed. Move it away, and fetch again.",
         )
-    told = await store.added.read(recording.key + _SIDECAR)
+    told = await store.added.read(recording.key + SIDECAR)
     if told is None:
         raise _missing(recording)
     recording.path.parent.mkdir(parents=True, exist_ok=True)

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from pathlib import Path, PurePath
 
 __all__ = [
+    "SIDECAR",
     "Recording",
     "Sidecar",
     "begin",
     "claim",
     "decode_sidecar",
     "host_name",
+    "is_recording_name",
     "is_sidecar",
     "list_recordings",
     "list_sidecars",
@@ -52,7 +54,9 @@ __all__ = [
 _FOLDERS: Final = 4
 _OPEN: Final = ".zst.open"
 _SEALED: Final = ".zst"
-_SIDECAR: Final = ".json"
+SIDECAR: Final = ".json"
+"""What the name of a sidecar has after that of its recording."""
+
 _FETCHED: Final = ".fetched"
 _NAME: Final = re.compile(r"(.+)-([a-z0-9_]+)-(\d{1,20})\.zst(\.open)?")
 _CHUNK: Final = 1 << 20
@@ -128,7 +132,7 @@ class Recording:
     @property
     def sidecar_path(self) -> Path:
         """Where its sidecar lies."""
-        return self.sealed_path.with_name(self.sealed_path.name + _SIDECAR)
+        return self.sealed_path.with_name(self.sealed_path.name + SIDECAR)
 
 
 @cache
@@ -174,6 +178,11 @@ def recording_at(home: Path, key: str) -> Recording | None:
     return found if found.key == key else None
 
 
+def is_recording_name(name: str) -> bool:
+    """Whether a file of this name is taken for a recording."""
+    return _NAME.fullmatch(name) is not None
+
+
 def begin(recording: Recording) -> BinaryIO:
     """Make the file of a new recording and hold its lock; the lock ends with the process, or when the file is closed.
 
@@ -215,8 +224,8 @@ def list_recordings(
 def list_sidecars(home: Path) -> list[Recording]:
     """Return the recordings of which nothing but the sidecar is on this disk."""
     found = []
-    for path in (home / RECORDINGS).glob(f"*/*/*/*{_SEALED}{_SIDECAR}"):
-        recording = recording_at(home, path.relative_to(home).as_posix().removesuffix(_SIDECAR))
+    for path in (home / RECORDINGS).glob(f"*/*/*/*{_SEALED}{SIDECAR}"):
+        recording = recording_at(home, path.relative_to(home).as_posix().removesuffix(SIDECAR))
         # Until the last moment a file has one of these names; what is looked for last is what it becomes.
         names = (_OPEN, f"{_SEALED}{_FETCHED}", _SEALED)
         if recording is None:
@@ -260,7 +269,7 @@ def order_of(name: str) -> int:
 
 def is_sidecar(path: PurePath) -> bool:
     """Whether a file is what describes a recording, by its name."""
-    name = path.name.removesuffix(_SIDECAR)
+    name = path.name.removesuffix(SIDECAR)
     return name != path.name and _NAME.fullmatch(name) is not None
 
 
@@ -275,7 +284,7 @@ def read_sidecar(recording: Recording) -> Sidecar | None:
 def decode_sidecar(data: bytes) -> Sidecar | None:
     """Return what a sidecar says; None where it cannot be read."""
     try:
-        return _SIDECARS.decode(data)
+        return SIDECARS.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -396,5 +405,5 @@ class _Opened(msgspec.Struct):
     streams: tuple[str, ...] = ()
 
 
-_SIDECARS: Final = msgspec.json.Decoder(Sidecar)
+SIDECARS: Final = msgspec.json.Decoder(Sidecar)
 _OPENED: Final = msgspec.json.Decoder(_Opened)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aperiodic.lake.errors import LakeError, reason_of
-from aperiodic.lake.layout import is_computed
+from aperiodic.lake.layout import can_be_repaired, is_computed
 
 __all__ = ["damaged", "differs", "missing", "unavailable", "write_failed"]
 
@@ -50,6 +50,11 @@ def differs(path: str, what: str) -> LakeError:
 def _way_back(path: str) -> str:
     if is_computed(path):
         return "Run: aperiodic ledger verify --repair"
+    if can_be_repaired(path):
+        return (
+            "Run: aperiodic ledger verify --repair (it reads the recordings on this disk and in the store again), or give "
+            "them: aperiodic import recording --exchange … PATHS --again"
+        )
     return "Put it back from a copy of the store, or import its source again: aperiodic import … --again"
 
 

@@ -88,6 +88,7 @@ def test_data_may_come_from_a_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setattr(Store, "sizes", lambda *_: iter(()))  # nobody is at that address
+    monkeypatch.setattr("aperiodic.lake.lake.take_up", lambda *_: None)
     store = "s3://bucket?endpoint=https://inside.example.com&public_endpoint=https://files.example.com&region=eu-west-1"
     with application(tmp_path / "home", store=store) as app:
         assert directives(app.client.get("/account"))["connect-src"] == "'self' https://files.example.com"

@@ -37,7 +37,7 @@ def require_held(lake: Lake, earlier: ImportRecord, name: str) -> None:
     with lake.engine.connect() as connection:
         held = [
             record
-            for kind in (ObjectKind.TICKS, ObjectKind.STATE_ROWS)
+            for kind in (ObjectKind.TICKS, ObjectKind.TICK_PARTS, ObjectKind.STATE_ROWS)
             for record in ticks_received(
                 connection, kind, earlier.exchange, list(earlier.ticks), earlier.first_received, earlier.last_received
             )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.imports import ImportRecord
     from aperiodic.venues.book import Book
 
-__all__ = ["import_recordings", "read_recording"]
+__all__ = ["first_received", "import_recordings", "read_recording"]
 
 _PROBED_LINES: Final = 1_000
 _BOOK_AWAITS: Final = "book_awaits"
@@ -81,7 +81,7 @@ def import_recordings(
     for place, path in enumerate(paths):
         with refusals.of(path):
             file = SourceFile.look_at(path)
-            files.append((_first_received(file, exchange), place, file))
+            files.append((first_received(file, exchange), place, file))
     responses = read_responses(venue_of(exchange), [file for _, _, file in files], refusals)
     reports: list[FileReport] = []
     # What has no time of its own is told of the time of the recordings that it was given with.
@@ -223,8 +223,12 @@ def _contract_size_needed(file: SourceFile, name: str) -> ImportSourceError:
     )
 
 
-def _first_received(file: SourceFile, exchange: Exchange) -> int:
-    """Return the first receive time in a file, 0 if it is empty or holds answers without one."""
+def first_received(file: SourceFile, exchange: Exchange) -> int:
+    """Return the first receive time in a file, 0 if it is empty or holds answers without one.
+
+    Raises:
+        ImportSourceError: `not_a_recording` and others of reading it.
+    """
     probed = 0
     for _, batch in Lines(file):
         for text in batch:

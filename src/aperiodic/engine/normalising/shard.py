@@ -19,7 +19,7 @@ from aperiodic.market import Source, Stream, Symbol
 from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from aperiodic.engine.handover import TicksSender
     from aperiodic.engine.importing.buffers import HeldTicks
@@ -188,6 +188,11 @@ class Shard:
         ticks = sum(held.height for held in ready.ticks.values())
         self.ticks += ticks
         return ticks
+
+    def drain(self) -> Iterator[Ready]:
+        """Give what was read since the last time to somebody who commits nothing."""
+        while self.prepare():
+            yield self._ready.popleft()[0]
 
     def _prepare(self) -> Ready:
         self.hand_over()
