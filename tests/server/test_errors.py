@@ -93,6 +93,12 @@ def test_a_repeated_parameter_is_refused_even_when_the_values_agree(api: httpx.C
     assert_error(api.get(DATA, params=f"{httpx.QueryParams(query())}&interval=5m"), 400, "repeated_parameter")
 
 
+@pytest.mark.parametrize("second", ["", "5m", "nonsense"])
+def test_a_repeated_parameter_is_one_error_whatever_its_values_are(api: httpx.Client, second: str) -> None:
+    answer = api.get(DATA, params=f"{httpx.QueryParams(query())}&interval={second}")
+    assert len(assert_error(answer, 400, "repeated_parameter")["details"]) == 1  # type: ignore[arg-type]
+
+
 def test_a_free_key_reads_no_data(api: httpx.Client, installation: Installation) -> None:
     answer = api.get(DATA, params=query(), headers={"X-API-KEY": installation.keys["free"]})
     assert_error(answer, 403, "metric_not_in_plan")

@@ -56,6 +56,8 @@ def read_query(request: Request[Any, Any, Any], connection: Connection, kind: Ca
     values: dict[str, Any] = {}
     problems: list[AperiodicDataError] = []
     for parameter in (*in_path, *in_query):
+        if len(texts.get(parameter.name, ())) > parameter.most:
+            continue  # one error about it is enough
         try:
             if parameter.required or parameter.name in texts:
                 values[parameter.name] = _parse(parameter, texts.get(parameter.name, [""]))
