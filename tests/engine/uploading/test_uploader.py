@@ -109,6 +109,7 @@ def test_sealed_recordings_are_put_into_the_store_and_open_ones_are_not_touched(
     metrics = (lake.home / "uploads" / f"{VENUE}.prom").read_text()
     assert f'aperiodic_recordings_uploaded_total{{exchange="{VENUE}"}} 3\n' in metrics
     assert f'aperiodic_recordings_waiting{{exchange="{VENUE}"}} 0\n' in metrics
+    assert "oldest_begun" not in metrics, "none waits"
 
 
 def test_a_new_start_counts_nothing_twice(lake: Lake) -> None:
@@ -172,6 +173,8 @@ def test_a_store_that_is_away_is_waited_for(tmp_path: Path, s3: S3Server) -> Non
         run(uploader)
         s3.recover()
         (told,) = read_told(lake.home)
+        begun = f'aperiodic_recordings_oldest_begun_seconds{{exchange="{VENUE}"}} {told.oldest}'
+        assert begun in (lake.home / "uploads" / f"{VENUE}.prom").read_text()
         assert (told.waiting, told.failing) == (4, 2)  # after two in a row the others are not tried
         assert said
         before = len(s3.requests)

@@ -69,6 +69,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 _GAUGES: Final = {
     "waiting": "recordings_waiting|Sealed recordings that are not in the store.",
     "waiting_bytes": "recordings_waiting_bytes|Bytes of them.",
+    "oldest": "recordings_oldest_begun_seconds|When the oldest of them was begun, seconds since 1970; not there where none waits.",
     "failing": "recordings_failing|Those that could not be put into the store at the last try.",
     "time": "recordings_told_seconds|When this was told, seconds since 1970.",
 }
@@ -109,7 +110,9 @@ def _metrics(told: Told) -> str:
     lines = []
     for kind, names in (("gauge", _GAUGES), ("counter", _COUNTERS)):
         for field, line in names.items():
+            if (value := getattr(told, field)) is None:
+                continue
             name, _, words = line.partition("|")
             lines += [f"# HELP aperiodic_{name} {words}", f"# TYPE aperiodic_{name} {kind}"]
-            lines.append(f'aperiodic_{name}{{exchange="{told.exchange}"}} {getattr(told, field)}')
+            lines.append(f'aperiodic_{name}{{exchange="{told.exchange}"}} {value}')
     return "\n".join(lines) + "\n"
