@@ -10,6 +10,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import obstore
 import pytest
 from tests.cli.conftest import Shell
 from tests.engine.importing.frames import trade
@@ -19,6 +20,7 @@ from tests.lakes import VENUE, hashes
 from aperiodic.cli.collecting_checks import uploads
 from aperiodic.engine.uploading import Uploader, read_told
 from aperiodic.lake import Lake, ObjectKind, Settings
+from aperiodic.lake.buckets import open_bucket
 from aperiodic.lake.recordings import list_recordings
 
 if TYPE_CHECKING:
@@ -177,6 +179,48 @@ def test_a_range_that_ends_before_it_starts_is_refused(shell: Shell) -> None:
     done = shell.run("recordings", "list", "--start", "2023-04-05", "--end", "2023-04-04")
     assert done.returncode == 1
     assert "inverted_range" in done.stderr or "does not come after" in done.stderr
+
+
+def test_what_was_cut_is_listed_with_what_is_there_of_it(tmp_path: Path, bucket: str) -> None:
+    shell = Shell(tmp_path / "home", {"APERIODIC_STORE": bucket, **STORE})
+    shell.home.mkdir()
+    paths = record(shell.home, 3)
+    shell.run("normalise")
+    whole = listed(shell)
+    assert all(row["size"] == row["size_on_disk"] == row["size_in_store"] for row in whole)
+    paths[0].unlink()
+    paths[2].write_bytes(paths[2].read_bytes()[:9])
+    obstore.put(open_bucket(bucket).writes, paths[0].relative_to(shell.home).as_posix(), b"cut")
+    rows = listed(shell)
+    assert [row["size"] for row in rows] == [row["size"] for row in whole]
+    assert [(row["where"], row["size_on_disk"], row["size_in_store"]) for row in rows] == [
+        ("store", None, 3),
+        ("both", whole[1]["size"], whole[1]["size"]),
+        ("both", 9, whole[2]["size"]),
+    ]
+    table = shell.run("recordings", "list").stdout
+    assert "(store 3!)" in table
+    assert "(disk 9!)" in table
+    done = shell.run("recordings", "fetch", "--exchange", VENUE)
+    assert (done.returncode, "in the store is damaged" in done.stderr) == (1, True)
+    assert not paths[0].exists()
+
+
+def test_files_that_are_no_recordings_by_their_names_are_counted_and_named(tmp_path: Path) -> None:
+    shell = Shell(tmp_path / "home", {})
+    shell.home.mkdir()
+    paths = record(shell.home, 3)
+    assert "no name of a recording" not in shell.run("normalise").stderr
+    renamed = paths[1].rename(paths[1].with_name("yesterday.zst"))
+    paths[2].rename(paths[2].parent.parent / paths[2].name)
+    for name in (".hidden", paths[0].name + ".fetched", paths[0].name + ".open.part"):
+        (paths[0].parent / name).touch()
+    for words in (("normalise",), ("status",), ("doctor", "--no-hosts")):
+        done = shell.run(*words)
+        said = (done.stderr + done.stdout).replace("\n", "")
+        assert " and 1 more in the folder of recordings: no name of a recording" in said, words
+    told = json.loads(shell.run("status", "--json").stdout)["strange_recordings"]
+    assert sorted(told) == sorted([str(renamed), str(paths[2].parent.parent / paths[2].name)])
 
 
 def test_one_that_is_refused_does_not_keep_the_others_from_being_fetched(tmp_path: Path, bucket: str) -> None:

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 
 from aperiodic.capture.clock import FAR_US
 from aperiodic.capture.settings import addresses
-from aperiodic.cli.findings import Finding
+from aperiodic.cli.findings import Finding, strange_words
 from aperiodic.engine.uploading import Told, read_told
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.ledger import is_unused, open_ledger
-from aperiodic.lake.recordings import claim, host_name, list_recordings
+from aperiodic.lake.recordings import claim, host_name, list_recordings, list_strange
 from aperiodic.market import Exchange
 from aperiodic.venues import all_venues
 
@@ -76,6 +76,9 @@ def captures(settings: Settings) -> Iterator[Finding]:
 def recordings(settings: Settings) -> Iterator[Finding]:
     """Look whether recordings are sealed, and whether they become ticks."""
     yield from _foreign(settings)
+    if strange := list_strange(settings.home):
+        hint = "Give a recording its name back (host-shard-nanoseconds.zst, as in its sidecar's name), or move it elsewhere."
+        yield Finding("names of recordings", "warning", strange_words(strange), hint)
     found = list_recordings(settings.home)
     if not found:
         return

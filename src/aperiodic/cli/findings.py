@@ -1,11 +1,17 @@
-"""What `aperiodic doctor` finds."""
+"""What `aperiodic doctor` finds, and words that other commands say as well."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["Finding"]
+from aperiodic.engine.importing.files import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["Finding", "strange_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +29,11 @@ class Finding:
     state: Literal["ok", "warning", "problem"]
     detail: str
     hint: str = ""
+
+
+def strange_words(strange: Sequence[Path]) -> str:
+    """Say which files among the recordings are taken for none."""
+    more = f" and {len(strange) - 1:,} more" if len(strange) > 1 else ""
+    return (
+        f"{printable(str(strange[0]))}{more} in the folder of recordings: no name of a recording, so it is passed over"
+    )

@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 
 from aperiodic.cli.console import errors, print_line
 from aperiodic.cli.errors import FAILED, say_error
+from aperiodic.cli.findings import strange_words
 from aperiodic.cli.installation import Begin, open_lake, read_settings
 from aperiodic.cli.memory import GarbageCollection
 from aperiodic.cli.parameters import ExchangeList
@@ -21,6 +22,7 @@ from aperiodic.engine.handover import TicksSender
 from aperiodic.engine.normalising import Normaliser, Progress
 from aperiodic.engine.uploading import Uploader, uploading
 from aperiodic.lake import Settings
+from aperiodic.lake.recordings import list_strange
 from aperiodic.market import Source
 
 __all__ = ["normalise"]
@@ -51,6 +53,8 @@ def normalise(
     """
     settings = read_settings(Settings)
     with open_lake(Begin.IN_A_FOLDER) as lake:
+        if strange := list_strange(lake.home):
+            _say(strange_words(strange))
         uploader = None
         if settings.recordings_in_store:
             days = settings.recordings_on_disk_days

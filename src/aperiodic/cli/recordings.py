@@ -25,7 +25,7 @@ from aperiodic.lake import LakeError, Settings
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.imports import is_imported
 from aperiodic.lake.ledger import is_unused, open_ledger
-from aperiodic.lake.recording_store import Held, fetch, list_stored
+from aperiodic.lake.recording_store import Held, fetch, list_stored_sizes
 from aperiodic.lake.recordings import list_recordings, order_of, read_sidecar
 from aperiodic.market import InvalidInputError, Source
 
@@ -57,7 +57,9 @@ class _Row:
         name: Name of its file.
         start: When it was begun.
         end: When the last of it was received; None while it is open, or nothing tells.
-        size: Bytes.
+        size: Bytes, as it was sealed.
+        size_on_disk: Bytes that this disk has of it; None where it has none. They differ where it was cut.
+        size_in_store: Bytes that the store has of it; None likewise.
         frames: Frames of the venue; None likewise.
         where: `disk`, `store` or `both`; `open` for what is being recorded.
         ticks: Whether its ticks are made: `yes`, `part`, `no`; None without a ledger.
@@ -68,6 +70,8 @@ class _Row:
     start: str
     end: str | None
     size: int
+    size_on_disk: int | None
+    size_in_store: int | None
     frames: int | None
     where: str
     ticks: str | None
@@ -93,10 +97,9 @@ def list_all(
     settings = read_settings(Settings)
     if not store_is_there(settings):
         require_installation(settings)
-    stored = {
-        held.recording.key: held
-        for held in list_stored(open_store(settings), settings.home, exchange, start_ns=first, end_ns=last)
-    }
+    found = list_stored_sizes(open_store(settings), settings.home, exchange, start_ns=first, end_ns=last)
+    stored = {held.recording.key: held for held, _ in found}
+    sizes = {held.recording.key: size for held, size in found}
     local = {recording.key: recording for recording in list_recordings(settings.home, exchange)}
     with _ledger(settings) as connection:
         checkpoints = {} if connection is None else read_checkpoints(connection)
@@ -107,7 +110,7 @@ def list_all(
             if (last is not None and recording.start_ns >= last) or (sidecar is not None and ended < first):
                 continue
             ticks = None if connection is None else _ticks(connection, checkpoints, recording, sidecar)
-            rows.append(_row(recording, sidecar, ticks, is_here=key in local, is_stored=key in stored))
+            rows.append(_row(recording, sidecar, ticks, is_here=key in local, in_store=sizes.get(key)))
     if as_json:
         out.print_json(json.dumps([asdict(row) for row in rows]))
     elif not rows:
@@ -118,7 +121,7 @@ def list_all(
             frames = "" if row.frames is None else f"{row.frames:,}"
             times = row.start[:19], (row.end or "")[:19]
             table.add_row(
-                row.exchange, escape(row.name), *times, f"{row.size:,}", frames, row.where, row.ticks or "not known"
+                row.exchange, escape(row.name), *times, _sizes(row), frames, row.where, row.ticks or "not known"
             )
         out.print(table)
 
@@ -144,7 +147,8 @@ def fetch_all(
     first, last = _range(start, end)
     settings = read_settings(CaptureSettings)
     store = open_store(settings)
-    wanted = list_stored(store, settings.home, exchange, start_ns=first, end_ns=last)
+    # What was cut is among them, and told when it is fetched.
+    wanted = [held for held, _ in list_stored_sizes(store, settings.home, exchange, start_ns=first, end_ns=last)]
     if not wanted:
         print_line("The store has none of these recordings.")
         return
@@ -219,19 +223,30 @@ def _known(key: str, stored: dict[str, Held], local: dict[str, Recording]) -> tu
     return local[key], sidecar or (stored[key].sidecar if key in stored else None)
 
 
-def _row(recording: Recording, sidecar: Sidecar | None, ticks: str | None, *, is_here: bool, is_stored: bool) -> _Row:
-    where = "both" if is_here and is_stored else "disk" if is_here else "store"
-    size = sidecar.size if sidecar is not None else recording.path.stat().st_size if recording.path.exists() else 0
+def _row(
+    recording: Recording, sidecar: Sidecar | None, ticks: str | None, *, is_here: bool, in_store: int | None
+) -> _Row:
+    where = "both" if is_here and in_store is not None else "disk" if is_here else "store"
+    on_disk = recording.path.stat().st_size if is_here and recording.path.exists() else None
     return _Row(
         exchange=recording.exchange,
         name=recording.sealed_path.name,
         start=_time(recording.start_ns),
         end=None if sidecar is None else _time(max(sidecar.last_ns, recording.start_ns)),
-        size=size,
+        size=sidecar.size if sidecar is not None else on_disk or 0,
+        size_on_disk=on_disk,
+        size_in_store=in_store,
         frames=None if sidecar is None else sidecar.frames,
         where="open" if recording.is_open else where,
         ticks=ticks,
     )
+
+
+def _sizes(row: _Row) -> str:
+    """Return the bytes of a recording, and what of them is where it was cut or is longer."""
+    others = (("disk", row.size_on_disk), ("store", row.size_in_store))
+    differ = [f"{place} {size:,}" for place, size in others if size is not None and size != row.size]
+    return f"{row.size:,}" + (f" ({', '.join(differ)}!)" if differ else "")
 
 
 def _ticks(

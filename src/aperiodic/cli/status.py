@@ -14,14 +14,17 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from aperiodic.cli.console import out, print_line
+from aperiodic.cli.findings import strange_words
 from aperiodic.cli.installation import open_lake
 from aperiodic.cli.lags import lag_words, read_lags
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
 from aperiodic.completeness.open_ticks import OpenTicks, read_open_ticks
+from aperiodic.engine.importing.files import printable
 from aperiodic.engine.uploading import Told, read_told
 from aperiodic.lake import ObjectKind
 from aperiodic.lake.imports import read_imports
+from aperiodic.lake.recordings import list_strange
 from aperiodic.market import Exchange
 from aperiodic.market.time import time_at
 
@@ -56,6 +59,7 @@ def status(
             imports = read_imports(connection, exchange)
             open_days = _open_days(lake, connection, exchange)
         lags = read_lags(lake)
+        strange = [path for path in list_strange(lake.home) if exchange is None or exchange in path.parts]
         uploads = [told for told in read_told(lake.home) if exchange is None or told.exchange == exchange]
     rows = _rows(ticks, bars, gaps)
     rejected = sum((Counter(record.rejected) for record in imports), Counter[str]())
@@ -67,6 +71,7 @@ def status(
                     "open_days": _told(open_days),
                     "lags": lags,
                     "uploads": msgspec.to_builtins(uploads),
+                    "strange_recordings": [printable(str(path)) for path in strange],
                 }
             )
         )
@@ -87,6 +92,8 @@ def status(
         print_line(f"rejected: {code} {count:,} (aperiodic quarantine list)")
     for words in (*lag_words(lags), *map(_uploaded, uploads)):
         print_line(words)
+    if strange:
+        print_line(strange_words(strange))
 
 
 def _open_days(lake: Lake, connection: Connection, exchange: Exchange | None) -> list[tuple[str, OpenTicks]]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.recordings import Recording, Sidecar
     from aperiodic.lake.store import Store
 
-__all__ = ["Held", "fetch", "list_stored", "put", "stored_since"]
+__all__ = ["Held", "fetch", "list_stored", "list_stored_sizes", "put", "stored_since"]
 
 _CHUNK: Final = 1 << 20
 _ASKED_AT_ONCE: Final = 16
@@ -110,6 +110,14 @@ def list_stored(
     Raises:
         LakeError: `store_unavailable`.
     """
+    found = list_stored_sizes(store, home, exchange, start_ns=start_ns, end_ns=end_ns)
+    return [held for held, size in found if held.sidecar.size == size]
+
+
+def list_stored_sizes(
+    store: Store, home: Path, exchange: Exchange | None = None, *, start_ns: int = 0, end_ns: int | None = None
+) -> list[tuple[Held, int]]:
+    """Return what `list_stored` does and what was cut since, each with the bytes that the store has of it."""
     sizes: dict[str, int] = {}
     for prefix in _prefixes(exchange, start_ns, end_ns):
         for batch in store.sizes(prefix):
@@ -124,13 +132,11 @@ def list_stored(
     with ThreadPoolExecutor(_ASKED_AT_ONCE) as threads:
         told = threads.map(lambda each: decode_sidecar(store.read(each.key + SIDECAR)), whole)
         held = [
-            Held(recording, sidecar)
+            (Held(recording, sidecar), sizes[recording.key])
             for recording, sidecar in zip(whole, told, strict=True)
-            if sidecar is not None
-            and sidecar.size == sizes[recording.key]
-            and max(sidecar.last_ns, recording.start_ns) >= start_ns
+            if sidecar is not None and max(sidecar.last_ns, recording.start_ns) >= start_ns
         ]
-    return sorted(held, key=lambda each: each.recording)
+    return sorted(held, key=lambda each: each[0].recording)
 
 
 async def fetch(

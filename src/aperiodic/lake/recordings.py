@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
@@ -27,7 +28,7 @@ from aperiodic.market import Exchange
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import date
-    from pathlib import Path, PurePath
+    from pathlib import PurePath
 
 __all__ = [
     "SIDECAR",
@@ -41,6 +42,7 @@ __all__ = [
     "is_sidecar",
     "list_recordings",
     "list_sidecars",
+    "list_strange",
     "new_recording",
     "order_of",
     "place",
@@ -59,6 +61,12 @@ SIDECAR: Final = ".json"
 
 _FETCHED: Final = ".fetched"
 _NAME: Final = re.compile(r"(.+)-([a-z0-9_]+)-(\d{1,20})\.zst(\.open)?")
+_OF_OURS: Final = re.compile(r"(\.json|\.fetched|\.part)$")
+"""What the names of files that belong to a recording have after that of the recording."""
+
+_FOLDERS_OF_TIME: Final = 2
+"""Day and hour."""
+
 _CHUNK: Final = 1 << 20
 _MAX_HOST: Final = 60
 _MARK: Final = 8
@@ -234,6 +242,25 @@ def list_sidecars(home: Path) -> list[Recording]:
         if not any(path.with_name(bare + ending).exists() for ending in names):
             found.append(recording)
     return found
+
+
+def list_strange(home: Path) -> list[Path]:
+    """Return files in the folders of recordings that are taken for none, as their names or places are not those of recordings.
+
+    Recordings that were renamed are among them. Folders of unknown venues are passed over, and so are hidden files.
+    """
+    found = []
+    for exchange in Exchange:
+        top = home / RECORDINGS / exchange
+        for place, folders, names in os.walk(top):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            is_in_place = len(Path(place).relative_to(top).parts) == _FOLDERS_OF_TIME
+            found += [
+                Path(place, name)
+                for name in names
+                if not name.startswith(".") and not (is_in_place and _NAME.fullmatch(_OF_OURS.sub("", name)))
+            ]
+    return sorted(found)
 
 
 def recording_before(path: Path, others: Iterable[Path] = ()) -> Path | None:
