@@ -111,6 +111,7 @@ def test_status_as_json_has_all_that_the_table_has(command: Command, tmp_path: P
         "open_days": [],
         "lags": {"arrival_to_tick": None, "minute_end_to_bar": None, "socket_to_file": {}},
         "uploads": [],
+        "unreadable_open_days": [],
         "strange_recordings": [],
     }
 

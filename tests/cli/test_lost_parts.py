@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -10,7 +11,9 @@ import pytest
 from tests.engine.normalising.test_putting_back import OPEN_S, lose, parts_of, record
 from tests.lakes import VENUE, hashes
 
+from aperiodic.engine.days_told import tell
 from aperiodic.engine.normalising import Normaliser
+from aperiodic.engine.open_days import OpenDayBuilder
 from aperiodic.lake import Lake, ObjectKind, Settings
 from aperiodic.lake.recordings import list_recordings
 from aperiodic.market import Source
@@ -67,3 +70,22 @@ def test_the_other_command_of_the_hint_does_too(command: Command) -> None:
     assert {path: digest for path, digest in after.items() if path.startswith("tick_parts")} == {
         path: digest for path, digest in before.items() if path.startswith("tick_parts")
     }
+
+
+def test_what_programs_cannot_read_is_told_by_status_and_doctor(command: Command) -> None:
+    prepare(command, Source.RECORDING)
+    with closing(Lake.open(Settings(home=command.home))) as lake:
+        now = max(part.last_local or 0 for part in parts_of(lake))
+        builder = OpenDayBuilder(lake, lambda: now)
+        builder.round()
+        builder.close()
+        assert builder.unreadable
+        tell(lake.home, "build", (), builder.unreadable)
+    status, doctor = command.run("status"), command.run("doctor", "--no-hosts")
+    for said in (status.out, doctor.out):
+        words = " ".join(said.split())
+        assert "perpetual-BTC-USDT:USDT of binance-futures" in words
+        assert "aperiodic ledger verify --repair" in words
+    assert doctor.code == 1
+    (told,) = json.loads(command.run("status", "--json").out)["unreadable_open_days"]
+    assert told["code"] == "object_missing"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from litestar.testing import TestClient
+from tests.lakes import BTC, VENUE
 
+from aperiodic.engine.days_told import tell
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.store import Store
 from aperiodic.server import create_app
@@ -81,6 +83,24 @@ def test_a_store_whose_mount_drops_is_down_until_it_is_back(
     folder.rmdir()
     (tmp_path / "mounted").rename(folder)
     assert client.get("/readyz").status_code == 200
+
+
+def test_instruments_without_bars_are_told_and_do_not_make_it_unready(
+    local: tuple[Lake, TestClient[Litestar], AccessLog],
+) -> None:
+    lake, client, _ = local
+    error = LakeError("The object ticks/secret is gone.", code="object_missing", hint="Run: aperiodic …")
+    tell(lake.home, "live", (), {(VENUE, BTC): error})
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    (trouble,) = answer.json()["troubles"]
+    assert trouble == "live: 1 instruments have no bars of open days, for their ticks cannot be read."
+    page = client.get("/status").text
+    assert f"{VENUE}: {BTC}" in page
+    assert "ticks/secret" not in page
+    tell(lake.home, "live", (), {})
+    assert client.get("/readyz").json() == {"status": "ok"}
+    assert str(BTC) not in client.get("/status?after=").text, "an answer is kept for some seconds"
 
 
 def test_a_store_that_hangs_is_down_in_bounded_time_and_holds_up_nobody(

@@ -8,9 +8,11 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
+from tests.lakes import BTC, VENUE
 from tests.server.conftest import DATA, publish, query
 
 from aperiodic.accounts.keys import create_key
+from aperiodic.engine.days_told import tell
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.delays import Delays
 from aperiodic.lake.ledger import begin_write
@@ -59,6 +61,17 @@ def counters(text: str) -> dict[tuple[str, ...], float]:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+async def test_instruments_without_bars_are_counted_by_who_tells_of_them(lake: Lake, tmp_path: Path) -> None:
+    async with client(lake, tmp_path) as api:
+        assert "aperiodic_instruments_without_bars" not in (await api.get("/metrics")).text
+        lost = {(VENUE, BTC): LakeError("The object x is gone.", code="object_missing")}
+        tell(tmp_path, "live", (), lost)
+        tell(tmp_path, "build", (), {})
+        found = counters((await api.get("/metrics")).text)
+    assert found["aperiodic_instruments_without_bars", "live"] == 1
+    assert found["aperiodic_instruments_without_bars", "build"] == 0
 
 
 async def test_requests_are_counted_by_route_and_never_by_what_they_name(lake: Lake, tmp_path: Path, key: str) -> None:

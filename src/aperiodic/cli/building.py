@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Annotated, Final
 
 from cyclopts import Parameter
@@ -77,12 +78,15 @@ def _follow(exchange: Exchange | None) -> None:
     # With the kernels, which a build that finds nothing to do does without.
     from aperiodic.cli.compiling import compile_once  # noqa: PLC0415
     from aperiodic.cli.stopping import stop_signal  # noqa: PLC0415
+    from aperiodic.engine.days_told import TOLD_EVERY_S, tell  # noqa: PLC0415
     from aperiodic.engine.open_days import OpenDayBuilder  # noqa: PLC0415
 
     with open_lake(Begin.IN_A_FOLDER) as lake, stop_signal() as over:
         errors.print("Publishing bars as days grow (Ctrl-C stops)", highlight=False)
         compile_once(lake.home, over)
-        builder = OpenDayBuilder(lake, workers=1, exchanges=() if exchange is None else (exchange,))
+        exchanges = () if exchange is None else (exchange,)
+        builder = OpenDayBuilder(lake, workers=1, exchanges=exchanges)
+        told_at = -TOLD_EVERY_S
         told: tuple[str | None, str | None] = (None, None)
         try:
             while not over.is_set():
@@ -90,6 +94,9 @@ def _follow(exchange: Exchange | None) -> None:
                 if done.files or done.days or told != (done.waits, done.trouble):
                     told = (done.waits, done.trouble)
                     print_line(_words(done) or "all can be read and written again")
+                if time.monotonic() - told_at >= TOLD_EVERY_S:
+                    told_at = time.monotonic()
+                    tell(lake.home, "build", exchanges, builder.unreadable)
                 over.wait(_PAUSE_S)
         finally:
             builder.close()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from aperiodic.capture.clock import FAR_US
 from aperiodic.capture.settings import addresses
 from aperiodic.cli.findings import Finding, strange_words
+from aperiodic.engine.days_told import read_told as read_days_told
 from aperiodic.engine.uploading import Told, read_told
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.ledger import is_unused, open_ledger
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from aperiodic.lake.recordings import Recording
     from aperiodic.venues.feed import Feed
 
-__all__ = ["captures", "hosts", "recordings", "uploads"]
+__all__ = ["captures", "hosts", "open_days", "recordings", "uploads"]
 
 _CONNECT_S: Final = 3.0
 _AT_ONCE: Final = 16
@@ -91,6 +92,18 @@ def recordings(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("recordings", "ok", held)
     yield from _ticks(settings, found)
+
+
+def open_days(settings: Settings) -> Iterator[Finding]:
+    """Look whether bars of days that are not over can be made, as those that make them tell."""
+    for told in read_days_told(settings.home):
+        check = f"open days ({told.program})"
+        if told.unreadable:
+            first = told.unreadable[0]
+            detail = f"{told.count:,} instruments have no bars, for example {first.symbol} of {first.exchange}: {first.message}"
+            yield Finding(check, "problem", detail, first.hint or "See: aperiodic status")
+        else:
+            yield Finding(check, "ok", "all ticks can be read")
 
 
 def uploads(settings: Settings) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 
 from aperiodic._version import __version__
-from aperiodic.cli.collecting_checks import captures, hosts, recordings, uploads
+from aperiodic.cli.collecting_checks import captures, hosts, open_days, recordings, uploads
 from aperiodic.cli.console import print_line
 from aperiodic.cli.errors import FAILED, translate
 from aperiodic.cli.findings import Finding
@@ -212,5 +212,6 @@ _CHECKS: Final = (
     (hosts, "hosts"),
     (captures, "captures"),
     (recordings, "recordings"),
+    (open_days, "open days"),
     (uploads, "recordings in the store"),
 )

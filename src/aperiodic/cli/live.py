@@ -13,6 +13,7 @@ from aperiodic.cli.memory import GarbageCollection, give_back_freed_memory
 from aperiodic.cli.parameters import ExchangeList
 from aperiodic.cli.stopping import stop_signal
 from aperiodic.cli.turns import take_short_turns
+from aperiodic.engine.days_told import tell
 from aperiodic.engine.handover import TicksReceiver
 from aperiodic.engine.live import open_hub
 from aperiodic.engine.live.maker import LiveMaker
@@ -85,6 +86,7 @@ def _make(lake: Lake, settings: LiveSettings, over: threading.Event, exchanges: 
                 if now_us() - told >= _TOLD_EVERY_US:
                     told = now_us()
                     print_line(_words(maker, hub))
+                    tell(lake.home, "live", exchanges, maker.unreadable)
     finally:
         receiver.close()
 

@@ -20,6 +20,8 @@ from aperiodic.cli.lags import lag_words, read_lags
 from aperiodic.cli.parameters import ExchangeName
 from aperiodic.completeness.known_gaps import GapList, judge_all_days, read_known_gaps
 from aperiodic.completeness.open_ticks import OpenTicks, read_open_ticks
+from aperiodic.engine.days_told import Unreadable
+from aperiodic.engine.days_told import read_told as read_days_told
 from aperiodic.engine.importing.files import printable
 from aperiodic.engine.uploading import Told, read_told
 from aperiodic.lake import ObjectKind
@@ -60,6 +62,7 @@ def status(
             open_days = _open_days(lake, connection, exchange)
         lags = read_lags(lake)
         strange = [path for path in list_strange(lake.home) if exchange is None or exchange in path.parts]
+        unreadable = _unreadable(lake, exchange)
         uploads = [told for told in read_told(lake.home) if exchange is None or told.exchange == exchange]
     rows = _rows(ticks, bars, gaps)
     rejected = sum((Counter(record.rejected) for record in imports), Counter[str]())
@@ -71,6 +74,7 @@ def status(
                     "open_days": _told(open_days),
                     "lags": lags,
                     "uploads": msgspec.to_builtins(uploads),
+                    "unreadable_open_days": msgspec.to_builtins(unreadable),
                     "strange_recordings": [printable(str(path)) for path in strange],
                 }
             )
@@ -92,8 +96,16 @@ def status(
         print_line(f"rejected: {code} {count:,} (aperiodic quarantine list)")
     for words in (*lag_words(lags), *map(_uploaded, uploads)):
         print_line(words)
+    for each in unreadable:
+        print_line(f"no bars of open days: {each.symbol} of {each.exchange}. {each.message} {each.hint}")
     if strange:
         print_line(strange_words(strange))
+
+
+def _unreadable(lake: Lake, exchange: Exchange | None) -> list[Unreadable]:
+    """Return the instruments of which programs tell that their ticks of open days cannot be read, each once."""
+    told = {(each.exchange, each.symbol): each for told in read_days_told(lake.home) for each in told.unreadable}
+    return [each for (venue, _), each in sorted(told.items()) if exchange is None or venue == exchange]
 
 
 def _open_days(lake: Lake, connection: Connection, exchange: Exchange | None) -> list[tuple[str, OpenTicks]]:

@@ -145,6 +145,11 @@ class LiveMaker:
         return self._days.trouble
 
     @property
+    def unreadable(self) -> Mapping[Instrument, LakeError]:
+        """Why the ticks of some instruments cannot be read."""
+        return self._days.unreadable
+
+    @property
     def is_telling(self) -> bool:
         """Whether rows of bars that are over are left to be told in the next round."""
         return self._longer is not None or bool(self._behind)

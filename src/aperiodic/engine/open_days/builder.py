@@ -87,6 +87,11 @@ class OpenDayBuilder:
         self._outdated: defaultdict[Instrument, set[date]] = defaultdict(set)
         self._tried = 0
 
+    @property
+    def unreadable(self) -> Mapping[Instrument, LakeError]:
+        """Why the ticks of some instruments cannot be read."""
+        return self._days.unreadable
+
     def round(self) -> Round:
         """Take in what is new, and publish what follows from it.
 

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from aperiodic.engine.days_told import read_told, words_of
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.schema import objects
 from aperiodic.server.endpoints import Answer, Endpoint, serve
@@ -39,7 +40,7 @@ class Ready(msgspec.Struct):
 
     Attributes:
         status: `ok`.
-        troubles: What is away that no request needs; there only where something is.
+        troubles: What is away that most requests do without; there only where something is.
     """
 
     status: str = "ok"
@@ -65,6 +66,11 @@ class Readiness:
         asked = dict(self._asked)
         await asyncio.wait(asked.values(), timeout=_PATIENCE_S)
         return [name for name, answer in asked.items() if not (answer.done() and answer.result())]
+
+    async def troubles(self) -> list[str]:
+        """Return in words what `live` and `build --follow` of this home cannot read, without naming it."""
+        told = await asyncio.to_thread(read_told, self._lake.home)
+        return [f"{words_of(each)}." for each in told if each.count]
 
 
 @serve(
@@ -92,7 +98,7 @@ def get_health() -> Health:
         summary="Whether it can answer",
         description="Asks ledger and store, each for at most 4 s, and names those that do not answer in `details`. "
         "Not ready either once the server has been told to stop. `troubles` says where live rows of other machines do not "
-        "come; all else is answered then.",
+        "come, and that instruments have no bars of days that are not over; all else is answered then.",
         answers=(Answer("It can.", Ready()),),
         refusals=(ErrorCode.SHUTTING_DOWN, ErrorCode.LEDGER_UNAVAILABLE, ErrorCode.STORE_UNAVAILABLE),
         security=None,
@@ -109,8 +115,9 @@ async def get_readiness(
     down = await readiness.parts_down()
     if down:
         raise RequestError([_UNAVAILABLE[part].problem() for part in down], _RETRY_AFTER)
-    trouble = live_rows.trouble
-    return Ready() if trouble is None else Ready(troubles=[f"No live rows come: {trouble}."])
+    troubles = [] if live_rows.trouble is None else [f"No live rows come: {live_rows.trouble}."]
+    troubles += await readiness.troubles()
+    return Ready(troubles=troubles) if troubles else Ready()
 
 
 def _ledger_answers(lake: Lake) -> bool:

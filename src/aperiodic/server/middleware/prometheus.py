@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic._version import __version__
+from aperiodic.engine.days_told import read_told
 from aperiodic.engine.live.hubs import RowsSource
 from aperiodic.lake import Lake, LakeError
 from aperiodic.lake.delays import quantile_s, read_delays
@@ -171,6 +172,20 @@ def _delays(lake: Lake) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
+def _unreadable(lake: Lake) -> bytes:
+    """Return what `live` and `build --follow` of this home told within the last minute."""
+    told = read_told(lake.home)
+    if not told:
+        return b""
+    name = "aperiodic_instruments_without_bars"
+    lines = [
+        f"# HELP {name} Instruments whose ticks of days that are not over cannot be read, as told within a minute.",
+        f"# TYPE {name} gauge",
+        *(f'{name}{{program="{each.program}"}} {each.count}' for each in told),
+    ]
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def _part(error: BaseException | None) -> str | None:
     if isinstance(error, SQLAlchemyError) or (isinstance(error, LakeError) and error.code == "ledger_unavailable"):
         return "ledger"
@@ -205,7 +220,7 @@ def get_metrics(
 ) -> Response[bytes]:
     """Answer with the counters, to whoever holds the token, or to programs of this host where none is set."""
     _require_right_to_read(request, service)
-    told = monitoring.exposition() + _delays(service.lake)
+    told = monitoring.exposition() + _delays(service.lake) + _unreadable(service.lake)
     return Response(told, media_type=CONTENT_TYPE_PLAIN_0_0_4, headers={"Cache-Control": "no-store"})
 
 

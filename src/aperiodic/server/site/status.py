@@ -4,6 +4,7 @@ The address chooses: `exchange`, `symbol` and `stream`; `until`, the last day ju
 the list of instruments ended. What is unknown is named on the page, which then answers 404.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,7 @@ from aperiodic.completeness.causes import Condition
 from aperiodic.completeness.known_gaps import GapList
 from aperiodic.completeness.series import read_series
 from aperiodic.completeness.tick_days import TickDays
+from aperiodic.engine.days_told import read_told
 from aperiodic.market import Exchange, InvalidInputError, Stream
 from aperiodic.market.errors import unknown_value
 from aperiodic.market.time import now_us
@@ -72,6 +74,15 @@ async def get_status(
     return await sync_to_thread(_answer, request, service, down, held_ticks, incidents)
 
 
+def _unreadable(service: Service) -> dict[str, list[str]]:
+    """Return the symbols that have no bars of days that are not over, by venue, as programs of this home tell."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for told in read_told(service.lake.home):
+        for each in told.unreadable:
+            found[each.exchange].add(each.symbol)
+    return {exchange: sorted(symbols) for exchange, symbols in sorted(found.items())}
+
+
 def _answer(
     request: Request[Any, Any, Any], service: Service, down: list[str], held_ticks: HeldTicks, incidents: Incidents
 ) -> Response[bytes]:
@@ -97,6 +108,7 @@ def _render(
         description=_DESCRIPTION,
         status=status,
         down=down,
+        unreadable=_unreadable(service),
         view=view,
         conditions=list(Condition),
         exchanges=list(Exchange),
