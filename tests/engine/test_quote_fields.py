@@ -15,7 +15,7 @@ from tests.oracle.others.strategies import quotes_frames
 
 from aperiodic.catalog import Family
 from aperiodic.engine.build import build
-from aperiodic.engine.partials import quotes as kernel
+from aperiodic.engine.partials import columns
 from aperiodic.market import Clock, Interval, Stream
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def test_crossed_quotes_have_negative_spreads() -> None:
 def test_bars_do_not_depend_on_how_many_quotes_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     quotes = random_market(2, 500, date(2024, 3, 14)).quotes
     whole = bars_in_memory(Family.QUOTES, {Stream.QUOTES: quotes}, Clock.TRUE)
-    monkeypatch.setattr(kernel, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(columns, "_ROWS_AT_ONCE", 7)
     pieces = bars_in_memory(Family.QUOTES, {Stream.QUOTES: quotes}, Clock.TRUE)
     for interval, frames in whole.items():
         for dataset, frame in frames.items():

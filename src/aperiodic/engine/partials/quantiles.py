@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from aperiodic.engine.partials.threads import at_once
 from aperiodic.jit import kernel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["bar_quantiles"]
+__all__ = ["bar_quantiles", "quantile_calls"]
 
 _BUCKETS: Final = 256
 _CELLS: Final = 1 << 16
@@ -56,18 +57,41 @@ def bar_quantiles(
             on consist of whole bars of the second.
         percents: Which quantiles: 50 for the median.
     """
+    found = at_once(quantile_calls(values, ends, percents), values.size)
+    return [*found[0], *found[1]]
+
+
+def quantile_calls(
+    values: NDArray[np.float64], ends: Sequence[NDArray[np.int64]], percents: Sequence[int]
+) -> tuple[Callable[[], list[NDArray[np.float64]]], Callable[[], list[NDArray[np.float64]]]]:
+    """Return what finds the quantiles of the first interval, and what finds those of the others; see `bar_quantiles`."""
     wanted = np.array(percents)
+
+    def short() -> list[NDArray[np.float64]]:
+        keys, plain = _keys(values)
+        return [_interpolate(_values(_of_slices(keys, ends[0], wanted), plain=plain), ends[0], wanted)]
+
+    def long() -> list[NDArray[np.float64]]:
+        if len(ends) == 1:
+            return []
+        if not values.size:
+            return short() * (len(ends) - 1)
+        keys, plain = _keys(values)
+        buckets = _fill(keys, ends[1])
+        return [
+            _interpolate(_values(_of_buckets(buckets, ends[1], longer, wanted), plain=plain), longer, wanted)
+            for longer in ends[1:]
+        ]
+
+    return short, long
+
+
+def _keys(values: NDArray[np.float64]) -> tuple[NDArray[np.uint64], bool]:
+    """Return the keys of values, and whether they are the values' bit patterns as they are."""
     bits = values.view(np.uint64)
     # The bit patterns of numbers that are not negative sort as they are.
     plain = not bits.size or bool(bits.max() < _SIGN)
-    keys = bits if plain else _flipped(bits)
-    found = [_of_slices(keys, ends[0], wanted)]
-    if not keys.size:
-        found += [found[0]] * (len(ends) - 1)
-    elif len(ends) > 1:
-        buckets = _fill(keys, ends[1])
-        found += [_of_buckets(buckets, ends[1], longer, wanted) for longer in ends[1:]]
-    return [_interpolate(_values(part, plain=plain), bounds, wanted) for part, bounds in zip(found, ends, strict=True)]
+    return bits if plain else _flipped(bits), plain
 
 
 @kernel

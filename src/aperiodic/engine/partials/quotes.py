@@ -16,9 +16,11 @@ import numpy as np
 
 from aperiodic.engine.partials.asof import NEVER
 from aperiodic.engine.partials.bars import SECOND_US, start_of
+from aperiodic.engine.partials.columns import frozen, pieces
 from aperiodic.engine.partials.compensated import add, add_pair, two_sum
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.recorded_day import RecordedDay
+from aperiodic.engine.partials.threads import fold_seconds
 from aperiodic.jit import Record, kernel
 from aperiodic.market import Stream
 
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["KERNEL", "QUOTE_BAR", "finish_quotes", "fold_quotes", "merge_quotes"]
-
-_ROWS_AT_ONCE: Final = 1 << 17
-"""Quotes taken out of a frame at a time: as many as a tick file keeps together, which are read where they lie."""
 
 _COLUMNS: Final = ("bid_price", "bid_amount", "ask_price", "ask_amount")
 
@@ -54,6 +53,10 @@ _TERMS: Final = (
 """What is summed over quotes."""
 
 _SUMS: Final = len(_TERMS)
+_LANES: Final = 16
+"""Sums that a kernel keeps, which is a whole number of vectors; those past `_SUMS` stay zero."""
+_TERMS_AT_ONCE: Final = 64
+"""Quotes whose terms wait to be added: sums are far behind the terms, which are in the cache and no longer on their way there."""
 _BID_PRICE_TIME, _ASK_PRICE_TIME = _TERMS.index("bid_price_time"), _TERMS.index("ask_price_time")
 
 QUOTE_BAR: Final = np.dtype(
@@ -97,8 +100,8 @@ def fold_quotes(
     Returns:
         The number of filled rows.
     """
-    terms, high, low = np.empty(_SUMS), np.zeros(_SUMS), np.zeros(_SUMS)
-    row = used - 1
+    terms, high, low = np.zeros((_TERMS_AT_ONCE, _LANES)), np.zeros(_LANES), np.zeros(_LANES)
+    row, waiting = used - 1, 0
     # The open bar's state, which is written to its record when the bar or the quotes end.
     start, last_time, n = NEVER, 0, 0
     last_bid, last_bid_amount, last_ask, last_ask_amount = 0.0, 0.0, 0.0, 0.0
@@ -118,7 +121,11 @@ def fold_quotes(
         if not (bid > 0.0 and bid_amount > 0.0 and ask > 0.0 and ask_amount > 0.0):
             continue
         time = times[i]
-        if time - start >= SECOND_US:
+        ended = time - start >= SECOND_US
+        if ended or waiting == _TERMS_AT_ONCE:
+            _add_terms(terms[:waiting], high, low)
+            waiting = 0
+        if ended:
             if row >= 0:
                 _put(bars[row], n, last_time, last_bid, last_bid_amount, last_ask, last_ask_amount, high, low)
             row += 1
@@ -131,7 +138,7 @@ def fold_quotes(
         depth = bid_amount + ask_amount
         imbalance = bid_amount - ask_amount
         spread = ask - bid
-        terms[:] = (
+        terms[waiting, :_SUMS] = (
             last_bid * held,
             last_ask * held,
             bid_amount,
@@ -147,17 +154,28 @@ def fold_quotes(
             spread / ((bid + ask) / 2.0) * 10_000.0,
             spread / depth,
         )
-        # What rounding lost is only added up here, without carrying it over: all sums advance side by side.
-        for k in range(_SUMS):
-            total, lost = two_sum(high[k], terms[k])
-            high[k] = total
-            low[k] += lost
+        waiting += 1
         n += 1
         last_time = time
         last_bid, last_bid_amount, last_ask, last_ask_amount = bid, bid_amount, ask, ask_amount
     if row >= 0:
+        _add_terms(terms[:waiting], high, low)
         _put(bars[row], n, last_time, last_bid, last_bid_amount, last_ask, last_ask_amount, high, low)
     return row + 1
+
+
+@kernel
+def _add_terms(terms: NDArray[np.float64], high: NDArray[np.float64], low: NDArray[np.float64]) -> None:
+    """Add the terms of quotes, a row each, to sums whose value is the total of both parts.
+
+    What rounding lost is only added up, without carrying it over, so all sums advance side by side.
+    """
+    for i in range(terms.shape[0]):
+        # A number of lanes that is known when this is compiled would be unrolled, not made one of vectors.
+        for k in range(high.size):
+            total, lost = two_sum(high[k], terms[i, k])
+            high[k] = total
+            low[k] += lost
 
 
 @kernel
@@ -227,11 +245,17 @@ class QuoteDay(RecordedDay):
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add quotes."""
-        seconds = self.seconds
-        for part in events[Stream.QUOTES].iter_slices(_ROWS_AT_ONCE):
-            bids, bid_amounts, asks, ask_amounts = (part[name].to_numpy() for name in _COLUMNS)
-            times = part["time"].to_numpy()
-            seconds.used = fold_quotes(times, bids, bid_amounts, asks, ask_amounts, seconds.room, seconds.used)
+        quotes = events[Stream.QUOTES]
+
+        def fold(begin: int, end: int, bars: NDArray[np.void], used: int) -> tuple[int, None]:
+            for piece in pieces(quotes, begin, end):
+                times, bids, bid_amounts, asks, ask_amounts = (
+                    frozen(piece[name].to_numpy()) for name in ("time", *_COLUMNS)
+                )
+                used = fold_quotes(times, bids, bid_amounts, asks, ask_amounts, bars, used)
+            return used, None
+
+        fold_seconds(self.seconds, quotes["time"], fold)
 
 
 KERNEL: Final = FamilyKernel(columns={Stream.QUOTES: _COLUMNS}, open_day=QuoteDay)

@@ -6,17 +6,20 @@ the day. On Binance spot, whose quotes carry no exchange time, there is no slipp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from aperiodic.engine.partials.asof import LOOK_BACK_US, NEVER
+from aperiodic.engine.partials.asof import LOOK_BACK_US
 from aperiodic.engine.partials.bars import SECOND_US, Bars, Growing, longest_of, merge_tree, start_of, to_frame
+from aperiodic.engine.partials.columns import frozen, pieces
 from aperiodic.engine.partials.compensated import SUM, add_to
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.older import Older, with_older
 from aperiodic.engine.partials.quantiles import bar_quantiles
+from aperiodic.engine.partials.quote_match import QUOTE_COLUMNS, match_quotes, none_seen, seen_before
+from aperiodic.engine.partials.threads import events_before, fold_seconds
 from aperiodic.jit import kernel
 from aperiodic.market import Clock, Interval, Stream
 from aperiodic.venues import has_modelled_time
@@ -26,12 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["COST_BAR", "KERNEL", "finish_costs", "fold_costs", "match_quotes", "merge_costs"]
-
-_ROWS_AT_ONCE: Final = 1 << 17
-"""Quotes taken out of a frame at a time: as many as a tick file keeps together, which are read where they lie."""
-
-_QUOTE_COLUMNS: Final = ("bid_price", "bid_amount", "ask_price", "ask_amount")
+__all__ = ["COST_BAR", "KERNEL", "finish_costs", "fold_costs", "merge_costs"]
 
 _PERCENTS: Final = (50, 95)
 
@@ -50,11 +48,6 @@ COST_BAR: Final = np.dtype(
     ]
 )
 """What is known of the trades of a bar that had a quote before them."""
-
-QUOTE: Final = np.dtype([("time", np.int64), ("bid", np.float64), ("ask", np.float64)])
-
-QUOTES_SEEN: Final = np.dtype([("latest", QUOTE), ("earlier", QUOTE)])
-"""The latest two-sided quote so far, and the latest one of an earlier time, which trades of that very time look at."""
 
 
 @kernel
@@ -112,75 +105,6 @@ def fold_costs(
 
 
 @kernel
-def match_quotes(
-    times: NDArray[np.int64],
-    quote_times: NDArray[np.int64],
-    bid_prices: NDArray[np.float64],
-    bid_amounts: NDArray[np.float64],
-    ask_prices: NDArray[np.float64],
-    ask_amounts: NDArray[np.float64],
-    matched: int,
-    seen: NDArray[Any],
-    bids: NDArray[np.float64],
-    asks: NDArray[np.float64],
-) -> int:
-    """Give trades the prices of the quote before them, as far as these quotes tell; return how many now have them.
-
-    Quotes without a price or an amount above zero on each side are left out, and so are those older than 24 hours.
-
-    Args:
-        times: Of the trades, µs since the epoch, ascending.
-        quote_times: µs since the epoch, ascending.
-        bid_prices: Quote units per base unit; NaN where there is none.
-        bid_amounts: Base units; NaN where there is none.
-        ask_prices: Quote units per base unit; NaN where there is none.
-        ask_amounts: Base units; NaN where there is none.
-        matched: Trades that have their quote from earlier calls.
-        seen: One record of type `QUOTES_SEEN`, which is brought up to date.
-        bids: Receives the bid prices.
-        asks: Receives the ask prices.
-    """
-    latest, earlier = seen[0].latest, seen[0].earlier
-    time, bid, ask = latest.time, latest.bid, latest.ask
-    time_before, bid_before, ask_before = earlier.time, earlier.bid, earlier.ask
-    for i in range(quote_times.size):
-        quote_time = quote_times[i]
-        # A quote at the very time of a trade is not before it.
-        while matched < times.size and times[matched] <= quote_time:
-            at = times[matched]
-            if time < at:
-                known = at - time <= LOOK_BACK_US
-                bids[matched], asks[matched] = (bid, ask) if known else (np.nan, np.nan)
-            else:
-                known = at - time_before <= LOOK_BACK_US
-                bids[matched], asks[matched] = (bid_before, ask_before) if known else (np.nan, np.nan)
-            matched += 1
-        if bid_prices[i] > 0.0 and bid_amounts[i] > 0.0 and ask_prices[i] > 0.0 and ask_amounts[i] > 0.0:
-            if time < quote_time:
-                time_before, bid_before, ask_before = time, bid, ask
-            time, bid, ask = quote_time, bid_prices[i], ask_prices[i]
-    latest.time, latest.bid, latest.ask = time, bid, ask
-    earlier.time, earlier.bid, earlier.ask = time_before, bid_before, ask_before
-    return matched
-
-
-@kernel
-def match_rest(
-    times: NDArray[np.int64],
-    matched: int,
-    seen: NDArray[Any],
-    bids: NDArray[np.float64],
-    asks: NDArray[np.float64],
-) -> None:
-    """Give the trades that have no quote yet the prices of the latest one before them; NaN where there is none."""
-    for i in range(matched, times.size):
-        quote = seen[0].latest if seen[0].latest.time < times[i] else seen[0].earlier
-        known = times[i] - quote.time <= LOOK_BACK_US
-        bids[i] = quote.bid if known else np.nan
-        asks[i] = quote.ask if known else np.nan
-
-
-@kernel
 def merge_costs(shorter: NDArray[Any], length_us: int, bars: NDArray[Any], used: int) -> int:
     """Merge bars into bars of `length_us`, zeroed from row `used` on; return how many are filled then."""
     row = used - 1
@@ -222,6 +146,13 @@ def finish_costs(bars: NDArray[Any]) -> dict[str, NDArray[Any]]:
     }
 
 
+class _Folded(NamedTuple):
+    """What is known of a part of the trades besides their bars: the basis points of each, and of the quotes up to its end."""
+
+    bps: NDArray[np.float64]
+    seen: NDArray[np.void]
+
+
 class SlippageDay:
     """The bars of a day of trades and quotes.
 
@@ -230,8 +161,7 @@ class SlippageDay:
 
     def __init__(self, ticks: DayTicks) -> None:
         self._counts = ticks.clock is not Clock.EXCHANGE or not has_modelled_time(ticks.exchange, Stream.QUOTES)
-        self._seen = np.zeros(1, QUOTES_SEEN)
-        self._seen["latest"] = self._seen["earlier"] = (NEVER, np.nan, np.nan)
+        self._seen = none_seen()
         for row in ticks.before[Stream.QUOTES].select("time", "bid_price", "ask_price").iter_rows():
             self._seen["latest"] = row
         self._bps = Growing(_BPS)
@@ -243,37 +173,34 @@ class SlippageDay:
         trades, quotes = events[Stream.TRADES], events[Stream.QUOTES]
         if not self._counts:
             trades = trades.clear()
-        times = trades["time"].to_numpy()
-        bids, asks = np.empty(times.size), np.empty(times.size)
-        matched = 0
-        for part in quotes.iter_slices(_ROWS_AT_ONCE):
-            bid_prices, bid_amounts, ask_prices, ask_amounts = (part[name].to_numpy() for name in _QUOTE_COLUMNS)
-            matched = match_quotes(
-                times,
-                part["time"].to_numpy(),
-                bid_prices,
-                bid_amounts,
-                ask_prices,
-                ask_amounts,
-                matched,
-                self._seen,
-                bids,
-                asks,
-            )
-        match_rest(times, matched, self._seen, bids, asks)
-        bps = np.empty(times.size)
-        self._seconds.used, found = fold_costs(
-            times,
-            trades["side"].to_physical().cast(pl.UInt8).to_numpy(),
-            trades["price"].to_numpy(),
-            trades["amount"].to_numpy(),
-            bids,
-            asks,
-            self._seconds.room,
-            self._seconds.used,
-            bps,
-        )
-        self._bps.add(bps[:found])
+
+        def fold(begin: int, end: int, bars: NDArray[np.void], used: int) -> tuple[int, _Folded]:
+            first = events_before(quotes["time"], trades["time"][begin]) if begin else 0
+            past = events_before(quotes["time"], trades["time"][end]) if end < trades.height else quotes.height
+            seen = seen_before(quotes, first, self._seen)
+            times = frozen(trades["time"].slice(begin, end - begin).to_numpy())
+            bids, asks = match_quotes(times, quotes, first, past, seen)
+            bps, row, found = np.empty(times.size), 0, 0
+            for piece in pieces(trades, begin, end):
+                rows = slice(row, row + piece.height)
+                used, more = fold_costs(
+                    times[rows],
+                    frozen(piece["side"].to_physical().cast(pl.UInt8).to_numpy()),
+                    frozen(piece["price"].to_numpy()),
+                    frozen(piece["amount"].to_numpy()),
+                    bids[rows],
+                    asks[rows],
+                    bars,
+                    used,
+                    bps[found:],
+                )
+                row, found = rows.stop, found + more
+            return used, _Folded(bps[:found], seen)
+
+        parts = fold_seconds(self._seconds, trades["time"], fold)
+        self._seen = parts[-1].seen
+        for part in parts:
+            self._bps.add(part.bps)
 
     def join_seconds(self, before: int) -> None:
         """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
@@ -314,8 +241,8 @@ class SlippageDay:
 
 
 KERNEL: Final = FamilyKernel(
-    columns={Stream.TRADES: ("side", "price", "amount"), Stream.QUOTES: _QUOTE_COLUMNS},
+    columns={Stream.TRADES: ("side", "price", "amount"), Stream.QUOTES: QUOTE_COLUMNS},
     open_day=SlippageDay,
-    usable={Stream.QUOTES: pl.all_horizontal(pl.col(_QUOTE_COLUMNS).fill_null(0.0) > 0)},
+    usable={Stream.QUOTES: pl.all_horizontal(pl.col(QUOTE_COLUMNS).fill_null(0.0) > 0)},
     looks_back={Stream.QUOTES: LOOK_BACK_US},
 )
