@@ -37,6 +37,8 @@ def mean_reversals(
         thresholds: For each interval and bar the least amount of a large trade. Trades whose fifth successor lies
             outside the bar do not count.
     """
+    if not ends:
+        return []
     sizes = np.array([part.size for part in ends])
     means = _mean_reversals(prices, amounts, sizes, np.concatenate(ends), np.concatenate(thresholds))
     return np.split(means, np.cumsum(sizes)[:-1])

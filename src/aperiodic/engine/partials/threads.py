@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 
 from aperiodic.engine.partials.bars import SECOND_US
-from aperiodic.market import DAY_US
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,7 +87,7 @@ def fold_seconds(bars: Bars, times: Times, fold: Callable[[int, int, NDArray[np.
 
     Args:
         bars: To which.
-        times: Of the events, µs since the epoch, ascending, within the bars' UTC day.
+        times: Of the events, µs since the epoch, ascending, no earlier than those before.
         fold: Adds the events from a position to before another to records, of which a number is filled already; returns
             how many then are, and what else is to be known.
 
@@ -96,8 +95,9 @@ def fold_seconds(bars: Bars, times: Times, fold: Callable[[int, int, NDArray[np.
         What else there is to be known, part by part.
     """
     edges = second_edges(times)
-    # No more bars can be before a second than there are seconds before it in the day.
-    rows = [0, *(int(times[edge]) % DAY_US // SECOND_US for edge in edges[1:-1])]
+    rows = [0, *(_rows_before(bars, times, edge) for edge in edges[1:-1])]
+    if len(rows) > 1 and _rows_before(bars, times, -1) >= bars.room.size:
+        edges, rows = [0, len(times)], [0]
     filled = at_once(
         [
             partial(fold, begin, end, bars.room[row:], 0 if row else bars.used)
@@ -107,6 +107,14 @@ def fold_seconds(bars: Bars, times: Times, fold: Callable[[int, int, NDArray[np.
     )
     bars.close_up([(row, used) for row, (used, _) in zip(rows, filled, strict=True)])
     return [more for _, more in filled]
+
+
+def _rows_before(bars: Bars, times: Times, event: int) -> int:
+    """Return how many bars there can be before an event's second: those that are filled, and one for each second since."""
+    first, time = int(times[0]), int(times[event])
+    first -= first % SECOND_US
+    continued = bars.used and bars.filled["start"][-1] == first
+    return (time - first) // SECOND_US + bars.used - bool(continued)
 
 
 def _parts(events: int) -> int:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import polars as pl
 
 from aperiodic.engine.partials.bars import Bars, Growing, longest_of, merge_tree, to_frame
+from aperiodic.engine.partials.columns import frozen
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.moments import MOMENTS, fold_moments, merge_moments
 from aperiodic.engine.partials.older import Older, with_older
-from aperiodic.engine.partials.quantiles import bar_quantiles
+from aperiodic.engine.partials.quantiles import bar_quantiles, quantile_calls
 from aperiodic.engine.partials.recorded_day import Records
 from aperiodic.engine.partials.reversal import mean_reversals
+from aperiodic.engine.partials.threads import at_once, bar_edges, fold_seconds
 from aperiodic.engine.partials.trade_pairs import PAIR_BAR, finish_pairs, fold_pairs, merge_pairs
 from aperiodic.engine.partials.trade_sums import (
     TRADE_BAR,
@@ -29,7 +30,7 @@ from aperiodic.engine.partials.trade_sums import (
 from aperiodic.market import Interval, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,19 +38,16 @@ if TYPE_CHECKING:
 
 __all__ = ["KERNEL", "TradeDay"]
 
-_MEDIAN: Final = 50
-_NINETIETH: Final = 90
-_MANY: Final = 10_000
-"""So many trades are worth the begin of threads."""
+_OF_PRICES: Final = (50,)
+_OF_AMOUNTS: Final = (50, 90)
+"""Percentiles that there are of a bar's prices and amounts; the higher one of amounts tells large trades."""
+
 _POWERS: Final = {2: "second", 3: "third", 4: "fourth"}
 
 _VALUE: Final = np.dtype(np.float64)
 
-Scalar = TypeVar("Scalar", bound="np.generic[Any]")
+T = TypeVar("T")
 Tree = dict[Interval, "NDArray[np.void]"]
-Fold = Callable[["NDArray[np.int64]"], None]
-Quantiles = tuple[list["NDArray[np.float64]"], list["NDArray[np.float64]"], list["NDArray[np.float64]"]]
-Trades = tuple["NDArray[np.uint8]", "NDArray[np.float64]", "NDArray[np.float64]"]
 
 
 class _Level(NamedTuple):
@@ -98,7 +96,7 @@ class TradeDay:
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add trades."""
-        trades = events[Stream.TRADES]
+        trades = events[Stream.TRADES].rechunk()
         self.add(
             trades["time"].to_numpy(),
             trades["side"].to_physical().cast(pl.UInt8).to_numpy(),
@@ -121,18 +119,21 @@ class TradeDay:
             prices: Quote units per base unit, positive.
             amounts: Base units, positive.
         """
-        part = _frozen(sides), _frozen(prices), _frozen(amounts)
-        for kept, values in ((self._sides, part[0]), (self._trade_prices, part[1]), (self._trade_amounts, part[2])):
-            kept.add(values)
-        self._sums.used = fold_trades(_frozen(times), *part, self._sums.room, self._sums.used)
+        at, of_sides, of_prices, of_amounts = frozen(times), frozen(sides), frozen(prices), frozen(amounts)
+        self._sides.add(of_sides)
+        self._trade_prices.add(of_prices)
+        self._trade_amounts.add(of_amounts)
+
+        def fold(begin: int, end: int, bars: NDArray[np.void], used: int) -> tuple[int, None]:
+            part = slice(begin, end)
+            return fold_trades(at[part], of_sides[part], of_prices[part], of_amounts[part], bars, used), None
+
+        fold_seconds(self._sums, at, fold)
 
     def join_seconds(self, before: int) -> None:
         """Keep bars of a minute in the place of older ones of a second; see `OpenDay.join_seconds`."""
-        ends = self._ends()
         # So that there is a row of each kind for every second.
-        self._fold_pairs(ends)
-        self._fold_prices(ends)
-        self._fold_amounts(ends)
+        self._fold_rest(self._ends())
         rows = self._sums.rows_to_join(before)
         for bars, merge in (
             (self._sums, merge_trades),
@@ -167,7 +168,8 @@ class TradeDay:
     ) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all trades so far; a partial that is undefined is null."""
         levels = self._levels(intervals, since) if intervals else {}
-        return {interval: to_frame(level.sums["start"], _columns_of(level)) for interval, level in levels.items()}
+        frames = at_once([partial(_frame_of, level) for level in levels.values()], self._trade_prices.values.size)
+        return dict(zip(levels, frames, strict=True))
 
     def records(self, interval: Interval, since: int | None = None) -> Records:
         """Return the bars of an interval before they are columns; `since` as of `finish`."""
@@ -196,7 +198,11 @@ class TradeDay:
         whole = np.ascontiguousarray(seconds).view(np.uint8).reshape(seconds.size, _RECORD.itemsize)
         sums = merge("sums", merge_trades)
         ends = np.cumsum(sums["counts"].sum(axis=1))
-        medians, quantiles, reversals = _quantiles(_frozen(prices), _frozen(amounts), [ends])
+        medians, quantiles = (
+            bar_quantiles(frozen(values), [ends], percents)
+            for values, percents in ((prices, _OF_PRICES), (amounts, _OF_AMOUNTS))
+        )
+        reversals = mean_reversals(frozen(prices), frozen(amounts), [ends], [quantiles[0][:, 1]])
         level = _Level(
             sums,
             merge("pairs", merge_pairs),
@@ -220,17 +226,26 @@ class TradeDay:
         prices = with_older(older_prices, self._trade_prices.values[before:])
         amounts = with_older(older_amounts, self._trade_amounts.values[before:])
 
-        def tree(fold: Fold, bars: Bars, merge: Merge, older: list[NDArray[np.void]]) -> Tree:
-            fold(ends)
+        short_medians, medians = quantile_calls(prices, ends_of, _OF_PRICES)
+        short_quantiles, quantiles = quantile_calls(amounts, ends_of, _OF_AMOUNTS)
+        found = self._fold_rest(ends, [quantiles, medians, short_quantiles, short_medians])
+        amount_quantiles, price_medians = [*found[2], *found[0]], [*found[3], *found[1]]
+
+        def tree(bars: Bars, merge: Merge, older: list[NDArray[np.void]]) -> Tree:
             return merge_tree(with_older(older, bars.filled[first:]), merge, longest)
 
-        pairs, price_moments, amount_moments, (price_medians, amount_quantiles, reversals) = _results(
-            prices.size,
-            partial(tree, self._fold_pairs, self._pairs, merge_pairs, older_pairs),
-            partial(tree, self._fold_prices, self._prices, merge_moments, older_moments[0]),
-            partial(tree, self._fold_amounts, self._amounts, merge_moments, older_moments[1]),
-            partial(_quantiles, prices, amounts, ends_of),
-        )
+        thresholds = [level[:, 1] for level in amount_quantiles]
+        # Reversals of long bars have nothing to do with those of short ones.
+        middle = (len(ends_of) + 1) // 2
+        calls: list[Callable[[], Any]] = [
+            partial(mean_reversals, prices, amounts, ends_of[:middle], thresholds[:middle]),
+            partial(mean_reversals, prices, amounts, ends_of[middle:], thresholds[middle:]),
+            partial(tree, self._pairs, merge_pairs, older_pairs),
+            partial(tree, self._prices, merge_moments, older_moments[0]),
+            partial(tree, self._amounts, merge_moments, older_moments[1]),
+        ]
+        short_reversals, reversals, pairs, price_moments, amount_moments = at_once(calls, prices.size)
+        reversals = [*short_reversals, *reversals]
         return {
             interval: _Level(
                 sums[interval],
@@ -249,34 +264,54 @@ class TradeDay:
         ends: NDArray[np.int64] = self._sums.filled["counts"].sum(axis=1).cumsum()
         return ends
 
-    def _fold_pairs(self, ends: NDArray[np.int64]) -> None:
+    def _fold_rest(self, ends: NDArray[np.int64], others: Sequence[Callable[[], T]] = ()) -> list[T]:
+        """Fold pairs and moments of the bars that have new trades; return what other calls return, made meanwhile."""
+        folds = [
+            *self._pair_folds(ends),
+            self._moment_fold(self._prices, self._trade_prices.values, price_sums, ends),
+            self._moment_fold(self._amounts, self._trade_amounts.values, amount_sums, ends),
+        ]
+        calls: list[Callable[[], Any]] = [*others, *folds]
+        found = at_once(calls, self._sides.values.size)
+        for bars in (self._pairs, self._prices, self._amounts):
+            bars.used = ends.size
+        return found[: len(others)]
+
+    def _pair_folds(self, ends: NDArray[np.int64]) -> Iterator[Callable[[], int]]:
+        """Yield what folds the pairs, part by part."""
         begin, kept = _new(self._pairs, ends)
-        self._pairs.used = fold_pairs(
-            self._sides.values[begin:],
-            self._trade_prices.values[begin:],
-            self._trade_amounts.values[begin:],
-            self._sums.filled["start"][kept:],
-            ends[kept:] - begin,
-            self._pairs.room,
-            kept,
-        )
+        for first, last in pairwise(bar_edges(ends[kept:] - begin)):
+            past = int(ends[kept + last - 1]) if last else begin
+            trades, bars = slice(begin, past), slice(kept + first, kept + last)
+            yield partial(
+                fold_pairs,
+                self._sides.values[trades],
+                self._trade_prices.values[trades],
+                self._trade_amounts.values[trades],
+                self._sums.filled["start"][bars],
+                ends[bars] - begin,
+                self._pairs.room,
+                bars.start,
+            )
+            begin = past
 
-    def _fold_prices(self, ends: NDArray[np.int64]) -> None:
-        self._fold_moments(self._prices, self._trade_prices.values, price_sums, ends)
-
-    def _fold_amounts(self, ends: NDArray[np.int64]) -> None:
-        self._fold_moments(self._amounts, self._trade_amounts.values, amount_sums, ends)
-
-    def _fold_moments(
+    def _moment_fold(
         self,
         bars: Bars,
         values: NDArray[np.float64],
         sums: Callable[[NDArray[Any]], NDArray[Any]],
         ends: NDArray[np.int64],
-    ) -> None:
+    ) -> Callable[[], int]:
+        """Return what folds the moments of some values."""
         begin, kept = _new(bars, ends)
         seconds = self._sums.filled[kept:]
-        bars.used = fold_moments(values[begin:], seconds["start"], ends[kept:] - begin, sums(seconds), bars.room, kept)
+        return lambda: fold_moments(
+            values[begin:], seconds["start"], ends[kept:] - begin, sums(seconds), bars.room, kept
+        )
+
+
+def _frame_of(level: _Level) -> pl.DataFrame:
+    return to_frame(level.sums["start"], _columns_of(level))
 
 
 def _columns_of(level: _Level) -> dict[str, NDArray[Any]]:
@@ -304,43 +339,10 @@ def _columns_of_records(bars: NDArray[np.void], _interval: Interval) -> dict[str
     return _columns_of(_Level(*(np.ascontiguousarray(bars[name]) for name in _Level._fields)))
 
 
-def _results(
-    trades: int,
-    pairs: Callable[[], Tree],
-    prices: Callable[[], Tree],
-    amounts: Callable[[], Tree],
-    quantiles: Callable[[], Quantiles],
-) -> tuple[Tree, Tree, Tree, Quantiles]:
-    """Return what these return: at the same time where there are many trades, for kernels leave other threads alone."""
-    at_once = pl.thread_pool_size()
-    if trades < _MANY or at_once == 1:
-        return pairs(), prices(), amounts(), quantiles()
-    with ThreadPoolExecutor(at_once) as threads:
-        trees = [threads.submit(call) for call in (pairs, prices, amounts)]
-        found = threads.submit(quantiles)
-    return trees[0].result(), trees[1].result(), trees[2].result(), found.result()
-
-
 def _new(bars: Bars, ends: NDArray[np.int64]) -> tuple[int, int]:
     """Return the first trade and the number of rows not to fold again: all but the last, which may have been open."""
     kept = max(bars.used - 1, 0)
     return (int(ends[kept - 1]) if kept else 0), kept
-
-
-def _quantiles(
-    prices: NDArray[np.float64], amounts: NDArray[np.float64], ends: Sequence[NDArray[np.int64]]
-) -> Quantiles:
-    """Return, of every level, the median price, quantiles of the amounts, and reversals after the largest amounts."""
-    medians = bar_quantiles(prices, ends, [_MEDIAN])
-    quantiles = bar_quantiles(amounts, ends, [_MEDIAN, _NINETIETH])
-    return medians, quantiles, mean_reversals(prices, amounts, ends, [level[:, 1] for level in quantiles])
-
-
-def _frozen(column: NDArray[Scalar]) -> NDArray[Scalar]:
-    """Make an input read-only, as some of Polars' arrays are anyway: kernels then compile for one type only."""
-    view = column.view()
-    view.flags.writeable = False
-    return view
 
 
 def _open_day(_ticks: DayTicks) -> TradeDay:
