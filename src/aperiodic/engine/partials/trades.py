@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from aperiodic.engine.partials.bars import Bars, Growing, longest_of, merge_tree, to_frame
-from aperiodic.engine.partials.columns import frozen
+from aperiodic.engine.partials.columns import frozen, in_blocks
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.moments import MOMENTS, fold_moments, merge_moments
 from aperiodic.engine.partials.older import Older, with_older
@@ -311,7 +311,11 @@ class TradeDay:
 
 
 def _frame_of(level: _Level) -> pl.DataFrame:
-    return to_frame(level.sums["start"], _columns_of(level))
+    def columns_of(rows: slice) -> dict[str, NDArray[Any]]:
+        parts: list[NDArray[Any]] = [values[rows] for values in level]
+        return _columns_of(_Level(*parts))
+
+    return to_frame(level.sums["start"], in_blocks(level.sums.size, columns_of))
 
 
 def _columns_of(level: _Level) -> dict[str, NDArray[Any]]:
