@@ -9,6 +9,8 @@ import polars as pl
 from aperiodic.catalog import DATASETS
 from aperiodic.engine.fields import dataset_frame
 from aperiodic.engine.partials.bars import Bars, to_frame
+from aperiodic.engine.partials.columns import frozen, pieces
+from aperiodic.engine.partials.threads import fold_seconds
 from aperiodic.engine.partials.trade_sums import TRADE_BAR, finish_trades, fold_trades, merge_trades
 from aperiodic.engine.partials.trades import TradeDay
 from aperiodic.market import DAY_US, Clock, Interval, Stream
@@ -34,7 +36,6 @@ __all__ = [
 
 _VALUES: Final = ("side", "price", "amount")
 _JOINED: Final = "slippage"  # needs quotes too
-_ROWS_AT_ONCE: Final = 1 << 17
 
 Frames = dict[tuple[str, Clock, Interval], pl.DataFrame]
 
@@ -66,13 +67,18 @@ def day_of(ticks: pl.DataFrame, clock: Clock) -> dict[Interval, pl.DataFrame]:
 def one_dataset(inputs: Inputs, name: str, interval: Interval) -> pl.DataFrame:
     """Compute one dataset of one interval from the file."""
     ticks = inputs.store.read_parquet(inputs.trades_path, [Clock.EXCHANGE.column, *_VALUES])
+    times = ticks[Clock.EXCHANGE.column].to_physical()
+    if not times.is_sorted():
+        ticks = ticks.sort(Clock.EXCHANGE.column, maintain_order=True)
+        times = ticks[Clock.EXCHANGE.column].to_physical()
+
+    def fold(begin: int, end: int, bars: NDArray[np.void], used: int) -> tuple[int, None]:
+        for piece in pieces(ticks, begin, end):  # where they lie
+            used = fold_trades(*_arrays(piece, Clock.EXCHANGE), bars, used)
+        return used, None
+
     seconds = Bars(TRADE_BAR)
-    if ticks[Clock.EXCHANGE.column].is_sorted():
-        # Row group by row group, which are folded where they lie.
-        for part in ticks.iter_slices(_ROWS_AT_ONCE):
-            seconds.used = fold_trades(*_arrays(part, Clock.EXCHANGE), seconds.room, seconds.used)
-    else:
-        seconds.used = fold_trades(*sorted_arrays(ticks, Clock.EXCHANGE), seconds.room, 0)
+    fold_seconds(seconds, times, fold)
     bars = Bars(TRADE_BAR, DAY_US // interval.microseconds)
     bars.used = merge_trades(seconds.filled, interval.microseconds, bars.room, 0)
     return dataset_frame(DATASETS[name], to_frame(bars.filled["start"], finish_trades(bars.filled)))
@@ -102,7 +108,7 @@ def sorted_arrays(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
     """The columns as arrays in order of the clock, as `engine.day` hands them to the kernels."""
     ordered = ticks[clock.column].is_sorted()
-    return _arrays(ticks if ordered else ticks.sort(clock.column, maintain_order=True), clock)
+    return _arrays((ticks if ordered else ticks.sort(clock.column, maintain_order=True)).rechunk(), clock)
 
 
 def _arrays(
@@ -110,4 +116,4 @@ def _arrays(
 ) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
     times = ticks[clock.column].to_physical().to_numpy()
     sides = ticks["side"].to_physical().cast(pl.UInt8).to_numpy()
-    return times, sides, ticks["price"].to_numpy(), ticks["amount"].to_numpy()
+    return frozen(times), frozen(sides), frozen(ticks["price"].to_numpy()), frozen(ticks["amount"].to_numpy())

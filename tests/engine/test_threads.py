@@ -18,7 +18,7 @@ from aperiodic.engine.families import KERNELS
 from aperiodic.engine.partials import columns, threads
 from aperiodic.engine.partials.bars import Bars
 from aperiodic.engine.partials.kernel import DayTicks
-from aperiodic.market import BOOK_DEPTH, Clock, Interval, Stream, book_columns
+from aperiodic.market import Clock, Interval, Stream
 from aperiodic.market.time import day_start_us
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BEGIN: Final = day_start_us(date(2025, 5, 1))
 SECOND: Final = 1_000_000
 LAST: Final = 86_400 * SECOND - 1
-FAMILIES: Final = (Family.TRADES, Family.QUOTES, Family.SLIPPAGE, Family.BOOK)
+FAMILIES: Final = (Family.TRADES, Family.QUOTES, Family.SLIPPAGE)
 
 # Few seconds with many events, at their very edges too, and the day's own.
 times = st.tuples(
@@ -64,21 +64,8 @@ def quotes_of_a_day(draw: st.DrawFn) -> pl.DataFrame:
 
 
 @st.composite
-def books_of_a_day(draw: st.DrawFn) -> pl.DataFrame:
-    rows = sorted(draw(st.lists(st.tuples(times, st.lists(amounts, max_size=8)), max_size=30)), key=lambda row: row[0])
-    values: dict[str, Sequence[object]] = {
-        name: [shown[level] if level < len(shown) else None for _, shown in rows]
-        for side in ("bid", "ask")
-        for level, name in enumerate(book_columns(side, "amount"))
-    }
-    values["depth"] = [BOOK_DEPTH for _ in rows]
-    types = {name: pl.Float64() for name in values} | {"depth": pl.Int64()}
-    return events([at for at, _ in rows], values, types)
-
-
-@st.composite
 def days(draw: st.DrawFn, family: Family) -> DayTicks:
-    made = {Stream.TRADES: trades_of_a_day(), Stream.QUOTES: quotes_of_a_day(), Stream.BOOK: books_of_a_day()}
+    made = {Stream.TRADES: trades_of_a_day(), Stream.QUOTES: quotes_of_a_day()}
     kernel = KERNELS[family]
     day = {stream: draw(made[stream]) for stream in kernel.columns}
     # Of the eve: nothing, what holds until the day's first hours, or what is too old at once.
