@@ -141,6 +141,6 @@ def test_runs_of_bars_are_closed_up_and_what_is_behind_them_is_zero(gaps: list[t
         runs.append((row, count))
         row += count
     starts = [start for start in bars.room["start"].tolist() if start]
-    bars.close_up(runs)
+    threads.close_up(bars, runs)
     assert bars.filled["start"].tolist() == starts
     assert not bars.room[bars.used :].view(np.uint8).any()

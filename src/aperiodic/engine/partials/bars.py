@@ -17,7 +17,7 @@ from aperiodic.jit import inlined
 from aperiodic.market import DAY_US, Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     from numpy.typing import NDArray
 
@@ -71,18 +71,6 @@ class Bars:
         self.room[: bars.size] = bars
         self.room[bars.size : used] = rest
         self.room[used : self.used] = np.zeros((), self.room.dtype)
-        self.used = used
-
-    def close_up(self, runs: Sequence[tuple[int, int]]) -> None:
-        """Put runs of filled records, each given by its first row and their number, behind one another from row 0 on."""
-        rows = self.room.view(np.uint8).reshape(self.room.size, self.room.itemsize)  # not field by field
-        used = 0
-        for begin, count in runs:
-            if begin > used:
-                rows[used : used + count] = rows[begin : begin + count]
-            used += count
-        for begin, count in runs:
-            rows[max(begin, used) : begin + count] = 0
         self.used = used
 
     def drop(self, rows: int) -> None:

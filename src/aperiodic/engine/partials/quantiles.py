@@ -66,9 +66,13 @@ def quantile_calls(
 ) -> tuple[Callable[[], list[NDArray[np.float64]]], Callable[[], list[NDArray[np.float64]]]]:
     """Return what finds the quantiles of the first interval, and what finds those of the others; see `bar_quantiles`."""
     wanted = np.array(percents)
+    bits = values.view(np.uint64)
+    # The bit patterns of numbers that are not negative sort as they are.
+    plain = not bits.size or bool(bits.max() < _SIGN)
+    # NumPy's own memory comes in large pages, of which the first touch costs a fraction.
+    keys = bits if plain else _flip(bits, np.empty_like(bits))
 
     def short() -> list[NDArray[np.float64]]:
-        keys, plain = _keys(values)
         return [_interpolate(_values(_of_slices(keys, ends[0], wanted), plain=plain), ends[0], wanted)]
 
     def long() -> list[NDArray[np.float64]]:
@@ -76,8 +80,6 @@ def quantile_calls(
             return []
         if not values.size:
             return short() * (len(ends) - 1)
-        keys, plain = _keys(values)
-        # NumPy's own memory comes in large pages, of which the first touch costs a fraction.
         buckets = _fill(keys, ends[1], np.empty(keys.size, np.uint64))
         return [
             _interpolate(_values(_of_buckets(buckets, ends[1], longer, wanted), plain=plain), longer, wanted)
@@ -85,14 +87,6 @@ def quantile_calls(
         ]
 
     return short, long
-
-
-def _keys(values: NDArray[np.float64]) -> tuple[NDArray[np.uint64], bool]:
-    """Return the keys of values, and whether they are the values' bit patterns as they are."""
-    bits = values.view(np.uint64)
-    # The bit patterns of numbers that are not negative sort as they are.
-    plain = not bits.size or bool(bits.max() < _SIGN)
-    return bits if plain else _flipped(bits), plain
 
 
 @kernel
@@ -287,8 +281,7 @@ def _values(keys: NDArray[np.uint64], *, plain: bool) -> NDArray[np.float64]:
 
 
 @kernel
-def _flipped(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    keys = np.empty_like(bits)
+def _flip(bits: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
     for i in range(bits.size):
         keys[i] = ~bits[i] if bits[i] & _SIGN else bits[i] | _SIGN
     return keys

@@ -16,7 +16,7 @@ import numpy as np
 
 from aperiodic.engine.partials.asof import NEVER
 from aperiodic.engine.partials.bars import SECOND_US, start_of
-from aperiodic.engine.partials.columns import frozen, pieces
+from aperiodic.engine.partials.columns import frozen, in_blocks, pieces
 from aperiodic.engine.partials.compensated import add, add_pair, two_sum
 from aperiodic.engine.partials.kernel import DayTicks, FamilyKernel
 from aperiodic.engine.partials.recorded_day import RecordedDay
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     import polars as pl
     from numpy.typing import NDArray
+
+    from aperiodic.market import Interval
 
 __all__ = ["KERNEL", "QUOTE_BAR", "finish_quotes", "fold_quotes", "merge_quotes"]
 
@@ -237,11 +239,15 @@ def finish_quotes(bars: NDArray[Any], length_us: int) -> dict[str, NDArray[Any]]
     }
 
 
+def _columns_of(bars: NDArray[np.void], interval: Interval) -> Mapping[str, NDArray[Any]]:
+    return in_blocks(bars.size, lambda rows: finish_quotes(bars[rows], interval.microseconds))
+
+
 class QuoteDay(RecordedDay):
     """The bars of a day of quotes."""
 
     def __init__(self, _ticks: DayTicks) -> None:
-        super().__init__(QUOTE_BAR, merge_quotes, lambda bars, interval: finish_quotes(bars, interval.microseconds))
+        super().__init__(QUOTE_BAR, merge_quotes, _columns_of)
 
     def fold(self, events: Mapping[Stream, pl.DataFrame]) -> None:
         """Add quotes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aperiodic.engine.partials.bars import Bars, longest_of, merge_tree, to_frame
-from aperiodic.engine.partials.columns import in_blocks
 from aperiodic.engine.partials.older import Older, with_older
 
 if TYPE_CHECKING:
@@ -70,8 +69,11 @@ class RecordedDay:
 
     def finish(self, intervals: Collection[Interval], since: int | None = None) -> dict[Interval, pl.DataFrame]:
         """Return the bars of all that was added so far; see `OpenDay.finish`."""
-        tree = self._tree(longest_of(intervals), since)
-        return {interval: self._frame_of(bars, interval) for interval, bars in tree.items() if interval in intervals}
+        return {
+            interval: to_frame(bars["start"], self._columns_of(bars, interval))
+            for interval, bars in self._tree(longest_of(intervals), since).items()
+            if interval in intervals
+        }
 
     def records(self, interval: Interval, since: int | None = None) -> Records:
         """Return the bars of an interval before they are columns; `since` as of `finish`."""
@@ -80,9 +82,6 @@ class RecordedDay:
     def merged(self, seconds: NDArray[np.void], interval: Interval) -> Records:
         """Return the bars of an interval that bars of a second make, which are others than those of this day."""
         return Records(merge_tree(seconds, self._merge, interval)[interval], self._columns_of)
-
-    def _frame_of(self, bars: NDArray[np.void], interval: Interval) -> pl.DataFrame:
-        return to_frame(bars["start"], in_blocks(bars.size, lambda rows: self._columns_of(bars[rows], interval)))
 
     def _tree(self, longest: Interval, since: int | None) -> dict[Interval, NDArray[np.void]]:
         (older,) = self._older.since(since)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aperiodic.engine.partials.bars import Bars
 
-__all__ = ["Times", "at_once", "bar_edges", "events_before", "fold_seconds", "second_edges"]
+__all__ = ["Times", "at_once", "bar_edges", "close_up", "events_before", "fold_seconds", "second_edges"]
 
 Times: TypeAlias = Union[pl.Series, "NDArray[np.int64]"]
 
@@ -105,8 +105,21 @@ def fold_seconds(bars: Bars, times: Times, fold: Callable[[int, int, NDArray[np.
         ],
         len(times),
     )
-    bars.close_up([(row, used) for row, (used, _) in zip(rows, filled, strict=True)])
+    close_up(bars, [(row, used) for row, (used, _) in zip(rows, filled, strict=True)])
     return [more for _, more in filled]
+
+
+def close_up(bars: Bars, runs: Sequence[tuple[int, int]]) -> None:
+    """Put runs of filled records, each given by its first row and their number, behind one another from row 0 on."""
+    rows = bars.room.view(np.uint8).reshape(bars.room.size, bars.room.itemsize)  # not field by field
+    used = 0
+    for begin, count in runs:
+        if begin > used:
+            rows[used : used + count] = rows[begin : begin + count]
+        used += count
+    for begin, count in runs:
+        rows[max(begin, used) : begin + count] = 0
+    bars.used = used
 
 
 def _rows_before(bars: Bars, times: Times, event: int) -> int:
