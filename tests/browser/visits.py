@@ -28,6 +28,7 @@ _HEIGHT: Final = 900
 
 AXE: Final = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
+_LEFT: Final = "net::ERR_ABORTED"
 _LOOKS: Final = 50
 _LOOK_MS: Final = 100
 
@@ -149,6 +150,8 @@ class Visit:
 
     def _failed(self, request: Request) -> None:
         self._finished(request)
+        if request.failure == _LEFT:  # the page was left, or asks for something else by now
+            return
         self.faults.append(f"{request.url}: {request.failure}")
 
     def _requested(self, request: Request) -> None:

@@ -79,9 +79,16 @@ def test_a_store_that_was_copied_without_its_mark_is_taken_on_purpose(installed:
     assert installed.run("build").code == 0
 
 
-def test_a_store_whose_loss_is_final_is_begun_anew(installed: Command) -> None:
-    drop(installed)
-    taken = installed.run("ledger", "take-store", "--yes")
+def test_a_store_whose_loss_is_final_is_begun_anew_and_the_other_does_not_come_back(installed: Command) -> None:
+    away = drop(installed)
+    refused = installed.run("ledger", "take-store", "--yes")
+    assert (refused.code, "comes back by mounting it" in refused.out) == (1, True)
+    assert not (installed.home / "store" / MARK).exists()
+    taken = installed.run("ledger", "take-store", "--yes", "--lost")
     assert "it has 0." in taken.out
     assert "hint: See what is missing: aperiodic ledger verify" in taken.err
     assert "missing: ticks/" in installed.run("ledger", "verify").out
+    shutil.rmtree(installed.home / "store")
+    away.rename(installed.home / "store")
+    done = installed.run("build")
+    assert (done.code, "that of another installation" in done.err) == (1, True)

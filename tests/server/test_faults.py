@@ -203,7 +203,9 @@ def test_a_store_that_is_away(on_files: Running) -> None:
     folder = on_files.lake.home / "store"
     folder.rename(folder.with_name("store-away"))
     on_files.require_down()
-    require_unavailable(httpx.get(link))
+    away = httpx.get(link)
+    require_unavailable(away)
+    assert away.json()["code"] == "store_unavailable"
     require_unavailable(on_files.client.get(link, headers={"Range": "bytes=0-3"}))
     folder.with_name("store-away").rename(folder)
     on_files.require_well()

@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 from rich.markup import escape
 
 from aperiodic.cli.console import errors, out, steps
+from aperiodic.cli.errors import FAILED
 from aperiodic.cli.installation import Begin, open_lake, prepare, read_settings
 from aperiodic.lake import LakeError, Settings
 from aperiodic.lake.backup import back_up
@@ -128,14 +129,19 @@ def verify(
 
 
 @app.command
-def take_store(*, yes: Annotated[bool, Parameter(negative=())] = False) -> None:
+def take_store(
+    *,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+    lost: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
     """Say whether the store is that which the ledger names, and with --yes let the ledger take it for its own.
 
     A store has a mark, a file `aperiodic-store.json` with an id, and nothing is written to one with another mark or without.
-    This is for a store that is meant all the same: one that was copied without its mark, or whose loss is final.
+    This is for a store that is meant all the same: one that was copied without its mark, or one in the place of another that is lost.
 
     Args:
         yes: Do it.
+        lost: Do it also where the store has no object of the ledger: the one before is lost for good, and is refused should it come back.
     """
     settings = read_settings(Settings)
     own = own_store_of(settings.ledger_url)
@@ -152,11 +158,26 @@ def take_store(*, yes: Annotated[bool, Parameter(negative=())] = False) -> None:
             f"The ledger names the store {'not yet' if own is None else own.store_id}; the one that is there has {marked}."
         )
         _say(f"Of {found.asked:,} objects of the ledger, the newest and the oldest, it has {found.found:,}.")
+        if own is not None and own.is_marked and marked == own.store_id:
+            _say("It is the ledger's own; there is nothing to do.")
+            return
+        if found.asked and not found.found and not (yes and lost):
+            _say(
+                "A store that is only away, as where a mount dropped, comes back by mounting it: then do nothing here."
+            )
+            _say(
+                "Nothing was changed; --yes --lost lets the ledger take this one for good, without what the other one holds."
+            )
+            if yes:
+                raise SystemExit(FAILED)
+            return
         if not yes:
             _say("Nothing was changed; --yes lets the ledger take it.")
             return
         store_id = take(lake.engine, store)
-    _say(f"The ledger took the store {store_id}. Running programs go on with it once they are started again.")
+    _say(
+        f"The ledger took the store {store_id}. Start running programs again now; until then they take it for another's."
+    )
     if found.found < found.asked:
         errors.print("[bold]hint:[/] See what is missing: aperiodic ledger verify", soft_wrap=True)
 

@@ -120,7 +120,8 @@ def look_for_objects(engine: Engine, store: Store) -> Evidence:
 def take_store(engine: Engine, store: Store) -> str:
     """Let the ledger take the store for its own, whatever each says of the other; return the id that both have then.
 
-    A mark that is there stays, so that whoever else uses the store can go on.
+    A mark that is there stays, so that whoever else uses the store can go on. A store without a mark gets that of the one
+    before if it has objects of the ledger, as a copy does; else a new one, so that the one before is another's from then on.
 
     Raises:
         LakeError: `store_unavailable`, `store_newer` or `store_write_failed`.
@@ -133,9 +134,10 @@ def take_store(engine: Engine, store: Store) -> str:
         if error.code != "store_mark_damaged":
             raise
         is_damaged = True
+    is_copy = look_for_objects(engine, store).found > 0
     with begin_write(engine) as connection:
         before = read_own_store(connection)
-        store_id = found or (secrets.token_hex(16) if before is None else before.store_id)
+        store_id = found or (before.store_id if before is not None and is_copy else secrets.token_hex(16))
         connection.execute(delete(own_store))
         connection.execute(insert(own_store).values(id=store_id, is_marked=found is not None))
     if found is None:

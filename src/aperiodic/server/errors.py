@@ -33,6 +33,7 @@ from obstore.exceptions import BaseError
 from sqlalchemy.exc import SQLAlchemyError
 
 from aperiodic.lake import LakeError
+from aperiodic.lake.errors import AWAY
 from aperiodic.market import AperiodicDataError
 from aperiodic.server.endpoints import right_path
 from aperiodic.server.error_codes import ErrorCode
@@ -158,6 +159,8 @@ def _explain(error: Exception, path: str, endpoints: Iterable[Endpoint]) -> Requ
         return _explain_routing(error, path, endpoints)
     if isinstance(error, LakeError) and error.code == "object_missing":
         return refuse(ErrorCode.OBJECT_MISSING)
+    if isinstance(error, LakeError) and error.code in AWAY:
+        return refuse(ErrorCode.STORE_UNAVAILABLE, {"Retry-After": str(_RETRY_AFTER_S)})
     if isinstance(error, LakeError | SQLAlchemyError | BaseError):
         return refuse(ErrorCode.UNAVAILABLE, {"Retry-After": str(_RETRY_AFTER_S)})
     return refuse(ErrorCode.INTERNAL_ERROR)

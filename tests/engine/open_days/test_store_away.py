@@ -64,3 +64,15 @@ def test_bars_of_open_days_wait_for_the_store(lake: Lake, folder: Path, *, has_b
     fresh.round()
     fresh.close()
     assert hashes(lake, ObjectKind.OPEN_BARS) == after, "a builder that begins now makes the same"
+
+
+def test_that_the_store_is_away_is_told_where_there_is_nothing_to_write(lake: Lake, folder: Path) -> None:
+    clock = Clockwork(BEGIN + 150 * SECOND)
+    builder = OpenDayBuilder(lake, clock)
+    append(lake, rows(0, 150))
+    assert builder.round().waits is None
+    drop(folder)
+    assert "aperiodic-store.json" in str(builder.round().waits)
+    come_back(folder)
+    assert builder.round().waits is None
+    builder.close()

@@ -98,6 +98,8 @@ class OpenDayBuilder:
         Raises:
             LakeError: The store or the ledger failed for good.
         """
+        if away := self._store_away():
+            return Round(0, None, 0, away, self._days.trouble)
         files = 0
         waits = self._try(self._days.read_ledger)
         self._days.fold(self._days.received_by_venue())
@@ -114,6 +116,14 @@ class OpenDayBuilder:
         why = self._try(self._tidy) or why
         until = [state.folded_to for each in self._days.instruments.values() for state in each.states.values()]
         return Round(files, min(until, default=None), days, why or waits, self._days.trouble)
+
+    def _store_away(self) -> str | None:
+        """Return why nothing can be written into the store, also where there is nothing to write."""
+        try:
+            self._lake.store.presence.require()
+        except LakeError as error:
+            return error.message
+        return None
 
     def _try(self, action: Callable[[], object]) -> str | None:
         """Do what can be done later as well; return why it could not be done now."""
