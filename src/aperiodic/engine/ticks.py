@@ -49,6 +49,8 @@ def merge_ticks(
 ) -> int:
     """Add ticks of one series to the tick objects of their UTC days (of exchange time).
 
+    Parts of an open day become one object with ticks that tell a state: equal messages are counted over the whole day.
+
     Args:
         lake: Where the current tick objects are read from.
         batch: Receives the new ones; one batch must see a series only once.
@@ -108,6 +110,8 @@ def _merge_day(
             raise
         before, reason = None, "took the place of what could not be read"
         give_up_day(lake, batch, held)
+    if stream in STATES:
+        before = _take_in_parts(lake, batch, stream, key, before, source)
     if before is None:
         merged = merge_frames(stream, [part])
     else:
@@ -118,6 +122,34 @@ def _merge_day(
         both += before.height
     put_ticks(lake, batch, key, merged, source, reason)
     return both - merged.height if stream in STATES else 0
+
+
+def _take_in_parts(
+    lake: Lake, batch: Batch, stream: Stream, key: ObjectKey, before: pl.DataFrame | None, source: Source
+) -> pl.DataFrame | None:
+    """Return what an open day holds in parts as well, and let those go: equal messages are counted over the whole day.
+
+    Parts that cannot be read stay as they are.
+    """
+    frames = [] if before is None else [before]
+    for record in _parts_of(lake, key):
+        if record.source != source:
+            continue
+        try:
+            frames.append(lake.store.read_parquet(record.path))
+        except LakeError as error:
+            if error.code not in UNUSABLE:
+                raise
+            continue
+        batch.retire(record.key)
+    return merge_frames(stream, frames) if frames else None
+
+
+def _parts_of(lake: Lake, key: ObjectKey) -> list[ObjectRecord]:
+    """Return the parts of a day."""
+    series = {"dataset": key.dataset, "exchange": key.exchange, "symbol": key.symbol}
+    parts = lake.current(ObjectKind.TICK_PARTS, **series)
+    return [part for part in parts if part.key.period.startswith(key.period)]
 
 
 def require_source(lake: Lake, stream: Stream, exchange: Exchange, symbol: Symbol, source: Source) -> None:
@@ -147,9 +179,8 @@ def require_day_source(lake: Lake, key: ObjectKey, source: Source) -> None:
     held = lake.find(key)
     if held is not None and held.source != source:
         raise _conflict(key, f"{held.source} ticks", f"{source} ticks")
-    series = {"dataset": key.dataset, "exchange": key.exchange, "symbol": key.symbol}
-    for part in lake.current(ObjectKind.TICK_PARTS, **series):
-        if part.key.period.startswith(key.period) and part.source != source:
+    for part in _parts_of(lake, key):
+        if part.source != source:
             raise _conflict(key, f"{part.source} ticks", f"{source} ticks")
 
 

@@ -93,14 +93,15 @@ def read_imports(connection: Connection, exchange: str | None = None) -> list[Im
 
 
 def received_between(
-    connection: Connection, source: str, exchange: str, first: int, last: int
+    connection: Connection, source: str, exchange: str, first: int, last: int, *, but: str
 ) -> list[tuple[int, int]]:
-    """Return when files that received anything between two times, µs, began and ended, ascending."""
+    """Return when files that received anything between two times, µs, began and ended, ascending; not that of a digest."""
     query = select(imports.c.first_received, imports.c.last_received).where(
         imports.c.source == source,
         imports.c.exchange == exchange,
         imports.c.first_received <= last,
         imports.c.last_received >= first,
+        imports.c.sha256 != but,
     )
     return [(row[0], row[1]) for row in connection.execute(query.order_by(imports.c.first_received, imports.c.id))]
 

@@ -324,12 +324,12 @@ def _merge(lake: Lake, batch: Batch, found: Findings, *, replace_unusable: bool)
 
 
 def _received(lake: Lake, found: Findings) -> Received | None:
-    """Return when recordings imported before received anything while this one did, and when this one did."""
+    """Return when other recordings imported before received anything while this one did, and when this one did."""
     if found.first_received is None or found.last_received is None:
         return None
     own = (found.first_received, found.last_received)
     with lake.engine.connect() as connection:
-        earlier = received_between(connection, found.source, found.exchange, *own)
+        earlier = received_between(connection, found.source, found.exchange, *own, but=found.file.sha256)
     return (earlier, [own])
 
 
