@@ -17,10 +17,11 @@ from tests.engine.importing.frames import trade
 from tests.engine.importing.segments import Writer, opened, over
 from tests.lakes import VENUE, hashes
 
-from aperiodic.cli.collecting_checks import uploads
+from aperiodic.cli.collecting_checks import recordings, uploads
 from aperiodic.engine.uploading import Uploader, read_told
-from aperiodic.lake import Lake, ObjectKind, Settings
+from aperiodic.lake import Lake, ObjectKind, Settings, Store
 from aperiodic.lake.buckets import open_bucket
+from aperiodic.lake.recording_store import put
 from aperiodic.lake.recordings import list_recordings
 
 if TYPE_CHECKING:
@@ -179,6 +180,32 @@ def test_a_range_that_ends_before_it_starts_is_refused(shell: Shell) -> None:
     done = shell.run("recordings", "list", "--start", "2023-04-05", "--end", "2023-04-04")
     assert done.returncode == 1
     assert "inverted_range" in done.stderr or "does not come after" in done.stderr
+
+
+def test_what_is_cut_on_the_disk_waits_until_it_is_fetched(tmp_path: Path, bucket: str) -> None:
+    shell = Shell(tmp_path / "home", {"APERIODIC_STORE": bucket, **STORE})
+    shell.home.mkdir()
+    cut = record(shell.home, 3)[1]
+    for recording in list_recordings(shell.home):
+        asyncio.run(put(Store(bucket), recording))
+    whole = Shell(tmp_path / "whole")
+    shutil.copytree(shell.home, whole.home)
+    assert whole.run("normalise").returncode == 0
+    cut.write_bytes(cut.read_bytes()[:50])
+    done = shell.run("normalise")
+    assert (done.returncode, "5 ticks" in done.stdout) == (1, True)
+    assert f"{cut} is not whole" in done.stderr
+    assert [row["ticks"] for row in listed(shell)] == ["yes", "no", "no"]
+    (told,) = [each for each in recordings(Settings(home=shell.home)) if each.check == "cut recordings"]
+    assert (told.state, str(cut) in told.detail) == ("problem", True)
+    done = shell.run("recordings", "fetch", "--exchange", VENUE)
+    assert "Fetched 1 recordings" in done.stdout
+    done = shell.run("normalise")
+    assert (done.returncode, "10 ticks" in done.stdout) == (0, True)
+    assert "not whole" not in done.stderr
+    assert [row["ticks"] for row in listed(shell)] == ["yes"] * 3
+    assert ticks(shell.home, bucket) == ticks(whole.home)
+    assert "cut recordings" not in [each.check for each in recordings(Settings(home=shell.home))]
 
 
 def test_what_was_cut_is_listed_with_what_is_there_of_it(tmp_path: Path, bucket: str) -> None:

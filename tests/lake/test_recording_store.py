@@ -14,6 +14,7 @@ from aperiodic.lake.recordings import (
     Sidecar,
     claim,
     host_name,
+    is_cut,
     list_recordings,
     new_recording,
     read_sidecar,
@@ -289,6 +290,29 @@ def test_another_recording_on_the_disk_is_left_as_it_is(store: Store, tmp_path: 
     (held,) = list_stored(store, tmp_path / "there")
     assert code_of(fetch(store, *held)) == "recording_differs"
     assert mine.path.read_bytes() == b"mine"
+
+
+def test_a_recording_that_is_cut_on_the_disk_is_replaced_by_the_whole_one(store: Store, tmp_path: Path) -> None:
+    asyncio.run(put(store, sealed(tmp_path / "here", b"content")))
+    mine = sealed(tmp_path / "there", b"content")
+    (held,) = list_stored(store, tmp_path / "there")
+    for left in (b"con", b""):
+        mine.path.write_bytes(left)
+        assert is_cut(mine)
+        assert bring(store, tmp_path / "there")
+        assert mine.path.read_bytes() == b"content"
+        assert not is_cut(mine)
+    mine.path.write_bytes(b"mine")
+    assert code_of(fetch(store, *held)) == "recording_differs"
+    assert mine.path.read_bytes() == b"mine"
+    assert not mine.fetched_path.exists()
+    mine.path.write_bytes(b"con")
+    store.delete(held.recording.key)
+    store.put(held.recording.key, b"CONTENT")
+    assert code_of(fetch(store, *held)) == "recording_damaged"
+    assert mine.path.read_bytes() == b"con"
+    mine.path.write_bytes(b"content and more")
+    assert code_of(fetch(store, *held)) == "recording_differs"
 
 
 def test_two_do_not_fetch_the_same(store: Store, tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from aperiodic.capture.clock import FAR_US
 from aperiodic.capture.settings import addresses
-from aperiodic.cli.findings import Finding, strange_words
+from aperiodic.cli.findings import Finding, cut_words, strange_words
 from aperiodic.engine.days_told import read_told as read_days_told
 from aperiodic.engine.uploading import Told, read_told
 from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.ledger import is_unused, open_ledger
-from aperiodic.lake.recordings import claim, host_name, list_recordings, list_strange
+from aperiodic.lake.recordings import claim, host_name, is_cut, list_recordings, list_strange
 from aperiodic.market import Exchange
 from aperiodic.venues import all_venues
 
@@ -83,6 +83,12 @@ def recordings(settings: Settings) -> Iterator[Finding]:
     found = list_recordings(settings.home)
     if not found:
         return
+    if cut := [recording for recording in found if is_cut(recording)]:
+        hint = (
+            f"Bring them back: aperiodic recordings fetch --exchange {cut[0].exchange}, where the store has them, or from a copy. "
+            "What is not ticks yet of them, and comes after them, waits until then. See: aperiodic recordings list"
+        )
+        yield Finding("cut recordings", "problem", cut_words(cut), hint)
     left = [recording for recording in found if recording.is_open and _is_left(recording)]
     size = sum(recording.path.stat().st_size for recording in found if recording.path.exists())
     held = f"{len(found):,} recordings, {size / (1 << 30):,.1f} GiB"

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["Finding", "strange_words"]
+    from aperiodic.lake.recordings import Recording
+
+__all__ = ["Finding", "cut_words", "strange_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Finding:
     state: Literal["ok", "warning", "problem"]
     detail: str
     hint: str = ""
+
+
+def cut_words(cut: Sequence[Recording]) -> str:
+    """Say which recordings are shorter than their sidecars say."""
+    more = f" and {len(cut) - 1:,} more" if len(cut) > 1 else ""
+    return f"{printable(str(cut[0].path))}{more}: shorter than the sidecar says"
 
 
 def strange_words(strange: Sequence[Path]) -> str:

@@ -41,6 +41,8 @@ def normalise(
     It goes on where it stopped the last time, however it ended: nothing is lost, and nothing is counted twice. Days that
     are over become one object of ticks each, an hour after their end.
 
+    A recording that is shorter than its sidecar says is told, and waits with what comes after it until it is whole.
+
     Where recordings are kept in the store (APERIODIC_RECORDINGS), those that are sealed are put there meanwhile, and
     removed from this disk when they have been there for APERIODIC_RECORDINGS_ON_DISK_DAYS and their ticks are made.
 
@@ -75,6 +77,8 @@ def normalise(
             print_line(f"{done.ticks:,} ticks of the recordings of {_writers(done.shards)}.")
             if uploader is not None:
                 _upload(uploader)
+            if normaliser.cut:
+                raise SystemExit(FAILED)
             return
         _say(f"Following the recordings in {lake.home / 'recordings'} (Ctrl-C stops)")
         take_short_turns()  # what is read goes on while commits are made

@@ -26,7 +26,7 @@ from aperiodic.lake.checkpoints import read_checkpoints
 from aperiodic.lake.imports import is_imported
 from aperiodic.lake.ledger import is_unused, open_ledger
 from aperiodic.lake.recording_store import Held, fetch, list_stored_sizes
-from aperiodic.lake.recordings import list_recordings, order_of, read_sidecar
+from aperiodic.lake.recordings import is_cut, list_recordings, order_of, read_sidecar
 from aperiodic.market import InvalidInputError, Source
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def fetch_all(
 ) -> None:
     """Bring recordings from the store to this disk, compared with their digests, so that `normalise` or `import recording` can read them.
 
-    What is here already is left as it is, and what was cut is gone on with.
+    What is here already is left as it is, what is here in part is replaced, and a transfer that was cut is gone on with.
 
     Args:
         exchange: Venue.
@@ -287,7 +287,7 @@ def _require_room(settings: CaptureSettings, held: Held) -> None:
         LakeError: `disk_full`.
     """
     recording, sidecar = held
-    if recording.path.exists():
+    if recording.path.exists() and not is_cut(recording):
         return
     missing = sidecar.size - (recording.fetched_path.stat().st_size if recording.fetched_path.exists() else 0)
     free = shutil.disk_usage(settings.home if settings.home.exists() else settings.home.absolute().parent).free

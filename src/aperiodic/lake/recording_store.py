@@ -67,8 +67,8 @@ async def put(store: Store, recording: Recording) -> bool:
         raise LakeError(
             f"The recording {recording.key} is damaged: its content is not what was sealed.",
             code="recording_damaged",
-            hint="It stays where it is and is not put into the store. Check the disk; what can be read of it becomes ticks "
-            "all the same.",
+            hint="It stays where it is and is not put into the store. Check the disk. Where it has its whole size, what can be "
+            "read of it becomes ticks all the same.",
             path=recording.key,
         )
     await store.added.add(recording.key, recording.path, sha256=digest)
@@ -144,8 +144,8 @@ async def fetch(
 ) -> bool:
     """Bring a recording from the store to where it lies in an installation; return whether it was not there.
 
-    What was cut is gone on with. The recording has its name only once it is whole, compared with its digest and on the
-    disk.
+    What was cut on the way is gone on with, and what lies there and is the beginning of it is replaced. The recording has its
+    name only once it is whole, compared with its digest and on the disk.
 
     Args:
         store: The store.
@@ -160,13 +160,11 @@ async def fetch(
         OSError: The disk refused.
     """
     if recording.path.exists():
-        if read_sidecar(recording) == sidecar and recording.path.stat().st_size == sidecar.size:
+        size, is_known = recording.path.stat().st_size, read_sidecar(recording) == sidecar
+        if is_known and size == sidecar.size:
             return False
-        raise LakeError(
-            f"Another recording, or a damaged one, lies at {recording.path}.",
-            code="recording_differs",
-            hint="Nothing was changed. Move it away, and fetch again.",
-        )
+        if not is_known or size > sidecar.size:
+            raise _another(recording)
     told = await store.added.read(recording.key + SIDECAR)
     if told is None:
         raise _missing(recording)
@@ -187,10 +185,34 @@ async def fetch(
                 hint="Nothing was changed. Put it back from a copy of the store.",
                 path=recording.key,
             )
+        if not _begins_with(file, recording):
+            partial.unlink()
+            raise _another(recording)
         os.fsync(file.fileno())
         ended = max(sidecar.last_ns, recording.start_ns)
         os.utime(partial, ns=(ended, ended))  # as when it was recorded
         place(recording, partial, told)
+    return True
+
+
+def _another(recording: Recording) -> LakeError:
+    return LakeError(
+        f"Another recording, or a damaged one, lies at {recording.path}.",
+        code="recording_differs",
+        hint="Nothing was changed. Move it away, and fetch again.",
+    )
+
+
+def _begins_with(file: BinaryIO, recording: Recording) -> bool:
+    """Whether a file begins with what lies where a recording belongs, if anything does."""
+    file.seek(0)
+    try:
+        with recording.path.open("rb") as there:
+            while chunk := there.read(_CHUNK):
+                if file.read(len(chunk)) != chunk:
+                    return False
+    except FileNotFoundError:
+        pass
     return True
 
 

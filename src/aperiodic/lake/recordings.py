@@ -38,6 +38,7 @@ __all__ = [
     "claim",
     "decode_sidecar",
     "host_name",
+    "is_cut",
     "is_recording_name",
     "is_sidecar",
     "list_recordings",
@@ -306,6 +307,21 @@ def read_sidecar(recording: Recording) -> Sidecar | None:
         return decode_sidecar(recording.sidecar_path.read_bytes())
     except OSError:
         return None
+
+
+def is_cut(recording: Recording) -> bool:
+    """Whether a sealed recording is shorter than its sidecar says: the rest of it may come back.
+
+    A sidecar is there before its recording has its name, so one that is just being sealed or fetched is never taken for cut.
+    Without a sidecar that can be read, and where there is no file, nothing tells.
+    """
+    if recording.is_open:
+        return False
+    sidecar = read_sidecar(recording)
+    try:
+        return sidecar is not None and recording.path.stat().st_size < sidecar.size
+    except OSError:
+        return False
 
 
 def decode_sidecar(data: bytes) -> Sidecar | None:

@@ -113,6 +113,7 @@ class Normaliser:
         self._aside = Lake(lake.store, lake.engine, lake.home)
         self._last_told: tuple[int, str | None] = (0, None)
         self._say = say
+        self._cut: dict[tuple[Exchange, str], Recording] = {}
         self._told = committed or (lambda _progress: None)
         with lake.engine.connect() as connection:
             self._checkpoints = read_checkpoints(connection)
@@ -127,6 +128,11 @@ class Normaliser:
         ]
         behind = max(now_us() - min(received), 0) / 1_000_000 if received else None
         return Progress(len(self._shards), sum(shard.ticks for shard in self._shards.values()), behind, self._waits)
+
+    @property
+    def cut(self) -> list[Recording]:
+        """Recordings that were cut, before which reading waits until they are whole."""
+        return sorted(self._cut.values())
 
     def run_once(self) -> None:
         """Make ticks of everything that is there now, and commit it.
@@ -250,7 +256,13 @@ class Normaliser:
                     )
 
     def _read(self, key: tuple[Exchange, str], shard: Shard) -> int:
-        return shard.read(self._recordings.get(key, []), _AT_ONCE)
+        read = shard.read(self._recordings.get(key, []), _AT_ONCE)
+        if shard.cut is None:
+            self._cut.pop(key, None)
+        elif self._cut.get(key) != shard.cut:
+            self._cut[key] = shard.cut
+            self._say(_cut_words(shard.cut))
+        return read
 
     def _commit(self, shard: Shard) -> None:
         self._try(shard.commit)
@@ -283,3 +295,12 @@ class Normaliser:
             exchange for (exchange, _), shard in self._shards.items() if not shard.is_idle
         }
         close_days(self._aside, now_us() - self._grace_us, idle)
+
+
+def _cut_words(recording: Recording) -> str:
+    return (
+        f"{recording.path} is not whole: it is shorter than its sidecar says. Nothing of {recording.exchange} "
+        f"{recording.writer} is read from there on until it is whole. Bring it back (aperiodic recordings fetch "
+        f"--exchange {recording.exchange}, where the store has it, or from a copy); to take what is left of it for all, delete "
+        f"{recording.sidecar_path.name} beside it"
+    )

@@ -231,7 +231,7 @@ def _find(
 def _read(shard: Shard, recordings: Sequence[Recording]) -> Iterator[tuple[Series, pl.DataFrame]]:
     """Yield the ticks of recordings by series, a piece at a time, in the order in which they are read."""
     while True:
-        read = shard.read(recordings, _AT_ONCE)
+        read = shard.read_what_is_left(recordings, _AT_ONCE)
         has_ended_any = shard.is_full
         for ready in shard.drain():
             for series, held in ready.ticks.items():

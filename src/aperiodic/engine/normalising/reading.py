@@ -26,7 +26,7 @@ from aperiodic.market.time import now_us
 from aperiodic.venues import RejectedFrameError, UnknownContractError, venue_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from aperiodic.engine.importing.connections import Connections
     from aperiodic.lake import Lake
@@ -121,7 +121,7 @@ class RecordingsReader:
         over = self.done == self.place.segment != "" and not self.is_warming and self.place != self.committed
         return over or self.uncommitted >= _MOST_UNCOMMITTED
 
-    def read(self, recordings: Sequence[Recording], most: int) -> int:
+    def read(self, recordings: Iterable[Recording], most: int) -> int:
         """Read what is there and not read yet, of one recording at most; return the bytes of lines.
 
         Args:
@@ -148,6 +148,11 @@ class RecordingsReader:
         return not recordings or (
             not recordings[-1].is_open and not self.is_warming and self._is_passed(recordings[-1].sealed_path.name)
         )
+
+    def is_finished(self, name: str) -> bool:
+        """Whether nothing of a recording is to become ticks any more, though it may be read again for what it tells."""
+        passed = {self.committed.segment} if self.is_warming else {self.committed.segment, self.place.segment}
+        return name == self.done or any(order_of(name) < order_of(segment) for segment in passed if segment)
 
     def dump(self) -> dict[str, Any]:
         """Return what a checkpoint needs to know besides places, as values of JSON."""

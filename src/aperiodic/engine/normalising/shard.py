@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from aperiodic.engine.handover import Announced, HandedOver
@@ -15,11 +16,12 @@ from aperiodic.engine.normalising.places import Place
 from aperiodic.engine.normalising.reading import RecordingsReader
 from aperiodic.lake.checkpoints import Checkpoint
 from aperiodic.lake.imports import ImportRecord
+from aperiodic.lake.recordings import is_cut
 from aperiodic.market import Source, Stream, Symbol
 from aperiodic.market.time import now_us
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from aperiodic.engine.handover import TicksSender
     from aperiodic.engine.importing.buffers import HeldTicks
@@ -43,6 +45,8 @@ class Shard:
         is_idle: Whether the last reading found nothing new.
         ticks: Ticks committed since the start.
         is_damaged: Whether the checkpoint held nothing that can be read but the place.
+        cut: The recording that the last reading stopped before, as it is shorter than its sidecar says; None where it
+            did not.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class Shard:
         self.name = name
         self.is_idle = False
         self.ticks = 0
+        self.cut: Recording | None = None
         self._lake = lake
         self._better = better
         self._source = source
@@ -100,7 +105,7 @@ class Shard:
         return self._reader.connections.has_news or self._reader.sink.has_gaps
 
     def read(self, recordings: Sequence[Recording], most: int) -> int:
-        """Read what is there and not read yet, of one recording at most.
+        """Read what is there and not read yet, of one recording at most, and nothing from a recording on that was cut.
 
         Args:
             recordings: Those of this writer, in the order they were begun.
@@ -109,10 +114,11 @@ class Shard:
         Returns:
             Bytes of lines read.
         """
-        done = 0 if self.is_full else self._reader.read(recordings, most)
-        self._better |= self._reader.sink.better()
-        self.is_idle = done == 0
-        return done
+        return self._read(takewhile(self._can_be_read, recordings), most)
+
+    def read_what_is_left(self, recordings: Sequence[Recording], most: int) -> int:
+        """Read as `read` does, and what is left of recordings that were cut as well."""
+        return self._read(recordings, most)
 
     def has_ended(self, recordings: Sequence[Recording]) -> bool:
         """Whether all of its recordings are sealed, and all that they hold is committed or about to be."""
@@ -193,6 +199,22 @@ class Shard:
         """Give what was read since the last time to somebody who commits nothing."""
         while self.prepare():
             yield self._ready.popleft()[0]
+
+    def _read(self, recordings: Iterable[Recording], most: int) -> int:
+        done = 0
+        if not self.is_full:
+            self.cut = None
+            done = self._reader.read(recordings, most)
+        self._better |= self._reader.sink.better()
+        self.is_idle = done == 0 and self.cut is None
+        return done
+
+    def _can_be_read(self, recording: Recording) -> bool:
+        """Whether a recording is whole, or of no matter: what comes after it carries on from its books and connections."""
+        if self._reader.is_finished(recording.sealed_path.name) or not is_cut(recording):
+            return True
+        self.cut = recording
+        return False
 
     def _prepare(self) -> Ready:
         self.hand_over()
